@@ -1,0 +1,68 @@
+"""The errors a user can meet: one clear sentence each, a stable code and an exit status.
+
+Standard library only, because both sides of the exchange import it.
+"""
+
+from __future__ import annotations
+
+
+class FaceError(Exception):
+    """Base of every expected failure.  ``str(error)`` is one sentence: what was found, what to do."""
+
+    code = "error"
+    exit_status = 1
+
+
+class PhotoError(FaceError):
+    """The photo cannot be read (missing, empty, truncated, not a picture, too small, too large)."""
+
+    code = "photo"
+    exit_status = 3
+
+
+class NoFaceError(FaceError):
+    """No face was found in a readable photo, or the requested face number does not exist."""
+
+    code = "no_face"
+    exit_status = 4
+
+
+class OutputError(FaceError):
+    """The output cannot be written (no permission, disk full, not a folder)."""
+
+    code = "output"
+    exit_status = 5
+
+
+class ModelError(FaceError):
+    """A face model or detector file is missing, damaged, or of another kind."""
+
+    code = "model"
+    exit_status = 6
+
+
+class ExchangeError(FaceError):
+    """An exchange file or message is damaged or of another version."""
+
+    code = "exchange"
+    exit_status = 7
+
+
+class WorkerError(FaceError):
+    """The process on the other side of the exchange could not start, died, or did not answer."""
+
+    code = "worker"
+    exit_status = 8
+
+
+class Cancelled(FaceError):
+    """The user cancelled."""
+
+    code = "cancelled"
+    exit_status = 130
+
+
+def error_from_code(code: str, message: str) -> FaceError:
+    """The error class for ``code`` (as sent over the wire), holding ``message``."""
+    kinds = {kind.code: kind for kind in FaceError.__subclasses__()}
+    return kinds.get(code, FaceError)(message)

@@ -1,0 +1,133 @@
+"""The ``Reconstruction`` dataclass: one face of one photo, ready for Blender.
+
+Conventions, stated once for both sides:
+
+* Head coordinates: millimetres, x to the head's left, y up, z forward out of the face.
+* Camera coordinates (OpenCV): x right, y down, z forward; ``x_camera = rotation @ x_head + translation``.
+* Pixels of the upright photo: (0, 0) is the *centre* of the top-left pixel, x right, y down;
+  ``(u, v, 1) ~ camera_matrix @ x_camera`` (Hartley and Zisserman, Multiple View Geometry, eq. 6.8).
+* UV: (0, 0) is the bottom-left corner of the texture, v up, as in Blender and OBJ.
+* Colours of encoded pictures are sRGB; ``sh_light`` multiplies linear-light albedo.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ExchangeError
+
+Float = NDArray[np.float32]
+Int = NDArray[np.int32]
+Bytes = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class MaterialSlot:
+    """A material of the mesh; ``kind`` is one of skin, eye, teeth, tongue, mouth."""
+
+    name: str
+    kind: str
+
+
+@dataclass
+class Reconstruction:
+    """One reconstructed head.  V vertices, P polygons, F triangles, U texture coordinates.
+
+    The camera fields describe the *given photo*, upright (EXIF orientation applied), at its full
+    size, so a Blender camera built from them lines up with it.
+    """
+
+    # geometry, head coordinates, mm
+    vertices_neutral: Float  #: (V, 3) identity only
+    vertices_posed: Float  #: (V, 3) identity and the photo's expression; not rotated
+    faces: Int  #: (F, 3) triangles, outward counter-clockwise
+    polygons: Int  #: (P, 3 | 4) the polygons to build the mesh from
+    polygon_material: NDArray[np.uint8]  #: (P,) index into ``materials``
+    uv: Float  #: (U, 2)
+    uv_polygons: Int  #: (P, 3 | 4) indices into ``uv``
+
+    # coefficients
+    identity: Float  #: (K,) in standard deviations
+    expression: Float  #: (E,) blendshape weights, or standard deviations for a PCA basis
+    expression_names: tuple[str, ...]  #: E shape key names
+    expression_range: Float  #: (E, 2) lowest and highest value of each shape key
+    expression_basis: Float  #: (E, V, 3) displacement in mm of each shape key at 1
+    albedo: Float  #: (A,) albedo coefficients in standard deviations; may be empty
+
+    # view
+    camera_matrix: NDArray[np.float64]  #: (3, 3) pixels
+    rotation: NDArray[np.float64]  #: (3, 3) head to camera
+    translation: NDArray[np.float64]  #: (3,) mm
+    image_size: tuple[int, int]  #: width, height of the upright photo in pixels
+    landmarks68: Int  #: (68,) vertex ids in iBUG order, the jaw line as seen in this view
+    landmarks2d: Float  #: (68, 2) those vertices of ``vertices_posed`` projected, pixels
+    landmarks2d_detected: Float  #: (68, 2) what the detector saw, pixels
+    face_box: Float  #: (4,) detected box x0, y0, x1, y1, pixels
+
+    # appearance
+    sh_light: Float  #: (9, 3) irradiance spherical harmonics, head coordinates, linear RGB
+    texture_mode: str  #: "albedo", "photo" or "none"
+    texture: Bytes  #: encoded PNG, sRGB; empty when ``texture_mode`` is "none"
+    photo: Bytes  #: the upright photo, encoded JPEG, sRGB
+    crop: Bytes  #: the FFHQ crop the estimate used, encoded PNG, 224 x 224
+
+    # about
+    materials: tuple[MaterialSlot, ...]
+    model: dict[str, Any]  #: name, version, licence, sha256 of the face model
+    photo_path: str = ""
+    face_index: int = 0  #: number of this face in the photo, largest first
+    warnings: tuple[str, ...] = ()
+    timings: dict[str, float] = field(default_factory=dict)  #: seconds per step
+    versions: dict[str, str] = field(default_factory=dict)  #: software that made this
+    provenance: dict[str, Any] = field(default_factory=dict)  #: options, licences, sources
+
+    @property
+    def landmark_error(self) -> float:
+        """Mean distance between fitted and detected landmarks in pixels of the photo."""
+        gap = np.linalg.norm(self.landmarks2d - self.landmarks2d_detected, axis=1)
+        return float(gap.mean())
+
+    def validate(self) -> Reconstruction:
+        """Return self, or raise :class:`ExchangeError` naming the first field that does not fit."""
+        v, e, u = len(self.vertices_neutral), len(self.expression_names), len(self.uv)
+        p, corners = self.polygons.shape if self.polygons.ndim == 2 else (-1, -1)
+        expected: dict[str, tuple[int, ...]] = {
+            "vertices_neutral": (v, 3),
+            "vertices_posed": (v, 3),
+            "faces": (len(self.faces), 3),
+            "polygons": (p, corners),
+            "polygon_material": (p,),
+            "uv": (u, 2),
+            "uv_polygons": (p, corners),
+            "expression": (e,),
+            "expression_range": (e, 2),
+            "expression_basis": (e, v, 3),
+            "camera_matrix": (3, 3),
+            "rotation": (3, 3),
+            "translation": (3,),
+            "landmarks68": (68,),
+            "landmarks2d": (68, 2),
+            "landmarks2d_detected": (68, 2),
+            "face_box": (4,),
+            "sh_light": (9, 3),
+        }
+        for name, shape in expected.items():
+            found = getattr(self, name).shape
+            if found != shape or (name == "polygons" and corners not in (3, 4)):
+                raise ExchangeError(f"'{name}' has shape {found} where {shape} is expected.")
+            if found[0] and not np.isfinite(getattr(self, name)).all():
+                raise ExchangeError(f"'{name}' holds values that are not finite.")
+        for name, limit in (("faces", v), ("polygons", v), ("uv_polygons", u), ("landmarks68", v)):
+            index = getattr(self, name)
+            if index.size and (index.min() < 0 or index.max() >= limit):
+                raise ExchangeError(f"'{name}' points outside 0..{limit - 1}.")
+        if self.polygon_material.size and self.polygon_material.max() >= len(self.materials):
+            raise ExchangeError(
+                f"'polygon_material' names slot {self.polygon_material.max()} of "
+                f"{len(self.materials)} materials."
+            )
+        return self

@@ -1,0 +1,98 @@
+"""A linear 3D morphable model (Blanz and Vetter 1999) with named expression blendshapes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float = NDArray[np.float32]
+Int = NDArray[np.int32]
+
+
+@dataclass(frozen=True, eq=False)
+class FaceModel:
+    """V vertices, K identity and E expression components, P polygons, A albedo components.
+
+    Vertices are in mm: x to the head's left, y up, z forward.  ``vertices = mean +
+    identity_basis^T a + expression_basis^T w`` with ``a`` in standard deviations and ``w`` in the
+    units of ``expression_range``.
+    """
+
+    name: str
+    mean: Float  #: (V, 3)
+    identity_basis: Float  #: (K, V, 3) mm per standard deviation
+    expression_basis: Float  #: (E, V, 3) mm at weight 1
+    expression_names: tuple[str, ...]
+    expression_range: Float  #: (E, 2)
+    polygons: Int  #: (P, 3 | 4) outward counter-clockwise
+    polygon_material: NDArray[np.uint8]  #: (P,)
+    material_kinds: tuple[str, ...]  #: skin, eye, teeth, tongue, mouth
+    uv: Float  #: (U, 2) v up
+    uv_polygons: Int  #: (P, 3 | 4)
+    symmetry: Int  #: (V,) the mirror vertex of each vertex
+    edges: Int  #: (N, 2)
+    landmarks68: Int  #: (68,) vertex ids, iBUG order
+    landmarks68_triangles: Int  #: (68, 3) vertex ids
+    landmarks68_barycentric: Float  #: (68, 3)
+    contour_candidates: Int  #: (17, C) vertex ids per jaw landmark, padded with -1
+    albedo_mean: Float  #: (T, T, 3) linear-light RGB, row 0 at v = 1
+    albedo_basis: Float  #: (A, T, T, 3)
+    mask_names: tuple[str, ...]
+    vertex_masks: NDArray[np.uint8]  #: (M, V) 0..255
+    uv_masks: NDArray[np.uint8]  #: (M, T, T) 0..255
+    eye_centers: Float  #: (2, 3) right, left, of the mean head
+    eye_radius: float
+    header: dict[str, Any]  #: the asset's header: version, licence, units, sha256
+
+    @cached_property
+    def faces(self) -> Int:
+        """(F, 3) the polygons split into triangles, ``polygon_of_face`` telling from which."""
+        return split_polygons(self.polygons)
+
+    @cached_property
+    def uv_faces(self) -> Int:
+        """(F, 3) the texture coordinates of :attr:`faces`."""
+        return split_polygons(self.uv_polygons)
+
+    @cached_property
+    def polygon_of_face(self) -> Int:
+        """(F,) the polygon each triangle comes from."""
+        return np.repeat(
+            np.arange(len(self.polygons), dtype=np.int32), self.polygons.shape[1] - 2
+        )
+
+    def vertices(self, identity: NDArray, expression: NDArray | None = None) -> Float:
+        """(V, 3) float32 mm in head coordinates; coefficient vectors may be shorter than the basis."""
+        shape = self.mean + np.tensordot(identity, self.identity_basis[: len(identity)], 1)
+        if expression is not None:
+            shape = shape + np.tensordot(
+                expression, self.expression_basis[: len(expression)], 1
+            )
+        return shape.astype(np.float32)
+
+    def albedo(self, coefficients: NDArray) -> Float:
+        """(T, T, 3) linear-light RGB in [0.002, 1] for ``coefficients`` (A,) in std. deviations."""
+        texture = self.albedo_mean + np.tensordot(
+            coefficients, self.albedo_basis[: len(coefficients)], 1
+        )
+        return np.clip(texture, 0.002, 1.0).astype(np.float32)
+
+    def mask(self, name: str) -> Float:
+        """(V,) the vertex mask ``name`` as 0..1."""
+        return self.vertex_masks[self.mask_names.index(name)].astype(np.float32) / 255.0
+
+    def uv_mask(self, name: str) -> Float:
+        """(T, T) the UV mask ``name`` as 0..1."""
+        return self.uv_masks[self.mask_names.index(name)].astype(np.float32) / 255.0
+
+
+def split_polygons(polygons: Int) -> Int:
+    """(P, 3 | 4) polygons as (F, 3) triangles, fanned from the first corner, in order."""
+    if polygons.shape[1] == 3:
+        return polygons
+    fan = polygons[:, [0, 1, 2, 0, 2, 3]]
+    return np.ascontiguousarray(fan.reshape(-1, 3))
