@@ -3,9 +3,10 @@
 Conventions, stated once for both sides:
 
 * Head coordinates: millimetres, x to the head's left, y up, z forward out of the face.
-* Camera coordinates (OpenCV): x right, y down, z forward; ``x_camera = rotation @ x_head + translation``.
+* Camera coordinates (OpenCV): x right, y down, z forward;
+  ``x_camera = rotation @ x_head + translation``.
 * Pixels of the upright photo: (0, 0) is the *centre* of the top-left pixel, x right, y down;
-  ``(u, v, 1) ~ camera_matrix @ x_camera`` (Hartley and Zisserman, Multiple View Geometry, eq. 6.8).
+  ``(u, v, 1) ~ camera_matrix @ x_camera`` (Hartley and Zisserman 2004, eq. 6.8).
 * UV: (0, 0) is the bottom-left corner of the texture, v up, as in Blender and OBJ.
 * Colours of encoded pictures are sRGB; ``sh_light`` multiplies linear-light albedo.
 """

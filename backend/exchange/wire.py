@@ -176,7 +176,9 @@ class WorkerProcess:
             line = self._lines.get(timeout=timeout)
         except queue.Empty as error:
             self._kill()
-            raise WorkerError(f"The worker was silent for {timeout:.0f} s and was ended.") from error
+            raise WorkerError(
+                f"The worker was silent for {timeout:.0f} s; it was ended."
+            ) from error
         if line is None:
             self._kill()
             raise WorkerError(f"The worker ended unexpectedly.{self._tail()}")

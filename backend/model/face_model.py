@@ -61,17 +61,13 @@ class FaceModel:
     @cached_property
     def polygon_of_face(self) -> Int:
         """(F,) the polygon each triangle comes from."""
-        return np.repeat(
-            np.arange(len(self.polygons), dtype=np.int32), self.polygons.shape[1] - 2
-        )
+        return np.repeat(np.arange(len(self.polygons), dtype=np.int32), self.polygons.shape[1] - 2)
 
     def vertices(self, identity: NDArray, expression: NDArray | None = None) -> Float:
-        """(V, 3) float32 mm in head coordinates; coefficient vectors may be shorter than the basis."""
+        """(V, 3) float32 mm in head coordinates; coefficients may be fewer than the basis."""
         shape = self.mean + np.tensordot(identity, self.identity_basis[: len(identity)], 1)
         if expression is not None:
-            shape = shape + np.tensordot(
-                expression, self.expression_basis[: len(expression)], 1
-            )
+            shape = shape + np.tensordot(expression, self.expression_basis[: len(expression)], 1)
         return shape.astype(np.float32)
 
     def albedo(self, coefficients: NDArray) -> Float:

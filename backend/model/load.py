@@ -34,7 +34,8 @@ def load_model(name: str = DEFAULT_MODEL) -> FaceModel:
             raise ModelError(f"{path} is not a face model of this project.")
         if header.get("version") != MODEL_VERSION:
             raise ModelError(
-                f"{path} has model version {header.get('version')}; version {MODEL_VERSION} is read."
+                f"{path} has model version {header.get('version')}, not {MODEL_VERSION}; "
+                "build it again with this release."
             )
         header["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
         return _assemble(arrays, header)

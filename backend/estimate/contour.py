@@ -1,0 +1,37 @@
+"""Which vertices the 17 jaw landmarks are in a given view.
+
+Annotators (and so dlib) mark the jaw line as it is *seen*: when the head turns, the line on the far
+side is the silhouette of the cheek, which slides over the surface (Zhu et al. 2015, "High-fidelity
+pose and expression normalization", section 3).  The near side keeps its anatomical points.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model import FaceModel
+from .camera import Camera
+
+#: Below this turn both sides of the jaw are seen as they are on a frontal face.
+FRONTAL_YAW_DEGREES = 5.0
+
+
+def visible_jaw(model: FaceModel, vertices: NDArray, camera: Camera) -> NDArray[np.int32]:
+    """(68,) landmark vertex ids, the jaw's far side moved to the silhouette seen by ``camera``.
+
+    ``vertices`` (V, 3) are the posed head in mm.
+    """
+    ids = model.landmarks68.copy()
+    yaw = camera.euler_degrees[0]
+    if abs(yaw) < FRONTAL_YAW_DEGREES:
+        return ids
+    # The head turns to its left (+): its left side, iBUG 9..16, is hidden.
+    far_side = range(9, 17) if yaw > 0 else range(8)
+    outward = camera.rotation[:2, 0] * (1.0 if yaw > 0 else -1.0)
+    for i in far_side:
+        strip = model.contour_candidates[i]
+        strip = strip[strip >= 0]
+        if strip.size:
+            ids[i] = strip[np.argmax(camera.project(vertices[strip]) @ outward)]
+    return ids
