@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 class FaceError(Exception):
-    """Base of every expected failure.  ``str(error)`` is one sentence: the finding and what to do."""
+    """Base of the expected failures; ``str(error)`` is one sentence: what was found, what to do."""
 
     code = "error"
     exit_status = 1

@@ -80,7 +80,7 @@ class Reconstruction:
     materials: tuple[MaterialSlot, ...]
     model: dict[str, Any]  #: name, version, licence, sha256 of the face model
     photo_path: str = ""
-    face_index: int = 0  #: number of this face in the photo, largest first
+    face_index: int = 1  #: number of this face in the photo, 1 is the largest
     warnings: tuple[str, ...] = ()
     timings: dict[str, float] = field(default_factory=dict)  #: seconds per step
     versions: dict[str, str] = field(default_factory=dict)  #: software that made this

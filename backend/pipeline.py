@@ -1,0 +1,332 @@
+"""Photo to ``Reconstruction``: the one call behind the command line, the worker and Blender.
+
+read -> detect -> landmarks -> FFHQ crop -> estimate -> texture -> ``Reconstruction``
+"""
+
+from __future__ import annotations
+
+import platform
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from .align.ffhq import ffhq_crop
+from .align.landmarks import LandmarkPredictor
+from .detect import Detection, Detector, DlibDetector
+from .errors import NoFaceError
+from .estimate import LandmarkFit, fit_landmarks
+from .exchange import MaterialSlot, Reconstruction
+from .model import DEFAULT_MODEL, FaceModel, load_model
+from .photo import Photo, read_photo
+from .photo.encode import encode_jpeg, encode_png
+from .texture import Texture, build_texture, warm_texture
+
+Progress = Callable[[float, str], None]
+
+TEXTURE_MODES = ("albedo", "photo", "none")
+
+#: Limits beyond which the result is given with a warning.
+SIDE_VIEW_DEGREES = 40.0
+SMALL_FACE_PX = 80.0
+POOR_FIT = 0.04  #: mean landmark error as a part of the face box's side
+#: EXIF of a cropped or edited photo can put the head at an impossible distance.
+PLAUSIBLE_DISTANCE_MM = (200.0, 8000.0)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user can choose."""
+
+    face: int | str = "largest"  #: "largest", "all", or 1 for the largest, 2 for the next ...
+    texture: str = "albedo"  #: "albedo" (lighting divided out), "photo", or "none"
+    texture_size: int = 2048  #: side of the square texture in pixels
+    model: str = DEFAULT_MODEL  #: "default" or the file of a face model
+
+    def __post_init__(self) -> None:
+        whole = isinstance(self.face, int) and not isinstance(self.face, bool) and self.face >= 1
+        if not whole and self.face not in ("largest", "all"):
+            raise ValueError(f"face is {self.face!r}; give 'largest', 'all' or a number from 1.")
+        if self.texture not in TEXTURE_MODES:
+            raise ValueError(f"texture is {self.texture!r}; give one of {TEXTURE_MODES}.")
+        if not 128 <= self.texture_size <= 8192:
+            raise ValueError(f"texture_size is {self.texture_size}; give 128 to 8192.")
+
+
+@dataclass(frozen=True, eq=False)
+class _Face:
+    """A detected face with its landmarks."""
+
+    number: int
+    box: np.ndarray
+    landmarks: np.ndarray
+
+
+class _Clock:
+    """Seconds per named step."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, step: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[step] = self.seconds.get(step, 0.0) + time.perf_counter() - start
+
+
+def reconstruct(
+    photo: str | Path | Photo,
+    options: Options | None = None,
+    progress: Progress | None = None,
+    detector: Detector | None = None,
+) -> list[Reconstruction]:
+    """Reconstruct the chosen face(s) of ``photo``, a path or a photo already read; largest first.
+
+    ``progress(fraction, step)`` is called before each step.  ``detector`` replaces dlib's.
+
+    Raises :class:`~.errors.PhotoError`, :class:`~.errors.NoFaceError`,
+    :class:`~.errors.ModelError`, each with one sentence for the user.
+    """
+    options = options or Options()
+    report = progress or (lambda fraction, step: None)
+    clock = _Clock()
+    loading = threading.Thread(target=warm_up, args=(options,), daemon=True)
+    loading.start()
+    with clock("read"):
+        report(0.0, "Reading the photo")
+        if not isinstance(photo, Photo):
+            photo = read_photo(photo)
+    faces = _find_faces(photo, options, detector or _detector(), clock, report)
+    loading.join()
+    model = load_model(options.model)
+    results = []
+    for i, face in enumerate(faces):
+        start = 0.3 + 0.7 * i / len(faces)
+        own = _Clock()
+        own.seconds = dict(clock.seconds)
+        results.append(
+            _reconstruct_face(photo, face, model, options, own, start, 0.7 / len(faces), report)
+        )
+    return results
+
+
+def warm_up(options: Options | None = None) -> None:
+    """Load what every photo needs: predictor weights, face model, texture layout.
+
+    Failures are left to the step that needs the thing, which has the sentence for the user.
+    """
+    options = options or Options()
+    try:
+        _predictor().warm()
+        model = load_model(options.model)
+        if options.texture != "none":
+            warm_texture(model, options.texture_size)
+    except Exception:  # noqa: BLE001, S110 - met again, and reported, by the step itself
+        pass
+
+
+@lru_cache(maxsize=1)
+def _detector() -> DlibDetector:
+    return DlibDetector()
+
+
+@lru_cache(maxsize=1)
+def _predictor() -> LandmarkPredictor:
+    return LandmarkPredictor()
+
+
+def _find_faces(
+    photo: Photo, options: Options, detector: Detector, clock: _Clock, report: Progress
+) -> list[_Face]:
+    with clock("detect"):
+        report(0.05, "Finding faces")
+        every = options.face != "largest"
+        detections = detector.detect(photo.pixels, every=every)
+    chosen = _choose(detections, options.face, photo)
+    with clock("landmarks"):
+        report(0.2, "Finding landmarks")
+        return [
+            _Face(
+                number,
+                found.box,
+                _predictor().predict(photo.pixels, found.box, found.quarter_turns),
+            )
+            for number, found in chosen
+        ]
+
+
+def _choose(
+    detections: list[Detection], face: int | str, photo: Photo
+) -> list[tuple[int, Detection]]:
+    height, width = photo.pixels.shape[:2]
+    if not detections:
+        raise NoFaceError(
+            f"No face was found in {photo.path.name} ({width} x {height}), upright or turned; "
+            "choose a photo that shows both eyes, or crop it closer to the face."
+        )
+    numbered = list(enumerate(detections, start=1))
+    if face == "all":
+        return numbered
+    if face == "largest":
+        return numbered[:1]
+    if int(face) > len(detections):
+        found = "1 face was" if len(detections) == 1 else f"{len(detections)} faces were"
+        raise NoFaceError(
+            f"{found} found in {photo.path.name}, so there is no face {face}; "
+            f"choose 1 to {len(detections)}."
+        )
+    return [numbered[int(face) - 1]]
+
+
+def _reconstruct_face(
+    photo: Photo,
+    face: _Face,
+    model: FaceModel,
+    options: Options,
+    clock: _Clock,
+    start: float,
+    share: float,
+    report: Progress,
+) -> Reconstruction:
+    with clock("crop"):
+        crop = ffhq_crop(photo.pixels, face.landmarks)
+    with clock("fit"):
+        report(start, "Fitting the head")
+        fit = _fit(model, face, photo)
+    vertices = model.vertices(fit.identity, fit.expression)
+    with clock("texture"):
+        report(start + 0.3 * share, "Making the texture")
+        texture = _texture(model, photo, fit, vertices, face, options)
+    with clock("encode"):
+        encoded = encode_png(texture.image) if texture else np.empty(0, np.uint8)
+        photo_bytes, crop_bytes = encode_jpeg(photo.pixels), encode_png(crop.image)
+    height, width = photo.pixels.shape[:2]
+    warnings = (*photo.notes, *_warnings(face, fit, photo))
+    warnings += texture.warnings if texture else ()
+    return Reconstruction(
+        vertices_neutral=model.vertices(fit.identity),
+        vertices_posed=vertices,
+        faces=model.faces,
+        polygons=model.polygons,
+        polygon_material=model.polygon_material,
+        uv=model.uv,
+        uv_polygons=model.uv_polygons,
+        identity=fit.identity,
+        expression=fit.expression,
+        expression_names=model.expression_names,
+        expression_range=model.expression_range,
+        expression_basis=model.expression_basis,
+        albedo=texture.albedo_coefficients if texture else np.empty(0, np.float32),
+        camera_matrix=fit.camera.camera_matrix,
+        rotation=fit.camera.rotation,
+        translation=fit.camera.translation,
+        image_size=(width, height),
+        landmarks68=fit.landmarks68,
+        landmarks2d=fit.camera.project(vertices[fit.landmarks68]).astype(np.float32),
+        landmarks2d_detected=face.landmarks.astype(np.float32),
+        face_box=np.asarray(face.box, np.float32),
+        sh_light=texture.sh_light if texture else np.zeros((9, 3), np.float32),
+        texture_mode=options.texture,
+        texture=encoded,
+        photo=photo_bytes,
+        crop=crop_bytes,
+        materials=tuple(MaterialSlot(kind, kind) for kind in model.material_kinds),
+        model={
+            "name": model.name,
+            "version": model.header["version"],
+            "licence": model.header["licence"],
+            "sha256": model.header["sha256"],
+        },
+        photo_path=str(photo.path),
+        face_index=face.number,
+        warnings=warnings,
+        timings=clock.seconds,
+        versions=_versions(),
+        provenance={
+            "options": asdict(options),
+            "estimate": "landmarks",
+            "licences": {
+                "face model": model.header["licence"],
+                "landmarks": _predictor().licence,
+            },
+        },
+    ).validate()
+
+
+def _fit(model: FaceModel, face: _Face, photo: Photo) -> LandmarkFit:
+    height, width = photo.pixels.shape[:2]
+    fit = fit_landmarks(model, face.landmarks, (width, height), focal_px=photo.focal_px)
+    near, far = PLAUSIBLE_DISTANCE_MM
+    if photo.focal_px and not near < fit.camera.translation[2] < far:
+        fit = fit_landmarks(model, face.landmarks, (width, height))
+    return fit
+
+
+def _texture(
+    model: FaceModel,
+    photo: Photo,
+    fit: LandmarkFit,
+    vertices: np.ndarray,
+    face: _Face,
+    options: Options,
+) -> Texture | None:
+    if options.texture == "none":
+        return None
+    camera = fit.camera
+    return build_texture(
+        model,
+        photo.pixels,
+        vertices,
+        camera.camera_matrix,
+        camera.rotation,
+        camera.translation,
+        mode=options.texture,
+        size=options.texture_size,
+        landmarks2d=face.landmarks,
+        grey=photo.grey,
+    )
+
+
+def _warnings(face: _Face, fit: LandmarkFit, photo: Photo) -> Iterator[str]:
+    height, width = photo.pixels.shape[:2]
+    yaw = fit.camera.euler_degrees[0]
+    side = float(np.sqrt(np.prod(face.box[2:] - face.box[:2])))
+    if abs(yaw) > SIDE_VIEW_DEGREES:
+        yield (
+            f"The head is turned {abs(yaw):.0f} degrees to the side, so its far half is guessed; "
+            "a photo from the front gives a better likeness."
+        )
+    if side < SMALL_FACE_PX:
+        yield (
+            f"The face is only {side:.0f} pixels wide, so shape and texture are vague; "
+            "use a larger picture."
+        )
+    x, y = face.landmarks.T
+    outside = np.count_nonzero((x < 0) | (y < 0) | (x > width - 1) | (y > height - 1))
+    if outside > 3:
+        yield f"The face is cut off by the picture's edge ({outside} of 68 landmarks lie outside)."
+    if fit.error_px > POOR_FIT * side:
+        yield (
+            f"The head fits the landmarks poorly ({fit.error_px / side:.1%} of the face's size); "
+            "check the preview."
+        )
+
+
+@lru_cache(maxsize=1)
+def _versions() -> dict[str, str]:
+    from importlib import metadata
+
+    names = ("reconstruct-face", "numpy", "scipy", "opencv-python-headless", "dlib-bin")
+    found = {"python": platform.python_version()}
+    for name in names:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:  # run from a folder, without being installed
+            found[name] = "unknown"
+    return found
