@@ -1,0 +1,22 @@
+"""Which triangle is seen where: exact camera visibility, UV atlases, normals and SH shading.
+
+Everything that needs pixels from a mesh on the CPU goes through here: texture projection, the
+synthetic training pictures, and the verification renderings.
+"""
+
+from .atlas import Atlas, rasterize_uv
+from .shading import sh_basis, shade, vertex_normals
+from .visibility import Raster, interpolate, occluded, project_points, rasterize
+
+__all__ = [
+    "Atlas",
+    "Raster",
+    "interpolate",
+    "occluded",
+    "project_points",
+    "rasterize",
+    "rasterize_uv",
+    "sh_basis",
+    "shade",
+    "vertex_normals",
+]
