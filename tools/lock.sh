@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Writes the exact versions that tools/reconstruct.sh and tools/test.sh install.
+#   tools/lock.sh            keep the versions that still fit pyproject.toml
+#   tools/lock.sh --upgrade  take the newest
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+PYTHON=${PYTHON:-.venv/bin/python}
+"$PYTHON" -m pip install --quiet uv
+
+compile() {
+    "$PYTHON" -m uv pip compile --quiet --python-version 3.11 --no-header --no-annotate \
+        --no-emit-package setuptools "$@" pyproject.toml
+}
+
+compile "$@" --output-file requirements.lock
+compile "$@" --extra test --constraint requirements.lock --output-file requirements-test.lock

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# One photo to a head, from nothing: sets the machine up when needed, then reconstructs.
+#
+#   tools/reconstruct.sh                          the sample photo, into out/
+#   tools/reconstruct.sh PHOTO... [options]       see tools/reconstruct.sh --help
+set -euo pipefail
+# shellcheck source=tools/setup.sh
+source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+
+set_up requirements.lock
+exec "$VENV/bin/python" -m reconstruct_face.backend reconstruct --sample "$@"

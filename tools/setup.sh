@@ -1,0 +1,142 @@
+# shellcheck shell=bash
+# Sourced by reconstruct.sh and test.sh: brings a bare machine to the state of a lock file.
+#
+#   set_up requirements.lock
+#
+# installs the system libraries that Blender's module needs (Debian and Ubuntu, as root), makes
+# .venv with Python 3.11, installs the lock file and the project.  A stamp in .venv holds what was
+# installed, so that the next call returns at once; a set-up that was interrupted is made anew.
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+VENV=$ROOT/.venv
+LOG=$ROOT/.cache/setup.log
+NEEDED_MB=3000
+
+# What `import bpy` and its renderers load and a minimal Debian lacks.
+LIBRARIES=(libx11-6 libxrender1 libxfixes3 libxi6 libxkbcommon0 libsm6 libgl1 libegl1 libxxf86vm1)
+
+say() { printf '%s\n' "$*" >&2; }
+
+fail() {
+    say "Set-up stopped: $1"
+    if [ -s "$LOG" ]; then say "The whole log is in $LOG"; fi
+    exit 1
+}
+
+set_up() {
+    local lock=$1 stamp wanted
+    stamp=$VENV/.installed-$lock
+    wanted=$(fingerprint "$lock")
+    if [ -x "$VENV/bin/python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then return; fi
+
+    mkdir -p "$ROOT/.cache" 2>/dev/null || fail "$ROOT cannot be written to; use your own copy."
+    exec 9>"$ROOT/.cache/setup.lock"
+    flock 9  # a second set-up started at the same time waits here, then finds the work done
+    if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
+        : >"$LOG"
+        say "Setting up (once; a few minutes and about 2 GB in $VENV) ..."
+        install_system_packages
+        make_environment
+        install_python_packages "$lock"
+        # Every lock file holds all of requirements.lock.
+        fingerprint requirements.lock >"$VENV/.installed-requirements.lock"
+        printf '%s\n' "$wanted" >"$stamp"
+        say "Set-up is complete."
+    fi
+    exec 9>&-
+}
+
+# What the stamp must hold: the folder is part of it because an environment cannot be moved.
+fingerprint() {
+    { printf '%s\n' "$ROOT"; cat "$ROOT/$1" "$ROOT/pyproject.toml"; } | sha256sum | cut -d' ' -f1
+}
+
+find_python() {
+    local candidate
+    for candidate in "${PYTHON:-}" python3.11 /usr/bin/python3.11 python3; do
+        if [ -n "$candidate" ] && "$candidate" -c '
+import sys, venv, ensurepip
+sys.exit(sys.version_info[:2] != (3, 11))' >/dev/null 2>&1; then
+            printf '%s\n' "$candidate"
+            return
+        fi
+    done
+    return 1
+}
+
+install_system_packages() {
+    local package missing=()
+    if ! command -v dpkg-query >/dev/null; then
+        say "No dpkg here: make sure that X11, OpenGL and EGL client libraries are installed."
+        return
+    fi
+    for package in "${LIBRARIES[@]}"; do
+        if ! dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q ' installed$'; then
+            missing+=("$package")
+        fi
+    done
+    if ! find_python >/dev/null; then missing+=(python3 python3-venv); fi
+    if [ ${#missing[@]} -eq 0 ]; then return; fi
+    if [ "$(id -u)" != 0 ]; then
+        fail "system packages are missing; run this, then try again:
+    sudo apt-get install ${missing[*]}"
+    fi
+    say "  system packages: ${missing[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    if ! { apt-get update && apt-get install -y --no-install-recommends "${missing[@]}"; } \
+        >>"$LOG" 2>&1; then
+        fail "apt-get could not install ${missing[*]}$(why)"
+    fi
+}
+
+make_environment() {
+    local python free
+    free=$(df -Pm "$ROOT" | awk 'NR == 2 {print $4}')
+    if [ ! -x "$VENV/bin/python" ] && [ "$free" -lt "$NEEDED_MB" ]; then
+        fail "the disk of $ROOT has $free MB free, $NEEDED_MB MB are needed."
+    fi
+    # pip trusts what an interrupted run left half installed, so that is thrown away.
+    if [ -e "$VENV" ] && { [ -e "$VENV/.unfinished" ] || ! usable "$VENV/bin/python"; }; then
+        say "  removing an unfinished environment"
+        rm -rf "$VENV"
+    fi
+    if [ ! -e "$VENV" ]; then
+        python=$(find_python) ||
+            fail "Python 3.11 was not found (Blender's module is made for it); install it, or name \
+it: PYTHON=/path/to/python3.11 $0"
+        "$python" -m venv "$VENV" >>"$LOG" 2>&1 || fail "$python could not make $VENV$(why)"
+    fi
+}
+
+usable() {
+    "$1" -c 'import sys, pip; sys.exit(sys.version_info[:2] != (3, 11))' >/dev/null 2>&1
+}
+
+install_python_packages() {
+    local pip=("$VENV/bin/python" -m pip --disable-pip-version-check)
+    : >"$VENV/.unfinished"
+    say "  Python packages: $1"
+    # One command for everything: installed one by one, packages would pull numpy 2, which
+    # breaks bpy.
+    "${pip[@]}" install --requirement "$ROOT/$1" --editable "$ROOT" >>"$LOG" 2>&1 ||
+        fail "pip could not install the packages$(why)"
+    "${pip[@]}" check >>"$LOG" 2>&1 || fail "the installed packages do not fit together$(why)"
+    "$VENV/bin/python" -c 'import bpy' >>"$LOG" 2>&1 || fail "Blender's module does not load$(why)"
+    rm -f "$VENV/.unfinished"
+}
+
+# The reason, read from the log: the usual ones in plain words, else the last line.
+why() {
+    if grep -q 'No space left on device' "$LOG"; then
+        printf ': the disk is full; free %s MB and try again.' "$NEEDED_MB"
+    elif grep -qE 'Temporary failure (in name )?resolv|Name or service not known|Network is unre|Failed to establish a new connection|Could not resolve|Connection timed out|ProxyError|SSLError' "$LOG"; then
+        printf ': the package server cannot be reached; check the network and try again.'
+    elif grep -q 'No matching distribution found' "$LOG"; then
+        printf ': %s' "$(grep -m1 'No matching distribution found' "$LOG")"
+    elif grep -q 'cannot open shared object file' "$LOG"; then
+        printf ': the library %s is missing.' \
+            "$(grep -m1 -oE '[A-Za-z0-9_.+-]+: cannot open shared' "$LOG" | cut -d: -f1)"
+    else
+        printf ': %s' "$(grep -v '^[[:space:]]*$' "$LOG" | tail -n 1)"
+    fi
+}
