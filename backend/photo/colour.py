@@ -1,0 +1,61 @@
+"""Any PIL mode and colour profile to 8-bit sRGB."""
+
+from __future__ import annotations
+
+import io
+
+from PIL import Image, ImageCms
+
+_SRGB = ImageCms.createProfile("sRGB")
+# The colour space an ICC profile declares and the PIL mode whose pixels it describes.
+_PROFILE_MODE = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
+
+
+def to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, list[str]]:
+    """``image`` as mode RGB in sRGB, transparency laid over white, and notes on what was done.
+
+    A profile is applied with relative colorimetric intent and black point compensation (what
+    viewers do: in-gamut colours stay exact); a broken one is noted and ignored.
+    """
+    notes: list[str] = []
+    if image.mode == "P":
+        image = image.convert("RGBA" if "transparency" in image.info else "RGB")
+    elif image.mode in ("RGB", "L", "1") and "transparency" in image.info:  # one PNG key colour
+        image = image.convert("RGBA")
+    alpha = image.getchannel("A") if image.mode in ("LA", "PA", "RGBA") else None
+    if alpha is not None:
+        image = image.convert("L" if image.mode == "LA" else "RGB")
+    elif image.mode not in ("RGB", "L", "CMYK"):
+        image = image.convert("L" if image.mode == "1" else "RGB")
+    if profile:
+        image = _apply_profile(image, profile, notes)
+    image = image.convert("RGB")
+    if alpha is not None and alpha.getextrema()[0] < 255:
+        image = Image.composite(image, Image.new("RGB", image.size, "white"), alpha)
+        notes.append("the transparent parts were laid over white")
+    return image, notes
+
+
+def _apply_profile(image: Image.Image, data: bytes, notes: list[str]) -> Image.Image:
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(data))
+        name = (profile.profile.profile_description or "unnamed").strip()
+        mode = _PROFILE_MODE.get(profile.profile.xcolor_space.strip())
+        if mode is None or (mode == "CMYK") != (image.mode == "CMYK"):
+            notes.append(f"the colour profile '{name}' is not for this kind of picture; ignored")
+            return image
+        if mode == "RGB" and name.startswith("sRGB"):
+            return image
+        converted = ImageCms.profileToProfile(
+            image.convert(mode),
+            profile,
+            _SRGB,
+            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            outputMode="RGB",
+            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        notes.append("the embedded colour profile is broken and was ignored")
+        return image
+    notes.append(f"colours were converted from '{name}' to sRGB")
+    return converted if converted is not None else image

@@ -1,0 +1,265 @@
+"""Reading a photo file of any common kind into upright 8-bit sRGB pixels.
+
+One path for every file: bytes -> open and check the header -> decode (reduced when huge) ->
+turn upright -> sRGB over white -> array.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pillow_heif
+from numpy.typing import NDArray
+from PIL import ExifTags, Image
+
+from ..errors import PhotoError
+from .colour import to_srgb
+from .exif import focal_in_pixels
+
+Image.init()  # PIL registers most decoders only after a first failure; ours are named, so now
+pillow_heif.register_heif_opener()
+
+# Only these decoders run: PIL knows 40 more, some of which (EPS) start other programs.
+_FORMATS = ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "HEIF"]
+_KNOWN = "JPEG, PNG, WebP, TIFF, BMP, GIF, HEIC or AVIF"
+
+SMALLEST_SIDE = 32  # pixels; no face can be made out in less
+WORK_PIXELS = 24_000_000  # larger pictures are halved until they fit
+# Refused above: a 200-megapixel phone's JPEG still passes, since JPEG decodes at reduced size; the
+# others have to be decoded whole first (120 megapixels RGBA are half a gigabyte).
+LARGEST_JPEG = 250_000_000
+LARGEST_OTHER = 120_000_000
+LARGEST_FILE = 1_000_000_000  # bytes
+
+_open_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photo ready for detection."""
+
+    pixels: NDArray[np.uint8]  #: (H, W, 3) sRGB, upright, C-contiguous
+    path: Path  #: as given
+    focal_px: float | None  #: from EXIF, in pixels of ``pixels``; see :func:`focal_in_pixels`
+    grey: bool  #: there is no colour in it
+    notes: tuple[str, ...] = ()  #: what was done to it beyond decoding, for the report
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of ``pixels``."""
+        return self.pixels.shape[1], self.pixels.shape[0]
+
+
+def read_photo(path: str | os.PathLike[str]) -> Photo:
+    """Read a JPEG, PNG, WebP, TIFF, BMP, GIF, HEIC or AVIF file (8 or 16 bits, grey or colour).
+
+    EXIF orientation is applied, ICC profiles are converted to sRGB, transparency is laid over
+    white, the first of several frames is used, and pictures of over 24 megapixels are halved until
+    they fit.  What was done is in ``notes``.
+
+    Raises :class:`PhotoError` with one sentence on what was found and what to do.
+    """
+    path = Path(path)
+    data = _read_bytes(path)
+    try:
+        image, factor = _open(path, data)
+        notes = _frame_notes(image)
+        exif = image.getexif()
+        profile = image.info.get("icc_profile")
+        bits = _bits_per_channel(image, data)
+        image = _decode(path, image, data, bits, factor)
+        if bits == 16:
+            notes.append("16 bits per channel were reduced to 8")
+        if factor > 1:
+            notes.append(f"read at 1/{factor} size, {image.width} x {image.height} pixels")
+        image = _upright(image, exif.get(ExifTags.Base.Orientation, 1))
+        image, colour_notes = to_srgb(image, profile)
+    except PhotoError:
+        raise
+    except MemoryError as error:
+        raise PhotoError(
+            f"There is not enough memory to read {path}: save it at a smaller size."
+        ) from error
+    except Exception as error:  # decoders raise anything on damaged files
+        raise PhotoError(
+            f"{path} is damaged or incomplete ({error}): copy or download it again."
+        ) from error
+    pixels = np.ascontiguousarray(np.asarray(image, dtype=np.uint8))
+    focal = focal_in_pixels(exif, *image.size)
+    return Photo(pixels, path, focal, _is_grey(pixels), tuple(notes + colour_notes))
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        if path.is_dir():
+            raise PhotoError(f"{path} is a folder: give the photo files in it.")
+        if path.exists() and not path.is_file():
+            raise PhotoError(f"{path} is not a regular file: give a photo.")
+        if path.stat().st_size > LARGEST_FILE:
+            raise PhotoError(f"{path} is larger than 1 GB: save the photo at a smaller size.")
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise PhotoError(f"There is no file {path}: check its name.") from error
+    except PermissionError as error:
+        raise PhotoError(f"{path} may not be read: change its permissions.") from error
+    except (OSError, ValueError) as error:  # ValueError: a null character in the name
+        reason = getattr(error, "strerror", None) or error
+        raise PhotoError(f"{path} cannot be read ({reason}).") from error
+    if not data:
+        raise PhotoError(f"{path} is empty (0 bytes): copy or download it again.")
+    return data
+
+
+@contextmanager
+def _no_size_guard() -> Iterator[None]:
+    """PIL's limit (179 megapixels) off while only a header is read; :func:`_open` has its own."""
+    with _open_lock:
+        guard, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = guard
+
+
+def _open(path: Path, data: bytes) -> tuple[Image.Image, int]:
+    """The picture with only its header read, and by how much to reduce it (1, 2, 4 ...)."""
+    try:
+        with _no_size_guard():
+            image = Image.open(io.BytesIO(data), formats=_FORMATS)
+    except Image.UnidentifiedImageError as error:
+        raise PhotoError(
+            f"{path} holds {_describe(data)}, not a readable photo: give a {_KNOWN} file."
+        ) from error
+    width, height = image.size
+    if min(width, height) < SMALLEST_SIDE:
+        raise PhotoError(
+            f"{path} is too small ({width} x {height} pixels): use a photo of at least "
+            f"{SMALLEST_SIDE} pixels each way, better 512."
+        )
+    largest = LARGEST_JPEG if image.format in ("JPEG", "MPO") else LARGEST_OTHER
+    if width * height > largest:
+        raise PhotoError(
+            f"{path} is too large ({width} x {height} pixels): reduce it to at most "
+            f"{largest // 1_000_000} megapixels."
+        )
+    factor = 1
+    while width * height > WORK_PIXELS * factor * factor:
+        factor *= 2
+    return image, factor
+
+
+def _decode(
+    path: Path, image: Image.Image, data: bytes, bits: int, factor: int
+) -> Image.Image:
+    """Decode, at 1/``factor`` size, to a mode that :func:`to_srgb` understands."""
+    full = image.size
+    if factor > 1 and image.format in ("JPEG", "MPO"):  # libjpeg scales while decoding, up to 1/8
+        image.draft(image.mode, (math.ceil(full[0] / factor), math.ceil(full[1] / factor)))
+    image.load()  # raises on truncated files, also before OpenCV, which would not
+    if bits == 16:
+        image = _from_16_bits(image, data)
+    if image.mode.startswith(("I", "F")):
+        raise PhotoError(
+            f"{path} has pixels of 32 bits (mode {image.mode}): save it with 8 or 16 bits."
+        )
+    if factor > 1 and image.size == full:
+        info = image.info
+        image = image.reduce(factor)
+        image.info = info  # reduce() drops the transparent colour
+    return image
+
+
+def _from_16_bits(image: Image.Image, data: bytes) -> Image.Image:
+    """16 bits per channel, rounded to 8.  PIL cuts colour to its high bytes, OpenCV keeps it all."""
+    deep = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if deep is None or deep.dtype != np.uint16 or deep.shape[:2] != (image.height, image.width):
+        if not image.mode.startswith("I;16"):
+            return image  # a layout OpenCV lacks (CMYK, planes); PIL's high bytes will do
+        deep = np.asarray(image).astype(np.uint16)
+    shallow = cv2.convertScaleAbs(deep, alpha=1.0 / 257.0)  # 65535 = 255 * 257; rounds
+    if shallow.ndim == 3 and shallow.shape[2] in (3, 4):
+        swap = cv2.COLOR_BGR2RGB if shallow.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
+        shallow = cv2.cvtColor(shallow, swap)
+    return Image.fromarray(shallow)
+
+
+def _bits_per_channel(image: Image.Image, data: bytes) -> int:
+    if image.format == "PNG":
+        return data[24]  # IHDR: signature 8, length and name 8, width and height 8, then depth
+    if image.format == "TIFF":
+        return int(max(image.tag_v2.get(258, (1,))))  # type: ignore[attr-defined]
+    return 8
+
+
+def _upright(image: Image.Image, orientation: int) -> Image.Image:
+    """Turned as EXIF asks; by hand since the EXIF may not have survived :func:`_decode`."""
+    turn = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_270,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_90,
+    }.get(orientation)
+    if turn is None:
+        return image
+    info, image = image.info, image.transpose(turn)
+    image.info = info
+    return image
+
+
+def _frame_notes(image: Image.Image) -> list[str]:
+    frames = getattr(image, "n_frames", 1)
+    # The further pictures in a camera's MPO are its preview, depth or gain map.
+    return [f"the first of {frames} frames was used"] if frames > 1 and image.format != "MPO" else []
+
+
+def _is_grey(pixels: NDArray[np.uint8]) -> bool:
+    """No colour but for what chroma compression leaves (a few levels), judged on a thinned copy."""
+    step = max(1, min(pixels.shape[:2]) // 256)
+    thin = pixels[::step, ::step].astype(np.int16)
+    return bool(np.percentile(np.ptp(thin, axis=2), 99.0) <= 4)
+
+
+_SIGNATURES = (
+    (b"%PDF", "a PDF document"),
+    (b"PK\x03\x04", "a ZIP archive or office document"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"8BPS", "a Photoshop document"),
+    (b"\x7fELF", "a program"),
+    (b"MZ", "a program"),
+    (b"BLENDER", "a Blender file"),
+    (b"\xff\xd8\xff", "the start of a JPEG that is broken"),
+    (b"\x89PNG", "the start of a PNG that is broken"),
+    (b"RIFF", "a RIFF container (broken WebP, AVI or WAV)"),
+)
+
+
+def _describe(data: bytes) -> str:
+    """What bytes that are no picture seem to be, for the message."""
+    for signature, name in _SIGNATURES:
+        if data.startswith(signature):
+            return name
+    if data[4:8] == b"ftyp":
+        return "a video or a broken HEIC"
+    head = data[:4096]
+    try:
+        text = head.decode("utf-8") if len(data) <= 4096 else head.decode("utf-8", "ignore")
+    except UnicodeDecodeError:
+        return "data of an unknown kind"
+    if any(ord(c) < 32 and c not in "\t\n\r\f\x1b" for c in text):
+        return "data of an unknown kind"
+    start = text.lstrip("\ufeff \t\r\n").lower()
+    if start.startswith(("<!doctype html", "<html")):
+        return "a web page"
+    return "an SVG drawing" if "<svg" in start else "text"
