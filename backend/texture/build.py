@@ -1,0 +1,289 @@
+"""One photo to one texture.
+
+Everything is put together in the logarithm of linear albedo, relative to the fitted model:
+
+    log texture = base + w D + w' (1 - w) D'
+
+``base`` is the model's fitted albedo times a smooth per-vertex colour correction that is measured
+where the photo is seen and diffused over the rest; ``D`` the photo's detail relative to ``base``,
+``w`` its weight, ``D'`` and ``w'`` those of the mirror image.  Where w = 1 the texture is the
+photo, exactly; where w falls to 0 only high frequencies are left to fade, so no seam shows.  (Two
+bands of Burt and Adelson 1983, the lower one on the mesh.)  ``photo`` mode multiplies the fitted
+shading back in everywhere, so mirrored and unseen parts are lit from the right side.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model import FaceModel
+from ..raster import shade
+from .diffuse import diffuse
+from .layout import Float, Layout, interpolate_texels, layout_of, smoothstep
+from .light import LightFit, fit_light, luminance
+from .trust import Trust, judge, log_linear, photo_weight
+from .view import SRGB_TO_LINEAR, View, look, sample
+
+MODES = ("albedo", "photo")
+
+#: Fitted shading is divided out between these factors of its mean over the face.
+SHADING_RANGE = (0.4, 1.8)
+#: Under this weighted number of visible skin vertices the fit says little.
+_FEW_SAMPLES = 60.0
+#: Log brightness over the base beyond which detail is taken for a highlight, in albedo mode.
+_HIGHLIGHT = 0.3
+
+# log linear -4.7 (0.009 linear is 1/255 sRGB's neighbour) .. 0 to sRGB bytes
+_CODE_LOW, _CODE_STEPS = -8.0, 8192
+
+
+@dataclass(frozen=True, eq=False)
+class Texture:
+    """A finished texture and the appearance it was made with."""
+
+    image: NDArray[np.uint8]  #: (size, size, 3) sRGB, row 0 at v = 1
+    albedo_coefficients: Float  #: (A,) standard deviations
+    sh_light: Float  #: (9, 3) head coordinates, linear RGB
+    coverage: Float  #: (size, size) 0..1 how much of the texel came from the photo
+    warnings: tuple[str, ...] = ()
+
+
+def warm_texture(model: FaceModel, size: int = 2048) -> None:
+    """Work out what does not depend on the photo (about half a second, once per process)."""
+    layout_of(model, size)
+
+
+def build_texture(
+    model: FaceModel,
+    photo_pixels: NDArray[np.uint8],
+    vertices_posed: NDArray,
+    camera_matrix: NDArray,
+    rotation: NDArray,
+    translation: NDArray,
+    *,
+    mode: str = "albedo",
+    size: int = 2048,
+    landmarks2d: NDArray | None = None,
+    grey: bool = False,
+) -> Texture:
+    """Texture of the head ``vertices_posed`` (V, 3) mm, head coordinates, from the photo.
+
+    ``photo_pixels`` (H, W, 3) uint8 sRGB, upright; ``camera_matrix`` (3, 3) its pixels,
+    ``rotation`` (3, 3), ``translation`` (3,) mm: head to camera.  ``mode`` "albedo" divides the
+    fitted light out, "photo" leaves it in.  ``landmarks2d`` (68, 2) detected pixels line the
+    photo up with the head.  ``grey``: the photo has no colour; the skin's is then the model's.
+
+    Raises ValueError for an unknown mode or a photo of another shape.
+    """
+    if mode not in MODES:
+        raise ValueError(f"The texture mode is {mode!r}; give one of {MODES}.")
+    if photo_pixels.ndim != 3 or photo_pixels.shape[2] != 3 or photo_pixels.dtype != np.uint8:
+        raise ValueError(
+            f"The photo is {photo_pixels.dtype} {photo_pixels.shape}; give uint8 (H, W, 3)."
+        )
+    layout = layout_of(model, size)
+    view = look(
+        model,
+        photo_pixels,
+        vertices_posed,
+        camera_matrix,
+        rotation,
+        translation,
+        landmarks2d,
+        size,
+    )
+    light, samples = _fit(model, layout, view, grey)
+    log_albedo, log_shading = _fitted(layout, view, light)
+    trust = judge(view, layout, model.faces, log_albedo + log_shading, log_shading, grey)
+    ratio = _colour_correction(model, layout, view, trust)
+    base = _base(model, layout, light, ratio, trust, log_shading if mode == "photo" else None)
+    detail, weight = _detail(model, layout, view, trust, base, mode, log_shading, grey)
+    _add_mirrored(model, layout, base, detail, weight)
+    warnings = ()
+    if samples < _FEW_SAMPLES:
+        warnings = (
+            "Hardly any skin is visible in the photo, so light and skin colour are guesses; "
+            "use a photo that shows more of the face.",
+        )
+    return Texture(
+        image=_encode(base),
+        albedo_coefficients=light.albedo_coefficients,
+        sh_light=light.sh_light,
+        coverage=weight,
+        warnings=warnings,
+    )
+
+
+def _fit(model: FaceModel, layout: Layout, view: View, grey: bool) -> tuple[LightFit, float]:
+    """Light and albedo from the visible vertices of bare skin, and how many there were."""
+    blur = max(0.5, 0.012 * view.face_size)
+    linear = cv2.GaussianBlur(SRGB_TO_LINEAR[view.small_photo], (0, 0), blur)
+    regions = layout.regions
+    everything = Trust(
+        np.where(view.raster.mask & view.inside, 1, 0).astype(np.float32),
+        np.zeros(0, np.float32),
+        np.zeros(3, np.float32),
+        0.0,
+    )
+    seen = photo_weight(view, everything, view.pixels, view.depth, view.facing)
+    weight = seen * regions.bare_skin * np.maximum(regions.core, 0.4 * regions.forehead)
+    # A blown-out or black pixel says only that the light was strong or weak.
+    colours = sample(linear, view.to_small(view.pixels))
+    weight = weight * (colours.max(axis=1) < 0.97) * (colours.max(axis=1) > 0.004)
+    chosen = weight > 0.02
+    fit = fit_light(
+        colours[chosen],
+        view.normals[chosen],
+        weight[chosen],
+        layout.albedo_mean[chosen],
+        layout.albedo_basis[:, chosen],
+        grey=grey,
+    )
+    return fit, float(weight.sum())
+
+
+def _fitted(layout: Layout, view: View, light: LightFit) -> tuple[Float, Float]:
+    """(V, 3) logs of the fitted albedo and of the shading, within its range."""
+    albedo = layout.albedo_mean + np.tensordot(light.albedo_coefficients, layout.albedo_basis, 1)
+    shading = shade(view.normals, light.sh_light)
+    front = layout.regions.core > 0.5
+    mean = np.maximum(shading[front].mean(axis=0), 0.05) if front.any() else np.ones(3)
+    low, high = SHADING_RANGE
+    relative = _soft_clip(np.log(np.maximum(shading / mean, 1e-3)), np.log(low), np.log(high))
+    log_albedo = np.log(np.maximum(albedo, 0.002))
+    return log_albedo.astype(np.float32), (relative + np.log(mean)).astype(np.float32)
+
+
+def _soft_clip(value: NDArray, low: float, high: float) -> NDArray:
+    """Identity near 0, bending towards ``low`` and ``high``: no crease where the limit bites."""
+    return np.where(value < 0, low * np.tanh(value / low), high * np.tanh(value / high))
+
+
+def _colour_correction(model: FaceModel, layout: Layout, view: View, trust: Trust) -> Float:
+    """(V, 3) smooth log ratio of the photo to the fitted model, over all of the skin."""
+    regions = layout.regions
+    confidence = photo_weight(view, trust, view.pixels, view.depth, view.facing)
+    values = np.clip(sample(trust.ratio, view.to_small(view.pixels)), -1.2, 1.2)
+    confidence = confidence * regions.bare_skin * layout.skin_vertex
+    total = confidence.sum()
+    if total < 1:
+        return np.zeros_like(values)
+    order = np.argsort(values, axis=0)
+    running = np.cumsum(confidence[order], axis=0)
+    middle = (running < total / 2).sum(axis=0)
+    resting = values[order[middle, np.arange(3)], np.arange(3)]
+    return diffuse(layout.edges, values, confidence, resting, model.symmetry).astype(np.float32)
+
+
+def _base(
+    model: FaceModel,
+    layout: Layout,
+    light: LightFit,
+    ratio: Float,
+    trust: Trust,
+    log_shading: Float | None,
+) -> Float:
+    """(size, size, 3) log linear: the model's albedo, corrected, with the hair's colour."""
+    small = layout.small
+    base = np.log(model.albedo(light.albedo_coefficients))
+    covered = small.mask
+    face, weights = small.face_id[covered], small.barycentric[covered]
+    skin = layout.skin_face[face][:, None]
+    scalp = layout.regions.scalp[:, None] * trust.hairness
+    fields = [ratio, scalp] if log_shading is None else [ratio, scalp, log_shading]
+    field = interpolate_texels(np.column_stack(fields), model.faces, face, weights)
+    values = base[covered]
+    on_skin = (values + field[:, :3]) * (1 - field[:, 3:4]) + trust.hair * field[:, 3:4]
+    values = np.where(skin, on_skin, values)
+    if log_shading is not None:
+        values += field[:, 4:7]
+    base[covered] = values
+    return cv2.resize(base, (layout.size, layout.size), interpolation=cv2.INTER_LINEAR)
+
+
+def _detail(
+    model: FaceModel,
+    layout: Layout,
+    view: View,
+    trust: Trust,
+    base: Float,
+    mode: str,
+    log_shading: Float,
+    grey: bool,
+) -> tuple[Float, Float]:
+    """The photo's log colours over ``base`` (size, size, 3), and their weights (size, size)."""
+    turned = view.facing[model.faces].max(axis=1) > 0.15
+    chosen = np.flatnonzero((turned & layout.skin_face)[layout.texel_face])
+    table = np.column_stack([view.pixels, view.depth, view.facing, log_shading])
+    fields = interpolate_texels(
+        table.astype(np.float32),
+        model.faces,
+        layout.texel_face[chosen],
+        layout.texel_barycentric[chosen],
+    )
+    own = photo_weight(view, trust, np.ascontiguousarray(fields[:, :2]), fields[:, 2], fields[:, 3])
+    kept = own > 0.004
+    texel, fields, own = layout.texel[chosen[kept]], fields[kept], own[kept]
+    values = log_linear(sample(view.photo, np.ascontiguousarray(fields[:, :2]), cubic=True))
+    if mode == "albedo":
+        values -= fields[:, 4:7]
+    ground = base.reshape(-1, 3)[texel]
+    values = _compare(values, ground, grey)
+    if mode == "albedo":
+        values = _without_highlights(values)
+    detail = np.zeros_like(base)
+    weight = np.zeros(base.shape[:2], np.float32)
+    detail.reshape(-1, 3)[texel] = values
+    weight.ravel()[texel] = own
+    return detail, weight
+
+
+def _compare(values: Float, ground: Float, grey: bool) -> Float:
+    """Log of photo over base; of a grey photo the brightness only, alike in each channel."""
+    if not grey:
+        return values - ground
+    middle = values.mean(axis=1) - np.log(luminance(np.exp(ground)))
+    return np.repeat(middle[:, None], 3, axis=1)
+
+
+def _without_highlights(detail: Float) -> Float:
+    """Press down what is much brighter than the skin around it."""
+    bright = detail.min(axis=1, keepdims=True)
+    return detail - 0.6 * np.maximum(bright - _HIGHLIGHT, 0)
+
+
+def _add_mirrored(
+    model: FaceModel, layout: Layout, base: Float, detail: Float, weight: Float
+) -> None:
+    """Finish ``base`` in place: own detail, then mirrored detail where it is clearly better seen.
+
+    ``weight`` becomes the part of each texel that came from the photo, mirrored or not.
+    """
+    own = weight.ravel()[layout.texel]
+    seen = layout.texel[own > 0]
+    base.reshape(-1, 3)[seen] += detail.reshape(-1, 3)[seen] * own[own > 0, None]
+    lacking = np.flatnonzero(own < 0.9)
+    place = layout.mirror_place(lacking)
+    other = sample(weight, place)
+    # Where both sides see about the same, the own side stands alone: no double image.
+    part = smoothstep(0.1, 0.5, other - own[lacking]) * other * (1 - own[lacking])
+    used = part > 0.004
+    texel = layout.texel[lacking[used]]
+    mirrored = sample(detail, np.ascontiguousarray(place[used]))
+    base.reshape(-1, 3)[texel] += mirrored * part[used, None]
+    weight.ravel()[texel] += part[used]
+
+
+def _encode(log_values: Float) -> NDArray[np.uint8]:
+    """Log linear light to sRGB bytes by table (IEC 61966-2-1)."""
+    linear = np.exp(np.linspace(_CODE_LOW, 0, _CODE_STEPS))
+    srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    table = np.round(srgb * 255).astype(np.uint8)
+    code = np.clip(log_values, _CODE_LOW, 0)
+    code -= _CODE_LOW
+    code *= (_CODE_STEPS - 1) / -_CODE_LOW
+    return table[code.astype(np.int16)]

@@ -1,0 +1,202 @@
+"""What texturing needs to know about a face model, worked out once per (model, texture size)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model import FaceModel
+from ..raster import Atlas, rasterize_uv
+from ..raster.atlas import texel_coordinates
+
+Float = NDArray[np.float32]
+Int = NDArray[np.int32]
+Bool = NDArray[np.bool_]
+
+#: Texels around each island that repeat its border, per 1024 texels of the texture's side.
+GUTTER_PER_1024 = 4
+
+_LANDMARKS_INNER = np.r_[17:68]
+_LANDMARKS_CHIN = np.r_[5:12]
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """Texels of the skin, their mirror images, and the skin's regions.  V vertices, F triangles.
+
+    N texels of the full-size texture belong to the skin (gutter included); ``small`` is the atlas
+    at the model's own albedo resolution T, where everything smooth is worked out.
+    """
+
+    size: int
+    small: Atlas
+    texel: NDArray[np.int64]  #: (N,) flat index into the size x size texture
+    texel_face: Int  #: (N,)
+    texel_barycentric: Float  #: (N, 3)
+    mirror_corner: Float  #: (F, 3, 2) texel coordinates of the mirror image of each corner
+    skin_face: Bool  #: (F,)
+    skin_vertex: Bool  #: (V,)
+    albedo_mean: Float  #: (V, 3) linear RGB
+    albedo_basis: Float  #: (A, V, 3)
+    edges: Int  #: (E, 2) of the skin
+    regions: Regions
+
+    def mirror_place(self, chosen: NDArray[np.int64]) -> Float:
+        """(M, 2) column and row of the mirror image of the skin texels ``chosen`` (M,)."""
+        corners = self.mirror_corner[self.texel_face[chosen]]
+        weights = self.texel_barycentric[chosen]
+        place = corners[:, 0] * weights[:, :1]
+        place += corners[:, 1] * weights[:, 1:2]
+        place += corners[:, 2] * weights[:, 2:]
+        return place
+
+
+@dataclass(frozen=True, eq=False)
+class Regions:
+    """Soft vertex regions (V,) 0..1, found from the landmarks and the mean head's proportions."""
+
+    core: Float  #: eyes, nose, mouth, chin: the photo is believed whatever it shows
+    forehead: Float  #: between the brows and the hairline
+    scalp: Float  #: where hair grows
+    bare_skin: Float  #: skin of even colour: neither lips, brows, lids nor scalp
+
+
+@lru_cache(maxsize=2)
+def layout_of(model: FaceModel, size: int) -> Layout:
+    """The :class:`Layout` of ``model`` for a size x size texture (kept in memory)."""
+    small_size = model.albedo_mean.shape[0]
+    skin_polygon = np.array([kind == "skin" for kind in model.material_kinds])
+    skin_face = skin_polygon[model.polygon_material][model.polygon_of_face]
+    full = rasterize_uv(model.uv, model.uv_faces, size, gutter_of(size))
+    texel = np.flatnonzero(skin_face[full.face_id] & full.mask)
+    skin_vertex = np.zeros(len(model.mean), dtype=bool)
+    skin_vertex[model.faces[skin_face]] = True
+    mean, basis = _albedo_at_vertices(model)
+    return Layout(
+        size=size,
+        small=rasterize_uv(model.uv, model.uv_faces, small_size, gutter_of(small_size)),
+        texel=texel,
+        texel_face=full.face_id.ravel()[texel],
+        texel_barycentric=full.barycentric.reshape(-1, 3)[texel],
+        mirror_corner=_mirror_corners(model, size),
+        skin_face=skin_face,
+        skin_vertex=skin_vertex,
+        albedo_mean=mean,
+        albedo_basis=basis,
+        edges=model.edges[skin_vertex[model.edges].all(axis=1)],
+        regions=_regions(model, skin_vertex),
+    )
+
+
+def gutter_of(size: int) -> int:
+    """Width in texels of the border around each island."""
+    return max(2, round(size * GUTTER_PER_1024 / 1024))
+
+
+def interpolate_texels(values: NDArray, faces: Int, face: Int, barycentric: Float) -> Float:
+    """(N, C) per-vertex ``values`` (V, C) at N texels given by triangle and weights."""
+    corners = faces[face]
+    out = values[corners[:, 0]] * barycentric[:, :1]
+    out += values[corners[:, 1]] * barycentric[:, 1:2]
+    out += values[corners[:, 2]] * barycentric[:, 2:]
+    return out
+
+
+def _albedo_at_vertices(model: FaceModel) -> tuple[Float, Float]:
+    """Mean (V, 3) and basis (A, V, 3) of the albedo at each vertex's first texture coordinate."""
+    place = np.zeros((len(model.mean), 2), dtype=np.float32)
+    # Assigned backwards, so that the first polygon that uses a vertex decides.
+    place[model.polygons.ravel()[::-1]] = texel_coordinates(
+        model.uv[model.uv_polygons.ravel()[::-1]], model.albedo_mean.shape[0]
+    )
+    pictures = np.concatenate([model.albedo_mean[None], model.albedo_basis])
+    sampled = np.stack([_sample(picture, place) for picture in pictures])
+    return sampled[0], sampled[1:]
+
+
+def _sample(picture: Float, place: Float) -> Float:
+    """(N, 3) bilinear samples of ``picture`` at texels ``place`` (N, 2)."""
+    columns = np.ascontiguousarray(place[None], dtype=np.float32)
+    return cv2.remap(
+        np.ascontiguousarray(picture), columns, None, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE
+    )[0]
+
+
+def _mirror_corners(model: FaceModel, size: int) -> Float:
+    """(F, 3, 2) where, in texels, the mirror image of each triangle corner lies.
+
+    The corner is looked up in the mirrored *polygon*, because a vertex on a seam has several
+    texture coordinates; a polygon without a mirror image keeps its own.
+    """
+    mirrored = model.symmetry[model.polygons]
+    lookup = {tuple(key): row for row, key in enumerate(np.sort(model.polygons, axis=1).tolist())}
+    partner = np.array(
+        [lookup.get(tuple(key), -1) for key in np.sort(mirrored, axis=1).tolist()], dtype=np.int64
+    )
+    same = model.polygons[partner][:, None, :] == mirrored[:, :, None]
+    uv_index = np.take_along_axis(model.uv_polygons[partner], same.argmax(axis=2), axis=1)
+    uv_index = np.where((partner >= 0)[:, None], uv_index, model.uv_polygons)
+    if model.polygons.shape[1] == 4:
+        uv_index = uv_index[:, [0, 1, 2, 0, 2, 3]].reshape(-1, 3)
+    return texel_coordinates(model.uv[uv_index], size).astype(np.float32)
+
+
+def _regions(model: FaceModel, skin: Bool) -> Regions:
+    points = model.mean[model.landmarks68]
+    brow_y = points[17:27, 1].mean()
+    height = brow_y - points[8, 1]
+    x, y, z = model.mean.T
+    front_z = points[27, 2]  # the bridge of the nose
+
+    def near(ids: NDArray, reach: float) -> Float:
+        gap = np.linalg.norm(model.mean[:, None] - points[ids][None], axis=2).min(axis=1)
+        return 1 - smoothstep(0.6 * reach, 1.4 * reach, gap)
+
+    core = np.maximum(near(_LANDMARKS_INNER, 0.18 * height), near(_LANDMARKS_CHIN, 0.16 * height))
+    back = (front_z - z) / height
+    scalp = _scalp(model, (y - brow_y) / height, back) * (1 - _ears(model, height)) * skin
+    forehead = smoothstep(-0.05, 0.1, (y - brow_y) / height) * (1 - smoothstep(0.35, 0.5, back))
+    forehead *= (1 - scalp) * skin
+    bare = skin * (1 - scalp)
+    for name in ("lips", "brows", "lids"):
+        if name in model.mask_names:
+            bare = bare * (1 - model.mask(name))
+    return Regions(
+        core=(core * skin).astype(np.float32),
+        forehead=forehead.astype(np.float32),
+        scalp=scalp.astype(np.float32),
+        bare_skin=bare.astype(np.float32),
+    )
+
+
+def _scalp(model: FaceModel, up: NDArray, back: NDArray) -> Float:
+    """(V,) 1 where hair grows: the model's mask, or above a hairline in parts of the face's height
+    (``up`` from the brows, ``back`` from the bridge of the nose)."""
+    if "scalp" in model.mask_names:
+        return model.mask("scalp")
+    # Half a face above the brows in front, the ears' level at the temples, the nape's behind.
+    depth = [0.0, 0.25, 0.55, 0.75, 0.95, 1.15, 1.45]
+    hairline = np.interp(back, depth, [0.62, 0.55, 0.30, 0.05, 0.02, -0.35, -0.75])
+    return smoothstep(-0.06, 0.10, up - hairline)
+
+
+def _ears(model: FaceModel, height: float) -> Float:
+    """(V,) 1 on the ears: the model's mask, or what stands out sideways behind the cheeks."""
+    if "ears" in model.mask_names:
+        return smoothstep(0.0, 0.5, model.mask("ears"))
+    points = model.mean[model.landmarks68]
+    x, y, z = model.mean.T
+    band = (y < points[17:27, 1].mean() + 0.1 * height) & (y > points[48:68, 1].mean())
+    behind = z < points[[0, 16], 2].mean() - 0.02 * height
+    out = np.abs(x) > np.abs(points[[0, 16], 0]).mean() * 1.02
+    return (band & behind & out).astype(np.float32)
+
+
+def smoothstep(low: float, high: float, value: NDArray) -> Float:
+    """0 below ``low``, 1 above ``high``, 3 t^2 - 2 t^3 between."""
+    t = np.clip((value - low) / (high - low), 0, 1)
+    return (t * t * (3 - 2 * t)).astype(np.float32)
