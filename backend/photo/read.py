@@ -157,9 +157,7 @@ def _open(path: Path, data: bytes) -> tuple[Image.Image, int]:
     return image, factor
 
 
-def _decode(
-    path: Path, image: Image.Image, data: bytes, bits: int, factor: int
-) -> Image.Image:
+def _decode(path: Path, image: Image.Image, data: bytes, bits: int, factor: int) -> Image.Image:
     """Decode, at 1/``factor`` size, to a mode that :func:`to_srgb` understands."""
     full = image.size
     if factor > 1 and image.format in ("JPEG", "MPO"):  # libjpeg scales while decoding, up to 1/8
@@ -179,7 +177,7 @@ def _decode(
 
 
 def _from_16_bits(image: Image.Image, data: bytes) -> Image.Image:
-    """16 bits per channel, rounded to 8.  PIL cuts colour to its high bytes, OpenCV keeps it all."""
+    """16 bits per channel, rounded to 8.  PIL keeps the high bytes of colour, OpenCV all."""
     deep = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if deep is None or deep.dtype != np.uint16 or deep.shape[:2] != (image.height, image.width):
         if not image.mode.startswith("I;16"):
@@ -221,7 +219,9 @@ def _upright(image: Image.Image, orientation: int) -> Image.Image:
 def _frame_notes(image: Image.Image) -> list[str]:
     frames = getattr(image, "n_frames", 1)
     # The further pictures in a camera's MPO are its preview, depth or gain map.
-    return [f"the first of {frames} frames was used"] if frames > 1 and image.format != "MPO" else []
+    if frames == 1 or image.format == "MPO":
+        return []
+    return [f"the first of {frames} frames was used"]
 
 
 def _is_grey(pixels: NDArray[np.uint8]) -> bool:

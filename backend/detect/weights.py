@@ -1,0 +1,31 @@
+"""dlib's trained files, from the PyPI package ``face_recognition_models``."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+from ..errors import ModelError
+
+_PACKAGE = "face_recognition_models"
+MMOD = "mmod_human_face_detector.dat"
+LANDMARKS_68 = "shape_predictor_68_face_landmarks.dat"
+
+
+def weights_path(name: str) -> Path:
+    """The file ``name`` of the installed package; see :data:`MMOD` and :data:`LANDMARKS_68`.
+
+    The package is located, not imported: importing it needs pkg_resources, which is gone from
+    current setuptools.
+
+    Raises :class:`ModelError` when the package or the file is missing.
+    """
+    spec = importlib.util.find_spec(_PACKAGE)
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        path = Path(folder) / "models" / name
+        if path.is_file():
+            return path
+    found = "is incomplete" if spec else "is not installed"
+    raise ModelError(
+        f"{name} is missing because the package {_PACKAGE} {found}: run 'pip install {_PACKAGE}'."
+    )
