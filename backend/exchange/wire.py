@@ -20,8 +20,10 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from ..errors import FaceError, WorkerError, error_from_code
@@ -126,6 +128,12 @@ class WorkerProcess:
             process.kill()
             process.wait()
 
+    def kill(self) -> None:
+        """End the child at once; a :meth:`call` waiting in another thread raises then."""
+        process = self._process
+        if process is not None:
+            process.kill()
+
     def __enter__(self) -> WorkerProcess:
         return self
 
@@ -172,17 +180,23 @@ class WorkerProcess:
             del errors[:-40]
 
     def _receive(self, timeout: float) -> dict[str, Any]:
-        try:
-            line = self._lines.get(timeout=timeout)
-        except queue.Empty as error:
-            self._kill()
-            raise WorkerError(
-                f"The worker was silent for {timeout:.0f} s; it was ended."
-            ) from error
-        if line is None:
-            self._kill()
-            raise WorkerError(f"The worker ended unexpectedly.{self._tail()}")
-        return json.loads(line)
+        end = time.monotonic() + timeout
+        while True:
+            try:
+                line = self._lines.get(timeout=max(0.0, end - time.monotonic()))
+            except queue.Empty as error:
+                self._kill()
+                raise WorkerError(
+                    f"The worker was silent for {timeout:.0f} s; it was ended."
+                ) from error
+            if line is None:
+                self._kill()
+                raise WorkerError(f"The worker ended unexpectedly.{self._tail()}")
+            # Blender greets on standard output before our script runs: no message of ours.
+            with suppress(ValueError):
+                message = json.loads(line)
+                if isinstance(message, dict):
+                    return message
 
     def _kill(self) -> None:
         if self._process is not None:

@@ -1,0 +1,52 @@
+"""``python -m reconstruct_face.backend {reconstruct,bench,worker}``.
+
+Also runs by its path, ``python /any/where/backend/__main__.py worker``, without the project being
+installed: that is how Blender starts it from the extension's folder with another Python.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+
+PACKAGE = "reconstruct_face"
+COMMANDS = {
+    "reconstruct": ".cli.reconstruct",
+    "bench": ".bench",
+    "worker": ".worker",
+}
+USAGE = "usage: python -m reconstruct_face.backend {reconstruct,bench,worker} [options]"
+
+
+def main(argv: list[str]) -> int:
+    """Run the command named by the first argument; its ``main`` gets the others."""
+    command = argv[0] if argv else ""
+    if command not in COMMANDS:
+        wanted = command in ("-h", "--help")
+        print(USAGE, file=sys.stdout if wanted else sys.stderr)
+        return 0 if wanted else 2
+    module = importlib.import_module(COMMANDS[command], package=_backend_package())
+    return module.main(argv[1:])
+
+
+def _backend_package() -> str:
+    """The name of the package this file is in, made importable when it was run by its path."""
+    if __package__:
+        return __package__
+    root = Path(__file__).resolve().parents[1]
+    # Run by path, Python puts backend/ itself on sys.path: 'photo' or 'model' would be found there.
+    sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != root / "backend"]
+    spec = importlib.util.spec_from_file_location(
+        PACKAGE, root / "__init__.py", submodule_search_locations=[str(root)]
+    )
+    assert spec is not None and spec.loader is not None
+    package = importlib.util.module_from_spec(spec)
+    sys.modules[PACKAGE] = package
+    spec.loader.exec_module(package)
+    return f"{PACKAGE}.backend"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

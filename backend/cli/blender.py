@@ -1,0 +1,87 @@
+"""The Blender process that builds the scene: started early, kept warm, asked over the wire."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import FaceError, OutputError, WorkerError
+from ..exchange.wire import WorkerProcess
+
+#: Names a Blender executable to use in place of the ``bpy`` module of this environment.
+EXECUTABLE_VARIABLE = "RECONSTRUCT_FACE_BLENDER"
+SCENE = Path(__file__).resolve().parents[2] / "scene"
+
+Progress = Callable[[float, str], None]
+
+
+def blender_command() -> list[str]:
+    """The command that starts the scene worker: ``bpy`` in this Python, or a Blender executable."""
+    executable = os.environ.get(EXECUTABLE_VARIABLE)
+    script = str(SCENE / "__main__.py")
+    if executable:
+        return [executable, "--background", "--factory-startup", "--python", script]
+    return [sys.executable, script]
+
+
+class Blender:
+    """Builds ``.blend`` and export files and renders the preview's views."""
+
+    def __init__(self, command: Sequence[str] | None = None) -> None:
+        self._worker = WorkerProcess(command or blender_command())
+
+    def warm_up(self) -> None:
+        """Start the process; a failure is met again, and reported, by :meth:`build`."""
+        with suppress(FaceError):
+            self._worker.call("ping", timeout=120.0)
+
+    def build(
+        self,
+        npz: Path,
+        folder: Path,
+        name: str,
+        formats: Sequence[str],
+        window: np.ndarray | None = None,
+        progress: Progress | None = None,
+    ) -> dict[str, Any]:
+        """Build the head of ``npz`` as ``folder/name.FORMAT``; with ``window``, render the views.
+
+        ``window`` is (4,) x0, y0, x1, y1 in photo pixels.  Returns ``{"files": {format: path},
+        "photo_view": path | None, "three_quarter": path | None, "timings": {step: seconds}}``.
+
+        Raises :class:`WorkerError` when Blender fails, :class:`OutputError` when a file is missing
+        afterwards (Blender reports a full disk late or not at all).
+        """
+        result = self._worker.call(
+            "build",
+            {
+                "npz": str(npz),
+                "folder": str(folder),
+                "name": name,
+                "formats": list(formats),
+                "preview": window is not None,
+                "window": None if window is None else [float(x) for x in window],
+            },
+            progress=progress,
+        )
+        for wanted in formats:
+            path = Path(result["files"].get(wanted, ""))
+            if not path.is_file() or path.stat().st_size == 0:
+                raise OutputError(f"Blender did not write {name}.{wanted}; is the disk full?")
+        if window is not None and not (result["photo_view"] and result["three_quarter"]):
+            raise WorkerError("Blender did not render the preview's views.")
+        return result
+
+    def close(self) -> None:
+        """End the process."""
+        self._worker.close()
+
+    def kill(self) -> None:
+        """End the process at once, also from another thread than the one that waits for it."""
+        self._worker.kill()

@@ -1,0 +1,257 @@
+"""The ``reconstruct`` command: photos in, heads out.  See ``--help``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any, NoReturn
+
+from tqdm import tqdm
+
+from ..errors import FaceError
+from ..model.load import ASSETS, DEFAULT_MODEL
+from ..pipeline import TEXTURE_MODES, Options
+from .blender import Blender
+from .memory import peak_memory_mb
+from .output import prepare_output
+from .photos import Job, collect
+from .run import FORMATS, Outcome, Request, run
+
+SAMPLE = ASSETS / "astronaut.jpg"
+CANCELLED, TERMINATED = 130, 143
+
+EXIT_CODES = """\
+exit status:
+  0  every photo was reconstructed, or was finished before
+  2  the command line is wrong
+  3  a photo cannot be read
+  4  no face was found, or not the one asked for
+  5  the output cannot be written
+  6  a face model or detector file is missing or damaged
+  7  an exchange file is damaged or of another version
+  8  the Blender process failed
+  1  several different failures, or an unexpected one
+130  interrupted
+One bad photo never stops the others; the status tells what went wrong.
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line and return the exit status."""
+    parser = _parser()
+    args = parser.parse_args(argv)
+    request = _request(args, parser)
+    signal.signal(signal.SIGTERM, _terminate)
+    with _Progress(args) as show:
+        outcomes: list[Outcome] = []
+        status = 0
+        try:
+            folder = prepare_output(args.out)
+            jobs = collect(args.photos, folder)
+            show.start(len(jobs))
+            outcomes = _run(jobs, folder, request, show)
+        except FaceError as error:
+            show.problem(str(error))
+            status = error.exit_status
+            show.failure = error
+        except KeyboardInterrupt:
+            show.problem("Interrupted; unfinished results were removed.")
+            return CANCELLED
+    status = status or exit_status(outcomes)
+    if args.json:
+        print(json.dumps(_document(args.out, outcomes, status, show.failure), indent=1))
+    return status
+
+
+def exit_status(outcomes: list[Outcome]) -> int:
+    """0, or the status that all failures share, or 1 when they differ."""
+    found = {outcome.error.exit_status for outcome in outcomes if outcome.error is not None}
+    if not found:
+        return 0
+    return found.pop() if len(found) == 1 else 1
+
+
+def _run(jobs: list[Job], folder: Path, request: Request, show: _Progress) -> list[Outcome]:
+    blender = Blender()
+    outcomes = []
+    try:
+        for outcome in run(jobs, folder, request, show.report, blender):
+            show.outcome(outcome, folder)
+            outcomes.append(outcome)
+    finally:
+        blender.close()
+    return outcomes
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="reconstruct",
+        description="Reconstruct textured, animatable 3D heads from photos.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("photos", metavar="PHOTO", nargs="*", type=Path, help="photo, or folder of photos")
+    add("-o", "--out", metavar="OUT", default="out", help="output folder (default: out)")
+    add(
+        "--face",
+        type=_face,
+        default="largest",
+        metavar="largest|N|all",
+        help="which face: the largest, the N-th largest, or all of them",
+    )
+    add(
+        "--texture",
+        choices=TEXTURE_MODES,
+        default="albedo",
+        help="albedo: the photo's lighting divided out; photo: as photographed; none",
+    )
+    add("--texture-size", type=int, default=2048, metavar="N", help="pixels, default 2048")
+    add(
+        "--format",
+        type=_formats,
+        default=("blend", "glb"),
+        metavar="LIST",
+        help=f"of {','.join(FORMATS)}, or none (default: blend,glb)",
+    )
+    add("--model", default=DEFAULT_MODEL, help="face model: default, or a file")
+    add("--no-preview", action="store_true", help="no NAME_preview.png (it takes seconds)")
+    add("--force", action="store_true", help="do finished photos again")
+    add("--json", action="store_true", help="one JSON document on standard output")
+    add("--quiet", action="store_true", help="no progress bar, only errors")
+    add("--sample", action="store_true", help="without PHOTO, do the sample photo in assets/")
+    return parser
+
+
+def _request(args: argparse.Namespace, parser: argparse.ArgumentParser) -> Request:
+    if not args.photos and args.sample:
+        args.photos = [SAMPLE]
+    if not args.photos:
+        parser.error("name a photo or a folder of photos")
+    try:
+        options = Options(args.face, args.texture, args.texture_size, args.model)
+    except ValueError as error:
+        parser.error(str(error))
+    return Request(options, args.format, not args.no_preview, args.force)
+
+
+def _face(text: str) -> int | str:
+    return int(text) if text.isdecimal() else text
+
+
+def _formats(text: str) -> tuple[str, ...]:
+    if text == "none":
+        return ()
+    formats = tuple(dict.fromkeys(part.strip().lower() for part in text.split(",")))
+    for unknown in sorted(set(formats) - set(FORMATS)):
+        raise argparse.ArgumentTypeError(
+            f"unknown format '{unknown}'; give some of {','.join(FORMATS)}, or none"
+        )
+    return formats
+
+
+def _terminate(number: int, frame: Any) -> NoReturn:
+    raise SystemExit(TERMINATED)
+
+
+class _Progress:
+    """The progress bar and messages on standard error, results on standard output."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.failure: FaceError | None = None
+        self._quiet, self._json = args.quiet, args.json
+        self._bar: tqdm | None = None
+        self._lock = threading.Lock()
+        self._done: dict[str, float] = {}
+
+    def start(self, photos: int) -> None:
+        """Show the bar; nothing where standard error is no terminal."""
+        self._bar = tqdm(
+            total=photos,
+            unit="photo",
+            disable=True if self._quiet else None,
+            leave=False,
+            bar_format="{desc} |{bar}| {percentage:3.0f}% {elapsed}",
+        )
+
+    def report(self, job: Job, fraction: float, step: str) -> None:
+        """Called from two threads: two photos are in the works at a time."""
+        with self._lock:
+            self._done[job.name] = max(fraction, self._done.get(job.name, 0.0))
+            if self._bar is not None:
+                self._bar.n = round(sum(self._done.values()), 3)
+                self._bar.set_description_str(f"{job.photo.name}: {step}", refresh=True)
+
+    def outcome(self, outcome: Outcome, folder: Path) -> None:
+        """A line for a finished photo, its warnings, or its error."""
+        self.report(outcome.job, 1.0, outcome.status)
+        photo = outcome.job.photo.name
+        if outcome.error is not None:
+            self.problem(f"{photo}: {outcome.error}")
+        for warning in outcome.warnings:
+            if not self._quiet:
+                self.problem(f"{photo}: warning: {warning}")
+        if self._json or self._quiet:
+            return
+        for name, files in outcome.faces.items():
+            if outcome.status == "skipped":
+                text = "was finished before; --force does it again"
+            else:
+                text = ", ".join(file.removeprefix(name) for file in files)
+            self._write(f"{photo}: {folder / name} ({text})", sys.stdout)
+
+    def problem(self, sentence: str) -> None:
+        """A sentence on standard error."""
+        self._write(f"reconstruct: {sentence}", sys.stderr)
+
+    def _write(self, text: str, file: Any) -> None:
+        with self._lock:
+            tqdm.write(text, file=file)
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _document(
+    out: str, outcomes: list[Outcome], status: int, failure: FaceError | None
+) -> dict[str, Any]:
+    """What ``--json`` prints."""
+    document: dict[str, Any] = {
+        "out": str(Path(out).absolute()),
+        "exit_status": status,
+        "photos": [_describe(outcome) for outcome in outcomes],
+        "peak_memory_mb": peak_memory_mb(),
+    }
+    if failure is not None:
+        document["error"] = {"code": failure.code, "message": str(failure)}
+    return document
+
+
+def _describe(outcome: Outcome) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "photo": str(outcome.job.photo),
+        "status": outcome.status,
+        "faces": outcome.faces,
+        "warnings": outcome.warnings,
+        "timings": {step: round(seconds, 4) for step, seconds in outcome.timings.items()},
+    }
+    if outcome.error is not None:
+        error = outcome.error
+        described["error"] = {
+            "code": error.code,
+            "message": str(error),
+            "exit_status": error.exit_status,
+        }
+    return described
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,16 @@
+"""Pictures for people: the four-panel preview of one face, and the contact sheet of many."""
+
+from .compose import compose_preview
+from .contact_sheet import contact_sheet
+from .files import write_contact_sheet, write_preview
+from .window import preview_window, window_camera, window_pixels
+
+__all__ = [
+    "compose_preview",
+    "contact_sheet",
+    "preview_window",
+    "window_camera",
+    "window_pixels",
+    "write_contact_sheet",
+    "write_preview",
+]

@@ -1,0 +1,114 @@
+"""The four-panel preview: photo, fit, rendering from the photo's camera, three-quarter view."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from ..exchange import Reconstruction
+from ..photo.encode import decode
+from .overlay import DETECTED, FITTED, draw_overlay
+from .window import window_pixels
+
+Bytes = NDArray[np.uint8]
+Text = Sequence[tuple[str, tuple[int, int, int]]]
+
+PANEL = 512
+GAP = 8
+CAPTION = 34
+BACKGROUND = (24, 25, 28)
+TEXT = (222, 224, 228)
+QUIET = (150, 154, 162)
+
+
+def compose_preview(
+    reconstruction: Reconstruction,
+    photo_view: Bytes | None,
+    three_quarter: Bytes | None,
+    window: NDArray,
+    panel: int = PANEL,
+) -> Bytes:
+    """(H, W, 3) uint8 sRGB: the panels in a row, each ``panel`` square with a caption under it.
+
+    ``photo_view`` and ``three_quarter`` are Blender's renderings, (h, w, 3 | 4) uint8 sRGB, the
+    first of ``window`` (4,) seen by the photo's camera; without them there are two panels.
+    """
+    r = reconstruction
+    photo = window_pixels(decode(r.photo), window, panel)
+    legend = [("mesh", TEXT), ("detected", DETECTED), ("fitted", FITTED)]
+    legend.append((f"{r.landmark_error:.1f} px", QUIET))
+    panels: list[tuple[Bytes, Text]] = [
+        (photo, [(_title(r), TEXT)]),
+        (draw_overlay(photo, r, window), legend),
+    ]
+    if photo_view is not None:
+        panels.append((_over(photo_view, _dimmed(photo)), [("photo's camera", TEXT)]))
+    if three_quarter is not None:
+        panels.append((_over(three_quarter, _backdrop(panel)), [("three-quarter view", TEXT)]))
+    return _row(panels, panel)
+
+
+def text_font(size: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Pillow's own font: the same on every machine."""
+    return ImageFont.load_default(size)
+
+
+def shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: float) -> str:
+    """``text``, its end replaced by "..." where it is wider than ``width`` pixels."""
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(text + "...") > width:
+        text = text[:-1]
+    return text + "..."
+
+
+def _title(reconstruction: Reconstruction) -> str:
+    name = Path(reconstruction.photo_path).name or "photo"
+    return name if reconstruction.face_index == 1 else f"{name}, face {reconstruction.face_index}"
+
+
+def _dimmed(photo: Bytes) -> Bytes:
+    """The photo, greyed and dark, so that the rendering before it stands out."""
+    grey = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)
+    return np.repeat((grey[..., None] * 0.35 + 12).astype(np.uint8), 3, axis=2)
+
+
+def _backdrop(size: int) -> Bytes:
+    """A studio grey that falls off towards the corners."""
+    y, x = np.mgrid[0:size, 0:size] / (size - 1) - 0.5
+    light = 92 - 70 * (x**2 + (y + 0.08) ** 2)
+    return np.repeat(light[..., None].astype(np.uint8), 3, axis=2)
+
+
+def _over(picture: Bytes, background: Bytes) -> Bytes:
+    """``picture`` (h, w, 3 | 4) at the size of ``background``, over it where it is transparent."""
+    size = background.shape[1], background.shape[0]
+    colour, alpha = picture[..., :3].astype(np.float32), np.ones(picture.shape[:2], np.float32)
+    if picture.shape[2] == 4:
+        alpha = picture[..., 3].astype(np.float32) / 255
+    # Scaled with alpha multiplied in: the colour of transparent pixels must not bleed.
+    both = np.dstack([colour * alpha[..., None], alpha])
+    both = cv2.resize(both, size, interpolation=cv2.INTER_AREA)
+    mixed = both[..., :3] + background * (1 - both[..., 3:])
+    return np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
+
+
+def _row(panels: list[tuple[Bytes, Text]], size: int) -> Bytes:
+    width = GAP + len(panels) * (size + GAP)
+    sheet = Image.new("RGB", (width, size + GAP + CAPTION), BACKGROUND)
+    draw = ImageDraw.Draw(sheet)
+    font = text_font(size / 30)
+    for i, (picture, text) in enumerate(panels):
+        left = GAP + i * (size + GAP)
+        sheet.paste(Image.fromarray(picture), (left, GAP))
+        x: float = left + 2
+        for word, colour in text:
+            word = shortened(word, font, size - 4)
+            draw.text((x, GAP + size + CAPTION / 2), word, colour, font, anchor="lm")
+            x += font.getlength(word) + size / 36
+    return np.asarray(sheet)

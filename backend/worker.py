@@ -1,0 +1,102 @@
+"""``python -m reconstruct_face.backend worker``: the backend for Blender, over standard in and out.
+
+A thin shell: every method is one call of the backend with paths for pictures and arrays.  The
+protocol is in ``exchange/wire.py``; a result always holds plain JSON, arrays are in the files it
+names.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import FaceError, OutputError
+from .exchange import load_reconstruction, save_reconstruction
+from .exchange.wire import Progress, serve
+from .files import reason
+from .pipeline import Options, reconstruct, warm_up
+from .preview import preview_window, write_contact_sheet, write_preview
+
+
+def ping(*, progress: Progress) -> dict[str, Any]:
+    """Answers at once, and loads what the first photo needs."""
+    progress(0.0, "Loading the face model")
+    warm_up()
+    return {"ready": True}
+
+
+def reconstruct_photo(
+    *,
+    photo: str,
+    out_dir: str,
+    progress: Progress,
+    name: str | None = None,
+    face: int | str = "largest",
+    texture: str = "albedo",
+    texture_size: int = 2048,
+    model: str = "default",
+) -> dict[str, Any]:
+    """Reconstruct ``photo`` into ``out_dir``: ``NAME.npz``, further faces ``NAME_face2.npz``.
+
+    Returns ``{"files": [npz, ...], "windows": [[x0, y0, x1, y1], ...], "warnings": [...]}``; the
+    windows are what the previews show of the photo.
+    """
+    try:
+        options = Options(face=face, texture=texture, texture_size=texture_size, model=model)
+    except ValueError as error:
+        raise FaceError(str(error)) from error
+    folder = Path(out_dir)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"Cannot make the folder {folder}: {reason(error)}.") from error
+    heads = reconstruct(photo, options, progress)
+    stem = name or Path(photo).stem
+    files, windows, warnings = [], [], []
+    for head in heads:
+        end = "" if head.face_index == 1 else f"_face{head.face_index}"
+        # Blender reads it next: packing it costs more time than it saves.
+        files.append(str(save_reconstruction(head, folder / f"{stem}{end}.npz", compress=False)))
+        windows.append(preview_window(head).tolist())
+        warnings += [warning for warning in head.warnings if warning not in warnings]
+    return {"files": files, "windows": windows, "warnings": warnings}
+
+
+def preview(
+    *,
+    npz: str,
+    out: str,
+    progress: Progress,
+    photo_view: str | None = None,
+    three_quarter: str | None = None,
+    window: list[float] | None = None,
+) -> dict[str, Any]:
+    """Compose the preview of ``npz`` and Blender's renderings into the PNG ``out``."""
+    progress(0.0, "Composing the preview")
+    head = load_reconstruction(npz)
+    shown = preview_window(head) if window is None else np.array(window)
+    return {"file": str(write_preview(head, out, photo_view, three_quarter, shown))}
+
+
+def contact_sheet(
+    *, previews: list[str], titles: list[str], out: str, progress: Progress, columns: int = 1
+) -> dict[str, Any]:
+    """Put ``previews`` on one page ``out``, JPEG or PNG by its name."""
+    progress(0.0, "Composing the contact sheet")
+    return {"file": str(write_contact_sheet(previews, titles, out, columns))}
+
+
+METHODS = {
+    "ping": ping,
+    "reconstruct": reconstruct_photo,
+    "preview": preview,
+    "contact_sheet": contact_sheet,
+}
+
+
+def main(argv: list[str]) -> int:
+    """Serve until standard input closes."""
+    serve(METHODS)
+    return 0
