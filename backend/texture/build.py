@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from ..model import FaceModel
 from ..raster import shade
 from .diffuse import diffuse
+from .hair import Hair, find_hair, weighted_median
 from .layout import Float, Layout, interpolate_texels, layout_of, smoothstep
 from .light import LightFit, fit_light, luminance
 from .trust import Trust, judge, log_linear, photo_weight
@@ -100,7 +101,8 @@ def build_texture(
     log_albedo, log_shading = _fitted(layout, view, light)
     trust = judge(view, layout, model.faces, log_albedo + log_shading, log_shading, grey)
     ratio = _colour_correction(model, layout, view, trust)
-    base = _base(model, layout, light, ratio, trust, log_shading if mode == "photo" else None)
+    hair = find_hair(model, layout, view, trust)
+    base = _base(model, layout, light, ratio, hair, log_shading, mode == "photo")
     detail, weight = _detail(model, layout, view, trust, base, mode, log_shading, grey)
     _add_mirrored(model, layout, base, detail, weight)
     warnings = ()
@@ -123,12 +125,7 @@ def _fit(model: FaceModel, layout: Layout, view: View, grey: bool) -> tuple[Ligh
     blur = max(0.5, 0.012 * view.face_size)
     linear = cv2.GaussianBlur(SRGB_TO_LINEAR[view.small_photo], (0, 0), blur)
     regions = layout.regions
-    everything = Trust(
-        np.where(view.raster.mask & view.inside, 1, 0).astype(np.float32),
-        np.zeros(0, np.float32),
-        np.zeros(3, np.float32),
-        0.0,
-    )
+    everything = (view.raster.mask & view.inside).astype(np.float32)
     seen = photo_weight(view, everything, view.pixels, view.depth, view.facing)
     weight = seen * regions.bare_skin * np.maximum(regions.core, 0.4 * regions.forehead)
     # A blown-out or black pixel says only that the light was strong or weak.
@@ -166,16 +163,12 @@ def _soft_clip(value: NDArray, low: float, high: float) -> NDArray:
 def _colour_correction(model: FaceModel, layout: Layout, view: View, trust: Trust) -> Float:
     """(V, 3) smooth log ratio of the photo to the fitted model, over all of the skin."""
     regions = layout.regions
-    confidence = photo_weight(view, trust, view.pixels, view.depth, view.facing)
+    confidence = photo_weight(view, trust.weight, view.pixels, view.depth, view.facing)
     values = np.clip(sample(trust.ratio, view.to_small(view.pixels)), -1.2, 1.2)
     confidence = confidence * regions.bare_skin * layout.skin_vertex
-    total = confidence.sum()
-    if total < 1:
+    if confidence.sum() < 1:
         return np.zeros_like(values)
-    order = np.argsort(values, axis=0)
-    running = np.cumsum(confidence[order], axis=0)
-    middle = (running < total / 2).sum(axis=0)
-    resting = values[order[middle, np.arange(3)], np.arange(3)]
+    resting = weighted_median(values, confidence)
     return diffuse(layout.edges, values, confidence, resting, model.symmetry).astype(np.float32)
 
 
@@ -184,23 +177,22 @@ def _base(
     layout: Layout,
     light: LightFit,
     ratio: Float,
-    trust: Trust,
-    log_shading: Float | None,
+    hair: Hair,
+    log_shading: Float,
+    relight: bool,
 ) -> Float:
     """(size, size, 3) log linear: the model's albedo, corrected, with the hair's colour."""
     small = layout.small
     base = np.log(model.albedo(light.albedo_coefficients))
     covered = small.mask
     face, weights = small.face_id[covered], small.barycentric[covered]
-    skin = layout.skin_face[face][:, None]
-    scalp = layout.regions.scalp[:, None] * trust.hairness
-    fields = [ratio, scalp] if log_shading is None else [ratio, scalp, log_shading]
-    field = interpolate_texels(np.column_stack(fields), model.faces, face, weights)
-    values = base[covered]
-    on_skin = (values + field[:, :3]) * (1 - field[:, 3:4]) + trust.hair * field[:, 3:4]
-    values = np.where(skin, on_skin, values)
-    if log_shading is not None:
-        values += field[:, 4:7]
+    table = np.column_stack([ratio, hair.colour, hair.cover, log_shading])
+    field = interpolate_texels(table, model.faces, face, weights)
+    cover = np.clip(layout.small_scalp[covered] * hair.amount + field[:, 6], 0, 1)[:, None]
+    on_skin = (base[covered] + field[:, :3]) * (1 - cover) + field[:, 3:6] * cover
+    values = np.where(layout.skin_face[face][:, None], on_skin, base[covered])
+    if relight:
+        values += field[:, 7:10]
     base[covered] = values
     return cv2.resize(base, (layout.size, layout.size), interpolation=cv2.INTER_LINEAR)
 
@@ -225,7 +217,9 @@ def _detail(
         layout.texel_face[chosen],
         layout.texel_barycentric[chosen],
     )
-    own = photo_weight(view, trust, np.ascontiguousarray(fields[:, :2]), fields[:, 2], fields[:, 3])
+    own = photo_weight(
+        view, trust.weight, np.ascontiguousarray(fields[:, :2]), fields[:, 2], fields[:, 3]
+    )
     kept = own > 0.004
     texel, fields, own = layout.texel[chosen[kept]], fields[kept], own[kept]
     values = log_linear(sample(view.photo, np.ascontiguousarray(fields[:, :2]), cubic=True))

@@ -8,6 +8,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from ..model import FaceModel
 from ..raster import Atlas, rasterize_uv
@@ -44,6 +45,7 @@ class Layout:
     albedo_basis: Float  #: (A, V, 3)
     edges: Int  #: (E, 2) of the skin
     regions: Regions
+    small_scalp: Float  #: (T, T) the scalp as drawn in the texture
 
     def mirror_place(self, chosen: NDArray[np.int64]) -> Float:
         """(M, 2) column and row of the mirror image of the skin texels ``chosen`` (M,)."""
@@ -62,6 +64,7 @@ class Regions:
     core: Float  #: eyes, nose, mouth, chin: the photo is believed whatever it shows
     forehead: Float  #: between the brows and the hairline
     scalp: Float  #: where hair grows
+    hairable: Float  #: the scalp and a hand's breadth around it
     bare_skin: Float  #: skin of even colour: neither lips, brows, lids nor scalp
 
 
@@ -76,9 +79,11 @@ def layout_of(model: FaceModel, size: int) -> Layout:
     skin_vertex = np.zeros(len(model.mean), dtype=bool)
     skin_vertex[model.faces[skin_face]] = True
     mean, basis = _albedo_at_vertices(model)
+    small = rasterize_uv(model.uv, model.uv_faces, small_size, gutter_of(small_size))
+    regions = _regions(model, skin_vertex)
     return Layout(
         size=size,
-        small=rasterize_uv(model.uv, model.uv_faces, small_size, gutter_of(small_size)),
+        small=small,
         texel=texel,
         texel_face=full.face_id.ravel()[texel],
         texel_barycentric=full.barycentric.reshape(-1, 3)[texel],
@@ -88,7 +93,8 @@ def layout_of(model: FaceModel, size: int) -> Layout:
         albedo_mean=mean,
         albedo_basis=basis,
         edges=model.edges[skin_vertex[model.edges].all(axis=1)],
-        regions=_regions(model, skin_vertex),
+        regions=regions,
+        small_scalp=_small_scalp(model, small, regions),
     )
 
 
@@ -165,10 +171,16 @@ def _regions(model: FaceModel, skin: Bool) -> Regions:
     for name in ("lips", "brows", "lids"):
         if name in model.mask_names:
             bare = bare * (1 - model.mask(name))
+    # Hair may come down over the forehead and temples, not over ears, neck and mid-face.
+    gap = cKDTree(model.mean[scalp > 0.5]).query(model.mean)[0] if (scalp > 0.5).any() else y * 0
+    hairable = (1 - smoothstep(0.25, 0.5, gap / height)) * (1 - core) * (1 - _ears(model, height))
+    if "neck" in model.mask_names:
+        core, hairable = core * (1 - model.mask("neck")), hairable * (1 - model.mask("neck"))
     return Regions(
         core=(core * skin).astype(np.float32),
         forehead=forehead.astype(np.float32),
         scalp=scalp.astype(np.float32),
+        hairable=np.maximum(hairable * skin, scalp).astype(np.float32),
         bare_skin=bare.astype(np.float32),
     )
 
@@ -182,6 +194,15 @@ def _scalp(model: FaceModel, up: NDArray, back: NDArray) -> Float:
     depth = [0.0, 0.25, 0.55, 0.75, 0.95, 1.15, 1.45]
     hairline = np.interp(back, depth, [0.62, 0.55, 0.30, 0.05, 0.02, -0.35, -0.75])
     return smoothstep(-0.06, 0.10, up - hairline)
+
+
+def _small_scalp(model: FaceModel, small: Atlas, regions: Regions) -> Float:
+    if "scalp" in model.mask_names:
+        return model.uv_mask("scalp")
+    out = np.zeros(small.face_id.shape, dtype=np.float32)
+    face, weights = small.face_id[small.mask], small.barycentric[small.mask]
+    out[small.mask] = interpolate_texels(regions.scalp[:, None], model.faces, face, weights)[:, 0]
+    return out
 
 
 def _ears(model: FaceModel, height: float) -> Float:

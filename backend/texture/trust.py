@@ -1,4 +1,4 @@
-"""Which pixels of the photo show the person's skin and features, and what colour the hair has."""
+"""Which pixels of the photo show the person's skin and features."""
 
 from __future__ import annotations
 
@@ -23,12 +23,14 @@ _LOG_FLOOR = 0.002
 
 @dataclass(frozen=True, eq=False)
 class Trust:
-    """What is believed of the photo, in analysis pixels and at the vertices."""
+    """What is believed of the photo, in analysis pixels."""
 
     weight: Float  #: (h, w) 0..1, apart from the facing angle
+    clear: Float  #: (h, w) 0..1 the same whatever the photo shows there: geometry alone
+    like: Float  #: (h, w) 0..1 how much like the face's skin
     ratio: Float  #: (h, w, 3) log of photo over model, smoothed
-    hair: Float  #: (3,) log linear colour of the hair with the light divided out
-    hairness: float  #: 0 bald, 1 covered
+    flat: Float  #: (h, w, 3) log of the photo with the light divided out, smoothed
+    dark: Float  #: (3,) the darkest of the face, brows and lashes, as in ``flat``
 
 
 def log_linear(picture: NDArray[np.uint8]) -> Float:
@@ -44,36 +46,33 @@ def judge(
     regions = layout.regions
     floor = np.maximum(np.maximum(regions.core, regions.forehead), regions.scalp)
     fields = np.column_stack(
-        [log_model, log_shading, floor, regions.scalp, regions.bare_skin * regions.core]
+        [log_model, log_shading, floor, regions.bare_skin * regions.core]
     ).astype(np.float32)
     seen = interpolate(view.raster, faces, fields)
     observed = log_linear(view.small_photo)
-    model, shading, floor_px, scalp, sure = (
-        seen[..., :3],
-        seen[..., 3:6],
-        seen[..., 6],
-        seen[..., 7],
-        seen[..., 8],
-    )
+    model, shading, floor_px, sure = seen[..., :3], seen[..., 3:6], seen[..., 6], seen[..., 7]
     ratio = observed - model
     if grey:
         ratio = np.repeat(ratio.mean(axis=2, keepdims=True), 3, axis=2)
     outline, opening = edge_distance(view, layout.skin_face)
     ratio = _masked_blur(ratio, view.raster.mask & (opening > 0), 0.012 * view.face_size)
     like = _skin_likeness(ratio, sure * outline * opening, view.face_size)
-    hair, hairness = _hair(ratio + model - shading, like, scalp, sure, outline, view.face_size)
-    weight = outline * opening * np.maximum(floor_px, like)
-    return Trust(weight.astype(np.float32), ratio, hair, hairness)
+    flat = ratio + model - shading
+    skin = flat[sure > 0.5]
+    dark = np.quantile(skin, 0.02, axis=0) if len(skin) else np.full(3, -3.0)
+    clear = outline * opening
+    weight = clear * np.maximum(floor_px, like)
+    return Trust(weight.astype(np.float32), clear, like, ratio, flat, dark.astype(np.float32))
 
 
-def photo_weight(view: View, trust: Trust, pixels: Float, depth: Float, facing: Float) -> Float:
+def photo_weight(view: View, trust: Float, pixels: Float, depth: Float, facing: Float) -> Float:
     """(N,) 0..1 how far the photo is believed at surface points: seen, facing, trusted.
 
-    ``pixels`` (N, 2) in ``view.photo``, ``depth`` (N,) mm, ``facing`` (N,) cosine.
+    ``trust`` (h, w) in analysis pixels, ``pixels`` (N, 2) in ``view.photo``, ``depth`` (N,) mm, ``facing`` (N,) cosine.
     """
     small = view.to_small(pixels)
     front = sample(np.where(view.raster.mask, view.raster.depth, 0), small)
-    weight = sample(trust.weight, small)
+    weight = sample(trust, small)
     # A tilted surface changes depth within one analysis pixel, so it gets more room.
     room = DEPTH_BIAS + 110.0 / view.face_size / np.maximum(facing, 0.1)
     weight *= 1 - smoothstep(1.0, 2.0, (depth - front) / room)
@@ -107,21 +106,3 @@ def _skin_likeness(ratio: Float, sure: Float, face_size: float) -> Float:
     distance = np.sqrt((((features - centre) / spread) ** 2).sum(axis=-1))
     like = 1 - smoothstep(2.2, 4.0, distance)
     return cv2.GaussianBlur(like, (0, 0), max(0.5, 0.012 * face_size))
-
-
-def _hair(
-    flat: Float, like: Float, scalp: Float, sure: Float, outline: Float, face_size: float
-) -> tuple[Float, float]:
-    """Median log colour of what covers the scalp, and how surely it is not skin."""
-    top = (scalp > 0.7) & (outline > 0.6)
-    hair = top & (like < 0.4)
-    skin = flat[sure > 0.5]
-    if top.sum() < 0.01 * face_size**2:
-        # The picture ends at the forehead: hair is about as dark as the darkest of the brows.
-        dark = np.quantile(skin, 0.02, axis=0) if len(skin) else np.full(3, -3.0)
-        return dark.astype(np.float32), 0.8
-    share = hair.sum() / top.sum()
-    if share < 0.1:
-        return np.median(flat[top], axis=0).astype(np.float32), 0.0
-    colour = np.median(flat[hair], axis=0)
-    return colour.astype(np.float32), float(smoothstep(0.2, 0.5, np.array(share)))
