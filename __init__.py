@@ -2,7 +2,11 @@
 
 The root of the project is the Blender extension.  Importing it imports nothing else, so that the
 backend's processes, which have no ``bpy``, can import ``reconstruct_face.backend``.
+
+In Blender, ``from reconstruct_face import reconstruct`` gives :func:`.scene.api.reconstruct`.
 """
+
+from typing import Any
 
 
 def register() -> None:
@@ -14,8 +18,17 @@ def register() -> None:
 
 
 def unregister() -> None:
-    """Remove what :func:`register` added."""
+    """Remove what :func:`register` added, and end the backend's process."""
     from . import operators, panels
 
     panels.unregister()
     operators.unregister()
+
+
+def __getattr__(name: str) -> Any:
+    """``reconstruct``, imported when it is asked for: it needs ``bpy``."""
+    if name == "reconstruct":
+        from .scene.api import reconstruct
+
+        return reconstruct
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,79 @@
+"""Writing results so that a half-written one is never seen: beside first, then renamed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ..errors import OutputError
+from ..files import reason, write_bytes
+
+#: A head in every format, its texture several times over, and the work in between.
+NEEDED_BYTES = 150_000_000
+
+
+def prepare_output(folder: str | os.PathLike[str], needed: int = NEEDED_BYTES) -> Path:
+    """Make ``folder`` if need be, try writing to it, and return it absolute.
+
+    Raises :class:`OutputError` when it is no folder, cannot be written to, or the disk is full.
+    """
+    path = Path(os.path.abspath(folder))
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path) as file:
+            file.write(b"\0" * 4096)
+            file.flush()
+        free = shutil.disk_usage(path).free
+    except (FileExistsError, NotADirectoryError) as error:
+        raise OutputError(
+            f"{error.filename or path} is a file, not a folder; name another output folder."
+        ) from error
+    except (OSError, ValueError) as error:
+        raise OutputError(
+            f"The output folder {path} cannot be written to ({reason(error)}); name another one."
+        ) from error
+    if free < needed:
+        raise OutputError(
+            f"The disk of {path} has {free // 1_000_000} MB free where a head may need "
+            f"{needed // 1_000_000} MB; make room or name another output folder."
+        )
+    return path
+
+
+@contextmanager
+def staging(folder: Path, name: str) -> Iterator[Path]:
+    """A hidden folder inside ``folder`` for the files of ``name``, gone afterwards."""
+    try:
+        path = Path(tempfile.mkdtemp(prefix=f".{name}.", suffix=".part", dir=folder))
+    except OSError as error:
+        raise OutputError(f"Cannot write into {folder}: {reason(error)}.") from error
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def write_json(path: Path, document: dict[str, Any]) -> None:
+    """Write ``document`` to ``path``, readable by people."""
+    text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    write_bytes(path, text.encode())
+
+
+def publish(staged: Path, folder: Path) -> list[str]:
+    """Move every file of ``staged`` into ``folder``; the ``.json`` last, as the sign of the end.
+
+    Returns their names.
+    """
+    files = sorted(staged.iterdir(), key=lambda path: (path.suffix == ".json", path.name))
+    for file in files:
+        try:
+            os.replace(file, folder / file.name)
+        except OSError as error:
+            raise OutputError(f"Cannot write {folder / file.name}: {reason(error)}.") from error
+    return [file.name for file in files]

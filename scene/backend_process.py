@@ -1,0 +1,159 @@
+"""The inference backend as a process of its own: found, started, asked, ended.
+
+Needs no ``bpy``.  The methods mirror ``backend/worker.py``.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..backend.errors import WorkerError
+from ..backend.exchange import Reconstruction, load_reconstruction
+from ..backend.exchange.wire import Progress, WorkerProcess
+
+ROOT = Path(__file__).resolve().parents[1]
+
+#: Names the Python that has the backend's packages.
+PYTHON_VARIABLE = "RECONSTRUCT_FACE_PYTHON"
+
+#: What tells a Python that has the backend's packages from one that has not.
+_NEEDED = ("cv2", "dlib")
+
+
+def find_python(python: str | os.PathLike[str] | None = None) -> str:
+    """The Python that runs the backend.
+
+    In this order: ``python``, the environment variable RECONSTRUCT_FACE_PYTHON, the project's
+    ``.venv``, and the running one if it has OpenCV and dlib.  Raises :class:`WorkerError`.
+    """
+    for source, choice in (("the given Python", python), (PYTHON_VARIABLE, _from_environment())):
+        if choice:
+            if not Path(choice).is_file():
+                raise WorkerError(f"There is no Python at {choice} ({source}); correct the path.")
+            return str(choice)
+    for inside in ("bin/python", "Scripts/python.exe"):
+        candidate = ROOT / ".venv" / inside
+        if candidate.is_file():
+            return str(candidate)
+    if sys.executable and all(importlib.util.find_spec(name) for name in _NEEDED):
+        return sys.executable
+    raise WorkerError(
+        "No Python with OpenCV and dlib was found; set the environment variable "
+        f"{PYTHON_VARIABLE} to one, or run the project's set-up, which makes {ROOT / '.venv'}."
+    )
+
+
+class BackendProcess:
+    """The backend's worker, started on first use and kept warm.  Close it, or use ``with``."""
+
+    def __init__(
+        self,
+        python: str | os.PathLike[str] | None = None,
+        *,
+        command: Sequence[str] | None = None,
+    ) -> None:
+        """``command`` replaces the whole command line, ``python`` only the interpreter."""
+        if command is None:
+            command = [find_python(python), str(ROOT / "backend" / "__main__.py"), "worker"]
+        self._worker = WorkerProcess(command, env=_clean_environment())
+
+    def reconstruct(
+        self,
+        photo: str | os.PathLike[str],
+        *,
+        face: int | str = "largest",
+        texture: str = "albedo",
+        texture_size: int = 2048,
+        model: str = "default",
+        progress: Progress | None = None,
+    ) -> list[Reconstruction]:
+        """The heads in ``photo``, largest first; see ``backend.pipeline.Options``.
+
+        Raises the :class:`FaceError` that the backend met.
+        """
+        with tempfile.TemporaryDirectory(prefix="reconstruct_face-") as folder:
+            options = {
+                "face": face,
+                "texture": texture,
+                "texture_size": texture_size,
+                "model": model,
+            }
+            result = self.reconstruct_to(photo, folder, progress=progress, **options)
+            return [load_reconstruction(path) for path in result["files"]]
+
+    def reconstruct_to(
+        self,
+        photo: str | os.PathLike[str],
+        folder: str | os.PathLike[str],
+        *,
+        progress: Progress | None = None,
+        **options: Any,
+    ) -> dict[str, Any]:
+        """As :meth:`reconstruct`, into exchange files in ``folder``.
+
+        Returns ``{"files": [npz, ...], "warnings": [...]}``.
+        """
+        params = {"photo": os.path.abspath(photo), "out_dir": os.path.abspath(folder), **options}
+        return self._worker.call("reconstruct", params, progress=progress)
+
+    def preview(
+        self,
+        npz: str | os.PathLike[str],
+        out: str | os.PathLike[str],
+        *,
+        photo_view: str | os.PathLike[str],
+        three_quarter: str | os.PathLike[str],
+        window: Sequence[float],
+    ) -> Path:
+        """Compose photo, overlay and the two renderings into the PNG ``out``.
+
+        ``window`` (x0, y0, x1, y1) is what ``photo_view`` shows, in pixels of the photo.
+        """
+        params = {
+            "npz": str(npz),
+            "out": str(out),
+            "photo_view": str(photo_view),
+            "three_quarter": str(three_quarter),
+            "window": [float(x) for x in window],
+        }
+        return Path(self._worker.call("preview", params)["file"])
+
+    def contact_sheet(
+        self,
+        previews: Sequence[str | os.PathLike[str]],
+        titles: Sequence[str],
+        out: str | os.PathLike[str],
+    ) -> Path:
+        """Put all ``previews`` with their ``titles`` on one page ``out``."""
+        params = {
+            "previews": [str(path) for path in previews],
+            "titles": list(titles),
+            "out": str(out),
+        }
+        return Path(self._worker.call("contact_sheet", params)["file"])
+
+    def close(self) -> None:
+        """End the process."""
+        self._worker.close()
+
+    def __enter__(self) -> BackendProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _from_environment() -> str | None:
+    return os.environ.get(PYTHON_VARIABLE)
+
+
+def _clean_environment() -> dict[str, str]:
+    """This process's environment without what would point another Python at Blender's modules."""
+    hidden = ("PYTHONHOME", "PYTHONPATH")
+    return {key: value for key, value in os.environ.items() if key not in hidden}

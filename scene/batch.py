@@ -1,0 +1,236 @@
+"""Many photos to finished files inside Blender; ``examples/batch.py`` is its command line.
+
+The files, names and records are those of the ``reconstruct`` command, so that either of the two
+skips what the other has finished.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..backend.errors import FaceError
+from ..backend.exchange import Reconstruction, load_reconstruction, save_reconstruction
+from ..backend.exchange.jobs import Job, Names, collect, finished
+from ..backend.exchange.output import prepare_output, publish, staging, write_bytes, write_json
+from ..backend.exchange.summary import summarise
+from .backend_process import BackendProcess
+from .build import build_scene, prepare_file
+from .export import export_head
+from .render import head_window, render_photo_view, render_three_quarter
+
+SUMMARY = "summary.csv"
+CONTACT_SHEET = "contact_sheet.jpg"
+_COLUMNS = ("photo", "name", "status", "landmark_error_px", "seconds", "warnings", "error")
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """What to make of every photo; the first four as in ``backend.pipeline.Options``."""
+
+    face: int | str = "largest"
+    texture: str = "albedo"
+    texture_size: int = 2048
+    model: str = "default"
+    formats: tuple[str, ...] = ("blend", "glb")
+    preview: bool = True
+
+    def estimate(self) -> dict[str, Any]:
+        """What the backend is told."""
+        return {
+            "face": self.face,
+            "texture": self.texture,
+            "texture_size": self.texture_size,
+            "model": self.model,
+        }
+
+    def record(self) -> dict[str, Any]:
+        """What has to be the same for a result to count as finished."""
+        return self.estimate() | {"formats": list(self.formats), "preview": self.preview}
+
+
+@dataclass
+class PhotoResult:
+    """What became of one photo: "ok", "skipped" (finished before) or "failed"."""
+
+    job: Job
+    status: str
+    names: list[str] = field(default_factory=list)  #: one per face
+    landmark_errors: list[float] = field(default_factory=list)  #: mean, pixels, one per face
+    warnings: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    error: str = ""
+
+
+def run_batch(
+    photos: Sequence[str | Path],
+    out: str | Path,
+    options: BatchOptions | None = None,
+    *,
+    backend: BackendProcess | None = None,
+    report: Callable[[str], None] = print,
+) -> list[PhotoResult]:
+    """Reconstruct every photo (or every picture of a folder) into the folder ``out``.
+
+    Per face ``NAME.npz``, ``NAME.json``, ``NAME_preview.png`` and the export formats; at the end
+    ``summary.csv`` and ``contact_sheet.jpg``.  A photo that fails does not stop the others; one
+    that was finished before, with the same options, is skipped.  ``report`` gets a line per photo.
+
+    Discards what is open in Blender.  Raises :class:`OutputError` when ``out`` cannot be written.
+    """
+    options = options or BatchOptions()
+    folder = prepare_output(out)
+    jobs = collect(photos, folder)
+    names = Names(folder, [job.name for job in jobs])
+    results = []
+    with ExitStack() as stack:
+        if backend is None:
+            backend = stack.enter_context(BackendProcess())
+        for number, job in enumerate(jobs, start=1):
+            result = _one_photo(job, folder, options, backend, names)
+            results.append(result)
+            report(f"[{number}/{len(jobs)}] {_line(result)}")
+        _write_summary(folder, results)
+        if options.preview:
+            _write_contact_sheet(folder, results, backend)
+    return results
+
+
+def _one_photo(
+    job: Job, folder: Path, options: BatchOptions, backend: BackendProcess, names: Names
+) -> PhotoResult:
+    first = job.name
+    if options.face not in ("largest", "all", 1):
+        first = f"{job.name}_face{options.face}"
+    done = finished(folder, first, job.digest, options.record())
+    if done:
+        return PhotoResult(job, "skipped", done)
+    start = time.perf_counter()
+    result = PhotoResult(job, "ok")
+    try:
+        if job.error is not None:
+            raise job.error
+        _reconstruct(job, folder, options, backend, names, result)
+    except FaceError as error:
+        result.status, result.error = "failed", str(error)
+    except Exception as error:  # one bad photo never stops the rest
+        traceback.print_exc()
+        result.status, result.error = "failed", f"Unexpected {type(error).__name__}: {error}"
+    result.seconds = time.perf_counter() - start
+    return result
+
+
+def _reconstruct(
+    job: Job,
+    folder: Path,
+    options: BatchOptions,
+    backend: BackendProcess,
+    names: Names,
+    result: PhotoResult,
+) -> None:
+    """Every face of one photo, published together when all of them are done."""
+    with ExitStack() as stack:
+        work = stack.enter_context(staging(folder, f"{job.name}.work"))
+        answer = backend.reconstruct_to(job.photo, work, **options.estimate())
+        result.warnings = answer["warnings"]
+        staged: dict[str, tuple[Path, Reconstruction]] = {}
+        for npz in answer["files"]:
+            head = load_reconstruction(npz)
+            name = job.name
+            if head.face_index > 1:
+                name = names.claim(f"{job.name}_face{head.face_index}", job.digest)
+            beside = stack.enter_context(staging(folder, name))
+            _write_face(head, Path(npz), name, beside, work, options, backend)
+            staged[name] = (beside, head)
+            result.landmark_errors.append(head.landmark_error)
+        _write_records(job, staged, options)
+        for beside, _ in staged.values():
+            publish(beside, folder)
+        result.names = list(staged)
+
+
+def _write_face(
+    head: Reconstruction,
+    npz: Path,
+    name: str,
+    folder: Path,
+    work: Path,
+    options: BatchOptions,
+    backend: BackendProcess,
+) -> None:
+    """``name.*`` of one head into ``folder``; what is only needed on the way goes to ``work``."""
+    start = time.perf_counter()
+    prepare_file(head)
+    head_scene = build_scene(head, name=name, set_active=True)
+    head.timings["blender build"] = time.perf_counter() - start
+    export_head(head_scene, folder, name, options.formats)
+    if options.preview:
+        window = head_window(head)
+        photo_view, three_quarter = work / "photo_view.png", work / "three_quarter.png"
+        render_photo_view(head_scene, head, window, photo_view)
+        render_three_quarter(head_scene, head, three_quarter)
+        backend.preview(
+            npz,
+            folder / f"{name}_preview.png",
+            photo_view=photo_view,
+            three_quarter=three_quarter,
+            window=window,
+        )
+    head.timings["blender total"] = time.perf_counter() - start
+    save_reconstruction(head, folder / f"{name}.npz")
+
+
+def _write_records(
+    job: Job, staged: dict[str, tuple[Path, Reconstruction]], options: BatchOptions
+) -> None:
+    """``name.json`` of every face, whose ``run`` record tells later runs what is finished."""
+    files = {
+        name: sorted([*(file.name for file in folder.iterdir()), f"{name}.json"])
+        for name, (folder, _) in staged.items()
+    }
+    record = {"photo_sha256": job.digest, "request": options.record(), "faces": files}
+    for name, (folder, head) in staged.items():
+        write_json(folder / f"{name}.json", summarise(head) | {"run": record})
+
+
+def _line(result: PhotoResult) -> str:
+    what = result.error or ", ".join(result.names)
+    return f"{result.job.photo.name}: {result.status} ({what}), {result.seconds:.1f} s"
+
+
+def _rows(results: list[PhotoResult]) -> Iterator[tuple[str, ...]]:
+    for result in results:
+        errors = " ".join(f"{error:.2f}" for error in result.landmark_errors)
+        yield (
+            str(result.job.photo),
+            " ".join(result.names) or result.job.name,
+            result.status,
+            errors,
+            f"{result.seconds:.2f}",
+            " ".join(result.warnings),
+            result.error,
+        )
+
+
+def _write_summary(folder: Path, results: list[PhotoResult]) -> None:
+    text = io.StringIO(newline="")
+    table = csv.writer(text)
+    table.writerow(_COLUMNS)
+    table.writerows(_rows(results))
+    # The mark at the start makes spreadsheets read it as UTF-8.
+    write_bytes(folder / SUMMARY, text.getvalue().encode("utf-8-sig"))
+
+
+def _write_contact_sheet(folder: Path, results: list[PhotoResult], backend: BackendProcess) -> None:
+    names = [name for result in results for name in result.names]
+    previews = {name: folder / f"{name}_preview.png" for name in names}
+    previews = {name: path for name, path in previews.items() if path.is_file()}
+    if previews:
+        backend.contact_sheet(list(previews.values()), list(previews), folder / CONTACT_SHEET)

@@ -1,0 +1,107 @@
+"""One reconstruction as one collection: head, camera and lights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePath
+
+import bpy
+
+from ..backend.exchange import Reconstruction
+from .camera import build_camera, photo_view
+from .light import build_suns, suns_for
+from .mesh import build_mesh
+
+
+@dataclass(frozen=True)
+class HeadScene:
+    """What :func:`build_scene` added; everything in ``collection``, nothing else was touched."""
+
+    collection: bpy.types.Collection
+    head: bpy.types.Object
+    camera: bpy.types.Object
+    lights: tuple[bpy.types.Object, ...]
+
+
+def head_name(reconstruction: Reconstruction) -> str:
+    """The name of a head: the photo's, with the face's number from the second on."""
+    # The path may come from another system: take Windows separators too.
+    stem = PurePath(reconstruction.photo_path.replace("\\", "/")).stem or "Face"
+    number = reconstruction.face_index
+    return stem if number <= 1 else f"{stem} face {number}"
+
+
+def build_scene(
+    reconstruction: Reconstruction,
+    scene: bpy.types.Scene | None = None,
+    *,
+    name: str | None = None,
+    set_active: bool = False,
+) -> HeadScene:
+    """Add the head of ``reconstruction`` with camera and lights to ``scene`` (the current one).
+
+    Everything goes into one new collection named after the photo.  Nothing else in the file
+    changes; with ``set_active`` the new camera becomes the scene's and the head the active,
+    selected object.  Names are made unique by Blender, so it can be called again and again.
+    """
+    scene = scene or bpy.context.scene
+    name = name or head_name(reconstruction)
+    collection = bpy.data.collections.new(name)
+    scene.collection.children.link(collection)
+    head = build_mesh(reconstruction, name)
+    camera = build_camera(reconstruction, f"{name} camera")
+    lights = build_suns(suns_for(reconstruction), f"{name} light")
+    for thing in (head, camera, *lights):
+        collection.objects.link(thing)
+    if set_active:
+        scene.camera = camera
+        _select_only(head, scene)
+    return HeadScene(collection, head, camera, tuple(lights))
+
+
+def prepare_file(reconstruction: Reconstruction) -> bpy.types.Scene:
+    """Open a new empty file set up for one head and return its scene.
+
+    Standard view transform (the texture's colours come out as they are), metres, Cycles, the
+    photo's size for renderings, 3D views in material preview.  What was open is discarded: only
+    for a process of ours.
+    """
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    scene = bpy.context.scene
+    scene.render.engine = "CYCLES"
+    scene.cycles.samples = 64
+    scene.cycles.use_denoising = True
+    scene.view_settings.view_transform = "Standard"
+    scene.view_settings.look = "None"
+    scene.unit_settings.system = "METRIC"
+    scene.unit_settings.length_unit = "CENTIMETERS"
+    scene.render.film_transparent = True
+    photo_view(reconstruction).apply_to_render(scene.render)
+    for space in _views_3d():
+        space.shading.type = "MATERIAL"
+        space.shading.use_scene_lights = True
+        space.lens = 85.0
+        space.clip_start = 0.005
+        space.region_3d.view_location = (0.0, 0.0, 0.0)
+        space.region_3d.view_distance = 0.8
+        space.region_3d.view_perspective = "CAMERA"
+    return scene
+
+
+def _views_3d() -> list[bpy.types.SpaceView3D]:
+    return [
+        area.spaces.active
+        for screen in bpy.data.screens
+        for area in screen.areas
+        if area.type == "VIEW_3D"
+    ]
+
+
+def _select_only(thing: bpy.types.Object, scene: bpy.types.Scene) -> None:
+    layer = scene.view_layers[0]
+    if bpy.context.scene == scene and bpy.context.view_layer is not None:
+        layer = bpy.context.view_layer
+    for other in layer.objects:
+        other.select_set(False, view_layer=layer)
+    thing.select_set(True, view_layer=layer)
+    layer.objects.active = thing

@@ -1,0 +1,204 @@
+"""Writing a head to .blend, .glb, .fbx, .obj and .usdz files.
+
+Every file is written in a folder beside its place first and then moved there, so a failure leaves
+no half-written file and does not harm an older one.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import bpy
+
+from ..backend.errors import OutputError
+from .build import HeadScene
+from .quiet import quiet
+
+
+def export_head(
+    head_scene: HeadScene, folder: str | Path, name: str, formats: Iterable[str]
+) -> dict[str, Path]:
+    """Write the head as ``folder``/``name``.* in each of ``formats`` and return the main files.
+
+    Formats: the keys of :data:`FORMATS`.  "blend" holds the whole open file; the others hold the
+    head alone, with its texture, without the subdivision applied:
+
+    * glb: y up, metres, every shape key a named morph target at the photo's expression.
+    * fbx: y up, centimetres by FBX's custom, shape keys, texture embedded.
+    * obj: y up, metres, in the photo's expression; ``name``.mtl and the texture lie beside.
+    * usd: ``name``.usdz, y up, metres, shape keys as blend shapes.
+
+    Raises :class:`OutputError` with one sentence when a file cannot be written.
+    """
+    folder = Path(folder)
+    formats = list(dict.fromkeys(formats))
+    unknown = [key for key in formats if key not in FORMATS]
+    if unknown:
+        raise OutputError(f"There is no format '{unknown[0]}'; choose of {', '.join(FORMATS)}.")
+    written = {}
+    for key in formats:
+        suffix, write = FORMATS[key]
+        with staged(folder) as beside, quiet():
+            try:
+                write(head_scene, beside / f"{name}{suffix}")
+            except RuntimeError as error:  # what operators raise for their error reports
+                reason = str(error).strip().removeprefix("Error: ").splitlines()[0].rstrip(".")
+                raise OutputError(f"Cannot write {folder / name}{suffix}: {reason}.") from error
+            if not (beside / f"{name}{suffix}").exists():
+                raise OutputError(
+                    f"Blender could not write {folder / name}{suffix}; is the disk full?"
+                )
+        written[key] = folder / f"{name}{suffix}"
+    return written
+
+
+@contextmanager
+def staged(folder: Path) -> Iterator[Path]:
+    """A hidden folder inside ``folder`` whose files move up into it at the end, if all went well.
+
+    ``folder`` is made if need be.  Raises :class:`OutputError` when that, or moving, fails.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
+    except OSError as error:
+        raise OutputError(
+            f"Cannot write to {folder}: {error.strerror or error}; choose another output folder."
+        ) from error
+    try:
+        yield beside
+        for file in sorted(beside.iterdir()):
+            os.replace(file, folder / file.name)
+    except OSError as error:
+        raise OutputError(f"Cannot write to {folder}: {error.strerror or error}.") from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _write_blend(head_scene: HeadScene, path: Path) -> None:
+    bpy.ops.wm.save_as_mainfile(
+        filepath=str(path), copy=True, compress=True, check_existing=False, relative_remap=False
+    )
+
+
+def _write_glb(head_scene: HeadScene, path: Path) -> None:
+    with _alone(head_scene) as collection:
+        bpy.ops.export_scene.gltf(
+            filepath=str(path),
+            check_existing=False,
+            collection=collection.name,
+            export_format="GLB",
+            export_yup=True,
+            export_apply=False,
+            export_morph=True,
+            export_morph_normal=True,
+            export_cameras=False,
+            export_lights=False,
+            export_animations=False,
+            export_extras=False,
+        )
+
+
+def _write_fbx(head_scene: HeadScene, path: Path) -> None:
+    with _alone(head_scene) as collection:
+        bpy.ops.export_scene.fbx(
+            filepath=str(path),
+            check_existing=False,
+            collection=collection.name,
+            object_types={"MESH"},
+            apply_scale_options="FBX_SCALE_UNITS",
+            use_mesh_modifiers=False,  # modifiers would drop the shape keys
+            mesh_smooth_type="FACE",
+            bake_anim=False,
+            path_mode="COPY",
+            embed_textures=True,
+        )
+
+
+def _write_obj(head_scene: HeadScene, path: Path) -> None:
+    # OBJ cannot embed: the texture goes beside it, and the .mtl names it without a folder.
+    with _alone(head_scene) as collection, _textures_in(path.parent, head_scene.head, path.stem):
+        bpy.ops.wm.obj_export(
+            filepath=str(path),
+            check_existing=False,
+            collection=collection.name,
+            apply_modifiers=True,  # the evaluated mesh is the one with the expression
+            export_eval_mode="DAG_EVAL_VIEWPORT",
+            path_mode="STRIP",
+        )
+
+
+def _write_usd(head_scene: HeadScene, path: Path) -> None:
+    with _alone(head_scene) as collection:
+        bpy.ops.wm.usd_export(
+            filepath=str(path),
+            check_existing=False,
+            collection=collection.name,
+            export_cameras=False,
+            export_lights=False,
+            convert_world_material=False,
+            export_subdivision="IGNORE",
+            export_shapekeys=True,
+            export_textures_mode="NEW",
+            convert_orientation=True,
+            export_global_forward_selection="NEGATIVE_Z",
+            export_global_up_selection="Y",
+        )
+
+
+#: Format name to file suffix and writer.
+FORMATS: dict[str, tuple[str, Callable[[HeadScene, Path], None]]] = {
+    "blend": (".blend", _write_blend),
+    "glb": (".glb", _write_glb),
+    "fbx": (".fbx", _write_fbx),
+    "obj": (".obj", _write_obj),
+    "usd": (".usdz", _write_usd),
+}
+
+
+@contextmanager
+def _alone(head_scene: HeadScene) -> Iterator[bpy.types.Collection]:
+    """A collection that holds the head only, without its subdivision, while exporting."""
+    scene = bpy.context.scene
+    collection = bpy.data.collections.new("export")
+    collection.objects.link(head_scene.head)
+    scene.collection.children.link(collection)
+    subdivision = [m for m in head_scene.head.modifiers if m.type == "SUBSURF"]
+    shown = [modifier.show_viewport for modifier in subdivision]
+    for modifier in subdivision:
+        modifier.show_viewport = False
+    try:
+        yield collection
+    finally:
+        for modifier, was in zip(subdivision, shown, strict=True):
+            modifier.show_viewport = was
+        bpy.data.collections.remove(collection)
+
+
+@contextmanager
+def _textures_in(folder: Path, head: bpy.types.Object, stem: str) -> Iterator[None]:
+    """The head's packed textures written to ``folder`` and named so, while exporting."""
+    images = list(dict.fromkeys(_packed_images(head)))
+    named = [image.filepath_raw for image in images]
+    try:
+        for i, image in enumerate(images):
+            number = f"_{i + 1}" if i else ""
+            file = folder / f"{stem}_texture{number}{Path(image.filepath_raw).suffix}"
+            file.write_bytes(image.packed_file.data)
+            image.filepath_raw = str(file)
+        yield
+    finally:
+        for image, was in zip(images, named, strict=True):
+            image.filepath_raw = was
+
+
+def _packed_images(head: bpy.types.Object) -> Iterator[bpy.types.Image]:
+    for material in head.data.materials:
+        for node in material.node_tree.nodes:
+            if node.type == "TEX_IMAGE" and node.image is not None and node.image.packed_file:
+                yield node.image

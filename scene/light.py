@@ -1,0 +1,186 @@
+"""A rig of sun lights that shades the head as the photo's spherical harmonics do.
+
+Second-order irradiance (Ramamoorthi and Hanrahan 2001, "An Efficient Representation for Irradiance
+Environment Maps") is matched by a few suns found by non-negative orthogonal matching pursuit
+(Bruckstein, Elad and Zibulevsky 2008), so the user's World stays as it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+from mathutils import Vector
+from numpy.typing import NDArray
+
+from ..backend.exchange import Reconstruction
+from .coordinates import HEAD_TO_BLENDER
+
+MOST_SUNS = 8
+
+#: Below this the light is "not estimated" rather than dark.
+_NO_LIGHT = 1e-6
+
+#: Y_0 of the real spherical harmonics.
+_Y0 = 0.282095
+
+
+@dataclass(frozen=True)
+class Sun:
+    """One distant light.  ``strength`` (3,) linear RGB is the shading it gives to a white diffuse
+    surface that faces it, so Blender's energy is pi times that."""
+
+    direction: NDArray[np.float64]  #: (3,) unit, towards the light, head coordinates
+    strength: NDArray[np.float64]  #: (3,)
+    angle: float = np.radians(25.0)  #: angular diameter, radians; softens shadows and highlights
+    shadow: bool = True
+    glossy: bool = True  #: whether it shows in reflections
+
+
+def sh_shading(normals: NDArray, sh_light: NDArray) -> NDArray[np.float64]:
+    """(N, 3) shading max(0, sum_i Y_i(n) sh_light[i]) for unit ``normals`` (N, 3), head axes.
+
+    Y as in Ramamoorthi and Hanrahan 2001, eq. 3; ``sh_light`` (9, 3).
+    """
+    x, y, z = np.asarray(normals, dtype=np.float64).T
+    basis = np.stack(
+        [
+            np.full_like(x, _Y0),
+            0.488603 * y,
+            0.488603 * z,
+            0.488603 * x,
+            1.092548 * x * y,
+            1.092548 * y * z,
+            0.315392 * (3 * z * z - 1),
+            1.092548 * x * z,
+            0.546274 * (x * x - y * y),
+        ]
+    )
+    return np.maximum(basis.T @ np.asarray(sh_light, dtype=np.float64), 0.0)
+
+
+def suns_for(reconstruction: Reconstruction) -> list[Sun]:
+    """The suns for the photo: its estimated light, or even light where light is in the texture.
+
+    A texture that still holds the photo's light ("photo") must not be lit a second time.  Without
+    an estimate the rig is a neutral three-point one.
+    """
+    seen_from = -reconstruction.rotation.T @ reconstruction.translation
+    seen_from = seen_from / max(float(np.linalg.norm(seen_from)), 1e-9)
+    if reconstruction.texture_mode == "photo":
+        return even_suns(seen_from)
+    if np.abs(reconstruction.sh_light).max() < _NO_LIGHT:
+        return studio_suns()
+    return fit_suns(reconstruction.sh_light, seen_from)
+
+
+def even_suns(seen_from: NDArray) -> list[Sun]:
+    """White light of shading 1 from everywhere, without shadows; one sun to glint in the eyes."""
+    white = np.zeros((9, 3))
+    white[0] = 1.0 / _Y0
+    suns = fit_suns(white, seen_from)
+    brightest = max(range(len(suns)), key=lambda i: suns[i].strength.sum())
+    return [
+        Sun(sun.direction, sun.strength, sun.angle, shadow=False, glossy=i == brightest)
+        for i, sun in enumerate(suns)
+    ]
+
+
+def studio_suns() -> list[Sun]:
+    """A neutral portrait light: key from the upper left of the picture, fill, rim, and ambience."""
+    rig = (
+        # direction, shading, angle in degrees, shadow
+        ((-0.55, 0.55, 0.85), 0.62, 30.0, True),
+        ((0.75, 0.1, 0.7), 0.24, 60.0, True),
+        ((0.4, 0.6, -0.9), 0.35, 30.0, True),
+        ((0.0, 0.0, 1.0), 0.16, 90.0, False),
+        ((0.0, 1.0, 0.1), 0.10, 90.0, False),
+    )
+    return [
+        Sun(_unit(np.array(direction)), np.full(3, shading), np.radians(angle), shadow)
+        for direction, shading, angle, shadow in rig
+    ]
+
+
+def fit_suns(sh_light: NDArray, seen_from: NDArray, most: int = MOST_SUNS) -> list[Sun]:
+    """At most ``most`` suns whose shading is closest to that of ``sh_light`` (9, 3).
+
+    ``seen_from`` (3,) is the unit direction from head to camera: what the photo shows counts
+    fully, the far side, where the estimate is a guess, only a little.  The three strongest cast
+    shadows; the rest stand for ambient light and cast none, so that eye sockets and mouth, which
+    the estimate knows nothing of, do not turn black.
+    """
+    normals, candidates = fibonacci_sphere(400), fibonacci_sphere(96)
+    weight = np.sqrt(0.1 + 0.9 * np.clip(0.5 + normals @ seen_from, 0.0, 1.0))[:, None]
+    target = sh_shading(normals, sh_light) * weight
+    response = np.maximum(normals @ candidates.T, 0.0) * weight
+    chosen: list[int] = []
+    strengths = np.zeros((0, 3))
+    for _ in range(most):
+        residual = target - response[:, chosen] @ strengths
+        gain = np.maximum(response.T @ residual, 0.0).sum(1) / np.linalg.norm(response, axis=0)
+        gain[chosen] = 0.0
+        best = int(gain.argmax())
+        if gain[best] < 1e-3 * np.linalg.norm(target):
+            break
+        chosen.append(best)
+        strengths = nonnegative_least_squares(response[:, chosen], target)
+    order = np.argsort(-strengths.sum(1))
+    return [
+        Sun(candidates[chosen[i]], strengths[i], shadow=rank < 3)
+        for rank, i in enumerate(order)
+        if strengths[i].sum() > _NO_LIGHT
+    ]
+
+
+def nonnegative_least_squares(a: NDArray, b: NDArray, sweeps: int = 400) -> NDArray[np.float64]:
+    """(K, C) x >= 0 that minimises |a x - b|^2 for ``a`` (N, K), ``b`` (N, C).
+
+    Coordinate descent on the normal equations (Franc, Hlavac and Navara 2005, "Sequential
+    Coordinate-Wise Algorithm for the Non-negative Least Squares Problem"); Blender has no scipy.
+    """
+    gram, right = a.T @ a, a.T @ b
+    x = np.zeros_like(right)
+    for _ in range(sweeps):
+        before = x.copy()
+        for k in range(len(x)):
+            step = (right[k] - gram[k] @ x) / max(gram[k, k], 1e-12)
+            x[k] = np.maximum(x[k] + step, 0.0)
+        if np.abs(x - before).max() <= 1e-9 * max(np.abs(x).max(), 1e-12):
+            break
+    return x
+
+
+def fibonacci_sphere(count: int) -> NDArray[np.float64]:
+    """(count, 3) unit vectors spread evenly (Gonzalez 2010, "Measurement of areas on a sphere")."""
+    i = np.arange(count) + 0.5
+    height, turn = 1 - 2 * i / count, np.pi * (1 + np.sqrt(5.0)) * i
+    radius = np.sqrt(1 - height**2)
+    return np.stack([radius * np.sin(turn), height, radius * np.cos(turn)], axis=1)
+
+
+def build_suns(suns: list[Sun], name: str = "Light") -> list[bpy.types.Object]:
+    """A new sun object per entry of ``suns``, in no collection yet, placed round the head."""
+    return [_build_sun(sun, f"{name} {i}") for i, sun in enumerate(suns, start=1)]
+
+
+def _build_sun(sun: Sun, name: str) -> bpy.types.Object:
+    data = bpy.data.lights.new(name, "SUN")
+    peak = float(sun.strength.max())
+    # A sun of strength E gives a diffuse white surface that faces it the radiance E / pi.
+    data.energy = np.pi * peak
+    data.color = (sun.strength / peak).tolist()
+    data.angle = sun.angle
+    data.use_shadow = sun.shadow
+    data.specular_factor = float(sun.glossy)  # EEVEE; Cycles asks the object
+    light = bpy.data.objects.new(name, data)
+    light.visible_glossy = sun.glossy
+    towards = Vector((HEAD_TO_BLENDER @ sun.direction).tolist())
+    light.rotation_euler = towards.to_track_quat("Z", "Y").to_euler()
+    light.location = towards * 0.6  # only for the eye: a sun's place does not matter
+    return light
+
+
+def _unit(vector: NDArray) -> NDArray[np.float64]:
+    return vector / np.linalg.norm(vector)

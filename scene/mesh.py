@@ -1,0 +1,146 @@
+"""The head as one mesh object: neutral identity as Basis, a shape key per expression."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import bpy
+import numpy as np
+
+from ..backend.exchange import Reconstruction
+from .coordinates import to_blender
+from .materials import UV_MAP, build_materials
+
+#: Custom property that marks our heads; its value is the layout of the other properties.
+TAG = "reconstruct_face"
+TAG_VERSION = 1
+
+
+def build_mesh(reconstruction: Reconstruction, name: str = "Head") -> bpy.types.Object:
+    """A new mesh object of ``reconstruction``, in no collection yet, at the origin.
+
+    Metres, Z up, facing -Y.  Polygons are kept.  Shape keys carry the expression's names, ranges
+    and values, so that the object shows ``vertices_posed``.  Custom properties: ``identity``,
+    ``expression``, ``albedo`` (float arrays) and ``reconstruction`` (JSON: model, photo, versions,
+    provenance), next to the tag that :func:`is_head` reads.
+    """
+    mesh = bpy.data.meshes.new(name)
+    _fill_polygons(mesh, reconstruction)
+    _fill_uv(mesh, reconstruction)
+    for material in build_materials(reconstruction, name):
+        mesh.materials.append(material)
+    mesh.validate(clean_customdata=False)
+    mesh.update()
+    mesh.shade_smooth()
+    head = bpy.data.objects.new(name, mesh)
+    _add_shape_keys(head, reconstruction)
+    _add_subdivision(head)
+    _add_properties(head, reconstruction)
+    return head
+
+
+def is_head(thing: bpy.types.Object | None) -> bool:
+    """Whether ``thing`` is a head that :func:`build_mesh` made, whatever the user named it."""
+    return thing is not None and thing.type == "MESH" and TAG in thing
+
+
+def expression_keys(head: bpy.types.Object) -> list[bpy.types.ShapeKey]:
+    """The head's expression shape keys in order, without Basis."""
+    keys = head.data.shape_keys
+    return [] if keys is None else list(keys.key_blocks)[1:]
+
+
+def time_build(reconstruction: Reconstruction) -> float:
+    """Seconds that :func:`build_mesh` takes for ``reconstruction``, for the benchmark.
+
+    The head is removed again.
+    """
+    start = time.perf_counter()
+    head = build_mesh(reconstruction)
+    seconds = time.perf_counter() - start
+    remove_head(head)
+    return seconds
+
+
+def remove_head(head: bpy.types.Object) -> None:
+    """Delete a head of ours with its mesh, materials and texture, as far as nobody shares them."""
+    mesh = head.data
+    bpy.data.objects.remove(head)
+    materials = [material for material in mesh.materials if material is not None]
+    bpy.data.meshes.remove(mesh)
+    images = {
+        node.image
+        for material in materials
+        for node in material.node_tree.nodes
+        if node.type == "TEX_IMAGE" and node.image is not None
+    }
+    bpy.data.batch_remove([m for m in materials if m.users == 0])
+    bpy.data.batch_remove([image for image in images if image.users == 0])
+
+
+def _fill_polygons(mesh: bpy.types.Mesh, reconstruction: Reconstruction) -> None:
+    polygons = np.ascontiguousarray(reconstruction.polygons, dtype=np.int32)
+    count, corners = polygons.shape
+    vertices = to_blender(reconstruction.vertices_neutral.astype(np.float32, copy=False))
+    mesh.vertices.add(len(vertices))
+    mesh.vertices.foreach_set("co", vertices.ravel())
+    mesh.loops.add(count * corners)
+    mesh.loops.foreach_set("vertex_index", polygons.ravel())
+    mesh.polygons.add(count)
+    starts = np.arange(0, count * corners, corners, dtype=np.int32)
+    mesh.polygons.foreach_set("loop_start", starts)
+    materials = reconstruction.polygon_material.astype(np.int32)
+    mesh.polygons.foreach_set("material_index", materials)
+    mesh.update(calc_edges=True)
+
+
+def _fill_uv(mesh: bpy.types.Mesh, reconstruction: Reconstruction) -> None:
+    layer = mesh.uv_layers.new(name=UV_MAP)
+    per_corner = reconstruction.uv[reconstruction.uv_polygons.ravel()]
+    layer.uv.foreach_set("vector", np.ascontiguousarray(per_corner, dtype=np.float32).ravel())
+
+
+def _add_shape_keys(head: bpy.types.Object, reconstruction: Reconstruction) -> None:
+    head.shape_key_add(name="Basis", from_mix=False)
+    basis = to_blender(reconstruction.vertices_neutral.astype(np.float32, copy=False))
+    for name, delta, (low, high), value in zip(
+        reconstruction.expression_names,
+        reconstruction.expression_basis,
+        reconstruction.expression_range.tolist(),
+        reconstruction.expression.tolist(),
+        strict=True,
+    ):
+        key = head.shape_key_add(name=name, from_mix=False)
+        shape = to_blender(delta.astype(np.float32, copy=False))
+        shape += basis
+        key.points.foreach_set("co", shape.ravel())
+        # The range first: Blender clamps the value to it.
+        key.slider_min, key.slider_max = low, high
+        key.value = value
+
+
+def _add_subdivision(head: bpy.types.Object) -> None:
+    modifier = head.modifiers.new("Subdivision", "SUBSURF")
+    modifier.levels = 1
+    modifier.render_levels = 2
+
+
+def _add_properties(head: bpy.types.Object, reconstruction: Reconstruction) -> None:
+    head[TAG] = TAG_VERSION
+    for name in ("identity", "expression", "albedo"):
+        values = getattr(reconstruction, name).tolist()
+        if values:
+            head[name] = values
+    head["reconstruction"] = json.dumps(
+        {
+            "photo": reconstruction.photo_path,
+            "face_index": reconstruction.face_index,
+            "texture_mode": reconstruction.texture_mode,
+            "model": reconstruction.model,
+            "versions": reconstruction.versions,
+            "provenance": reconstruction.provenance,
+            "warnings": list(reconstruction.warnings),
+        },
+        ensure_ascii=False,
+    )

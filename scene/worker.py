@@ -1,0 +1,97 @@
+"""The Blender worker: turns an exchange file into files and pictures on request.
+
+A thin shell around ``build``, ``export`` and ``render``; the protocol is in
+``backend/exchange/wire.py``.  Every build starts from a new empty file.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from ..backend.exchange import load_reconstruction
+from ..backend.exchange.wire import Progress, serve
+from .build import build_scene, prepare_file
+from .export import export_head
+from .render import head_window, render_photo_view, render_three_quarter
+
+PREVIEW_PX = 512
+
+
+def ping(*, progress: Progress) -> dict[str, Any]:
+    """Answers at once: Blender is loaded by then."""
+    return {"ready": True, "blender": bpy.app.version_string}
+
+
+def build(
+    *,
+    npz: str,
+    folder: str,
+    name: str,
+    formats: list[str],
+    progress: Progress,
+    preview: bool = True,
+    window: list[float] | None = None,
+    size: int = PREVIEW_PX,
+) -> dict[str, Any]:
+    """Build the head of the exchange file ``npz`` and write ``folder/name.*`` in ``formats``.
+
+    With ``preview`` also the two pictures ``name_photo_view.png`` (of ``window``, x0, y0, x1, y1 in
+    photo pixels; the whole head without one) and ``name_three_quarter.png``, ``size`` pixels wide.
+    Returns ``{"files": {format: path}, "photo_view": path | None, "three_quarter": path | None,
+    "timings": {step: seconds}}``.
+
+    Raises :class:`ExchangeError` and :class:`OutputError`.
+    """
+    timings: dict[str, float] = {}
+    clock = _clock(timings)
+    with clock("load"):
+        reconstruction = load_reconstruction(npz)
+    with clock("build"):
+        progress(0.05, "Building the head")
+        prepare_file(reconstruction)
+        head_scene = build_scene(reconstruction, name=name, set_active=True)
+    with clock("export"):
+        progress(0.1, "Writing the files")
+        files = export_head(head_scene, folder, name, formats)
+    pictures: dict[str, str | None] = {"photo_view": None, "three_quarter": None}
+    if preview:
+        with clock("render"):
+            progress(0.3, "Rendering the photo's view")
+            box = head_window(reconstruction) if window is None else tuple(window)
+            path = Path(folder) / f"{name}_photo_view.png"
+            render_photo_view(head_scene, reconstruction, box, path, size=size)
+            pictures["photo_view"] = str(path)
+            progress(0.65, "Rendering the three-quarter view")
+            path = Path(folder) / f"{name}_three_quarter.png"
+            render_three_quarter(head_scene, reconstruction, path, size=size)
+            pictures["three_quarter"] = str(path)
+    return {
+        "files": {key: str(path) for key, path in files.items()},
+        **pictures,
+        "timings": {f"blender {step}": seconds for step, seconds in timings.items()},
+    }
+
+
+METHODS = {"ping": ping, "build": build}
+
+
+def main() -> None:
+    """Serve until standard input closes."""
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    serve(METHODS)
+
+
+def _clock(timings: dict[str, float]) -> Callable[[str], AbstractContextManager[None]]:
+    @contextmanager
+    def clock(step: str):
+        start = time.perf_counter()
+        yield
+        timings[step] = time.perf_counter() - start
+
+    return clock
