@@ -1,4 +1,7 @@
-"""Writing small files so that a half-written one is never seen: beside first, then renamed."""
+"""Writing small files so that a half-written one is never seen: beside first, then renamed.
+
+Standard library only, because both sides of the exchange import it.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from pathlib import Path
 from .errors import OutputError
 
 
-def write_bytes(path: str | os.PathLike[str], data: bytes) -> Path:
+def write_bytes(path: str | os.PathLike[str], data: bytes | memoryview) -> Path:
     """Write ``data`` to ``path`` and return it; nothing is left behind when that fails.
 
     Raises :class:`OutputError` with what the system said.

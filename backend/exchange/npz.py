@@ -7,6 +7,7 @@ UTF-8 JSON in a uint8 array.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import zipfile
@@ -16,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ExchangeError, OutputError
+from ..errors import ExchangeError
+from ..files import write_bytes
 from .reconstruction import MaterialSlot, Reconstruction
 
 EXCHANGE_FORMAT = "reconstruct_face.reconstruction"
@@ -59,16 +61,10 @@ def save_reconstruction(
     arrays["expression_names"] = np.array(reconstruction.expression_names, dtype=np.str_)
     arrays["header"] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
     write = np.savez_compressed if compress else np.savez
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(beside, "wb") as file:
-            write(file, **arrays)
-        os.replace(beside, path)
-    except OSError as error:
-        raise OutputError(f"Cannot write {path}: {error.strerror or error}.") from error
-    finally:
-        beside.unlink(missing_ok=True)
-    return path
+    # In memory first: zipfile, when the disk is full, fails a second time while it is taken down.
+    packed = io.BytesIO()
+    write(packed, **arrays)
+    return write_bytes(path, packed.getbuffer())
 
 
 def load_reconstruction(path: str | os.PathLike[str]) -> Reconstruction:

@@ -156,7 +156,10 @@ class WorkerProcess:
         except OSError as error:
             raise WorkerError(f"Cannot start {self.command[0]}: {error.strerror}.") from error
         threading.Thread(target=self._read_answers, args=(self._process,), daemon=True).start()
-        threading.Thread(target=self._read_errors, args=(self._process,), daemon=True).start()
+        self._listener = threading.Thread(
+            target=self._read_errors, args=(self._process,), daemon=True
+        )
+        self._listener.start()
         found = self._receive(120.0).get("hello")
         if found != EXCHANGE_VERSION:
             self.close()
@@ -191,6 +194,7 @@ class WorkerProcess:
                 ) from error
             if line is None:
                 self._kill()
+                self._listener.join(1.0)  # its last words may still be on their way
                 raise WorkerError(f"The worker ended unexpectedly.{self._tail()}")
             # Blender greets on standard output before our script runs: no message of ours.
             with suppress(ValueError):

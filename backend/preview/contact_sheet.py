@@ -18,11 +18,12 @@ WIDEST = 16_000  #: pixels; JPEG ends at 65,535 and viewers give up earlier
 def contact_sheet(
     files: Sequence[str | os.PathLike[str]],
     titles: Sequence[str],
-    columns: int = 2,
+    columns: int | None = None,
     cell_width: int = 960,
 ) -> NDArray[np.uint8]:
     """(H, W, 3) uint8: the pictures ``files`` in ``columns``, each under its title.
 
+    One column for a few pictures, two for more, unless given.
     Pictures are scaled to ``cell_width``, or less where the page would be too long.  Raises
     :class:`PhotoError` when one cannot be read, ValueError when there is none or titles are
     missing.
@@ -31,6 +32,8 @@ def contact_sheet(
         raise ValueError(
             f"{len(files)} pictures and {len(titles)} titles; give one title for each."
         )
+    if columns is None:
+        columns = 1 if len(files) <= 5 else 2
     columns = max(1, min(columns, len(files)))
     rows = -(-len(files) // columns)
     sizes = [_size(file) for file in files]

@@ -38,7 +38,7 @@ def write_preview(
 
 
 def write_contact_sheet(
-    files: Sequence[FilePath], titles: Sequence[str], path: FilePath, columns: int = 2
+    files: Sequence[FilePath], titles: Sequence[str], path: FilePath, columns: int | None = None
 ) -> Path:
     """:func:`contact_sheet` of ``files``, written to ``path`` as JPEG, or PNG if it ends so."""
     page = contact_sheet(files, titles, columns)

@@ -1,0 +1,179 @@
+"""The exchange file: what goes in comes out, and damage of every kind is named."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import resource
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from reconstruct_face.backend.errors import ExchangeError, OutputError
+from reconstruct_face.backend.exchange import (
+    Reconstruction,
+    load_reconstruction,
+    save_reconstruction,
+)
+from reconstruct_face.backend.exchange.summary import summarise
+
+from tests.synthetic_reconstruction import make_reconstruction
+
+
+@pytest.fixture(scope="module")
+def head() -> Reconstruction:
+    made = make_reconstruction(photo_path="/photos/Zoë 1.jpg", face_index=2)
+    made.warnings = ("The face is small.",)
+    return made
+
+
+@pytest.mark.parametrize("compress", [True, False])
+def test_round_trip(head: Reconstruction, tmp_path: Path, compress: bool) -> None:
+    path = save_reconstruction(head, tmp_path / "Zoë ü.npz", compress=compress)
+    back = load_reconstruction(path)
+    for field in dataclasses.fields(head):
+        before, after = getattr(head, field.name), getattr(back, field.name)
+        if isinstance(before, np.ndarray):
+            assert after.dtype == before.dtype, field.name
+            np.testing.assert_array_equal(after, before, err_msg=field.name)
+        else:
+            assert after == before, field.name
+    assert [p.name for p in tmp_path.iterdir()] == ["Zoë ü.npz"]
+
+
+def test_plain_numpy_reads_what_the_readme_promises(head: Reconstruction, tmp_path: Path) -> None:
+    path = save_reconstruction(head, tmp_path / "head.npz")
+    # Another process that has numpy and nothing of ours.
+    code = """
+import json, sys, numpy as np
+a = np.load(sys.argv[1], allow_pickle=False)
+v, e = len(a["vertices_neutral"]), len(a["expression_names"])
+assert a["vertices_neutral"].shape == a["vertices_posed"].shape == (v, 3)
+assert a["vertices_neutral"].dtype == a["vertices_posed"].dtype == np.float32
+assert a["faces"].shape[1] == 3 and a["faces"].dtype.kind == "i"
+assert a["landmarks68"].shape == (68,) and a["landmarks68"].dtype.kind == "i"
+x = a["vertices_posed"][a["landmarks68"]] @ a["rotation"].T + a["translation"]
+u = x @ a["camera_matrix"].T
+assert abs(u[:, :2] / u[:, 2:] - a["landmarks2d"]).max() < 1e-3
+moved = a["vertices_neutral"] + np.tensordot(a["expression"], a["expression_basis"], 1)
+assert abs(moved - a["vertices_posed"]).max() < 1e-3
+assert a["expression_names"][a["expression_names"] == "jawOpen"].size == 1
+print(json.loads(bytes(a["header"]))["photo_path"])
+"""
+    done = subprocess.run(
+        [sys.executable, "-I", "-X", "utf8", "-c", code, str(path)],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "/photos/Zoë 1.jpg"
+
+
+def _rewrite(path: Path, change) -> None:
+    """Load the arrays of ``path``, let ``change`` work on arrays and header, and save again."""
+    with np.load(path) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    header = json.loads(bytes(arrays.pop("header")))
+    change(arrays, header)
+    arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
+    np.savez(path, **arrays)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda a, h: h.update(version=2), "exchange version 2; this add-on reads version 1"),
+        (lambda a, h: h.update(format="x"), "is not a reconstruction file"),
+        (lambda a, h: a.pop("uv"), "lacks uv"),
+        (lambda a, h: h.pop("model"), "lacks model"),
+        (lambda a, h: a.update(uv=a["uv"][:, :1]), r"'uv' has shape \(\d+, 1\) where"),
+        (lambda a, h: a["vertices_posed"].__setitem__((3, 1), np.nan), "not finite"),
+        (lambda a, h: a["polygons"].__setitem__((0, 0), 10**6), "'polygons' points outside"),
+        (lambda a, h: a["faces"].__setitem__((0, 0), -1), "'faces' points outside"),
+        (lambda a, h: h.update(materials=h["materials"][:1]), "of 1 materials"),
+    ],
+)
+def test_files_that_do_not_fit_are_refused_by_name(
+    head: Reconstruction, tmp_path: Path, change, sentence: str
+) -> None:
+    path = save_reconstruction(head, tmp_path / "head.npz", compress=False)
+    _rewrite(path, change)
+    with pytest.raises(ExchangeError, match=sentence):
+        load_reconstruction(path)
+
+
+def _truncate(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def _flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 2000] = bytes(2000)
+    path.write_bytes(data)
+
+
+def _other_zip(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("hello.txt", "hello")
+
+
+def _pickle(path: Path) -> None:
+    np.savez(path, header=np.array([{"format": "reconstruct_face.reconstruction"}], dtype=object))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda p: p.write_bytes(b""),
+        lambda p: p.write_text("not a zip"),
+        _truncate,
+        _flip,
+        _other_zip,
+        _pickle,
+        lambda p: (p.unlink(), p.mkdir()),
+        lambda p: p.unlink(),
+    ],
+    ids=["empty", "text", "truncated", "flipped", "zip", "pickle", "folder", "missing"],
+)
+def test_damaged_files_are_refused_in_one_sentence(
+    head: Reconstruction, tmp_path: Path, damage
+) -> None:
+    path = save_reconstruction(head, tmp_path / "head.npz")
+    damage(path)
+    with pytest.raises(ExchangeError) as caught:
+        load_reconstruction(path)
+    assert "head.npz" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing(head: Reconstruction, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="Cannot write"):
+        save_reconstruction(head, tmp_path / "missing folder" / "head.npz")
+    before = save_reconstruction(head, tmp_path / "head.npz").read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))  # binds root too
+    try:
+        with pytest.raises(OutputError, match="Cannot write"):
+            save_reconstruction(head, tmp_path / "head.npz")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [p.name for p in tmp_path.iterdir()] == ["head.npz"]
+    assert (tmp_path / "head.npz").read_bytes() == before
+
+
+def test_the_summary_is_plain_json_with_the_same_numbers(head: Reconstruction) -> None:
+    told = json.loads(json.dumps(summarise(head), allow_nan=False))
+    assert told["photo"] == "/photos/Zoë 1.jpg"
+    assert told["face"] == 2
+    np.testing.assert_allclose(told["coefficients"]["identity"], head.identity, atol=1e-5)
+    for name, value in zip(head.expression_names, head.expression, strict=True):
+        assert told["coefficients"]["expression"].get(name, 0.0) == pytest.approx(value, abs=1e-4)
+    np.testing.assert_allclose(told["camera"]["camera_matrix"], head.camera_matrix)
+    np.testing.assert_allclose(told["landmarks"]["fitted"], head.landmarks2d, atol=0.01)
+    assert told["warnings"] == ["The face is small."]
