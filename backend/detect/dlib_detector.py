@@ -27,15 +27,17 @@ HOG_UPSAMPLED_SIDE = 1600  # 300
 HOG_EVERY_SIDE = 2560  # 700
 MMOD_SIDE = 512  # 1500
 MMOD_TURNED_SIDE = 320  # 500
-MMOD_PATCH_SIDE = 200  # 200, four times
+MMOD_PATCH_SIDE = 240  # 250, four times
 
-# HOG scores: faces mostly have 1 to 3; posters, patches and lattices up to 0.3 now and then, though
-# seldom at two sizes.  What scores less than SURE counts when a second pass finds it as well.
+# HOG scores: faces mostly have 1 to 3; patches, lattices and faces upside down up to 0.3 now and
+# then, even at two sizes.  Under SURE, mmod has to find a face there too.
 SURE = 0.5
 SURE_TURNED = 0.7
-# mmod confidences: faces about 1, strong profiles from 0.3.
-MMOD_SURE = 0.25
+# mmod confidences: faces about 1, strong profiles from 0.25.
+MMOD_SURE = 0.2
 MMOD_SURE_TURNED = 0.6
+
+MOST_DOUBTFUL = 8  # faces that mmod is asked about one by one, a second each
 
 # mmod frames faces in another way: the HOG box's centre offset and size in units of mmod's box
 # (medians over 28 photos that both find).
@@ -61,7 +63,7 @@ class DlibDetector:
 
         The cascade: HOG at 640 pixels, HOG at 1600, mmod at 512, then HOG and mmod on the photo
         turned by 90, 180 and 270 degrees.  It ends at the first that is sure.  ``every`` runs HOG
-        at 640 and up to 2560 pixels and mmod, and joins what they find.
+        at 640 and up to 2560 pixels and mmod, and joins what they find; without any, the cascade.
         """
         with self._lock:
             faces = self._every(pixels) if every else []
@@ -75,13 +77,15 @@ class DlibDetector:
         side = min(HOG_EVERY_SIDE, 2 * max(pixels.shape[:2]))
         large = self._hog_pass(pixels, side, "hog_upsampled")
         turned_heads = self._mmod_pass(pixels, MMOD_SIDE, MMOD_SURE)
-        return without_doubles([*_confirmed([*small, *large]), *turned_heads])
+        sure = without_doubles([*_sure(small), *_sure(large), *turned_heads])
+        # What is left: small faces that HOG doubts, since mmod's pass is too coarse to see them.
+        doubtful = without_doubles([*sure, *_seen_twice(small, large)])[len(sure) :]
+        vouched = (self._stood_up(pixels, d) for d in doubtful[:MOST_DOUBTFUL])
+        return without_doubles([*sure, *(d for d in vouched if d.method == "mmod")])
 
     def _upright_steps(self, pixels: Bytes) -> Iterator[list[Detection]]:
-        small = self._hog_pass(pixels, HOG_SIDE, "hog")
-        yield without_doubles(d for d in small if d.score >= SURE)
-        large = self._hog_pass(pixels, HOG_UPSAMPLED_SIDE, "hog_upsampled")
-        yield _confirmed([*small, *large])
+        yield _sure(self._hog_pass(pixels, HOG_SIDE, "hog"))
+        yield _sure(self._hog_pass(pixels, HOG_UPSAMPLED_SIDE, "hog_upsampled"))
         yield self._mmod_pass(pixels, MMOD_SIDE, MMOD_SURE)
 
     def _turned_steps(self, pixels: Bytes) -> Iterator[list[Detection]]:
@@ -118,19 +122,26 @@ class DlibDetector:
         return [(_corners(found.rect), found.confidence) for found in self._mmod(picture, 0)]
 
     def _stood_up(self, pixels: Bytes, detection: Detection) -> Detection:
-        """mmod finds lying faces without telling: find the turn in which it is surest."""
+        """The face as mmod sees it best in four turns; ``detection`` itself if it sees none.
+
+        mmod finds lying faces without telling, less surely and with a worse box.
+        """
         x0, y0, x1, y1 = detection.box
         margin = 0.5 * (x1 - x0)
         left, top = max(int(x0 - margin), 0), max(int(y0 - margin), 0)
         patch = pixels[top : int(y1 + margin) + 1, left : int(x1 + margin) + 1]
-        passes = {}
+        best = detection
         for turns in range(4):
             turned = np.ascontiguousarray(np.rot90(patch, turns))
-            passes[turns] = _search(turned, MMOD_PATCH_SIDE, "mmod", self._run_mmod)
-        scores = {k: max((d.score for d in found), default=-9.0) for k, found in passes.items()}
-        turns = max(scores, key=lambda k: (scores[k], -k))
-        box = _hog_framing(detection.box, turns)
-        return replace(detection, box=box, quarter_turns=turns)
+            for found in _search(turned, MMOD_PATCH_SIDE, "mmod", self._run_mmod):
+                box = turned_back(found.box, turns, patch.shape[1], patch.shape[0])
+                box += np.array([left, top, left, top], dtype=np.float32)
+                better = best is detection or found.score > best.score
+                if better and overlap(box, detection.box) > 0.5:
+                    best = replace(found, box=box, quarter_turns=turns)
+        if best.method != "mmod":
+            return best
+        return replace(best, box=_hog_framing(best.box, best.quarter_turns))
 
 
 def _search(
@@ -154,18 +165,20 @@ def _corners(rectangle: Any) -> tuple[float, float, float, float]:
     return rectangle.left(), rectangle.top(), rectangle.right() + 1, rectangle.bottom() + 1
 
 
-def _confirmed(detections: list[Detection]) -> list[Detection]:
-    """Those with a sure score, or seen in both passes at about the same size."""
+def _sure(detections: list[Detection]) -> list[Detection]:
+    return without_doubles(d for d in detections if d.score >= SURE)
 
-    def seen_twice(one: Detection) -> bool:
-        return any(
-            other.method != one.method
-            and overlap(one.box, other.box) > 0.7
-            and 0.5 < one.area / other.area < 2.0
-            for other in detections
+
+def _seen_twice(small: list[Detection], large: list[Detection]) -> list[Detection]:
+    """Those of ``large`` that ``small`` holds at about the same size."""
+    return [
+        one
+        for one in large
+        if any(
+            overlap(one.box, other.box) > 0.7 and 0.5 < one.area / other.area < 2.0
+            for other in small
         )
-
-    return without_doubles(d for d in detections if d.score >= SURE or seen_twice(d))
+    ]
 
 
 def _best_turn(passes: dict[int, list[Detection]], sure: float, pixels: Bytes) -> list[Detection]:
