@@ -89,9 +89,10 @@ def read_photo(path: str | os.PathLike[str]) -> Photo:
         raise PhotoError(
             f"There is not enough memory to read {path}: save it at a smaller size."
         ) from error
-    except Exception as error:  # decoders raise anything on damaged files
+    except Exception as error:  # decoders raise anything on damaged files, some over many lines
+        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise PhotoError(
-            f"{path} is damaged or incomplete ({error}): copy or download it again."
+            f"{path} is damaged or incomplete ({reason}): copy or download it again."
         ) from error
     pixels = np.ascontiguousarray(np.asarray(image, dtype=np.uint8))
     focal = focal_in_pixels(exif, *image.size)
@@ -199,7 +200,11 @@ def _bits_per_channel(image: Image.Image, data: bytes) -> int:
 
 
 def _upright(image: Image.Image, orientation: int) -> Image.Image:
-    """Turned as EXIF asks; by hand since the EXIF may not have survived :func:`_decode`."""
+    """Turned as EXIF asks; by hand since the EXIF may not have survived :func:`_decode`.
+
+    HEIC and AVIF files carry their orientation elsewhere; their decoders apply it or hand it over
+    as EXIF.
+    """
     turn = {
         2: Image.Transpose.FLIP_LEFT_RIGHT,
         3: Image.Transpose.ROTATE_180,
@@ -251,7 +256,8 @@ def _describe(data: bytes) -> str:
         if data.startswith(signature):
             return name
     if data[4:8] == b"ftyp":
-        return "a video or a broken HEIC"
+        picture = data[8:12] in (b"heic", b"heix", b"mif1", b"msf1", b"avif")
+        return "the start of a HEIC or AVIF that is broken" if picture else "a video"
     head = data[:4096]
     try:
         text = head.decode("utf-8") if len(data) <= 4096 else head.decode("utf-8", "ignore")
