@@ -16,8 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .align.ffhq import ffhq_crop
-from .align.landmarks import LandmarkPredictor
+from .align import UNRELIABLE_SPREAD, LandmarkPredictor, ffhq_crop
 from .detect import Detection, Detector, DlibDetector
 from .errors import NoFaceError
 from .estimate import LandmarkFit, fit_landmarks
@@ -65,6 +64,7 @@ class _Face:
     number: int
     box: np.ndarray
     landmarks: np.ndarray
+    spread: float  #: disagreement of the landmark votes over the box's side
 
 
 class _Clock:
@@ -155,7 +155,7 @@ def _find_faces(
             _Face(
                 number,
                 found.box,
-                _predictor().predict(photo.pixels, found.box, found.quarter_turns),
+                *_predictor().predict_with_spread(photo.pixels, found.box, found.quarter_turns),
             )
             for number, found in chosen
         ]
@@ -228,7 +228,8 @@ def _reconstruct_face(
         translation=fit.camera.translation,
         image_size=(width, height),
         landmarks68=fit.landmarks68,
-        landmarks2d=fit.camera.project(vertices[fit.landmarks68]).astype(np.float32),
+        landmarks3d=fit.landmarks3d,
+        landmarks2d=fit.camera.project(fit.landmarks3d).astype(np.float32),
         landmarks2d_detected=face.landmarks.astype(np.float32),
         face_box=np.asarray(face.box, np.float32),
         sh_light=texture.sh_light if texture else np.zeros((9, 3), np.float32),
@@ -311,6 +312,8 @@ def _warnings(face: _Face, fit: LandmarkFit, photo: Photo) -> Iterator[str]:
     outside = np.count_nonzero((x < 0) | (y < 0) | (x > width - 1) | (y > height - 1))
     if outside > 3:
         yield f"The face is cut off by the picture's edge ({outside} of 68 landmarks lie outside)."
+    if face.spread > UNRELIABLE_SPREAD:
+        yield "The landmarks are uncertain here (a side view, or something covers the face)."
     if fit.error_px > POOR_FIT * side:
         yield (
             f"The head fits the landmarks poorly ({fit.error_px / side:.1%} of the face's size); "

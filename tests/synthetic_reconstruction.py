@@ -172,6 +172,7 @@ def make_reconstruction(
         translation=np.array([12.0, -9.0, 800.0]),
         image_size=image_size,
         landmarks68=np.linspace(0, len(neutral) - 1, 68).astype(np.int32),
+        landmarks3d=posed[np.linspace(0, len(neutral) - 1, 68).astype(np.int32)],
         landmarks2d=np.zeros((68, 2), np.float32),
         landmarks2d_detected=np.zeros((68, 2), np.float32),
         face_box=np.array([width * 0.3, height * 0.2, width * 0.7, height * 0.8], np.float32),

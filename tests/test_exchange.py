@@ -56,7 +56,7 @@ assert a["vertices_neutral"].shape == a["vertices_posed"].shape == (v, 3)
 assert a["vertices_neutral"].dtype == a["vertices_posed"].dtype == np.float32
 assert a["faces"].shape[1] == 3 and a["faces"].dtype.kind == "i"
 assert a["landmarks68"].shape == (68,) and a["landmarks68"].dtype.kind == "i"
-x = a["vertices_posed"][a["landmarks68"]] @ a["rotation"].T + a["translation"]
+x = a["landmarks3d"] @ a["rotation"].T + a["translation"]
 u = x @ a["camera_matrix"].T
 assert abs(u[:, :2] / u[:, 2:] - a["landmarks2d"]).max() < 1e-3
 moved = a["vertices_neutral"] + np.tensordot(a["expression"], a["expression_basis"], 1)

@@ -80,7 +80,8 @@ class LandmarkFit:
     camera: Camera
     identity: NDArray[np.float32]  #: (K,) standard deviations
     expression: NDArray[np.float32]  #: (E,) within ``model.expression_range``
-    landmarks68: NDArray[np.int32]  #: (68,) vertex ids as seen in this view
+    landmarks68: NDArray[np.int32]  #: (68,) nearest vertex ids as seen in this view
+    landmarks3d: NDArray[np.float32]  #: (68, 3) the exact points, posed, head coordinates in mm
     error_px: float  #: mean distance from the given landmarks
     rounds: int
 
@@ -175,6 +176,7 @@ def fit_landmarks(
         identity=state.identity.astype(np.float32),
         expression=state.expression.astype(np.float32),
         landmarks68=state.jaw,
+        landmarks3d=problem.landmark_points(state)[0].astype(np.float32),
         error_px=float(np.linalg.norm(seen - landmarks, axis=1).mean()),
         rounds=rounds,
     )
@@ -223,33 +225,49 @@ class _Problem:
     def predict(self, state: _State) -> Double:
         """(68, 2) the landmarks that ``state`` projects; chooses the jaw for its pose."""
         self._choose_jaw(state)
-        return state.camera.project(self._landmark_points(state)[0])
+        return state.camera.project(self.landmark_points(state)[0])
 
     def step(self, state: _State) -> _State:
-        """The minimum of the problem linearised at ``state``."""
-        model = self.points.model
-        rows, values = self._landmark_rows(state)
-        if self.focal_px:
-            rows[:, 6] = 0.0
-        for more_rows, more_values in (self._camera_prior(state), self._coefficient_prior(state)):
-            rows, values = np.vstack([rows, more_rows]), np.append(values, more_values)
-        e = len(state.expression)
-        span = model.expression_range.astype(np.float64).T - state.expression
+        """The minimum of the problem linearised at ``state``, or a point on the way to it.
+
+        The way is halved until the cost falls (backtracking), since far from the answer the
+        projection is anything but linear; ``state`` itself is returned when nothing helps.
+        """
+        rows, values = self._system(state)
+        span = self.points.model.expression_range.astype(np.float64).T - state.expression
         change = solve_partly_bounded(rows, values, span[0], span[1])
-        if self.focal_px:
-            change[6] = 0.0
-        # As far as the linearisation may be trusted: half a radian, half the distance.
-        reach = 0.5 * state.camera.translation[2]
-        change[:3] = np.clip(change[:3], -0.5, 0.5)
-        change[3:6] = np.clip(change[3:6], -reach, reach)
-        focal = state.camera.focal * float(np.exp(np.clip(change[6], -0.7, 0.7)))
+        cost = float(values @ values)
+        for _ in range(6):
+            moved = self._move(state, change)
+            left = self._system(moved)[1]
+            if left @ left < cost:
+                return moved
+            change *= 0.5
+        return state
+
+    def _system(self, state: _State) -> tuple[Double, Double]:
+        """Whitened rows and values of landmarks and priors; ``values @ values`` is the cost."""
+        parts = (
+            self._landmark_rows(state),
+            self._camera_prior(state),
+            self._coefficient_prior(state),
+        )
+        rows = np.vstack([part[0] for part in parts])
+        return rows, np.concatenate([part[1] for part in parts])
+
+    def _move(self, state: _State, change: Double) -> _State:
+        """``state`` moved by ``change``: turn 3, shift x and y, log distance, log focal, K, E."""
+        e = len(state.expression)
+        # As far as the linearisation may be trusted: half a radian, a factor of 1.6.
+        turn, shift = np.clip(change[:3], -0.5, 0.5), np.append(change[3:5], 0.0)
+        distance, focal = np.exp(np.clip(change[5:7], -0.5, 0.5))
         camera = Camera(
-            intrinsics(focal, self.image_size),
-            rotate(state.camera.rotation, change[:3]),
-            state.camera.translation + change[3:6],
+            intrinsics(state.camera.focal * focal, self.image_size),
+            rotate(state.camera.rotation, turn),
+            state.camera.translation * distance + shift,
         )
         expression = np.clip(
-            state.expression + change[-e:], *model.expression_range.astype(np.float64).T
+            state.expression + change[-e:], *self.points.model.expression_range.astype(float).T
         )
         return _State(camera, state.identity + change[7:-e], expression, state.jaw)
 
@@ -264,14 +282,15 @@ class _Problem:
         )
         state.jaw = visible_jaw(model, vertices, state.camera)
 
-    def _landmark_points(self, state: _State) -> tuple[Double, Double]:
+    def landmark_points(self, state: _State) -> tuple[Double, Double]:
+        """(68, 3) points of ``state`` in mm, and the basis (K + E, 68, 3) that moves them."""
         mean, basis = self.points.at(state.jaw)
         weights = np.concatenate([state.identity, state.expression])
         return mean + np.tensordot(weights, basis, 1), basis
 
     def _landmark_rows(self, state: _State) -> tuple[Double, Double]:
-        """Whitened Jacobian (136, 7 + K + E): turn 3, translation 3, log focal, coefficients."""
-        points, basis = self._landmark_points(state)
+        """Whitened Jacobian (136, 7 + K + E), columns as in :meth:`_move`, and residual."""
+        points, basis = self.landmark_points(state)
         camera = state.camera
         turned = points @ camera.rotation.T
         x, y, z = (turned + camera.translation).T
@@ -291,7 +310,12 @@ class _Problem:
         )
         d_focal = focal * np.stack([x / z, y / z], 1)[:, :, None]
         d_shape = np.einsum("lpc,cx,klx->lpk", d_pixel, camera.rotation, basis, optimize=True)
-        jacobian = np.concatenate([d_pixel @ d_turn, d_pixel, d_focal, d_shape], axis=2)
+        if self.focal_px:
+            d_focal = np.zeros_like(d_focal)
+        # Along the ray of the head's origin, so that distance does not shift it in the picture.
+        d_distance = d_pixel @ camera.translation[:, None]
+        parts = [d_pixel @ d_turn, d_pixel[:, :, :2], d_distance, d_focal, d_shape]
+        jacobian = np.concatenate(parts, axis=2)
         residual = self.landmarks - camera.project(points)
         pixels_per_mm = focal / float(np.mean(z))
         sigma = (self.settings.landmark_sigma_mm() * pixels_per_mm)[:, None]
@@ -301,13 +325,14 @@ class _Problem:
     def _camera_prior(self, state: _State) -> tuple[Double, Double]:
         width = 7 + len(state.identity) + len(state.expression)
         rows, settings = np.zeros((2, width)), self.settings
-        distance = float(state.camera.translation[2])
-        rows[0, 5] = 1.0 / (distance * settings.distance_sigma)
+        rows[0, 5] = 1.0 / settings.distance_sigma
         rows[1, 6] = 1.0 / settings.focal_sigma
+        distance = settings.distance_mm / state.camera.translation[2]
+        focal = 1.0 if self.focal_px else 1.3 * max(self.image_size) / state.camera.focal
         values = np.array(
             [
-                np.log(settings.distance_mm / distance) / settings.distance_sigma,
-                np.log(1.3 * max(self.image_size) / state.camera.focal) / settings.focal_sigma,
+                np.log(distance) / settings.distance_sigma,
+                np.log(focal) / settings.focal_sigma,
             ]
         )
         return rows, values

@@ -64,8 +64,9 @@ class Reconstruction:
     rotation: NDArray[np.float64]  #: (3, 3) head to camera
     translation: NDArray[np.float64]  #: (3,) mm
     image_size: tuple[int, int]  #: width, height of the upright photo in pixels
-    landmarks68: Int  #: (68,) vertex ids in iBUG order, the jaw line as seen in this view
-    landmarks2d: Float  #: (68, 2) those vertices of ``vertices_posed`` projected, pixels
+    landmarks68: Int  #: (68,) nearest vertex ids in iBUG order, the jaw line as seen in this view
+    landmarks3d: Float  #: (68, 3) the exact points on the posed surface, head coordinates, mm
+    landmarks2d: Float  #: (68, 2) ``landmarks3d`` projected, pixels
     landmarks2d_detected: Float  #: (68, 2) what the detector saw, pixels
     face_box: Float  #: (4,) detected box x0, y0, x1, y1, pixels
 
@@ -111,6 +112,7 @@ class Reconstruction:
             "rotation": (3, 3),
             "translation": (3,),
             "landmarks68": (68,),
+            "landmarks3d": (68, 3),
             "landmarks2d": (68, 2),
             "landmarks2d_detected": (68, 2),
             "face_box": (4,),

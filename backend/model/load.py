@@ -64,7 +64,7 @@ def _assemble(arrays: dict[str, np.ndarray], header: dict) -> FaceModel:
         material_kinds=tuple(header["materials"]),
         mask_names=tuple(header["mask_names"]),
         albedo_basis=albedo_basis,
-        eye_radius=float(arrays.pop("eye_radius")),
+        eye_radius=arrays.pop("eye_radius").item(),
         **floats,
         **{key: value for key, value in arrays.items() if key in known},
     )

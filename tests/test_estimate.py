@@ -1,0 +1,186 @@
+"""The landmark fit, against float64 done here and against heads with known coefficients."""
+
+import numpy as np
+import pytest
+from reconstruct_face.backend.estimate import Camera, FitSettings, fit_landmarks
+from reconstruct_face.backend.estimate import landmark_fit as lf
+from reconstruct_face.backend.estimate.camera import FACING, initial_camera, intrinsics, rotate
+from reconstruct_face.backend.estimate.contour import visible_jaw
+from reconstruct_face.backend.model import load_model
+from scipy.optimize import lsq_linear
+from scipy.spatial.transform import Rotation
+
+from tests.surface import surface_error
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_model()
+
+
+def turned(yaw: float, pitch: float = 0.0, roll: float = 0.0) -> np.ndarray:
+    """The camera's rotation for a head turned by degrees, composed by scipy."""
+    about = Rotation.from_euler
+    return (
+        FACING
+        @ (
+            about("y", yaw, degrees=True)
+            * about("x", -pitch, degrees=True)
+            * about("z", -roll, degrees=True)
+        ).as_matrix()
+    )
+
+
+def random_view(model, rng, yaw: float, size: int = 512):
+    """A head of the model's own distribution with a mild expression, and a camera that sees it."""
+    identity = rng.normal(size=len(model.identity_basis))
+    expression = np.zeros(len(model.expression_names))
+    for name, most in (("jawOpen", 0.5), ("mouthSmileLeft", 0.8), ("browInnerUp", 0.6)):
+        expression[model.expression_names.index(name)] = rng.uniform(0, most)
+    expression[model.expression_names.index("mouthSmileRight")] = expression[
+        model.expression_names.index("mouthSmileLeft")
+    ]
+    distance = rng.uniform(600, 1400)
+    camera = Camera(
+        intrinsics(distance * size / 330.0, (size, size)),
+        turned(yaw, rng.uniform(-10, 10), rng.uniform(-8, 8)),
+        np.array([rng.uniform(-20, 20), rng.uniform(-20, 20), distance]),
+    )
+    vertices = model.vertices(identity, expression)
+    ids = visible_jaw(model, vertices, camera)
+    return vertices, camera, ids, model.vertices(identity)
+
+
+def test_projection_by_hand():
+    camera = Camera(intrinsics(1000.0, (641, 481)), FACING, np.array([10.0, -20.0, 500.0]))
+    # x: 1000 * (30 + 10) / (500 - 100) + 320, y: 1000 * (-50 - 20) / 400 + 240
+    assert np.allclose(camera.project(np.array([[30.0, 50.0, 100.0]])), [[420.0, 65.0]])
+
+
+@pytest.mark.parametrize("angles", [(0, 0, 0), (30, 0, 0), (0, 20, 0), (0, 0, 15), (-40, 10, -20)])
+def test_euler_angles_name_the_turn(angles):
+    camera = Camera(np.eye(3), turned(*angles), np.zeros(3))
+    assert np.allclose(camera.euler_degrees, angles, atol=1e-9)
+
+
+def test_turning_left_shows_on_the_right_of_the_picture():
+    nose = np.array([[0.0, 0.0, 100.0]])
+    camera = Camera(intrinsics(800.0, (400, 400)), turned(30), np.array([0, 0, 900.0]))
+    assert camera.project(nose)[0, 0] > 240
+
+
+def test_initial_camera_finds_a_known_pose():
+    rng = np.random.default_rng(1)
+    points = rng.normal(scale=60.0, size=(40, 3))
+    true = Camera(intrinsics(1400.0, (800, 600)), turned(25, -8, 5), np.array([30.0, 10.0, 900.0]))
+    found = initial_camera(points, true.project(points), 500.0, 1400.0, (800, 600))
+    assert np.allclose(found.rotation, true.rotation, atol=1e-6)
+    assert np.allclose(found.translation, true.translation, atol=1e-3)
+    free = initial_camera(points, true.project(points), 900.0, None, (800, 600))
+    assert free.translation[2] == pytest.approx(900.0, rel=0.15)
+
+
+def test_partly_bounded_solver_agrees_with_scipy():
+    rng = np.random.default_rng(2)
+    rows, values = rng.normal(size=(60, 12)), rng.normal(size=60) * 3
+    lower, upper = np.full(5, -0.1), np.full(5, 0.2)
+    found = lf.solve_partly_bounded(rows, values, lower, upper)
+    everything = (np.r_[np.full(7, -np.inf), lower], np.r_[np.full(7, np.inf), upper])
+    expected = lsq_linear(rows, values, everything, method="bvls", tol=1e-14).x
+    assert np.allclose(found, expected, atol=1e-7)
+    assert np.any(np.isclose(found[7:], -0.1)) or np.any(np.isclose(found[7:], 0.2))
+
+
+def test_jacobian_by_finite_differences(model):
+    rng = np.random.default_rng(3)
+    vertices, camera, ids, _ = random_view(model, rng, 20.0)
+    landmarks = camera.project(vertices[ids]) + 1.0
+    problem = lf._Problem(lf._LandmarkModel(model), landmarks, (512, 512), None, FitSettings())
+    state = lf._State(
+        camera, rng.normal(size=len(model.identity_basis)), np.zeros(len(model.expression_basis))
+    )
+    problem.predict(state)
+    rows, values = problem._landmark_rows(state)
+    sigma = FitSettings().landmark_sigma_mm()
+    points = problem.landmark_points(state)[0]
+    scale = camera.focal / camera.to_camera(points)[:, 2].mean()
+
+    def residual(change):
+        moved = Camera(
+            intrinsics(camera.focal * np.exp(change[6]), (512, 512)),
+            rotate(camera.rotation, change[:3]),
+            camera.translation * np.exp(change[5]) + [*change[3:5], 0.0],
+        )
+        k = len(state.identity)
+        shifted = lf._State(
+            moved, state.identity + change[7 : 7 + k], state.expression + change[7 + k :], state.jaw
+        )
+        seen = moved.project(problem.landmark_points(shifted)[0])
+        return ((seen - landmarks) / (sigma * scale)[:, None]).ravel()
+
+    assert np.allclose(values, -residual(np.zeros(rows.shape[1])), atol=1e-9)
+    for column in [*range(10), rows.shape[1] - 50, rows.shape[1] - 30]:
+        step = np.zeros(rows.shape[1])
+        step[column] = 1e-5
+        slope = (residual(step) - residual(-step)) / 2e-5
+        assert np.allclose(rows[:, column], slope, atol=1e-4 * max(1.0, np.abs(slope).max()))
+
+
+def test_far_jaw_is_the_outermost_vertex_of_its_strip(model):
+    camera = Camera(intrinsics(1500.0, (512, 512)), turned(40), np.array([0, 0, 900.0]))
+    ids = visible_jaw(model, model.mean, camera)
+    assert np.array_equal(ids[:9], model.landmarks68[:9]) and np.array_equal(
+        ids[17:], model.landmarks68[17:]
+    )
+    for i in range(9, 17):
+        strip = model.contour_candidates[i][model.contour_candidates[i] >= 0]
+        assert ids[i] in strip
+        x = [camera.project(model.mean[[v]])[0, 0] for v in strip]
+        assert camera.project(model.mean[[ids[i]]])[0, 0] >= max(x) - 1e-9
+    mirrored = Camera(intrinsics(1500.0, (512, 512)), turned(-40), np.array([0, 0, 900.0]))
+    other = visible_jaw(model, model.mean, mirrored)
+    assert np.array_equal(other[8:], model.landmarks68[8:])
+    assert not np.array_equal(other[:8], model.landmarks68[:8])
+
+
+def test_expression_stays_in_its_range_and_mirrors(model):
+    rng = np.random.default_rng(4)
+    vertices, camera, ids, _ = random_view(model, rng, 0.0)
+    noisy = camera.project(vertices[ids]) + rng.normal(scale=8.0, size=(68, 2))
+    fit = fit_landmarks(model, noisy, (512, 512))
+    low, high = model.expression_range.T
+    assert (fit.expression >= low).all() and (fit.expression <= high).all()
+    assert np.isfinite(fit.identity).all() and np.abs(fit.identity).max() < 6
+
+
+def test_exif_focal_is_kept(model):
+    rng = np.random.default_rng(5)
+    vertices, camera, ids, _ = random_view(model, rng, 10.0)
+    fit = fit_landmarks(model, camera.project(vertices[ids]), (512, 512), focal_px=camera.focal)
+    assert fit.camera.focal == pytest.approx(camera.focal)
+    assert fit.camera.translation[2] == pytest.approx(camera.translation[2], rel=0.12)
+
+
+@pytest.mark.parametrize("landmarks", [np.zeros((67, 2)), np.full((68, 2), np.nan)])
+def test_landmarks_that_are_none_are_refused(model, landmarks):
+    with pytest.raises(ValueError, match="68 finite points"):
+        fit_landmarks(model, landmarks, (512, 512))
+
+
+@pytest.mark.parametrize("yaw", [0.0, 25.0, 45.0])
+def test_known_heads_are_recovered(model, yaw):
+    """Landmark error under 1.5 px at 512, and a surface clearly nearer than the average head's."""
+    rng = np.random.default_rng(int(yaw) + 7)
+    errors, found, average = [], [], []
+    for sign in (1, -1, 1, -1, 1, -1, 1, -1):
+        vertices, camera, ids, neutral = random_view(model, rng, sign * yaw)
+        true = camera.project(vertices[ids])
+        fit = fit_landmarks(model, true + rng.normal(scale=1.0, size=true.shape), (512, 512))
+        head = model.vertices(fit.identity, fit.expression)
+        seen = fit.camera.project(head[fit.landmarks68])
+        errors.append(np.linalg.norm(seen - true, axis=1).mean())
+        found.append(surface_error(model, model.vertices(fit.identity), neutral))
+        average.append(surface_error(model, model.mean, neutral))
+    print(f"yaw {yaw}: {np.mean(errors):.2f} px, {np.mean(found):.2f} mm of {np.mean(average):.2f}")
+    assert np.mean(errors) < 1.5
+    assert np.mean(found) < 0.8 * np.mean(average)
