@@ -15,7 +15,7 @@ Double = NDArray[np.float64]
 CHIN = 8  #: iBUG landmark
 #: How much of the neck is shown, and the free rim as a part of the head's size.
 NECK_MM = 40.0
-MARGIN = 0.09
+MARGIN = 0.14
 
 
 def preview_window(reconstruction: Reconstruction) -> Double:
