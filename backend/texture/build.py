@@ -14,6 +14,7 @@ shading back in everywhere, so mirrored and unseen parts are lit from the right 
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import cv2
@@ -23,11 +24,12 @@ from numpy.typing import NDArray
 from ..model import FaceModel
 from ..raster import shade
 from .diffuse import diffuse
-from .hair import Hair, find_hair, weighted_median
-from .layout import Float, Layout, interpolate_texels, layout_of, smoothstep
+from .hair import Hair, find_hair
+from .iris import iris_colour, tint_iris
+from .layout import Float, Layout, interpolate_texels, layout_of, sample, smoothstep
 from .light import LightFit, fit_light, luminance
 from .trust import Trust, judge, log_linear, photo_weight
-from .view import SRGB_TO_LINEAR, View, look, sample
+from .view import SRGB_TO_LINEAR, View, look
 
 MODES = ("albedo", "photo")
 
@@ -99,10 +101,10 @@ def build_texture(
     )
     light, samples = _fit(model, layout, view, grey)
     log_albedo, log_shading = _fitted(layout, view, light)
-    trust = judge(view, layout, model.faces, log_albedo + log_shading, log_shading, grey)
-    ratio = _colour_correction(model, layout, view, trust)
+    trust = judge(view, model, layout, log_albedo + log_shading, log_shading, grey)
     hair = find_hair(model, layout, view, trust)
-    base = _base(model, layout, light, ratio, hair, log_shading, mode == "photo")
+    iris = None if grey else iris_colour(model, layout, view, log_shading)
+    base = _base(model, layout, light, trust.correction, hair, iris, log_shading, mode == "photo")
     detail, weight = _detail(model, layout, view, trust, base, mode, log_shading, grey)
     _add_mirrored(model, layout, base, detail, weight)
     warnings = ()
@@ -160,36 +162,32 @@ def _soft_clip(value: NDArray, low: float, high: float) -> NDArray:
     return np.where(value < 0, low * np.tanh(value / low), high * np.tanh(value / high))
 
 
-def _colour_correction(model: FaceModel, layout: Layout, view: View, trust: Trust) -> Float:
-    """(V, 3) smooth log ratio of the photo to the fitted model, over all of the skin."""
-    regions = layout.regions
-    confidence = photo_weight(view, trust.weight, view.pixels, view.depth, view.facing)
-    values = np.clip(sample(trust.ratio, view.to_small(view.pixels)), -1.2, 1.2)
-    confidence = confidence * regions.bare_skin * layout.skin_vertex
-    if confidence.sum() < 1:
-        return np.zeros_like(values)
-    resting = weighted_median(values, confidence)
-    return diffuse(layout.edges, values, confidence, resting, model.symmetry).astype(np.float32)
-
-
 def _base(
     model: FaceModel,
     layout: Layout,
     light: LightFit,
-    ratio: Float,
+    correction: Float,
     hair: Hair,
+    iris: NDArray | None,
     log_shading: Float,
     relight: bool,
 ) -> Float:
     """(size, size, 3) log linear: the model's albedo, corrected, with the hair's colour."""
     small = layout.small
     base = np.log(model.albedo(light.albedo_coefficients))
+    if iris is not None:
+        tint_iris(base, model, iris)
     covered = small.mask
     face, weights = small.face_id[covered], small.barycentric[covered]
-    table = np.column_stack([ratio, hair.colour, hair.cover, log_shading])
+    table = np.column_stack([correction, hair.colour, hair.cover, log_shading])
     field = interpolate_texels(table, model.faces, face, weights)
     cover = np.clip(layout.small_scalp[covered] * hair.amount + field[:, 6], 0, 1)[:, None]
-    on_skin = (base[covered] + field[:, :3]) * (1 - cover) + field[:, 3:6] * cover
+    scalp = layout.small_scalp[covered][:, None]
+    # The model's own stubble on the scalp gives way to plain skin, then to the hair seen.
+    bare = layout.skin_face[face] & (scalp[:, 0] < 0.01)
+    plain = np.median(base[covered][bare], axis=0)
+    skin = base[covered] * (1 - scalp) + plain * scalp + field[:, :3]
+    on_skin = skin * (1 - cover) + field[:, 3:6] * cover
     values = np.where(layout.skin_face[face][:, None], on_skin, base[covered])
     if relight:
         values += field[:, 7:10]
@@ -246,8 +244,9 @@ def _compare(values: Float, ground: Float, grey: bool) -> Float:
 
 def _without_highlights(detail: Float) -> Float:
     """Press down what is much brighter than the skin around it."""
-    bright = detail.min(axis=1, keepdims=True)
-    return detail - 0.6 * np.maximum(bright - _HIGHLIGHT, 0)
+    bright = np.maximum(detail.min(axis=1, keepdims=True), _HIGHLIGHT)
+    # Scaled, not shifted: a clipped highlight is white and would leave a grey stain.
+    return detail * ((_HIGHLIGHT + 0.35 * (bright - _HIGHLIGHT)) / bright)
 
 
 def _add_mirrored(
@@ -261,7 +260,7 @@ def _add_mirrored(
     seen = layout.texel[own > 0]
     base.reshape(-1, 3)[seen] += detail.reshape(-1, 3)[seen] * own[own > 0, None]
     lacking = np.flatnonzero(own < 0.9)
-    place = layout.mirror_place(lacking)
+    place = layout.mirror[lacking]
     other = sample(weight, place)
     # Where both sides see about the same, the own side stands alone: no double image.
     part = smoothstep(0.1, 0.5, other - own[lacking]) * other * (1 - own[lacking])
@@ -277,7 +276,15 @@ def _encode(log_values: Float) -> NDArray[np.uint8]:
     linear = np.exp(np.linspace(_CODE_LOW, 0, _CODE_STEPS))
     srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
     table = np.round(srgb * 255).astype(np.uint8)
-    code = np.clip(log_values, _CODE_LOW, 0)
-    code -= _CODE_LOW
-    code *= (_CODE_STEPS - 1) / -_CODE_LOW
-    return table[code.astype(np.int16)]
+    scale = (_CODE_STEPS - 1) / -_CODE_LOW
+
+    def encode(rows: Float) -> NDArray[np.uint8]:
+        code = rows * scale
+        code += _CODE_STEPS - 1
+        np.maximum(code, 0, out=code)
+        np.minimum(code, _CODE_STEPS - 1, out=code)
+        return table[code.astype(np.int16)]
+
+    # numpy lets go of the GIL in these loops; narrow bands stay in the cache.
+    with ThreadPoolExecutor(2) as pool:
+        return np.concatenate(list(pool.map(encode, np.array_split(log_values, 32))))

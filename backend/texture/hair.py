@@ -10,16 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..model import FaceModel
+from ..raster import interpolate
 from .diffuse import diffuse
-from .layout import Float, Layout, smoothstep
-from .trust import Trust, photo_weight
-from .view import View, sample
+from .layout import Float, Layout, sample, smoothstep
+from .trust import Trust, photo_weight, weighted_median
+from .view import View
 
 #: How much of the scalp that is seen must not look like skin: between, the hair is thin.
-_THIN, _FULL = 0.15, 0.5
+_THIN, _FULL = 0.05, 0.3
 #: Strength of the hair when the picture ends below it.
 _UNSEEN = 0.85
 
@@ -40,13 +40,8 @@ def find_hair(model: FaceModel, layout: Layout, view: View, trust: Trust) -> Hai
     seen = photo_weight(view, trust.clear, view.pixels, view.depth, view.facing)
     unlike = 1 - sample(trust.like, small)
     colour = sample(trust.flat, small)
-    scalp = seen * regions.scalp * layout.skin_vertex
     hairy = seen * regions.hairable * smoothstep(0.5, 0.9, unlike)
-    if scalp.sum() > 6:
-        share = (scalp * unlike).sum() / scalp.sum()
-        amount = float(smoothstep(_THIN, _FULL, np.array(share)))
-    else:
-        amount = _UNSEEN
+    amount = _amount(model, layout, view, trust)
     middle = weighted_median(colour, hairy) if hairy.sum() > 3 else trust.dark
     spread = np.clip(colour - middle, -0.5, 0.5) + middle
     tint = diffuse(layout.edges, spread, hairy, middle, model.symmetry)
@@ -57,10 +52,12 @@ def find_hair(model: FaceModel, layout: Layout, view: View, trust: Trust) -> Hai
     return Hair(cover.astype(np.float32), tint.astype(np.float32), amount)
 
 
-def weighted_median(values: NDArray, weights: NDArray) -> NDArray:
-    """(C,) weighted median of each column of ``values`` (N, C)."""
-    order = np.argsort(values, axis=0)
-    running = np.cumsum(weights[order], axis=0)
-    middle = (running < weights.sum() / 2).sum(axis=0)
-    columns = np.arange(values.shape[1])
-    return values[order[middle, columns], columns]
+def _amount(model: FaceModel, layout: Layout, view: View, trust: Trust) -> float:
+    """0 bald .. 1 covered, from the pixels on which the model's scalp falls."""
+    scalp = interpolate(view.raster, model.faces, layout.regions.scalp[:, None])[..., 0]
+    # The outermost pixels may be background; a little in from there, hair or bald skin.
+    top = (scalp > 0.5) & (trust.outline > 0.1)
+    if top.sum() < 0.003 * view.face_size**2:
+        return _UNSEEN
+    share = float(1 - trust.like[top].mean())
+    return float(smoothstep(_THIN, _FULL, np.array(share)))

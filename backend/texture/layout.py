@@ -38,7 +38,7 @@ class Layout:
     texel: NDArray[np.int64]  #: (N,) flat index into the size x size texture
     texel_face: Int  #: (N,)
     texel_barycentric: Float  #: (N, 3)
-    mirror_corner: Float  #: (F, 3, 2) texel coordinates of the mirror image of each corner
+    mirror: Float  #: (N, 2) column and row of each texel's mirror image
     skin_face: Bool  #: (F,)
     skin_vertex: Bool  #: (V,)
     albedo_mean: Float  #: (V, 3) linear RGB
@@ -46,15 +46,6 @@ class Layout:
     edges: Int  #: (E, 2) of the skin
     regions: Regions
     small_scalp: Float  #: (T, T) the scalp as drawn in the texture
-
-    def mirror_place(self, chosen: NDArray[np.int64]) -> Float:
-        """(M, 2) column and row of the mirror image of the skin texels ``chosen`` (M,)."""
-        corners = self.mirror_corner[self.texel_face[chosen]]
-        weights = self.texel_barycentric[chosen]
-        place = corners[:, 0] * weights[:, :1]
-        place += corners[:, 1] * weights[:, 1:2]
-        place += corners[:, 2] * weights[:, 2:]
-        return place
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +67,8 @@ def layout_of(model: FaceModel, size: int) -> Layout:
     skin_face = skin_polygon[model.polygon_material][model.polygon_of_face]
     full = rasterize_uv(model.uv, model.uv_faces, size, gutter_of(size))
     texel = np.flatnonzero(skin_face[full.face_id] & full.mask)
+    texel_face = full.face_id.ravel()[texel]
+    texel_barycentric = full.barycentric.reshape(-1, 3)[texel]
     skin_vertex = np.zeros(len(model.mean), dtype=bool)
     skin_vertex[model.faces[skin_face]] = True
     mean, basis = _albedo_at_vertices(model)
@@ -85,9 +78,9 @@ def layout_of(model: FaceModel, size: int) -> Layout:
         size=size,
         small=small,
         texel=texel,
-        texel_face=full.face_id.ravel()[texel],
-        texel_barycentric=full.barycentric.reshape(-1, 3)[texel],
-        mirror_corner=_mirror_corners(model, size),
+        texel_face=texel_face,
+        texel_barycentric=texel_barycentric,
+        mirror=_mirror_texels(model, size, texel_face, texel_barycentric),
         skin_face=skin_face,
         skin_vertex=skin_vertex,
         albedo_mean=mean,
@@ -112,6 +105,21 @@ def interpolate_texels(values: NDArray, faces: Int, face: Int, barycentric: Floa
     return out
 
 
+def sample(picture: NDArray, pixels: Float, cubic: bool = False) -> NDArray:
+    """(N, ...) of ``picture`` (h, w[, C]) at ``pixels`` (N, 2), the border repeated."""
+    count = len(pixels)
+    columns = 4096
+    rows = -(-count // columns)
+    # cv2.remap wants a picture of coordinates with sides under 32768.
+    table = np.full((rows * columns, 2), -1, np.float32)
+    table[:count] = pixels
+    mode = cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR
+    out = cv2.remap(
+        picture, table.reshape(rows, columns, 2), None, mode, None, cv2.BORDER_REPLICATE
+    )
+    return out.reshape(rows * columns, *picture.shape[2:])[:count]
+
+
 def _albedo_at_vertices(model: FaceModel) -> tuple[Float, Float]:
     """Mean (V, 3) and basis (A, V, 3) of the albedo at each vertex's first texture coordinate."""
     place = np.zeros((len(model.mean), 2), dtype=np.float32)
@@ -120,16 +128,16 @@ def _albedo_at_vertices(model: FaceModel) -> tuple[Float, Float]:
         model.uv[model.uv_polygons.ravel()[::-1]], model.albedo_mean.shape[0]
     )
     pictures = np.concatenate([model.albedo_mean[None], model.albedo_basis])
-    sampled = np.stack([_sample(picture, place) for picture in pictures])
+    sampled = np.stack([sample(picture, place) for picture in pictures])
     return sampled[0], sampled[1:]
 
 
-def _sample(picture: Float, place: Float) -> Float:
-    """(N, 3) bilinear samples of ``picture`` at texels ``place`` (N, 2)."""
-    columns = np.ascontiguousarray(place[None], dtype=np.float32)
-    return cv2.remap(
-        np.ascontiguousarray(picture), columns, None, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE
-    )[0]
+def _mirror_texels(model: FaceModel, size: int, face: Int, barycentric: Float) -> Float:
+    corners = _mirror_corners(model, size)
+    place = corners[face, 0] * barycentric[:, :1]
+    place += corners[face, 1] * barycentric[:, 1:2]
+    place += corners[face, 2] * barycentric[:, 2:]
+    return place
 
 
 def _mirror_corners(model: FaceModel, size: int) -> Float:
@@ -197,11 +205,17 @@ def _scalp(model: FaceModel, up: NDArray, back: NDArray) -> Float:
 
 
 def _small_scalp(model: FaceModel, small: Atlas, regions: Regions) -> Float:
-    if "scalp" in model.mask_names:
-        return model.uv_mask("scalp")
+    """The scalp at the small atlas's texels, the gutter included (the model's mask has none)."""
     out = np.zeros(small.face_id.shape, dtype=np.float32)
     face, weights = small.face_id[small.mask], small.barycentric[small.mask]
-    out[small.mask] = interpolate_texels(regions.scalp[:, None], model.faces, face, weights)[:, 0]
+    values = interpolate_texels(regions.scalp[:, None], model.faces, face, weights)
+    out[small.mask] = values[:, 0]
+    if "scalp" in model.mask_names:
+        # The mask ends with its island, so along the island's border the vertices speak.
+        border = 2 * gutter_of(len(out)) + 3
+        kernel = np.ones((border, border), np.uint8)
+        inner = cv2.erode(small.mask.astype(np.uint8), kernel) > 0
+        out[inner] = model.uv_mask("scalp")[inner]
     return out
 
 

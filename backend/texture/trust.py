@@ -8,17 +8,23 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..model import FaceModel
 from ..raster import interpolate
-from .layout import Float, Int, Layout, smoothstep
-from .view import SRGB_TO_LINEAR, View, edge_distance, sample
+from .diffuse import diffuse
+from .layout import Float, Layout, sample, smoothstep
+from .view import SRGB_TO_LINEAR, View, edge_distance
 
 #: Facing angles between which a texel's weight falls from 1 to 0.
-FACING_FULL = np.cos(np.radians(52.0))
-FACING_NONE = np.cos(np.radians(78.0))
+FACING_FULL = np.cos(np.radians(56.0))
+FACING_NONE = np.cos(np.radians(80.0))
 #: A texel this much behind the nearest surface (mm) is hidden.
 DEPTH_BIAS = 3.0
 
 _LOG_FLOOR = 0.002
+#: Least and largest standard deviation of skin in brightness and in two chromaticities, log.
+_SPREAD_LOW = np.array([0.13, 0.05, 0.06])
+_SPREAD_HIGH = np.array([0.32, 0.13, 0.15])
+_ROUNDS = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,9 +33,11 @@ class Trust:
 
     weight: Float  #: (h, w) 0..1, apart from the facing angle
     clear: Float  #: (h, w) 0..1 the same whatever the photo shows there: geometry alone
+    outline: Float  #: (h, w) 0..1 away from silhouettes
     like: Float  #: (h, w) 0..1 how much like the face's skin
     ratio: Float  #: (h, w, 3) log of photo over model, smoothed
     flat: Float  #: (h, w, 3) log of the photo with the light divided out, smoothed
+    correction: Float  #: (V, 3) log ratio of photo to model, smooth over all of the skin
     dark: Float  #: (3,) the darkest of the face, brows and lashes, as in ``flat``
 
 
@@ -40,35 +48,78 @@ def log_linear(picture: NDArray[np.uint8]) -> Float:
 
 
 def judge(
-    view: View, layout: Layout, faces: Int, log_model: Float, log_shading: Float, grey: bool
+    view: View,
+    model: FaceModel,
+    layout: Layout,
+    log_model: Float,
+    log_shading: Float,
+    grey: bool,
 ) -> Trust:
     """Compare the photo with the fitted model (V, 3), the log of shaded skin."""
     regions = layout.regions
-    floor = np.maximum(np.maximum(regions.core, regions.forehead), regions.scalp)
-    fields = np.column_stack(
-        [log_model, log_shading, floor, regions.bare_skin * regions.core]
-    ).astype(np.float32)
-    seen = interpolate(view.raster, faces, fields)
-    observed = log_linear(view.small_photo)
-    model, shading, floor_px, sure = seen[..., :3], seen[..., 3:6], seen[..., 6], seen[..., 7]
-    ratio = observed - model
+    floor = np.maximum(np.maximum(regions.core, regions.forehead), regions.hairable)
+    fields = np.column_stack([log_model, log_shading, floor]).astype(np.float32)
+    seen = interpolate(view.raster, model.faces, fields)
+    expected, shading, floor_px = seen[..., :3], seen[..., 3:6], seen[..., 6]
+    ratio = log_linear(view.small_photo) - expected
     if grey:
         ratio = np.repeat(ratio.mean(axis=2, keepdims=True), 3, axis=2)
     outline, opening = edge_distance(view, layout.skin_face)
-    ratio = _masked_blur(ratio, view.raster.mask & (opening > 0), 0.012 * view.face_size)
-    like = _skin_likeness(ratio, sure * outline * opening, view.face_size)
-    flat = ratio + model - shading
-    skin = flat[sure > 0.5]
-    dark = np.quantile(skin, 0.02, axis=0) if len(skin) else np.full(3, -3.0)
     clear = outline * opening
-    weight = clear * np.maximum(floor_px, like)
-    return Trust(weight.astype(np.float32), clear, like, ratio, flat, dark.astype(np.float32))
+    ratio = _masked_blur(ratio, view.raster.mask & (opening > 0), 0.012 * view.face_size)
+    correction, spread = _grow(view, model, layout, clear, ratio)
+    apart = ratio - interpolate(view.raster, model.faces, correction)
+    like = cv2.GaussianBlur(_likeness(apart, spread), (0, 0), max(0.5, 0.01 * view.face_size))
+    flat = ratio + expected - shading
+    face = flat[(interpolate(view.raster, model.faces, regions.core[:, None])[..., 0] > 0.5)]
+    dark = np.quantile(face, 0.03, axis=0) if len(face) else np.full(3, -3.0)
+    weight = clear * np.maximum(floor_px, _shrunk(like, view.face_size))
+    return Trust(weight, clear, outline, like, ratio, flat, correction, dark)
+
+
+def _grow(
+    view: View, model: FaceModel, layout: Layout, clear: Float, ratio: Float
+) -> tuple[Float, NDArray]:
+    """(V, 3) smooth log ratio of photo to model on all of the skin, and the spread about it.
+
+    Skin is grown over the mesh from the middle of the face: what differs little from the field
+    carried there from its neighbours is skin and carries the field on, so it follows a soft shadow
+    over a cheek but stops where hair or a collar begins.
+    """
+    regions = layout.regions
+    values = np.clip(sample(ratio, view.to_small(view.pixels)), -2.0, 2.0)
+    seen = photo_weight(view, clear, view.pixels, view.depth, view.facing)
+    seen = seen * regions.bare_skin * layout.skin_vertex
+    sure = seen * regions.core * (1 - regions.forehead)
+    spread = _SPREAD_HIGH
+    if sure.sum() < 3:
+        return np.zeros_like(values), spread
+    field = np.broadcast_to(weighted_median(values, sure), values.shape)
+    for _ in range(_ROUNDS):
+        gap = np.abs(_features(values - field))
+        spread = np.clip(1.48 * weighted_median(gap, sure), _SPREAD_LOW, _SPREAD_HIGH)
+        like = _likeness(values - field, spread)
+        # Grazing views are darkened and stained by what lies behind them.
+        known = seen**2 * like
+        resting = weighted_median(values, known)
+        field = diffuse(layout.edges, values, known, resting, model.symmetry)
+    return np.clip(field, -1.6, 1.6).astype(np.float32), spread
+
+
+def weighted_median(values: NDArray, weights: NDArray) -> NDArray:
+    """(C,) weighted median of each column of ``values`` (N, C)."""
+    order = np.argsort(values, axis=0)
+    running = np.cumsum(weights[order], axis=0)
+    middle = (running < weights.sum() / 2).sum(axis=0)
+    columns = np.arange(values.shape[1])
+    return values[order[np.minimum(middle, len(values) - 1), columns], columns]
 
 
 def photo_weight(view: View, trust: Float, pixels: Float, depth: Float, facing: Float) -> Float:
     """(N,) 0..1 how far the photo is believed at surface points: seen, facing, trusted.
 
-    ``trust`` (h, w) in analysis pixels, ``pixels`` (N, 2) in ``view.photo``, ``depth`` (N,) mm, ``facing`` (N,) cosine.
+    ``trust`` (h, w) in analysis pixels, ``pixels`` (N, 2) in ``view.photo``, ``depth`` (N,) mm,
+    ``facing`` (N,) cosine.
     """
     small = view.to_small(pixels)
     front = sample(np.where(view.raster.mask, view.raster.depth, 0), small)
@@ -88,21 +139,20 @@ def _masked_blur(values: Float, mask: NDArray[np.bool_], sigma: float) -> Float:
     return blurred / np.maximum(total, 1e-3)[..., None]
 
 
+def _shrunk(like: Float, face_size: float) -> Float:
+    """``like`` kept clear of what is not skin: collars and strands of hair have soft borders."""
+    width = max(1, round(0.06 * face_size))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
+    return cv2.GaussianBlur(cv2.erode(like, kernel), (0, 0), max(0.5, 0.02 * face_size))
+
+
 def _features(ratio: Float) -> Float:
     """(..., 3) brightness and two chromaticities of a log colour ratio."""
     middle = ratio.mean(axis=-1)
     return np.stack([middle, ratio[..., 0] - ratio[..., 1], ratio[..., 2] - ratio[..., 1]], axis=-1)
 
 
-def _skin_likeness(ratio: Float, sure: Float, face_size: float) -> Float:
-    """(h, w) 0..1 against the spread of the colours on the middle of the face."""
-    features = _features(ratio)
-    skin = features[sure > 0.5]
-    if len(skin) < 50:
-        return np.ones(ratio.shape[:2], np.float32)
-    centre = np.median(skin, axis=0)
-    spread = 1.48 * np.median(np.abs(skin - centre), axis=0)
-    spread = np.clip(spread, [0.15, 0.05, 0.06], [0.35, 0.14, 0.16])
-    distance = np.sqrt((((features - centre) / spread) ** 2).sum(axis=-1))
-    like = 1 - smoothstep(2.2, 4.0, distance)
-    return cv2.GaussianBlur(like, (0, 0), max(0.5, 0.012 * face_size))
+def _likeness(apart: Float, spread: NDArray) -> Float:
+    """(...) 0..1 for log colour ratios (..., 3) apart from the skin's, in units of its spread."""
+    distance = np.sqrt(((_features(apart) / spread) ** 2).sum(axis=-1))
+    return 1 - smoothstep(2.2, 4.0, distance)

@@ -162,17 +162,17 @@ def _warp_to_landmarks(
     inner = slice(17, 68)
     at, shift = model_marks[inner], (photo_marks - model_marks)[inner]
     face = _face_size(model_marks)
-    limit = 0.08 * face
+    limit = 0.1 * face
     shift = shift * np.minimum(1, limit / np.maximum(np.linalg.norm(shift, axis=1), 1e-9))[:, None]
-    reach = 0.22 * face
 
     def kernel(a: NDArray, b: NDArray) -> NDArray:
-        gap = ((a[:, None] - b[None]) ** 2).sum(axis=2)
-        return np.exp(-gap / (2 * reach**2))
+        # The face as a whole, and each feature by itself: lips part by a tenth of the face.
+        gap = ((a[:, None] - b[None]) ** 2).sum(axis=2) / (2 * face**2)
+        return 0.7 * np.exp(-gap / 0.25**2) + 0.3 * np.exp(-gap / 0.07**2)
 
-    weights = np.linalg.solve(kernel(at, at) + 0.05 * np.eye(len(at)), shift)
+    weights = np.linalg.solve(kernel(at, at) + 0.02 * np.eye(len(at)), shift)
     height, width = window.shape[:2]
-    grid = 48
+    grid = 64
     x, y = np.meshgrid(
         (np.arange(grid) + 0.5) * width / grid - 0.5, (np.arange(grid) + 0.5) * height / grid - 0.5
     )
@@ -181,21 +181,6 @@ def _warp_to_landmarks(
     field[..., 0] += np.arange(width, dtype=np.float32)
     field[..., 1] += np.arange(height, dtype=np.float32)[:, None]
     return cv2.remap(window, field, None, cv2.INTER_CUBIC, None, cv2.BORDER_REPLICATE)
-
-
-def sample(picture: NDArray, pixels: Float, cubic: bool = False) -> NDArray:
-    """(N, ...) of ``picture`` (h, w[, C]) at ``pixels`` (N, 2), the border repeated."""
-    count = len(pixels)
-    columns = 4096
-    rows = -(-count // columns)
-    # cv2.remap wants a picture of coordinates with sides under 32768.
-    table = np.full((rows * columns, 2), -1, np.float32)
-    table[:count] = pixels
-    mode = cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR
-    out = cv2.remap(
-        picture, table.reshape(rows, columns, 2), None, mode, None, cv2.BORDER_REPLICATE
-    )
-    return out.reshape(rows * columns, *picture.shape[2:])[:count]
 
 
 def edge_distance(view: View, skin_face: NDArray[np.bool_]) -> tuple[Float, Float]:
@@ -216,13 +201,19 @@ def edge_distance(view: View, skin_face: NDArray[np.bool_]) -> tuple[Float, Floa
     solid[~view.inside] = 0
     outline = cv2.distanceTransform(solid, cv2.DIST_L2, 5) / view.face_size
     inner = raster.mask & ~skin_face[raster.face_id]
-    closed = np.where(inner, 0, 1).astype(np.uint8)
-    for ids in (range(36, 42), range(42, 48), range(60, 68)):
+    eyes = np.ones(solid.shape, np.uint8)
+    mouth = np.ones(solid.shape, np.uint8)
+    for ids, closed in ((range(36, 42), eyes), (range(42, 48), eyes), (range(60, 68), mouth)):
         ring = np.round(view.landmarks[list(ids)] * 16).astype(np.int32)
-        if ids.start < 60 or _mouth_open(view):
+        if closed is eyes or _mouth_open(view):
             cv2.fillPoly(closed, [ring], 0, shift=4)
-    opening = cv2.distanceTransform(closed, cv2.DIST_L2, 5) / view.face_size
-    return smoothstep(0.008, 0.045, outline), smoothstep(0.006, 0.024, opening)
+    lower = np.arange(len(solid))[:, None] > view.landmarks[33, 1]
+    mouth[inner & lower] = 0
+    eyes[inner & ~lower] = 0
+    off_eyes = cv2.distanceTransform(eyes, cv2.DIST_L2, 5) / view.face_size
+    off_mouth = cv2.distanceTransform(mouth, cv2.DIST_L2, 5) / view.face_size
+    opening = smoothstep(0.006, 0.022, off_eyes) * smoothstep(0.002, 0.012, off_mouth)
+    return smoothstep(0.008, 0.045, outline), opening
 
 
 def _mouth_open(view: View) -> bool:
