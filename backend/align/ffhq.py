@@ -55,8 +55,8 @@ def ffhq_crop(pixels: Bytes, landmarks68: NDArray[np.floating], size: int = 224)
     is over 1, crop with a 10 % border, pad by reflection with blur and fade where the quad leaves
     the photo, sample the quad bilinearly at 4 x ``size`` (the recipe: 4096 for 1024), and resize to
     ``size`` with an antialiasing (Lanczos) filter.  Running it at 1024 and resizing that to 224, as
-    a data set made beforehand does, differs by under 1 grey level on average and costs 20 times as
-    much.
+    a data set made beforehand does, costs 20 times as much and differs by 0.2 grey levels on
+    average; by 1 on photos with faces so large (over 900 pixels) that they are shrunk.
     """
     quad = ffhq_quad(landmarks68)
     qsize = float(np.hypot(*(quad[3] - quad[0])))
