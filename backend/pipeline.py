@@ -15,11 +15,12 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from .align import UNRELIABLE_SPREAD, LandmarkPredictor, ffhq_crop
 from .detect import Detection, Detector, DlibDetector
 from .errors import NoFaceError
-from .estimate import LandmarkFit, fit_landmarks
+from .estimate import LandmarkFit, fit_landmarks, visible_teeth
 from .exchange import MaterialSlot, Reconstruction
 from .model import DEFAULT_MODEL, FaceModel, load_model
 from .photo import Photo, read_photo
@@ -93,7 +94,15 @@ def reconstruct(
     Raises :class:`~.errors.PhotoError`, :class:`~.errors.NoFaceError`,
     :class:`~.errors.ModelError`, each with one sentence for the user.
     """
-    options = options or Options()
+    # The systems solved here are small: a second BLAS thread only waits, and on a busy machine
+    # makes the fit twenty times slower.
+    with threadpool_limits(limits=1, user_api="blas"):
+        return _reconstruct(photo, options or Options(), progress, detector or _detector())
+
+
+def _reconstruct(
+    photo: str | Path | Photo, options: Options, progress: Progress | None, detector: Detector
+) -> list[Reconstruction]:
     report = progress or (lambda fraction, step: None)
     clock = _Clock()
     loading = threading.Thread(target=warm_up, args=(options,), daemon=True)
@@ -102,7 +111,7 @@ def reconstruct(
         report(0.0, "Reading the photo")
         if not isinstance(photo, Photo):
             photo = read_photo(photo)
-    faces = _find_faces(photo, options, detector or _detector(), clock, report)
+    faces = _find_faces(photo, options, detector, clock, report)
     loading.join()
     model = load_model(options.model)
     results = []
@@ -262,10 +271,13 @@ def _reconstruct_face(
 
 def _fit(model: FaceModel, face: _Face, photo: Photo) -> LandmarkFit:
     height, width = photo.pixels.shape[:2]
-    fit = fit_landmarks(model, face.landmarks, (width, height), focal_px=photo.focal_px)
+    teeth = visible_teeth(photo.pixels, face.landmarks)
+    fit = fit_landmarks(
+        model, face.landmarks, (width, height), focal_px=photo.focal_px, teeth=teeth
+    )
     near, far = PLAUSIBLE_DISTANCE_MM
     if photo.focal_px and not near < fit.camera.translation[2] < far:
-        fit = fit_landmarks(model, face.landmarks, (width, height))
+        fit = fit_landmarks(model, face.landmarks, (width, height), teeth=teeth)
     return fit
 
 

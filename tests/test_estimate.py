@@ -1,8 +1,9 @@
 """The landmark fit, against float64 done here and against heads with known coefficients."""
 
+import cv2
 import numpy as np
 import pytest
-from reconstruct_face.backend.estimate import Camera, FitSettings, fit_landmarks
+from reconstruct_face.backend.estimate import Camera, FitSettings, fit_landmarks, visible_teeth
 from reconstruct_face.backend.estimate import landmark_fit as lf
 from reconstruct_face.backend.estimate.camera import FACING, initial_camera, intrinsics, rotate
 from reconstruct_face.backend.estimate.contour import visible_jaw
@@ -47,8 +48,17 @@ def random_view(model, rng, yaw: float, size: int = 512):
         np.array([rng.uniform(-20, 20), rng.uniform(-20, 20), distance]),
     )
     vertices = model.vertices(identity, expression)
+    return camera, landmark_points(model, vertices, camera), vertices, model.vertices(identity)
+
+
+def landmark_points(model, vertices, camera) -> np.ndarray:
+    """The model's landmarks on ``vertices``, the jaw's far side as ``camera`` sees it."""
+    corners = vertices[model.landmarks68_triangles]
+    points = (corners * model.landmarks68_barycentric[:, :, None]).sum(1)
     ids = visible_jaw(model, vertices, camera)
-    return vertices, camera, ids, model.vertices(identity)
+    moved = ids != model.landmarks68
+    points[moved] = vertices[ids[moved]]
+    return points
 
 
 def test_projection_by_hand():
@@ -93,8 +103,8 @@ def test_partly_bounded_solver_agrees_with_scipy():
 
 def test_jacobian_by_finite_differences(model):
     rng = np.random.default_rng(3)
-    vertices, camera, ids, _ = random_view(model, rng, 20.0)
-    landmarks = camera.project(vertices[ids]) + 1.0
+    camera, points, _, _ = random_view(model, rng, 20.0)
+    landmarks = camera.project(points) + 1.0
     problem = lf._Problem(lf._LandmarkModel(model), landmarks, (512, 512), None, FitSettings())
     state = lf._State(
         camera, rng.normal(size=len(model.identity_basis)), np.zeros(len(model.expression_basis))
@@ -145,8 +155,8 @@ def test_far_jaw_is_the_outermost_vertex_of_its_strip(model):
 
 def test_expression_stays_in_its_range_and_mirrors(model):
     rng = np.random.default_rng(4)
-    vertices, camera, ids, _ = random_view(model, rng, 0.0)
-    noisy = camera.project(vertices[ids]) + rng.normal(scale=8.0, size=(68, 2))
+    camera, points, _, _ = random_view(model, rng, 0.0)
+    noisy = camera.project(points) + rng.normal(scale=8.0, size=(68, 2))
     fit = fit_landmarks(model, noisy, (512, 512))
     low, high = model.expression_range.T
     assert (fit.expression >= low).all() and (fit.expression <= high).all()
@@ -155,8 +165,8 @@ def test_expression_stays_in_its_range_and_mirrors(model):
 
 def test_exif_focal_is_kept(model):
     rng = np.random.default_rng(5)
-    vertices, camera, ids, _ = random_view(model, rng, 10.0)
-    fit = fit_landmarks(model, camera.project(vertices[ids]), (512, 512), focal_px=camera.focal)
+    camera, points, _, _ = random_view(model, rng, 10.0)
+    fit = fit_landmarks(model, camera.project(points), (512, 512), focal_px=camera.focal)
     assert fit.camera.focal == pytest.approx(camera.focal)
     assert fit.camera.translation[2] == pytest.approx(camera.translation[2], rel=0.12)
 
@@ -173,14 +183,65 @@ def test_known_heads_are_recovered(model, yaw):
     rng = np.random.default_rng(int(yaw) + 7)
     errors, found, average = [], [], []
     for sign in (1, -1, 1, -1, 1, -1, 1, -1):
-        vertices, camera, ids, neutral = random_view(model, rng, sign * yaw)
-        true = camera.project(vertices[ids])
+        camera, points, _, neutral = random_view(model, rng, sign * yaw)
+        true = camera.project(points)
         fit = fit_landmarks(model, true + rng.normal(scale=1.0, size=true.shape), (512, 512))
-        head = model.vertices(fit.identity, fit.expression)
-        seen = fit.camera.project(head[fit.landmarks68])
+        seen = fit.camera.project(fit.landmarks3d)
         errors.append(np.linalg.norm(seen - true, axis=1).mean())
         found.append(surface_error(model, model.vertices(fit.identity), neutral))
         average.append(surface_error(model, model.mean, neutral))
     print(f"yaw {yaw}: {np.mean(errors):.2f} px, {np.mean(found):.2f} mm of {np.mean(average):.2f}")
     assert np.mean(errors) < 1.5
     assert np.mean(found) < 0.8 * np.mean(average)
+
+
+def test_landmark_points_lie_on_the_posed_surface(model):
+    rng = np.random.default_rng(6)
+    camera, points, _, _ = random_view(model, rng, 30.0)
+    fit = fit_landmarks(model, camera.project(points), (512, 512))
+    head = model.vertices(fit.identity, fit.expression)
+    assert np.allclose(fit.landmarks3d, landmark_points(model, head, fit.camera), atol=1e-3)
+    assert np.linalg.norm(fit.landmarks3d - head[fit.landmarks68], axis=1).max() < 10.0
+
+
+def mouth_photo(inside: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Skin with lips around an opening of one colour, and the 68 landmarks of the mouth."""
+    pixels = np.full((300, 300, 3), (200, 160, 140), np.uint8)
+    landmarks = np.full((68, 2), 150.0)
+    angle = np.linspace(np.pi, 3 * np.pi, 8, endpoint=False)
+    landmarks[60:68] = 150 + np.stack([50 * np.cos(angle), 22 * np.sin(angle)], 1)
+    outer = np.linspace(np.pi, 3 * np.pi, 12, endpoint=False)
+    landmarks[48:60] = 150 + np.stack([62 * np.cos(outer), 34 * np.sin(outer)], 1)
+    landmarks[[31, 35]] = [[130, 90], [170, 90]]
+    cv2.fillPoly(pixels, [landmarks[48:60].round().astype(int)], (170, 90, 90))
+    cv2.fillPoly(pixels, [landmarks[60:68].round().astype(int)], inside)
+    return pixels, landmarks
+
+
+@pytest.mark.parametrize(
+    ("inside", "low", "high"),
+    [((225, 220, 205), 0.9, 1.0), ((40, 15, 15), 0.0, 0.05), ((190, 90, 95), 0.0, 0.05)],
+    ids=["teeth", "dark", "tongue"],
+)
+def test_teeth_are_told_from_dark_and_tongue(inside, low, high):
+    assert low <= visible_teeth(*mouth_photo(inside)) <= high
+
+
+def test_a_closed_mouth_shows_no_teeth():
+    pixels, landmarks = mouth_photo((225, 220, 205))
+    landmarks[60:68, 1] = 150.0
+    assert visible_teeth(pixels, landmarks) == 0.0
+
+
+def test_teeth_keep_the_jaw_closed(model):
+    rng = np.random.default_rng(9)
+    expression = np.zeros(len(model.expression_names))
+    jaw = model.expression_names.index("jawOpen")
+    expression[jaw] = 0.4
+    camera, _, _, _ = random_view(model, rng, 0.0)
+    points = landmark_points(model, model.vertices(np.zeros(10), expression), camera)
+    fits = [
+        fit_landmarks(model, camera.project(points), (512, 512), teeth=teeth) for teeth in (0, 1)
+    ]
+    assert fits[0].expression[jaw] > 0.25
+    assert fits[1].expression[jaw] < 0.5 * fits[0].expression[jaw]

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from scipy.optimize import lsq_linear
+from threadpoolctl import threadpool_limits
 
 from ..model import FaceModel
 from .camera import Camera, initial_camera, intrinsics, rotate
@@ -44,6 +45,8 @@ EXPRESSION_SIGMA = {
     "eyeLook": 0.05,
 }
 DEFAULT_EXPRESSION_SIGMA = 0.2
+#: Of jawOpen when teeth fill the mouth: they part the lips only so far.
+TEETH_JAW_SIGMA = 0.04
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class FitSettings:
     focal_sigma: float = 0.6  #: of log(focal / (1.3 x larger side)) when EXIF does not tell
     mirror_sigma: float = 0.12  #: of the difference between a left and a right weight
     rounds: int = 14
+    jaw_rounds: int = 6  #: then the jaw keeps its vertices, which might else flip to and fro
     tolerance_px: float = 0.01  #: stop when no landmark moves further
 
     def landmark_sigma_mm(self) -> Double:
@@ -139,17 +143,20 @@ def mirror_pairs(names: tuple[str, ...]) -> list[tuple[int, int]]:
     return pairs
 
 
+@threadpool_limits.wrap(limits=1, user_api="blas")  # small systems: threads only wait
 def fit_landmarks(
     model: FaceModel,
     landmarks: NDArray,
     image_size: tuple[int, int],
     *,
     focal_px: float | None = None,
+    teeth: float = 0.0,
     settings: FitSettings | None = None,
 ) -> LandmarkFit:
     """Fit ``model`` to ``landmarks`` (68, 2) in pixels of a photo of size (width, height).
 
     ``focal_px`` fixes the focal length (from EXIF); None estimates it with the distance prior.
+    ``teeth`` is the share of the mouth's opening that shows teeth (:func:`~.mouth.visible_teeth`).
     """
     settings = settings or FitSettings()
     landmarks = np.asarray(landmarks, np.float64)
@@ -164,11 +171,14 @@ def fit_landmarks(
         camera, np.zeros(len(model.identity_basis)), np.zeros(len(model.expression_basis))
     )
     problem = _Problem(points, landmarks, image_size, focal_px, settings)
+    if "jawOpen" in model.expression_names:
+        jaw = model.expression_names.index("jawOpen")
+        problem.sigma[jaw] = np.interp(teeth, [0.2, 0.6], [problem.sigma[jaw], TEETH_JAW_SIGMA])
     seen = problem.predict(state)
     rounds = 0
     for rounds in range(1, settings.rounds + 1):  # noqa: B007 - the count is reported
         state = problem.step(state)
-        before, seen = seen, problem.predict(state)
+        before, seen = seen, problem.predict(state, choose_jaw=rounds <= settings.jaw_rounds)
         if np.abs(seen - before).max() < settings.tolerance_px:
             break
     return LandmarkFit(
@@ -222,9 +232,10 @@ class _Problem:
         self.sigma = expression_sigma(names)
         self.pairs = np.array(mirror_pairs(names), dtype=int).reshape(-1, 2)
 
-    def predict(self, state: _State) -> Double:
+    def predict(self, state: _State, choose_jaw: bool = True) -> Double:
         """(68, 2) the landmarks that ``state`` projects; chooses the jaw for its pose."""
-        self._choose_jaw(state)
+        if choose_jaw:
+            self._choose_jaw(state)
         return state.camera.project(self.landmark_points(state)[0])
 
     def step(self, state: _State) -> _State:
