@@ -23,9 +23,8 @@ from numpy.typing import NDArray
 
 from ..model import FaceModel
 from ..raster import shade
-from .diffuse import diffuse
+from .eyes import EyeColours, eye_colours, tint_eyes
 from .hair import Hair, find_hair
-from .iris import iris_colour, tint_iris
 from .layout import Float, Layout, interpolate_texels, layout_of, sample, smoothstep
 from .light import LightFit, fit_light, luminance
 from .trust import Trust, judge, log_linear, photo_weight
@@ -40,7 +39,10 @@ _FEW_SAMPLES = 60.0
 #: Log brightness over the base beyond which detail is taken for a highlight, in albedo mode.
 _HIGHLIGHT = 0.3
 
-# log linear -4.7 (0.009 linear is 1/255 sRGB's neighbour) .. 0 to sRGB bytes
+#: Log brightness between strands of painted hair.
+_STRAND_CONTRAST = 0.14
+
+# Steps of log linear light, exp(-8) being black, to sRGB bytes.
 _CODE_LOW, _CODE_STEPS = -8.0, 8192
 
 
@@ -103,8 +105,8 @@ def build_texture(
     log_albedo, log_shading = _fitted(layout, view, light)
     trust = judge(view, model, layout, log_albedo + log_shading, log_shading, grey)
     hair = find_hair(model, layout, view, trust)
-    iris = None if grey else iris_colour(model, layout, view, log_shading)
-    base = _base(model, layout, light, trust.correction, hair, iris, log_shading, mode == "photo")
+    eyes = None if grey else eye_colours(model, layout, view, log_shading)
+    base = _base(model, layout, light, trust.correction, hair, eyes, log_shading, mode == "photo")
     detail, weight = _detail(model, layout, view, trust, base, mode, log_shading, grey)
     _add_mirrored(model, layout, base, detail, weight)
     warnings = ()
@@ -129,7 +131,11 @@ def _fit(model: FaceModel, layout: Layout, view: View, grey: bool) -> tuple[Ligh
     regions = layout.regions
     everything = (view.raster.mask & view.inside).astype(np.float32)
     seen = photo_weight(view, everything, view.pixels, view.depth, view.facing)
-    weight = seen * regions.bare_skin * np.maximum(regions.core, 0.4 * regions.forehead)
+    # Hair and beards belong to the core and the forehead, but must not be fitted as dark skin.
+    extra = 0.2 * regions.bare_skin * np.maximum(regions.core, regions.forehead)
+    if "beard" in model.mask_names:
+        extra = extra * (1 - model.mask("beard"))
+    weight = seen * np.maximum(regions.sure, extra)
     # A blown-out or black pixel says only that the light was strong or weak.
     colours = sample(linear, view.to_small(view.pixels))
     weight = weight * (colours.max(axis=1) < 0.97) * (colours.max(axis=1) > 0.004)
@@ -168,26 +174,29 @@ def _base(
     light: LightFit,
     correction: Float,
     hair: Hair,
-    iris: NDArray | None,
+    eyes: EyeColours | None,
     log_shading: Float,
     relight: bool,
 ) -> Float:
     """(size, size, 3) log linear: the model's albedo, corrected, with the hair's colour."""
     small = layout.small
     base = np.log(model.albedo(light.albedo_coefficients))
-    if iris is not None:
-        tint_iris(base, model, iris)
+    if eyes is not None:
+        tint_eyes(base, model, eyes)
     covered = small.mask
     face, weights = small.face_id[covered], small.barycentric[covered]
     table = np.column_stack([correction, hair.colour, hair.cover, log_shading])
     field = interpolate_texels(table, model.faces, face, weights)
+    strands = layout.small_strands[covered][:, None]
     cover = np.clip(layout.small_scalp[covered] * hair.amount + field[:, 6], 0, 1)[:, None]
+    # Strands part at the hairline, and break up what would look like a cap.
+    cover = smoothstep(0.2, 0.8, cover + strands * cover * (1 - cover))
     scalp = layout.small_scalp[covered][:, None]
     # The model's own stubble on the scalp gives way to plain skin, then to the hair seen.
     bare = layout.skin_face[face] & (scalp[:, 0] < 0.01)
     plain = np.median(base[covered][bare], axis=0)
     skin = base[covered] * (1 - scalp) + plain * scalp + field[:, :3]
-    on_skin = skin * (1 - cover) + field[:, 3:6] * cover
+    on_skin = skin * (1 - cover) + (field[:, 3:6] + _STRAND_CONTRAST * strands) * cover
     values = np.where(layout.skin_face[face][:, None], on_skin, base[covered])
     if relight:
         values += field[:, 7:10]

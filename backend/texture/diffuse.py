@@ -22,12 +22,14 @@ def diffuse(
     confidence: NDArray,
     resting: NDArray,
     symmetry: NDArray,
+    fading_edges: float = FADING_EDGES,
 ) -> NDArray:
     """(V, C) smooth field near ``values`` (V, C) where ``confidence`` (V,) 0..1 is high.
 
     Minimises sum_edges |r_i - r_j - g_ij|^2 + sum_i c_i |r_i - d_i|^2 + e sum_i |r_i - rest|^2.
     Where only the mirror vertex (``symmetry`` (V,)) is known, its differences guide: g_ij is the
-    mirror edge's.  ``resting`` (C,) is what unknown parts far from everything known tend to.
+    mirror edge's.  ``resting`` (C,) is what unknown parts tend to, ``fading_edges`` away
+    from everything known.
     """
     count = len(values)
     i, j = edges[:, 0], edges[:, 1]
@@ -41,7 +43,7 @@ def diffuse(
         shape=(len(edges), count),
     ).tocsr()
     data = confidence / SMOOTHING_EDGES**2
-    rest = 1 / FADING_EDGES**2
+    rest = 1 / fading_edges**2
     matrix = gradient.T @ gradient + diags(data + rest)
     right = gradient.T @ step + data[:, None] * values + rest * resting
     return splu(matrix.tocsc()).solve(right)

@@ -9,19 +9,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from ..model import FaceModel
 from ..raster import interpolate
 from .diffuse import diffuse
 from .layout import Float, Layout, sample, smoothstep
-from .trust import Trust, photo_weight, weighted_median
+from .trust import Trust, log_linear, photo_weight
 from .view import View
 
 #: How much of the scalp that is seen must not look like skin: between, the hair is thin.
 _THIN, _FULL = 0.05, 0.3
 #: Strength of the hair when the picture ends below it.
 _UNSEEN = 0.85
+#: Edges over which a hairline that is seen pulls the unseen one along.
+_REACH_EDGES = 10.0
+#: Log ratio of red and blue to green that hair does not exceed.
+_MOST_CHROMA = 0.7
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,18 +44,45 @@ def find_hair(model: FaceModel, layout: Layout, view: View, trust: Trust) -> Hai
     regions = layout.regions
     small = view.to_small(view.pixels)
     seen = photo_weight(view, trust.clear, view.pixels, view.depth, view.facing)
-    unlike = 1 - sample(trust.like, small)
     colour = sample(trust.flat, small)
+    # Off the scalp only what is darker is hair: a highlight on the forehead is not.
+    apart = (sample(trust.ratio, small) - trust.correction).mean(axis=1)
+    unlike = (1 - sample(trust.like, small)) * np.maximum(
+        regions.scalp, 1 - smoothstep(-0.5, -0.2, apart)
+    )
     hairy = seen * regions.hairable * smoothstep(0.5, 0.9, unlike)
     amount = _amount(model, layout, view, trust)
-    middle = weighted_median(colour, hairy) if hairy.sum() > 3 else trust.dark
-    spread = np.clip(colour - middle, -0.5, 0.5) + middle
+    middle = _hair_colour(model, layout, view, trust)
+    spread = np.clip(colour - middle, -0.3, 0.3) + middle
     tint = diffuse(layout.edges, spread, hairy, middle, model.symmetry)
     # Seen hair below the hairline and seen skin above it move the hairline around them.
     moved = (smoothstep(0.4, 0.8, unlike) - regions.scalp * amount)[:, None]
-    cover = diffuse(layout.edges, moved, seen * regions.hairable, np.zeros(1), model.symmetry)
+    known = seen * regions.hairable
+    cover = diffuse(layout.edges, moved, known, np.zeros(1), model.symmetry, _REACH_EDGES)
     cover = cover[:, 0] * regions.hairable
     return Hair(cover.astype(np.float32), tint.astype(np.float32), amount)
+
+
+def _hair_colour(model: FaceModel, layout: Layout, view: View, trust: Trust) -> NDArray:
+    """(3,) log colour: the median of what is not skin on the scalp and just outside the head."""
+    regions = layout.regions
+    fields = np.column_stack([regions.scalp, regions.hairable, regions.core])
+    seen = interpolate(view.raster, model.faces, fields)
+    inside = (seen[..., 1] > 0.6) & (trust.like < 0.2) & (trust.outline > 0.2)
+    width = max(3, round(0.12 * view.face_size))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * width + 1, 2 * width + 1))
+    near_scalp = cv2.dilate((seen[..., 0] > 0.3).astype(np.uint8), kernel) > 0
+    ring = near_scalp & ~view.raster.mask & view.inside
+    # Outside the head there is no surface to divide the light out of: take the face's mean.
+    core = (seen[..., 2] > 0.5) & view.raster.mask
+    observed = log_linear(view.small_photo)
+    shading = (observed - trust.flat)[core].mean(axis=0) if core.any() else np.zeros(3)
+    found = np.concatenate([trust.flat[inside], observed[ring] - shading])
+    if len(found) < 0.004 * view.face_size**2:
+        return trust.dark
+    colour = np.median(found, axis=0)
+    # Underexposed hair loses blue altogether, which would paint the scalp blood red.
+    return np.clip(colour, colour[1] - _MOST_CHROMA, colour[1] + _MOST_CHROMA)
 
 
 def _amount(model: FaceModel, layout: Layout, view: View, trust: Trust) -> float:

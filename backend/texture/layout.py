@@ -22,7 +22,8 @@ Bool = NDArray[np.bool_]
 GUTTER_PER_1024 = 4
 
 _LANDMARKS_INNER = np.r_[17:68]
-_LANDMARKS_CHIN = np.r_[5:12]
+_LANDMARKS_CHIN = np.r_[6:11]
+_LANDMARKS_MIDDLE = np.r_[27:68]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,13 +47,16 @@ class Layout:
     edges: Int  #: (E, 2) of the skin
     regions: Regions
     small_scalp: Float  #: (T, T) the scalp as drawn in the texture
+    small_strands: Float  #: (T, T) -1..1 streaks that run as hair falls
 
 
 @dataclass(frozen=True, eq=False)
 class Regions:
     """Soft vertex regions (V,) 0..1, found from the landmarks and the mean head's proportions."""
 
-    core: Float  #: eyes, nose, mouth, chin: the photo is believed whatever it shows
+    core: Float  #: brows, eyes, nose, mouth, chin
+    believed: Float  #: the core and the cheeks: the photo is believed whatever it shows
+    sure: Float  #: even skin where hair hardly ever is: nose, cheeks, around the mouth
     forehead: Float  #: between the brows and the hairline
     scalp: Float  #: where hair grows
     hairable: Float  #: the scalp and a hand's breadth around it
@@ -88,6 +92,7 @@ def layout_of(model: FaceModel, size: int) -> Layout:
         edges=model.edges[skin_vertex[model.edges].all(axis=1)],
         regions=regions,
         small_scalp=_small_scalp(model, small, regions),
+        small_strands=_strands(small_size),
     )
 
 
@@ -108,6 +113,8 @@ def interpolate_texels(values: NDArray, faces: Int, face: Int, barycentric: Floa
 def sample(picture: NDArray, pixels: Float, cubic: bool = False) -> NDArray:
     """(N, ...) of ``picture`` (h, w[, C]) at ``pixels`` (N, 2), the border repeated."""
     count = len(pixels)
+    if not count:
+        return np.zeros((0, *picture.shape[2:]), picture.dtype)
     columns = 4096
     rows = -(-count // columns)
     # cv2.remap wants a picture of coordinates with sides under 32768.
@@ -170,7 +177,8 @@ def _regions(model: FaceModel, skin: Bool) -> Regions:
         gap = np.linalg.norm(model.mean[:, None] - points[ids][None], axis=2).min(axis=1)
         return 1 - smoothstep(0.6 * reach, 1.4 * reach, gap)
 
-    core = np.maximum(near(_LANDMARKS_INNER, 0.18 * height), near(_LANDMARKS_CHIN, 0.16 * height))
+    core = np.maximum(near(_LANDMARKS_INNER, 0.18 * height), near(_LANDMARKS_CHIN, 0.15 * height))
+    believed = np.maximum(core, near(_LANDMARKS_INNER, 0.28 * height)) * (1 - _ears(model, height))
     back = (front_z - z) / height
     scalp = _scalp(model, (y - brow_y) / height, back) * (1 - _ears(model, height)) * skin
     forehead = smoothstep(-0.05, 0.1, (y - brow_y) / height) * (1 - smoothstep(0.35, 0.5, back))
@@ -183,9 +191,15 @@ def _regions(model: FaceModel, skin: Bool) -> Regions:
     gap = cKDTree(model.mean[scalp > 0.5]).query(model.mean)[0] if (scalp > 0.5).any() else y * 0
     hairable = (1 - smoothstep(0.25, 0.5, gap / height)) * (1 - core) * (1 - _ears(model, height))
     if "neck" in model.mask_names:
-        core, hairable = core * (1 - model.mask("neck")), hairable * (1 - model.mask("neck"))
+        off_neck = 1 - model.mask("neck")
+        core, hairable, believed = core * off_neck, hairable * off_neck, believed * off_neck
+    sure = near(_LANDMARKS_MIDDLE, 0.18 * height) * core * bare
+    # Above the eyes' corners a fringe may hang.
+    sure *= 1 - smoothstep(-0.15, 0.0, (y - brow_y) / height)
     return Regions(
         core=(core * skin).astype(np.float32),
+        believed=(believed * skin).astype(np.float32),
+        sure=sure.astype(np.float32),
         forehead=forehead.astype(np.float32),
         scalp=scalp.astype(np.float32),
         hairable=np.maximum(hairable * skin, scalp).astype(np.float32),
@@ -217,6 +231,17 @@ def _small_scalp(model: FaceModel, small: Atlas, regions: Regions) -> Float:
         inner = cv2.erode(small.mask.astype(np.uint8), kernel) > 0
         out[inner] = model.uv_mask("scalp")[inner]
     return out
+
+
+def _strands(size: int) -> Float:
+    """(size, size) streaks along v, about -1..1: the same every time."""
+    noise = np.random.default_rng(7).normal(size=(3, size, size)).astype(np.float32)
+    scales = ((0.7, size / 40), (1.5, size / 22), (size / 150, size / 16))
+    layers = [
+        cv2.GaussianBlur(layer, (0, 0), sigmaX=across, sigmaY=along)
+        for layer, (across, along) in zip(noise, scales, strict=True)
+    ]
+    return sum(layer / layer.std() for layer in layers) / 4
 
 
 def _ears(model: FaceModel, height: float) -> Float:

@@ -57,7 +57,9 @@ def judge(
 ) -> Trust:
     """Compare the photo with the fitted model (V, 3), the log of shaded skin."""
     regions = layout.regions
-    floor = np.maximum(np.maximum(regions.core, regions.forehead), regions.hairable)
+    floor = np.maximum(np.maximum(regions.believed, regions.forehead), regions.hairable)
+    # Where the surface turns away, its pixels may be the hair in front of it.
+    floor = floor * smoothstep(0.3, 0.6, view.facing)
     fields = np.column_stack([log_model, log_shading, floor]).astype(np.float32)
     seen = interpolate(view.raster, model.faces, fields)
     expected, shading, floor_px = seen[..., :3], seen[..., 3:6], seen[..., 6]
@@ -90,7 +92,7 @@ def _grow(
     values = np.clip(sample(ratio, view.to_small(view.pixels)), -2.0, 2.0)
     seen = photo_weight(view, clear, view.pixels, view.depth, view.facing)
     seen = seen * regions.bare_skin * layout.skin_vertex
-    sure = seen * regions.core * (1 - regions.forehead)
+    sure = seen * regions.sure
     spread = _SPREAD_HIGH
     if sure.sum() < 3:
         return np.zeros_like(values), spread

@@ -199,7 +199,7 @@ def edge_distance(view: View, skin_face: NDArray[np.bool_]) -> tuple[Float, Floa
     millimetre_per_pixel = 110.0 / max(view.face_size, 1.0)
     solid[(far - near) > np.maximum(4.0, 10 * millimetre_per_pixel)] = 0
     solid[~view.inside] = 0
-    outline = cv2.distanceTransform(solid, cv2.DIST_L2, 5) / view.face_size
+    outline = _distance(solid, view)
     inner = raster.mask & ~skin_face[raster.face_id]
     eyes = np.ones(solid.shape, np.uint8)
     mouth = np.ones(solid.shape, np.uint8)
@@ -210,10 +210,16 @@ def edge_distance(view: View, skin_face: NDArray[np.bool_]) -> tuple[Float, Floa
     lower = np.arange(len(solid))[:, None] > view.landmarks[33, 1]
     mouth[inner & lower] = 0
     eyes[inner & ~lower] = 0
-    off_eyes = cv2.distanceTransform(eyes, cv2.DIST_L2, 5) / view.face_size
-    off_mouth = cv2.distanceTransform(mouth, cv2.DIST_L2, 5) / view.face_size
+    off_eyes = _distance(eyes, view)
+    off_mouth = _distance(mouth, view)
     opening = smoothstep(0.006, 0.022, off_eyes) * smoothstep(0.002, 0.012, off_mouth)
     return smoothstep(0.008, 0.045, outline), opening
+
+
+def _distance(solid: NDArray[np.uint8], view: View) -> Float:
+    """(h, w) distance to the nearest zero in parts of the face's size; large without one."""
+    pixels = cv2.distanceTransform(solid, cv2.DIST_L2, 5)
+    return np.minimum(pixels, 1e6) / max(view.face_size, 1e-3)
 
 
 def _mouth_open(view: View) -> bool:

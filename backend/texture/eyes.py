@@ -1,0 +1,120 @@
+"""The colours of iris and white of the eye, where the photo shows the eyes large enough."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model import FaceModel
+from .layout import Float, Layout
+from .trust import log_linear
+from .view import View
+
+#: An eye must be this many analysis pixels wide, and open by this part of its width.
+_SMALLEST_EYE = 14.0
+_LEAST_OPEN = 0.17
+#: The iris is 11.7 mm of the 30 mm between the corners of an eye.
+_RADIUS = 0.5 * 11.7 / 30.0
+#: Bounds of the shift of the white of the eye, log: lids shade it, nothing brightens it.
+_WHITE_SHIFT = (-0.9, 0.05)
+
+
+@dataclass(frozen=True)
+class EyeColours:
+    """Log linear colours with the face's light divided out, each (3,)."""
+
+    iris: NDArray
+    white: NDArray
+
+
+def eye_colours(
+    model: FaceModel, layout: Layout, view: View, log_shading: Float
+) -> EyeColours | None:
+    """What the photo tells of the eyes, or None where they are too small, closed or hidden."""
+    if "iris" not in model.mask_names:
+        return None
+    found = [
+        colours
+        for corners in (range(36, 42), range(42, 48))
+        if (colours := _measure(view, list(corners))) is not None
+    ]
+    if not found:
+        return None
+    front = layout.regions.core > 0.5
+    light = log_shading[front].mean(axis=0)
+    iris, white = np.mean(found, axis=0) - light
+    return EyeColours(iris, white)
+
+
+def tint_eyes(base: Float, model: FaceModel, eyes: EyeColours) -> None:
+    """Shift irises and whites of ``base`` (T, T, 3), log linear, to the colours measured."""
+    iris = model.uv_mask("iris")
+    if (iris > 0.95).any():
+        # The pupil is much darker than the iris and would pull the middle down.
+        colours = base[iris > 0.95]
+        bright = colours.mean(axis=1)
+        middle = np.median(colours[bright > np.median(bright) - 0.7], axis=0)
+        base += iris[..., None] * np.clip(eyes.iris - middle, -1.2, 1.2)
+    if "sclera" in model.mask_names:
+        white = model.uv_mask("sclera")
+        if (white > 0.95).any():
+            shift = np.clip(eyes.white - np.median(base[white > 0.95], axis=0), *_WHITE_SHIFT)
+            # Mostly brightness: red lids and blurred lashes colour the few pixels there are.
+            shift = 0.75 * shift.mean() + 0.25 * shift
+            base += white[..., None] * shift
+
+
+def _measure(view: View, corners: list[int]) -> NDArray | None:
+    """(2, 3) log colours of iris and white of the eye with these landmarks.
+
+    The iris is the darkest disk of its size between the lids.  Of its lower ring the middle
+    colours are taken: pupil, lashes, highlights and the shade of the upper lid fall away.
+    """
+    marks = view.landmarks[corners]
+    width = float(np.linalg.norm(marks[0] - marks[3]))
+    opening = float(np.linalg.norm(marks[[1, 2]] - marks[[5, 4]], axis=1).mean())
+    if width < _SMALLEST_EYE or opening < _LEAST_OPEN * width:
+        return None
+    low = np.floor(marks.min(axis=0) - 2).astype(int)
+    high = np.ceil(marks.max(axis=0) + 3).astype(int)
+    if (low < 0).any() or (high > view.small_photo.shape[1::-1]).any():
+        return None
+    patch = view.small_photo[low[1] : high[1], low[0] : high[0]]
+    # A few pixels across are too coarse for rings: measure on four times as many.
+    patch = cv2.resize(patch, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
+    lens = np.zeros(patch.shape[:2], np.uint8)
+    outline = (marks - low + 0.5) * 4 - 0.5
+    cv2.fillPoly(lens, [np.round(outline * 16).astype(np.int32)], 1, shift=4)
+    radius = 4 * _RADIUS * width
+    centre = _iris_centre(patch, lens, radius)
+    y, x = np.mgrid[: lens.shape[0], : lens.shape[1]]
+    away = np.hypot(x - centre[0], y - centre[1]) / radius
+    ring = (away > 0.42) & (away < 0.85) & (y > centre[1] - 0.25 * radius) & (lens > 0)
+    side = (away > 1.15) & (cv2.erode(lens, np.ones((5, 5), np.uint8)) > 0)
+    if ring.sum() < 40 or side.sum() < 40:
+        return None
+    return np.stack([_middle(patch[ring], 0.3, 0.7), _middle(patch[side], 0.5, 0.9)])
+
+
+def _iris_centre(patch: NDArray[np.uint8], lens: NDArray[np.uint8], radius: float) -> NDArray:
+    """(2,) x, y of the darkest disk that lies well between the lids."""
+    span = 2 * round(radius) + 1
+    disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (span, span)).astype(np.float32)
+    inside = lens.astype(np.float32)
+    dark = (200.0 - np.minimum(patch.max(axis=2), 200)).astype(np.float32) * inside
+    count = cv2.filter2D(inside, -1, disk, borderType=cv2.BORDER_CONSTANT)
+    darkness = cv2.filter2D(dark, -1, disk, borderType=cv2.BORDER_CONSTANT)
+    score = np.where(lens > 0, darkness / np.maximum(count, 0.4 * disk.sum()), -1)
+    row, column = np.unravel_index(np.argmax(score), score.shape)
+    return np.array([column, row])
+
+
+def _middle(colours: NDArray[np.uint8], low: float, high: float) -> NDArray:
+    """(3,) mean log colour of the ``low`` to ``high`` quantiles of brightness."""
+    values = log_linear(colours)
+    order = np.argsort(values.mean(axis=1))
+    first = int(low * len(order))
+    return values[order[first : max(first + 1, int(high * len(order)))]].mean(axis=0)
