@@ -15,8 +15,6 @@ from PIL import Image
 from reconstruct_face.backend import pipeline
 from reconstruct_face.backend.cli import reconstruct as cli
 from reconstruct_face.backend.cli import run as run_module
-from reconstruct_face.backend.cli.output import prepare_output
-from reconstruct_face.backend.cli.photos import collect
 from reconstruct_face.backend.cli.run import Request
 from reconstruct_face.backend.errors import (
     FaceError,
@@ -27,6 +25,8 @@ from reconstruct_face.backend.errors import (
     WorkerError,
 )
 from reconstruct_face.backend.exchange import load_reconstruction
+from reconstruct_face.backend.exchange.jobs import collect
+from reconstruct_face.backend.exchange.output import prepare_output
 
 from tests.synthetic_reconstruction import make_reconstruction
 

@@ -13,12 +13,12 @@ from typing import Any, NoReturn
 from tqdm import tqdm
 
 from ..errors import FaceError
+from ..exchange.jobs import Job, collect
+from ..exchange.output import prepare_output
 from ..model.load import ASSETS, DEFAULT_MODEL
 from ..pipeline import TEXTURE_MODES, Options
 from .blender import Blender
 from .memory import peak_memory_mb
-from .output import prepare_output
-from .photos import Job, collect
 from .run import FORMATS, Outcome, Request, run
 
 SAMPLE = ASSETS / "astronaut.jpg"

@@ -15,11 +15,11 @@ from typing import Any
 from .. import pipeline
 from ..errors import FaceError
 from ..exchange import Reconstruction, save_reconstruction
+from ..exchange.jobs import Job, Names, finished
+from ..exchange.output import publish, staging, write_json
 from ..exchange.summary import summarise
 from ..preview import preview_window, write_preview
 from .blender import Blender
-from .output import publish, staging, write_json
-from .photos import Job, Names, finished
 
 FORMATS = ("blend", "glb", "fbx", "obj", "usd")
 #: The share of a photo's progress that the backend has; the rest is Blender's.
@@ -66,8 +66,8 @@ def run(
 ) -> Iterator[Outcome]:
     """Do every job, in order; whatever happens to one, the others are done.
 
-    ``folder`` is what :func:`~.output.prepare_output` returned.  ``report(job, fraction, step)``
-    is called from two threads.
+    ``folder`` is what ``prepare_output`` returned.  ``report(job, fraction, step)`` is called from
+    two threads.
     """
     names = Names(folder, [job.name for job in jobs])
     with ThreadPoolExecutor(max_workers=1) as pool:

@@ -1,0 +1,192 @@
+"""The set-up scripts, with Python, pip and apt replaced by scripts that do what is told."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SCRIPTS = [*sorted((ROOT / "tools").glob("*.sh")), ROOT / ".ci" / "run"]
+
+#: A Python 3.11 whose venv holds a copy of itself; what pip does is in the file $PIP.
+FAKE_PYTHON = """#!/bin/bash
+echo "python $*" >> "$CALLS"
+case "$*" in
+    "-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
+    *" install "*) eval "$PIP" ;;
+    "-m reconstruct_face.backend"*) shift 2; echo "RUN $*" ;;
+esac
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path):
+    """A copy of what set-up reads; ``project(pip=...)`` runs reconstruct.sh in it."""
+    root = tmp_path / "my project"
+    shutil.copytree(ROOT / "tools", root / "tools", ignore=shutil.ignore_patterns("*.py", "b*"))
+    for name in ("pyproject.toml", "requirements.lock", "requirements-test.lock"):
+        shutil.copy(ROOT / name, root)
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    fakes = {
+        "python3.11": FAKE_PYTHON,
+        "dpkg-query": "#!/bin/bash\necho 'install ok installed'\n",
+        "apt-get": '#!/bin/bash\necho "apt $*" >> "$CALLS"; eval "$APT"\n',
+    }
+    for name, text in fakes.items():
+        (tools / name).write_text(text)
+        (tools / name).chmod(0o755)
+    calls = tmp_path / "calls"
+
+    def run(*arguments: str, pip: str = "true", apt: str = "true"):
+        calls.write_text("")
+        done = subprocess.run(
+            ["bash", str(root / "tools" / "reconstruct.sh"), *arguments],
+            env={"PATH": f"{tools}:/usr/bin:/bin", "CALLS": str(calls), "PIP": pip, "APT": apt},
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            timeout=60,
+        )
+        return done, calls.read_text()
+
+    run.root, run.tools = root, tools
+    return run
+
+
+def test_set_up_happens_once_and_arguments_arrive(project) -> None:
+    done, calls = project("my photo.jpg", "-o", "out dir")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "RUN reconstruct --sample my photo.jpg -o out dir\n"
+    assert "-m venv" in calls and "requirements.lock" in calls
+    done, calls = project("my photo.jpg")
+    assert done.stdout == "RUN reconstruct --sample my photo.jpg\n"
+    assert done.stderr == ""
+    assert calls.splitlines() == [
+        "python -m reconstruct_face.backend reconstruct --sample my photo.jpg"
+    ]
+
+
+def test_a_changed_lock_file_is_installed_without_starting_over(project) -> None:
+    project()
+    with open(project.root / "requirements.lock", "a") as file:
+        file.write("another==1.0\n")
+    _, calls = project()
+    assert " install " in calls
+    assert "-m venv" not in calls
+
+
+def test_a_moved_folder_is_set_up_again(project) -> None:
+    project()
+    moved = project.root.with_name("elsewhere")
+    project.root.rename(moved)
+    calls = moved / "calls"
+    environment = {"PATH": f"{project.tools}:/usr/bin:/bin", "CALLS": str(calls), "PIP": "true"}
+    subprocess.run(["bash", str(moved / "tools" / "reconstruct.sh")], env=environment, check=True)
+    assert " install " in calls.read_text()
+
+
+@pytest.mark.parametrize(
+    ("pip", "sentence"),
+    [
+        ("echo 'OSError: [Errno 28] No space left on device'; exit 1", "the disk is full"),
+        (
+            "echo 'Failed to establish a new connection: [Errno -3] "
+            "Temporary failure in name resolution'; exit 1",
+            "the package server cannot be reached; check the network",
+        ),
+        (
+            "echo 'ERROR: No matching distribution found for bpy==5.0.1'; exit 1",
+            "No matching distribution found for bpy==5.0.1",
+        ),
+        ("echo 'something else'; echo; exit 1", "could not install the packages: something else"),
+    ],
+)
+def test_failures_are_told_in_a_sentence_and_the_next_run_starts_anew(
+    project, pip: str, sentence: str
+) -> None:
+    done, _ = project(pip=pip)
+    assert done.returncode == 1
+    assert done.stdout == "", "it ran although set-up failed"
+    assert sentence in done.stderr
+    assert ".cache/setup.log" in done.stderr
+    done, calls = project()
+    assert done.returncode == 0, done.stderr
+    assert "-m venv" in calls, "what pip left half installed was kept"
+
+
+def test_an_interrupted_set_up_is_made_anew(project) -> None:
+    done, _ = project(pip="kill -9 $PPID")
+    assert done.returncode != 0
+    done, calls = project()
+    assert done.returncode == 0, done.stderr
+    assert "-m venv" in calls
+
+
+def test_no_python_of_the_right_version(project) -> None:
+    for name in ("python3.11", "python3"):
+        (project.tools / name).write_text("#!/bin/bash\nexit 1\n")
+        (project.tools / name).chmod(0o755)
+    shadow = "/usr/bin/python3.11"
+    if Path(shadow).exists():  # reconstruct.sh looks there too: leave it out of the copy
+        setup = project.root / "tools" / "setup.sh"
+        setup.write_text(setup.read_text().replace(shadow, "/usr/bin/none"))
+    done, calls = project()
+    assert done.returncode == 1
+    assert "Python 3.11 was not found" in done.stderr
+    if os.geteuid() == 0:
+        assert "apt install -y --no-install-recommends python3 python3-venv" in calls
+
+
+def test_missing_system_packages(project) -> None:
+    query = "#!/bin/bash\n[ \"${@: -1}\" = libsm6 ] && exit 1; echo 'install ok installed'\n"
+    (project.tools / "dpkg-query").write_text(query)
+    identity = project.tools / "id"
+    identity.write_text("#!/bin/bash\necho 1000\n")
+    identity.chmod(0o755)
+    done, _ = project()
+    assert done.returncode == 1
+    assert "sudo apt-get install libsm6\n" in done.stderr
+    identity.write_text("#!/bin/bash\necho 0\n")
+    done, _ = project(apt="echo 'Could not resolve deb.example'; exit 100")
+    assert "could not install libsm6: the package server cannot be reached" in done.stderr
+    done, calls = project()
+    assert done.returncode == 0, done.stderr
+    assert "apt install -y --no-install-recommends libsm6" in calls
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_scripts_are_sound(script: Path) -> None:
+    subprocess.run(["bash", "-n", str(script)], check=True)
+    if script.name != "setup.sh":  # sourced, never run
+        assert os.access(script, os.X_OK)
+
+
+def _pins(name: str) -> dict[str, str]:
+    pins = {}
+    for line in (ROOT / name).read_text().splitlines():
+        if line.strip() and not line.startswith("#"):
+            found = re.fullmatch(r"([A-Za-z0-9._-]+)==([A-Za-z0-9.+!]+)", line)
+            assert found, f"{name}: '{line}' is no exact version (or names a server)"
+            pins[re.sub(r"[-_.]+", "-", found[1]).lower()] = found[2]
+    return pins
+
+
+def test_lock_files_pin_everything_that_is_declared() -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    run, test = _pins("requirements.lock"), _pins("requirements-test.lock")
+    for wanted, pins in (
+        (declared["dependencies"], run),
+        (declared["optional-dependencies"]["test"], test),
+    ):
+        for requirement in wanted:
+            name = re.sub(r"[-_.]+", "-", re.match(r"[A-Za-z0-9._-]+", requirement)[0]).lower()
+            assert name in pins, f"{requirement}: run tools/lock.sh"
+    assert run.items() <= test.items(), "tests would run with other versions than users"
+    assert run["numpy"].startswith("1."), "bpy is built against numpy 1"
