@@ -284,7 +284,8 @@ def test_no_seam_at_the_border_of_the_photo() -> None:
     covered = (texture.coverage > 0.5).astype(np.uint8)
     band = cv2.dilate(covered, np.ones((7, 7))) - cv2.erode(covered, np.ones((7, 7)))
     masks = [
-        cv2.resize(scene.model.uv_mask(n), (SIZE, SIZE)) for n in ("lids", "lips", "brows", "ears")
+        cv2.resize(scene.model.uv_mask(n), (SIZE, SIZE))
+        for n in ("lids", "lips", "brows", "ears", "scalp")
     ]
     plain = inner & (np.max(masks, axis=0) < 0.02)
     border, rest = slope[plain & (band > 0)], slope[plain & (texture.coverage > 0.95)]

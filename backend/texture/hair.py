@@ -77,7 +77,11 @@ def _hair_colour(model: FaceModel, layout: Layout, view: View, trust: Trust) -> 
     core = (seen[..., 2] > 0.5) & view.raster.mask
     observed = log_linear(view.small_photo)
     shading = (observed - trust.flat)[core].mean(axis=0) if core.any() else np.zeros(3)
-    found = np.concatenate([trust.flat[inside], observed[ring] - shading])
+    sure = inside & (trust.like < 0.05) & (trust.outline > 0.5)
+    if sure.sum() > 0.02 * view.face_size**2:
+        found = trust.flat[sure]
+    else:
+        found = np.concatenate([trust.flat[inside], observed[ring] - shading])
     if len(found) < 0.004 * view.face_size**2:
         return trust.dark
     colour = np.median(found, axis=0)

@@ -1,0 +1,175 @@
+"""Putting the texture together from the fitted model, the hair, the photo and its mirror image."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model import FaceModel
+from .eyes import EyeColours, tint_eyes
+from .hair import Hair
+from .layout import Float, Layout, interpolate_texels, sample, smoothstep
+from .light import luminance
+from .trust import Trust, log_linear, photo_weight
+from .view import View
+
+#: Log brightness over the skin beyond which detail is taken for a highlight, in albedo mode.
+_HIGHLIGHT = 0.3
+#: Log brightness between strands of painted hair.
+_STRAND_CONTRAST = 0.14
+#: Steps of log linear light, exp(-8) being black, to sRGB bytes.
+_CODE_LOW, _CODE_STEPS = -8.0, 8192
+
+
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """What is painted where the photo shows nothing, (size, size, 3) log linear."""
+
+    skin: Float  #: the fitted albedo with the colour correction; eyes, teeth, mouth
+    hair: Float  #: what the hair adds to ``skin``
+
+
+def paint_ground(
+    model: FaceModel,
+    layout: Layout,
+    albedo: Float,
+    correction: Float,
+    hair: Hair,
+    eyes: EyeColours | None,
+    log_light: Float,
+) -> Ground:
+    """The :class:`Ground` of the fitted ``albedo`` (T, T, 3) linear, worked out at T x T.
+
+    ``correction`` (V, 3) log ratio of the photo to the model; ``log_light`` (V, 3) is multiplied
+    in (zeros for an albedo texture).
+    """
+    base = np.log(albedo)
+    if eyes is not None:
+        tint_eyes(base, model, eyes)
+    covered = layout.small.mask
+    face, weights = layout.small.face_id[covered], layout.small.barycentric[covered]
+    table = np.column_stack([correction, hair.colour, hair.cover, log_light]).astype(np.float32)
+    field = interpolate_texels(table, model.faces, face, weights)
+    on_skin = layout.skin_face[face][:, None]
+    scalp = layout.small_scalp[covered][:, None]
+    strands = layout.small_strands[covered][:, None]
+    # The model's own stubble on the scalp gives way to plain skin, then to the hair seen.
+    plain = np.median(base[covered][on_skin[:, 0] & (scalp[:, 0] < 0.01)], axis=0)
+    skin = base[covered] * (1 - scalp) + plain * scalp + field[:, :3]
+    skin = np.where(on_skin, skin, base[covered])
+    cover = np.clip(scalp * hair.amount + field[:, 6:7], 0, 1) * on_skin
+    # Strands part at the hairline, and break up what would look like a cap.
+    cover = smoothstep(0.2, 0.8, cover + strands * cover * (1 - cover))
+    layer = np.zeros_like(base)
+    layer[covered] = (field[:, 3:6] + _STRAND_CONTRAST * strands - skin) * cover
+    base[covered] = skin + field[:, 7:10]
+    size = (layout.size, layout.size)
+    return Ground(*(cv2.resize(x, size, interpolation=cv2.INTER_LINEAR) for x in (base, layer)))
+
+
+@dataclass(frozen=True, eq=False)
+class Detail:
+    """The photo in the texture's layout."""
+
+    colour: Float  #: (size, size, 3) log of the photo over the skin of the ground
+    weight: Float  #: (size, size) 0..1
+
+
+def project(
+    model: FaceModel,
+    layout: Layout,
+    view: View,
+    trust: Trust,
+    ground: Ground,
+    log_shading: Float | None,
+    grey: bool,
+) -> Detail:
+    """Sample the photo at every texel that it shows; ``log_shading`` (V, 3) is divided out."""
+    turned = view.facing[model.faces].max(axis=1) > 0.15
+    chosen = np.flatnonzero((turned & layout.skin_face)[layout.texel_face])
+    columns = [view.pixels, view.depth, view.facing]
+    if log_shading is not None:
+        columns.append(log_shading)
+    fields = interpolate_texels(
+        np.column_stack(columns).astype(np.float32),
+        model.faces,
+        layout.texel_face[chosen],
+        layout.texel_barycentric[chosen],
+    )
+    pixels = np.ascontiguousarray(fields[:, :2])
+    own = photo_weight(view, trust.weight, pixels, fields[:, 2], fields[:, 3])
+    kept = own > 0.004
+    texel = layout.texel[chosen[kept]]
+    values = log_linear(sample(view.photo, np.ascontiguousarray(pixels[kept]), cubic=True))
+    skin = ground.skin.reshape(-1, 3)[texel]
+    if log_shading is None:
+        values = _compare(values, skin, grey)
+    else:
+        values = _without_highlights(_compare(values - fields[kept, 4:7], skin, grey))
+    colour = np.zeros_like(ground.skin)
+    weight = np.zeros(colour.shape[:2], np.float32)
+    colour.reshape(-1, 3)[texel] = values
+    weight.ravel()[texel] = own[kept]
+    return Detail(colour, weight)
+
+
+def _compare(values: Float, ground: Float, grey: bool) -> Float:
+    """Log of photo over base; of a grey photo the brightness only, alike in each channel."""
+    if not grey:
+        return values - ground
+    middle = values.mean(axis=1) - np.log(luminance(np.exp(ground)))
+    return np.repeat(middle[:, None], 3, axis=1)
+
+
+def _without_highlights(detail: Float) -> Float:
+    """Press down what is much brighter than the skin around it."""
+    bright = np.maximum(detail.min(axis=1, keepdims=True), _HIGHLIGHT)
+    # Scaled, not shifted: a clipped highlight is white and would leave a grey stain.
+    return detail * ((_HIGHLIGHT + 0.35 * (bright - _HIGHLIGHT)) / bright)
+
+
+def compose(layout: Layout, ground: Ground, detail: Detail) -> tuple[Float, Float]:
+    """(size, size, 3) log linear texture, and the part (size, size) that came from the photo.
+
+    Mirrored detail counts only where the other side is clearly better seen: where both see about
+    the same, the own side stands alone, without a double image.
+    """
+    out, weight = ground.skin, detail.weight.copy()
+    flat, colour = out.reshape(-1, 3), detail.colour.reshape(-1, 3)
+    own = weight.ravel()[layout.texel]
+    seen = layout.texel[own > 0]
+    flat[seen] += colour[seen] * own[own > 0, None]
+    lacking = np.flatnonzero(own < 0.9)
+    place = layout.mirror[lacking]
+    other = sample(detail.weight, place)
+    part = smoothstep(0.1, 0.5, other - own[lacking]) * other * (1 - own[lacking])
+    used = part > 0.004
+    texel = layout.texel[lacking[used]]
+    mirrored = sample(detail.colour, np.ascontiguousarray(place[used]))
+    flat[texel] += mirrored * part[used, None]
+    weight.ravel()[texel] += part[used]
+    out += ground.hair * (1 - weight)[..., None]
+    return out, weight
+
+
+def encode(log_values: Float) -> NDArray[np.uint8]:
+    """Log linear light to sRGB bytes by table (IEC 61966-2-1)."""
+    linear = np.exp(np.linspace(_CODE_LOW, 0, _CODE_STEPS))
+    srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    table = np.round(srgb * 255).astype(np.uint8)
+    scale = (_CODE_STEPS - 1) / -_CODE_LOW
+
+    def band(rows: Float) -> NDArray[np.uint8]:
+        code = rows * scale
+        code += _CODE_STEPS - 1
+        np.maximum(code, 0, out=code)
+        np.minimum(code, _CODE_STEPS - 1, out=code)
+        return table[code.astype(np.int16)]
+
+    # numpy lets go of the GIL in these loops; narrow bands stay in the cache.
+    with ThreadPoolExecutor(2) as pool:
+        return np.concatenate(list(pool.map(band, np.array_split(log_values, 32))))
