@@ -34,6 +34,7 @@ def summarise(reconstruction: Reconstruction) -> dict[str, Any]:
         "landmarks": {
             "detected": _numbers(r.landmarks2d_detected, 2),
             "fitted": _numbers(r.landmarks2d, 2),
+            "points": _numbers(r.landmarks3d, 3),
             "vertices": r.landmarks68.tolist(),
             "mean_error_px": round(r.landmark_error, 3),
         },
