@@ -70,7 +70,7 @@ def ffhq_crop(pixels: Bytes, landmarks68: NDArray[np.floating], size: int = 224)
     sampled = Image.fromarray(image).transform(
         (fine, fine),
         Image.Transform.QUAD,
-        (local + shift + 0.5).ravel(),
+        (local + shift + 0.5).ravel().tolist(),
         Image.Resampling.BILINEAR,
     )
     crop = sampled.resize((size, size), Image.Resampling.LANCZOS)

@@ -10,7 +10,7 @@ import threading
 from typing import Any
 
 import cv2
-import dlib
+import dlib as _dlib  # has no type information
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,6 +25,8 @@ LICENCE = (
     "face_recognition_models) was trained on the iBUG 300-W data set, whose licence excludes "
     "commercial use: ask Imperial College London before using it in a commercial product."
 )
+
+dlib: Any = _dlib
 
 # The predictor works on a patch in which the box is FACE pixels wide, with the picture around it:
 # dlib rounds landmarks to whole pixels, so it must not be small, and it compares single pixels, so
@@ -111,8 +113,8 @@ class LandmarkPredictor:
         :data:`UNRELIABLE_SPREAD`.
         """
         self.warm()
-        box = np.asarray(box, dtype=np.float64)
-        centre, side = 0.5 * (box[:2] + box[2:]), float(np.mean(box[2:] - box[:2]))
+        low, high = np.asarray(box, dtype=np.float64).reshape(2, 2)
+        centre, side = 0.5 * (low + high), float(np.mean(high - low))
         upright = np.linalg.matrix_power(_QUARTER_TURN, quarter_turns % 4)
         first = _Patch(pixels, centre, side, upright)
         rough = first.to_photo(self._run(first.pixels, *_JITTER[0]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 from PIL import Image, ImageCms
 
@@ -30,7 +31,7 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, lis
     if profile:
         image = _apply_profile(image, profile, notes)
     image = image.convert("RGB")
-    if alpha is not None and alpha.getextrema()[0] < 255:
+    if alpha is not None and alpha.histogram()[255] < image.width * image.height:
         image = Image.composite(image, Image.new("RGB", image.size, "white"), alpha)
         notes.append("the transparent parts were laid over white")
     return image, notes
@@ -39,8 +40,9 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, lis
 def _apply_profile(image: Image.Image, data: bytes, notes: list[str]) -> Image.Image:
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(data))
-        name = (profile.profile.profile_description or "unnamed").strip()
-        mode = _PROFILE_MODE.get(profile.profile.xcolor_space.strip())
+        name = ImageCms.getProfileDescription(profile).strip() or "unnamed"
+        core: Any = profile.profile
+        mode = _PROFILE_MODE.get(core.xcolor_space.strip())
         if mode is None or (mode == "CMYK") != (image.mode == "CMYK"):
             notes.append(f"the colour profile '{name}' is not for this kind of picture; ignored")
             return image
