@@ -101,6 +101,7 @@ def test_a_moved_folder_is_set_up_again(project) -> None:
             "Temporary failure in name resolution'; exit 1",
             "the package server cannot be reached; check the network",
         ),
+        ("echo 'SSL: CERTIFICATE_VERIFY_FAILED'; exit 1", "certificate is not trusted"),
         (
             "echo 'ERROR: No matching distribution found for bpy==5.0.1'; exit 1",
             "No matching distribution found for bpy==5.0.1",

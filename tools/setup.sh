@@ -129,7 +129,10 @@ install_python_packages() {
 why() {
     if grep -q 'No space left on device' "$LOG"; then
         printf ': the disk is full; free %s MB and try again.' "$NEEDED_MB"
-    elif grep -qE 'Temporary failure (in name )?resolv|Name or service not known|Network is unre|Failed to establish a new connection|Could not resolve|Connection timed out|ProxyError|SSLError' "$LOG"; then
+    elif grep -q 'CERTIFICATE_VERIFY_FAILED' "$LOG"; then
+        printf '%s' ": the package server's certificate is not trusted; if your network has its " \
+            "own, name it: PIP_CERT=/path/to/certificates.crt $0"
+    elif grep -qE 'Temporary failure (in name )?resolv|Name or service not known|Network is unre|Failed to establish a new connection|Could not resolve|Connection timed out|ProxyError' "$LOG"; then
         printf ': the package server cannot be reached; check the network and try again.'
     elif grep -q 'No matching distribution found' "$LOG"; then
         printf ': %s' "$(grep -m1 'No matching distribution found' "$LOG")"
