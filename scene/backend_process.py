@@ -97,7 +97,8 @@ class BackendProcess:
     ) -> dict[str, Any]:
         """As :meth:`reconstruct`, into exchange files in ``folder``.
 
-        Returns ``{"files": [npz, ...], "warnings": [...]}``.
+        Returns ``{"files": [npz, ...], "windows": [[x0, y0, x1, y1], ...], "warnings": [...]}``;
+        the windows are what the previews show, in pixels of the photo.
         """
         params = {"photo": os.path.abspath(photo), "out_dir": os.path.abspath(folder), **options}
         return self._worker.call("reconstruct", params, progress=progress)

@@ -24,7 +24,7 @@ from ..backend.exchange.summary import summarise
 from .backend_process import BackendProcess
 from .build import build_scene, prepare_file
 from .export import export_head
-from .render import head_window, render_photo_view, render_three_quarter
+from .render import render_photo_view, render_three_quarter
 
 SUMMARY = "summary.csv"
 CONTACT_SHEET = "contact_sheet.jpg"
@@ -141,13 +141,13 @@ def _reconstruct(
         answer = backend.reconstruct_to(job.photo, work, **options.estimate())
         result.warnings = answer["warnings"]
         staged: dict[str, tuple[Path, Reconstruction]] = {}
-        for npz in answer["files"]:
+        for npz, window in zip(answer["files"], answer["windows"], strict=True):
             head = load_reconstruction(npz)
             name = job.name
             if head.face_index > 1:
                 name = names.claim(f"{job.name}_face{head.face_index}", job.digest)
             beside = stack.enter_context(staging(folder, name))
-            _write_face(head, Path(npz), name, beside, work, options, backend)
+            _write_face(head, Path(npz), window, name, beside, work, options, backend)
             staged[name] = (beside, head)
             result.landmark_errors.append(head.landmark_error)
         _write_records(job, staged, options)
@@ -159,6 +159,7 @@ def _reconstruct(
 def _write_face(
     head: Reconstruction,
     npz: Path,
+    window: tuple[float, float, float, float],
     name: str,
     folder: Path,
     work: Path,
@@ -172,7 +173,6 @@ def _write_face(
     head.timings["blender build"] = time.perf_counter() - start
     export_head(head_scene, folder, name, options.formats)
     if options.preview:
-        window = head_window(head)
         photo_view, three_quarter = work / "photo_view.png", work / "three_quarter.png"
         render_photo_view(head_scene, head, window, photo_view)
         render_three_quarter(head_scene, head, three_quarter)

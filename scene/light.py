@@ -7,7 +7,7 @@ Environment Maps") is matched by a few wide suns found by non-negative orthogona
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import bpy
@@ -18,14 +18,13 @@ from numpy.typing import NDArray
 from ..backend.exchange import Reconstruction
 from .coordinates import HEAD_TO_BLENDER
 
-MOST_SUNS = 6
+MOST_SUNS = 7
 
-#: Angular diameter of the fitted suns.  As wide as a soft box, a sun shades as smoothly as the
-#: harmonics do: 6 of 90 degrees come within 1 to 3 % of them, 8 of 12 degrees within 5 %.
-SUN_ANGLE = np.radians(90.0)
-
-#: So many of the fitted suns, the strongest, cast shadows.
-_SHADOWS = 2
+#: Angular diameters.  As wide as a soft box, a sun shades as smoothly as the harmonics do: 6 of 90
+#: degrees come within 1 to 3 % of them, 8 of 12 degrees within 5 %.  The key is small enough to
+#: glint in the eyes.
+WIDE_ANGLE = np.radians(90.0)
+KEY_ANGLE = np.radians(24.0)
 
 #: Below this the light is "not estimated" rather than dark.
 _NO_LIGHT = 1e-6
@@ -41,7 +40,7 @@ class Sun:
 
     direction: NDArray[np.float64]  #: (3,) unit, towards the light, head coordinates
     strength: NDArray[np.float64]  #: (3,)
-    angle: float = SUN_ANGLE  #: angular diameter, radians; softens shadows and highlights
+    angle: float = KEY_ANGLE  #: angular diameter, radians; softens shadows and highlights
     shadow: bool = True
     glossy: bool = True  #: whether it shows in reflections
 
@@ -88,58 +87,62 @@ def even_suns(seen_from: NDArray) -> list[Sun]:
     white = np.zeros((9, 3))
     white[0] = 1.0 / _Y0
     suns = fit_suns(white, seen_from)
-    brightest = max(range(len(suns)), key=lambda i: suns[i].strength.sum())
-    return [
-        Sun(sun.direction, sun.strength, sun.angle, shadow=False, glossy=i == brightest)
-        for i, sun in enumerate(suns)
-    ]
+    return [replace(sun, shadow=False) for sun in suns]
 
 
 def studio_suns() -> list[Sun]:
     """A neutral portrait light: key from the upper left of the picture, fill, rim, and ambience."""
     rig = (
-        # direction, shading, angle in degrees, shadow
-        ((-0.55, 0.55, 0.85), 0.62, 30.0, True),
-        ((0.75, 0.1, 0.7), 0.24, 60.0, True),
-        ((0.4, 0.6, -0.9), 0.35, 30.0, True),
-        ((0.0, 0.0, 1.0), 0.16, 90.0, False),
-        ((0.0, 1.0, 0.1), 0.10, 90.0, False),
+        # direction, shading, angle in degrees, shadow, glossy
+        ((-0.55, 0.55, 0.85), 0.62, 24.0, True, True),
+        ((0.75, 0.1, 0.7), 0.24, 60.0, True, False),
+        ((0.4, 0.6, -0.9), 0.35, 30.0, True, True),
+        ((0.0, 0.0, 1.0), 0.16, 90.0, False, False),
+        ((0.0, 1.0, 0.1), 0.10, 90.0, False, False),
     )
     return [
-        Sun(_unit(np.array(direction)), np.full(3, shading), np.radians(angle), shadow)
-        for direction, shading, angle, shadow in rig
+        Sun(_unit(np.array(towards)), np.full(3, shading), np.radians(angle), shadow, glossy)
+        for towards, shading, angle, shadow, glossy in rig
     ]
 
 
 def fit_suns(sh_light: NDArray, seen_from: NDArray, most: int = MOST_SUNS) -> list[Sun]:
-    """At most ``most`` suns whose shading is closest to that of ``sh_light`` (9, 3).
+    """A key and at most ``most - 1`` wide suns whose shading is closest to ``sh_light`` (9, 3).
 
     ``seen_from`` (3,) is the unit direction from head to camera: what the photo shows counts
-    fully, the far side, where the estimate is a guess, only a little.  The two strongest cast
-    shadows; the rest stand for ambient light and cast none, so that eye sockets and mouth, which
-    the estimate knows nothing of, do not turn black.
+    fully, the far side, where the estimate is a guess, only a little.  Of the wide suns only the
+    strongest casts shadows; the rest stand for ambient light, so that eye sockets and mouth, which
+    the estimate knows nothing of, do not turn black.  Only the key, the first, is reflected: a
+    wide sun would veil iris and pupil.
     """
     normals, candidates = fibonacci_sphere(400), fibonacci_sphere(96)
     weight = np.sqrt(0.1 + 0.9 * np.clip(0.5 + normals @ seen_from, 0.0, 1.0))[:, None]
     target = sh_shading(normals, sh_light) * weight
-    response = disc_shading(normals @ candidates.T, SUN_ANGLE) * weight
+    cosine = normals @ candidates.T
+    keys, wide = (disc_shading(cosine, angle) * weight for angle in (KEY_ANGLE, WIDE_ANGLE))
+    # The key stands where the camera sees it in eyes and on wet lips, if at all possible.
+    gain = _gain(keys, target) * (candidates @ seen_from > 0.2)
+    key = int(gain.argmax())
     chosen: list[int] = []
-    strengths = np.zeros((0, 3))
-    for _ in range(most):
-        residual = target - response[:, chosen] @ strengths
-        gain = np.maximum(response.T @ residual, 0.0).sum(1) / np.linalg.norm(response, axis=0)
+    while True:
+        response = np.concatenate([keys[:, [key]], wide[:, chosen]], axis=1)
+        strengths = nonnegative_least_squares(response, target)
+        gain = _gain(wide, target - response @ strengths)
         gain[chosen] = 0.0
-        best = int(gain.argmax())
-        if gain[best] < 1e-3 * np.linalg.norm(target):
+        if len(chosen) == most - 1 or gain.max() < 1e-3 * np.linalg.norm(target):
             break
-        chosen.append(best)
-        strengths = nonnegative_least_squares(response[:, chosen], target)
-    order = np.argsort(-strengths.sum(1))
-    return [
-        Sun(candidates[chosen[i]], strengths[i], shadow=rank < _SHADOWS)
-        for rank, i in enumerate(order)
-        if strengths[i].sum() > _NO_LIGHT
-    ]
+        chosen.append(int(gain.argmax()))
+    suns = [Sun(candidates[key], strengths[0], KEY_ANGLE)]
+    for rank, i in enumerate(np.argsort(-strengths[1:].sum(1))):
+        towards, strength = candidates[chosen[i]], strengths[1 + i]
+        suns.append(Sun(towards, strength, WIDE_ANGLE, shadow=rank == 0, glossy=False))
+    return [sun for sun in suns if sun.strength.sum() > _NO_LIGHT]
+
+
+def _gain(responses: NDArray, residual: NDArray) -> NDArray[np.float64]:
+    """(K,) how much each column of ``responses`` (N, K) explains of ``residual`` (N, 3)."""
+    shared = np.maximum(responses.T @ residual, 0.0).sum(1)
+    return shared / np.linalg.norm(responses, axis=0)
 
 
 def disc_shading(cosine: NDArray, angle: float) -> NDArray[np.float64]:

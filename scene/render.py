@@ -26,7 +26,7 @@ from .quiet import quiet
 
 PREVIEW_SAMPLES = 16
 THREE_QUARTER_DEGREES = 35.0
-BACKGROUND_GREY = 0.72  #: linear
+BACKGROUND_GREY = 0.865  #: sRGB
 AMBIENT = 0.18  #: linear, what the grey room adds to the light
 
 #: Focal length of the 3/4 view on the 36 mm long side: a portrait lens.
@@ -50,9 +50,13 @@ def render_photo_view(
     """
     view = window_view(reconstruction, window, size)
     camera = build_camera(reconstruction, "render", view=view, background=False)
-    with _render_scene(head_scene.head, camera, head_scene.lights, view, samples) as scene:
-        scene.render.film_transparent = True
-        return _render(scene, path)
+    path = Path(path)
+    with (
+        _render_scene(head_scene.head, camera, head_scene.lights, view, samples) as scene,
+        staged(path.parent) as folder,
+    ):
+        _render(scene, folder / path.name)
+    return path
 
 
 def render_three_quarter(
@@ -75,17 +79,16 @@ def render_three_quarter(
     towards = -rotation.T @ translation
     suns = even_suns(towards / np.linalg.norm(towards)) if baked else studio_suns()
     lights = build_suns(suns, "render light")
+    world = None if baked else _ambient_world()
+    path = Path(path)
     try:
         with _render_scene(head_scene.head, camera, lights, view, samples) as scene:
-            world = _grey_world(0.0 if baked else AMBIENT)
             scene.world = world
-            try:
-                return _render(scene, path)
-            finally:
-                bpy.data.worlds.remove(world)
+            with staged(path.parent) as folder:
+                _lay_on_grey(_render(scene, folder / path.name))
+            return path
     finally:
-        for light in lights:
-            bpy.data.lights.remove(light.data)
+        bpy.data.batch_remove([light.data for light in lights] + ([world] if world else []))
 
 
 def head_window(
@@ -143,6 +146,7 @@ def _render_scene(
             scene.collection.objects.link(thing)
         scene.camera = camera
         scene.render.engine = "CYCLES"
+        scene.render.film_transparent = True
         scene.cycles.samples = samples
         scene.cycles.use_adaptive_sampling = False
         scene.cycles.max_bounces = 4
@@ -161,35 +165,41 @@ def _render_scene(
         bpy.data.cameras.remove(camera.data)
 
 
-def _render(scene: bpy.types.Scene, path: str | Path) -> Path:
-    path = Path(path)
-    with staged(path.parent) as folder:
-        beside = folder / path.name
-        scene.render.filepath = str(beside)
-        try:
-            with quiet():
-                bpy.ops.render.render(write_still=True, scene=scene.name)
-        except RuntimeError as error:
-            raise OutputError(f"Cannot render {path.name}: {str(error).strip()}") from error
-        if not beside.exists():
-            raise OutputError(f"Blender wrote no picture to {path}; is the disk full?")
+def _render(scene: bpy.types.Scene, path: Path) -> Path:
+    scene.render.filepath = str(path)
+    try:
+        with quiet():
+            bpy.ops.render.render(write_still=True, scene=scene.name)
+    except RuntimeError as error:
+        raise OutputError(f"Cannot render {path.name}: {str(error).strip()}") from error
+    if not path.exists():
+        raise OutputError(f"Blender wrote no picture {path.name}; is the disk full?")
     return path
 
 
-def _grey_world(ambient: float) -> bpy.types.World:
-    """A world that looks light grey to the camera and lights the head with ``ambient`` only."""
+def _lay_on_grey(path: Path) -> None:
+    """Put a plain background behind the picture ``path``, in place.
+
+    A background that Cycles draws gets specks from its denoiser, most at the picture's edges.
+    """
+    image = bpy.data.images.load(str(path))
+    try:
+        pixels = np.empty(image.size[0] * image.size[1] * 4, np.float32)
+        image.pixels.foreach_get(pixels)
+        rgba = pixels.reshape(-1, 4)
+        rgba[:, :3] = rgba[:, 3:] * rgba[:, :3] + (1 - rgba[:, 3:]) * BACKGROUND_GREY
+        rgba[:, 3] = 1.0
+        image.pixels.foreach_set(pixels)
+        image.save()
+    finally:
+        bpy.data.images.remove(image)
+
+
+def _ambient_world() -> bpy.types.World:
     world = bpy.data.worlds.new("render")
     if world.node_tree is None:  # Blender 5 makes the nodes at once
         world.use_nodes = True
-    tree = world.node_tree
-    tree.nodes.clear()
-    path = tree.nodes.new("ShaderNodeLightPath")
-    mix = tree.nodes.new("ShaderNodeMix")
-    mix.data_type = "FLOAT"
-    mix.inputs["A"].default_value, mix.inputs["B"].default_value = ambient, BACKGROUND_GREY
-    background = tree.nodes.new("ShaderNodeBackground")
-    output = tree.nodes.new("ShaderNodeOutputWorld")
-    tree.links.new(path.outputs["Is Camera Ray"], mix.inputs["Factor"])
-    tree.links.new(mix.outputs["Result"], background.inputs["Color"])
-    tree.links.new(background.outputs["Background"], output.inputs["Surface"])
+    background = next(node for node in world.node_tree.nodes if node.type == "BACKGROUND")
+    background.inputs["Color"].default_value = (AMBIENT, AMBIENT, AMBIENT, 1.0)
+    background.inputs["Strength"].default_value = 1.0
     return world

@@ -61,12 +61,12 @@ def test_shading_is_the_backends(name: str) -> None:
 @pytest.mark.parametrize("name", LIGHTS)
 def test_a_few_suns_shade_as_the_harmonics_do(name: str) -> None:
     suns = fit_suns(light(name), FRONT)
-    assert 2 <= len(suns) <= 6
+    assert 2 <= len(suns) <= 7
     normals = fibonacci_sphere(500)
     normals = normals[normals[:, 2] > 0]
     target = sh_shading(normals, light(name))
     found = shading(suns, normals)
-    assert np.sqrt(np.mean((found - target) ** 2)) < 0.04 * target.mean()
+    assert np.sqrt(np.mean((found - target) ** 2)) < 0.05 * target.mean()
 
 
 def shading(suns: list[Sun], normals: np.ndarray) -> np.ndarray:

@@ -1,0 +1,160 @@
+"""The folder batch inside Blender: names, skipping, failures, summary, contact sheet."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from reconstruct_face.backend.errors import OutputError
+from reconstruct_face.backend.exchange import load_reconstruction
+from reconstruct_face.scene.backend_process import BackendProcess
+from reconstruct_face.scene.batch import BatchOptions, PhotoResult, run_batch
+
+ROOT = Path(__file__).resolve().parents[1]
+ENDINGS = (".blend", ".glb", ".json", ".npz", "_preview.png")
+QUICK = BatchOptions(preview=False)
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def backend() -> Iterator[BackendProcess]:
+    script = ROOT / "tests" / "fake_backend.py"
+    with BackendProcess(command=[sys.executable, str(script)]) as process:
+        yield process
+
+
+def folder_of(path: Path, *names: str) -> Path:
+    """A folder of "photos", each of its own bytes."""
+    path.mkdir(exist_ok=True)
+    for name in names:
+        (path / name).write_bytes(name.encode())
+    return path
+
+
+def statuses(results: list[PhotoResult]) -> dict[str, str]:
+    return {result.job.photo.name: result.status for result in results}
+
+
+def listing(folder: Path) -> set[str]:
+    return {file.name for file in folder.iterdir()}
+
+
+def test_every_photo_gets_its_files_and_a_bad_one_stops_nothing(
+    tmp_path: Path, backend: BackendProcess
+) -> None:
+    photos = folder_of(tmp_path / "in é", "a bug.jpg", "b none.png", "c crash.jpg", "d é.jpg")
+    (photos / "notes.txt").write_text("no photo")
+    out = tmp_path / "out é"
+    lines: list[str] = []
+    results = run_batch([photos], out, backend=backend, report=lines.append)
+    assert statuses(results) == {
+        "a bug.jpg": "failed", "b none.png": "failed", "c crash.jpg": "failed", "d é.jpg": "ok",
+    }  # fmt: skip
+    assert listing(out) == {f"d é{end}" for end in ENDINGS} | {"summary.csv", "contact_sheet.jpg"}
+    assert len(lines) == 4
+    with open(out / "summary.csv", encoding="utf-8-sig", newline="") as file:
+        rows = {Path(row["photo"]).name: row for row in csv.DictReader(file)}
+    assert rows["b none.png"]["error"] == "No face was found in b none."
+    assert "about to crash" in rows["c crash.jpg"]["error"]
+    assert rows["d é.jpg"]["status"] == "ok"
+    assert float(rows["d é.jpg"]["seconds"]) > 0
+    assert Image.open(out / "contact_sheet.jpg").size == (8, 1)
+    assert load_reconstruction(out / "d é.npz").photo_path.endswith("d é.jpg")
+
+
+def test_a_second_run_does_only_what_is_not_finished(
+    tmp_path: Path, backend: BackendProcess
+) -> None:
+    photos = folder_of(tmp_path / "in", "a.jpg", "b.jpg", "c.jpg")
+    out = tmp_path / "out"
+    run_batch([photos], out, QUICK, backend=backend, report=lambda line: None)
+    (out / "b.glb").unlink()  # as if it had been ended half way
+    (photos / "c.jpg").write_bytes(b"another picture")
+    (photos / "d.jpg").write_bytes(b"new")
+    kept = (out / "a.blend").stat().st_mtime_ns
+    results = run_batch([photos], out, QUICK, backend=backend, report=lambda line: None)
+    assert statuses(results) == {"a.jpg": "skipped", "b.jpg": "ok", "c.jpg": "ok", "d.jpg": "ok"}
+    assert (out / "a.blend").stat().st_mtime_ns == kept
+    assert (out / "b.glb").exists()
+    # The changed photo is another photo: it does not overwrite the first one's head.
+    assert "c_2.blend" in listing(out)
+
+
+def test_other_options_make_it_anew(tmp_path: Path, backend: BackendProcess) -> None:
+    photos = folder_of(tmp_path / "in", "a.jpg")
+    run_batch([photos], tmp_path / "out", QUICK, backend=backend, report=lambda line: None)
+    other = BatchOptions(texture="photo", formats=("obj",), preview=False)
+    (result,) = run_batch([photos], tmp_path / "out", other, backend=backend)
+    assert result.status == "ok"
+    assert "a_texture.png" in listing(tmp_path / "out")
+
+
+def test_photos_of_one_stem_do_not_overwrite_each_other(
+    tmp_path: Path, backend: BackendProcess
+) -> None:
+    photos = folder_of(tmp_path / "in", "anna.jpg", "anna.png")
+    out = tmp_path / "out"
+    for status in ("ok", "skipped"):
+        results = run_batch([photos], out, QUICK, backend=backend, report=lambda line: None)
+        assert [(r.job.name, r.status) for r in results] == [("anna", status), ("anna_2", status)]
+    photo = json.loads((out / "anna_2.json").read_text())["photo"]
+    assert photo.endswith("anna.png")
+
+
+def test_all_faces_of_a_photo(tmp_path: Path, backend: BackendProcess) -> None:
+    photos = folder_of(tmp_path / "in", "two.jpg")
+    out = tmp_path / "out"
+    options = BatchOptions(face="all", preview=False)
+    for status in ("ok", "skipped"):
+        (result,) = run_batch([photos], out, options, backend=backend, report=lambda line: None)
+        assert (result.status, result.names) == (status, ["two", "two_face2"])
+    assert {"two.blend", "two_face2.blend", "two_face2.json"} <= listing(out)
+
+
+def test_an_output_folder_that_is_a_file(tmp_path: Path, backend: BackendProcess) -> None:
+    photos = folder_of(tmp_path / "in", "a.jpg")
+    (tmp_path / "out").write_text("in the way")
+    with pytest.raises(OutputError, match="not a folder"):
+        run_batch([photos], tmp_path / "out", backend=backend)
+
+
+def run_example(*arguments: object, python: object = sys.executable) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, str(ROOT / "examples" / "batch.py"), *map(str, arguments),
+         "--python", str(python)],
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+
+
+def fake_python(tmp_path: Path) -> Path:
+    """An "interpreter" that runs the fake backend, whatever it is told to run."""
+    path = tmp_path / "python"
+    script = ROOT / "tests" / "fake_backend.py"
+    path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}"\n')
+    path.chmod(0o755)
+    return path
+
+
+def test_the_example_runs_as_a_script(tmp_path: Path) -> None:
+    photos = folder_of(tmp_path / "in", "a.jpg", "none.jpg")
+    out, python = tmp_path / "out", fake_python(tmp_path)
+    options = ("-o", out, "--no-preview", "--format", "glb")
+    # As in Blender, where everything before "--" is Blender's own.
+    done = run_example("--background", "--", photos, *options, python=python)
+    assert done.returncode == 1, done.stderr
+    assert "1 of 2 photos are done" in done.stdout
+    assert {"a.glb", "a.npz", "a.json", "summary.csv"} == listing(out)
+    done = run_example(photos / "a.jpg", *options, python=python)
+    assert done.returncode == 0
+    assert "a.jpg: skipped" in done.stdout
+    (tmp_path / "file").write_text("")
+    done = run_example(photos, "-o", tmp_path / "file", python=python)
+    assert done.returncode == 5
+    assert len(done.stderr.splitlines()) == 1
