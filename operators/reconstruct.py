@@ -38,7 +38,6 @@ class RECONSTRUCT_FACE_OT_reconstruct(bpy.types.Operator, ImportHelper):
                 bpy.path.abspath(self.filepath),
                 face=self.face or "all",
                 texture=self.texture,
-                scene=context.scene,
                 set_active=True,
             )
         except FaceError as error:
@@ -66,9 +65,12 @@ class RECONSTRUCT_FACE_OT_neutral(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Set every expression key to zero."""
-        from ..scene.mesh import expression_keys
+        from ..scene.mesh import expression_keys, is_head
 
-        for key in expression_keys(context.active_object):
+        head = context.active_object
+        if not is_head(head):
+            return {"CANCELLED"}
+        for key in expression_keys(head):
             key.value = 0.0
         return {"FINISHED"}
 

@@ -159,7 +159,7 @@ def _reconstruct(
 def _write_face(
     head: Reconstruction,
     npz: Path,
-    window: tuple[float, float, float, float],
+    window: Sequence[float],
     name: str,
     folder: Path,
     work: Path,

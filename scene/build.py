@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import PurePath
+from typing import cast
 
 import bpy
 
@@ -44,7 +45,7 @@ def build_scene(
     changes; with ``set_active`` the new camera becomes the scene's and the head the active,
     selected object.  Names are made unique by Blender, so it can be called again and again.
     """
-    scene = scene or bpy.context.scene
+    scene = scene or _current_scene()
     name = name or head_name(reconstruction)
     collection = bpy.data.collections.new(name)
     scene.collection.children.link(collection)
@@ -67,7 +68,7 @@ def prepare_file(reconstruction: Reconstruction) -> bpy.types.Scene:
     for a process of ours.
     """
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
-    scene = bpy.context.scene
+    scene = _current_scene()
     scene.render.engine = "CYCLES"
     scene.cycles.samples = 64
     scene.cycles.use_denoising = True
@@ -88,19 +89,23 @@ def prepare_file(reconstruction: Reconstruction) -> bpy.types.Scene:
     return scene
 
 
+def _current_scene() -> bpy.types.Scene:
+    return cast(bpy.types.Scene, bpy.context.scene)
+
+
 def _views_3d() -> list[bpy.types.SpaceView3D]:
     return [
-        area.spaces.active
+        space
         for screen in bpy.data.screens
         for area in screen.areas
-        if area.type == "VIEW_3D"
+        for space in area.spaces
+        if isinstance(space, bpy.types.SpaceView3D)
     ]
 
 
 def _select_only(thing: bpy.types.Object, scene: bpy.types.Scene) -> None:
-    layer = scene.view_layers[0]
-    if bpy.context.scene == scene and bpy.context.view_layer is not None:
-        layer = bpy.context.view_layer
+    current = scene == _current_scene()
+    layer = cast(bpy.types.ViewLayer, bpy.context.view_layer) if current else scene.view_layers[0]
     for other in layer.objects:
         other.select_set(False, view_layer=layer)
     thing.select_set(True, view_layer=layer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import bpy
@@ -77,9 +78,7 @@ def photo_view(reconstruction: Reconstruction) -> CameraView:
     return CameraView.from_matrix(reconstruction.camera_matrix, reconstruction.image_size)
 
 
-def window_view(
-    reconstruction: Reconstruction, window: tuple[float, float, float, float], size: int
-) -> CameraView:
+def window_view(reconstruction: Reconstruction, window: Sequence[float], size: int) -> CameraView:
     """The view of ``window`` (x0, y0, x1, y1: outer edges in pixels of the photo).
 
     Its long side is drawn with ``size`` pixels.  The window may reach outside the photo.  An edge

@@ -173,7 +173,7 @@ def nonnegative_least_squares(a: NDArray, b: NDArray, sweeps: int = 400) -> NDAr
     Coordinate-Wise Algorithm for the Non-negative Least Squares Problem"); Blender has no scipy.
     """
     gram, right = a.T @ a, a.T @ b
-    x = np.zeros_like(right)
+    x = np.zeros(right.shape)
     for _ in range(sweeps):
         before = x.copy()
         for k in range(len(x)):

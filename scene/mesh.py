@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from typing import TypeGuard
 
 import bpy
 import numpy as np
@@ -40,7 +41,7 @@ def build_mesh(reconstruction: Reconstruction, name: str = "Head") -> bpy.types.
     return head
 
 
-def is_head(thing: bpy.types.Object | None) -> bool:
+def is_head(thing: bpy.types.Object | None) -> TypeGuard[bpy.types.Object]:
     """Whether ``thing`` is a head that :func:`build_mesh` made, whatever the user named it."""
     return thing is not None and thing.type == "MESH" and TAG in thing
 
@@ -66,6 +67,7 @@ def time_build(reconstruction: Reconstruction) -> float:
 def remove_head(head: bpy.types.Object) -> None:
     """Delete a head of ours with its mesh, materials and texture, as far as nobody shares them."""
     mesh = head.data
+    assert isinstance(mesh, bpy.types.Mesh)
     bpy.data.objects.remove(head)
     materials = [material for material in mesh.materials if material is not None]
     bpy.data.meshes.remove(mesh)

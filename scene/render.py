@@ -6,7 +6,7 @@ settings, world and camera are never touched.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,7 +36,7 @@ _PORTRAIT_LENS = 85.0
 def render_photo_view(
     head_scene: HeadScene,
     reconstruction: Reconstruction,
-    window: tuple[float, float, float, float],
+    window: Sequence[float],
     path: str | Path,
     *,
     size: int = 512,
@@ -88,7 +88,8 @@ def render_three_quarter(
                 _lay_on_grey(_render(scene, folder / path.name))
             return path
     finally:
-        bpy.data.batch_remove([light.data for light in lights] + ([world] if world else []))
+        rig = [light.data for light in lights]
+        bpy.data.batch_remove([thing for thing in (*rig, world) if thing is not None])
 
 
 def head_window(
@@ -162,7 +163,7 @@ def _render_scene(
         yield scene
     finally:
         bpy.data.scenes.remove(scene)
-        bpy.data.cameras.remove(camera.data)
+        bpy.data.batch_remove([thing for thing in (camera.data,) if thing is not None])
 
 
 def _render(scene: bpy.types.Scene, path: Path) -> Path:

@@ -63,7 +63,7 @@ def build(
     if preview:
         with clock("render"):
             progress(0.3, "Rendering the photo's view")
-            box = head_window(reconstruction) if window is None else tuple(window)
+            box = head_window(reconstruction) if window is None else window
             path = Path(folder) / f"{name}_photo_view.png"
             render_photo_view(head_scene, reconstruction, box, path, size=size)
             pictures["photo_view"] = str(path)
