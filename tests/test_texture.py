@@ -366,6 +366,22 @@ def test_iris_takes_the_photos_colour() -> None:
     assert brown[0] > brown[2] + 15 and blue[2] > blue[0] + 15
 
 
+@pytest.mark.parametrize("hairy", [False, True])
+def test_unseen_scalp_follows_what_is_seen_of_the_hair(hairy: bool) -> None:
+    scene = paint(seed=4, yaw=15)
+    scalp = cv2.resize(scene.model.uv_mask("scalp"), (SIZE, SIZE))[..., None]
+    face = face_texels(scene)
+    skin = np.median(scene.albedo[face], axis=0)
+    hair = np.array([0.02, 0.012, 0.008])
+    scene = repaint(scene, scene.albedo * (1 - scalp) + (hair if hairy else skin) * scalp)
+    texture = scene.texture()
+    unseen = (scalp[..., 0] > 0.99) & (texture.coverage < 0.02)
+    found = np.median(from_srgb(texture.image[unseen] / 255.0), axis=0)
+    expected = hair if hairy else skin
+    assert unseen.sum() > 10_000
+    np.testing.assert_allclose(np.log(found), np.log(expected), atol=0.5 if hairy else 0.3)
+
+
 def test_outputs_and_refusals() -> None:
     scene = paint(seed=1, pixels=200)
     texture = scene.texture()

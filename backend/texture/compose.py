@@ -63,7 +63,7 @@ def paint_ground(
     skin = np.where(on_skin, skin, base[covered])
     cover = np.clip(scalp * hair.amount + field[:, 6:7], 0, 1) * on_skin
     # Strands part at the hairline, and break up what would look like a cap.
-    cover = smoothstep(0.2, 0.8, cover + strands * cover * (1 - cover))
+    cover = smoothstep(0.15, 0.85, cover + 1.5 * strands * cover * (1 - cover))
     layer = np.zeros_like(base)
     layer[covered] = (field[:, 3:6] + _STRAND_CONTRAST * strands - skin) * cover
     base[covered] = skin + field[:, 7:10]

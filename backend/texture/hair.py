@@ -21,7 +21,7 @@ from .trust import Trust, log_linear, photo_weight
 from .view import View
 
 #: How much of the scalp that is seen must not look like skin: between, the hair is thin.
-_THIN, _FULL = 0.05, 0.3
+_THIN, _FULL = 0.05, 0.2
 #: Strength of the hair when the picture ends below it.
 _UNSEEN = 0.85
 #: Edges over which a hairline that is seen pulls the unseen one along.
@@ -51,8 +51,10 @@ def find_hair(model: FaceModel, layout: Layout, view: View, trust: Trust) -> Hai
         regions.scalp, 1 - smoothstep(-0.5, -0.2, apart)
     )
     hairy = seen * regions.hairable * smoothstep(0.5, 0.9, unlike)
-    amount = _amount(model, layout, view, trust)
-    middle = _hair_colour(model, layout, view, trust)
+    fields = np.column_stack([regions.scalp, regions.hairable, regions.core, trust.correction])
+    in_view = interpolate(view.raster, model.faces, fields)
+    amount = _amount(view, trust, in_view)
+    middle = _hair_colour(view, trust, in_view)
     spread = np.clip(colour - middle, -0.3, 0.3) + middle
     tint = diffuse(layout.edges, spread, hairy, middle, model.symmetry)
     # Seen hair below the hairline and seen skin above it move the hairline around them.
@@ -63,25 +65,29 @@ def find_hair(model: FaceModel, layout: Layout, view: View, trust: Trust) -> Hai
     return Hair(cover.astype(np.float32), tint.astype(np.float32), amount)
 
 
-def _hair_colour(model: FaceModel, layout: Layout, view: View, trust: Trust) -> NDArray:
+def _hair_colour(view: View, trust: Trust, seen: Float) -> NDArray:
     """(3,) log colour: the median of what is not skin on the scalp and just outside the head."""
-    regions = layout.regions
-    fields = np.column_stack([regions.scalp, regions.hairable, regions.core])
-    seen = interpolate(view.raster, model.faces, fields)
-    inside = (seen[..., 1] > 0.6) & (trust.like < 0.2) & (trust.outline > 0.2)
-    width = max(3, round(0.12 * view.face_size))
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * width + 1, 2 * width + 1))
-    near_scalp = cv2.dilate((seen[..., 0] > 0.3).astype(np.uint8), kernel) > 0
-    ring = near_scalp & ~view.raster.mask & view.inside
+    # Highlights are unlike skin too, but brighter: hair that is brighter than its skin is left
+    # to the ring outside the head.
+    darker = (trust.ratio - seen[..., 3:]).mean(axis=2) < -0.25
+    inside = (seen[..., 1] > 0.6) & (trust.like < 0.2) & (trust.outline > 0.2) & darker
+    ring = _around_scalp(view, seen, 0.0, 0.12)
     # Outside the head there is no surface to divide the light out of: take the face's mean.
     core = (seen[..., 2] > 0.5) & view.raster.mask
     observed = log_linear(view.small_photo)
     shading = (observed - trust.flat)[core].mean(axis=0) if core.any() else np.zeros(3)
-    sure = inside & (trust.like < 0.05) & (trust.outline > 0.5)
-    if sure.sum() > 0.02 * view.face_size**2:
-        found = trust.flat[sure]
-    else:
-        found = np.concatenate([trust.flat[inside], observed[ring] - shading])
+    found, around = trust.flat[inside], observed[ring]
+    beyond = observed[_around_scalp(view, seen, 0.2, 0.3)]
+    if len(beyond):
+        # Where hair lies close to the skull the ring is background, like what is further out;
+        # long hair reaches further out too, but then it is as dark as the hairline's darkest.
+        kept = np.abs(around - np.median(beyond, axis=0)).max(axis=1) > 0.35
+        if len(found) > 20:
+            strand = np.quantile(found, 0.1, axis=0) + shading
+            kept |= np.abs(around - strand).max(axis=1) < 0.8
+        around = around[kept]
+    if len(found) < 0.06 * view.face_size**2:
+        found = np.concatenate([found, around - shading])
     if len(found) < 0.004 * view.face_size**2:
         return trust.dark
     colour = np.median(found, axis=0)
@@ -89,12 +95,28 @@ def _hair_colour(model: FaceModel, layout: Layout, view: View, trust: Trust) -> 
     return np.clip(colour, colour[1] - _MOST_CHROMA, colour[1] + _MOST_CHROMA)
 
 
-def _amount(model: FaceModel, layout: Layout, view: View, trust: Trust) -> float:
-    """0 bald .. 1 covered, from the pixels on which the model's scalp falls."""
-    scalp = interpolate(view.raster, model.faces, layout.regions.scalp[:, None])[..., 0]
+def _amount(view: View, trust: Trust, seen: Float) -> float:
+    """0 bald .. 1 covered, from the pixels on the model's scalp and from those just around it."""
     # The outermost pixels may be background; a little in from there, hair or bald skin.
-    top = (scalp > 0.5) & (trust.outline > 0.1)
+    top = (seen[..., 0] > 0.5) & (trust.outline > 0.1)
     if top.sum() < 0.003 * view.face_size**2:
         return _UNSEEN
     share = float(1 - trust.like[top].mean())
-    return float(smoothstep(_THIN, _FULL, np.array(share)))
+    amount = float(smoothstep(_THIN, _FULL, np.array(share)))
+    # Hair stands out from the skull: around a bald head lies the same as further away.
+    observed = log_linear(view.small_photo)
+    near, far = (observed[_around_scalp(view, seen, *reach)] for reach in ((0.0, 0.08), (0.2, 0.3)))
+    enough = 0.004 * view.face_size**2
+    if min(len(near), len(far)) > enough:
+        step = np.abs(np.median(near, axis=0) - np.median(far, axis=0)).max()
+        amount = max(amount, _UNSEEN * float(smoothstep(0.25, 0.6, step)))
+    return amount
+
+
+def _around_scalp(view: View, seen: Float, low: float, high: float) -> NDArray[np.bool_]:
+    """(h, w) True outside the head, ``low`` to ``high`` faces away from the scalp's pixels."""
+    scalp = (seen[..., 0] > 0.3).astype(np.uint8)
+    if not scalp.any():
+        return np.zeros(scalp.shape, bool)
+    away = cv2.distanceTransform(1 - scalp, cv2.DIST_L2, 5) / view.face_size
+    return (away > low) & (away <= high) & ~view.raster.mask & view.inside
