@@ -76,21 +76,26 @@ def _hair_colour(view: View, trust: Trust, seen: Float) -> NDArray:
     core = (seen[..., 2] > 0.5) & view.raster.mask
     observed = log_linear(view.small_photo)
     shading = (observed - trust.flat)[core].mean(axis=0) if core.any() else np.zeros(3)
-    found, around = trust.flat[inside], observed[ring]
-    beyond = observed[_around_scalp(view, seen, 0.2, 0.3)]
+    found, around = trust.flat[inside], observed[ring] - shading
+    few = 0.004 * view.face_size**2
+    beyond = observed[_around_scalp(view, seen, 0.2, 0.3)] - shading
     if len(beyond):
         # Where hair lies close to the skull the ring is background, like what is further out;
-        # long hair reaches further out too, but then it is as dark as the hairline's darkest.
+        # long hair reaches further out too, but then it is no brighter than the hairline's.
         kept = np.abs(around - np.median(beyond, axis=0)).max(axis=1) > 0.35
-        if len(found) > 20:
-            strand = np.quantile(found, 0.1, axis=0) + shading
-            kept |= np.abs(around - strand).max(axis=1) < 0.8
+        if len(found) > few:
+            kept |= (around - np.quantile(found, 0.1, axis=0)).max(axis=1) < 0.5
         around = around[kept]
-    if len(found) < 0.06 * view.face_size**2:
-        found = np.concatenate([found, around - shading])
-    if len(found) < 0.004 * view.face_size**2:
+    if len(found) <= few and len(around) <= few:
         return trust.dark
-    colour = np.median(found, axis=0)
+    if len(found) <= few:
+        colour = np.median(around, axis=0)
+    else:
+        # Skin shines through at the hairline, so the darker part is nearer to the hair's colour.
+        colour = np.quantile(found, 0.35, axis=0)
+        if len(around) > 0.05 * view.face_size**2:
+            out = np.clip(np.median(around, axis=0), colour - 1.4, colour + 0.8)
+            colour = (colour + out) / 2
     # Underexposed hair loses blue altogether, which would paint the scalp blood red.
     return np.clip(colour, colour[1] - _MOST_CHROMA, colour[1] + _MOST_CHROMA)
 
