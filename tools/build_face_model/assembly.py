@@ -1,0 +1,222 @@
+"""Joins the steps into one model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import gaussian_process
+from . import identity as identity_space
+from .albedo import AlbedoModel, build_albedo
+from .expression import build_expressions, expression_names
+from .head_mesh import MATERIALS, HeadReducer, HeadTopology, build_topology
+from .landmarks import Landmarks, find_anatomy, place_landmarks
+from .lip_seal import LipSeal
+from .raster import TexelMap, rasterise
+from .regions import MASK_NAMES, Anatomy, SurfacePoints, region_masks, smooth_step
+from .source_data import SourceData
+from .uv_layout import UvLayout, build_uv, classify_islands
+
+PRINCIPAL_COMPONENTS = 104
+SMOOTH_COMPONENTS = 40
+TEXTURE_SIZE = 512
+TRAGUS_SOURCE_VERTEX = 12089
+"""Vertex of base.obj on the left tragus, in front of the ear canal."""
+
+
+@dataclass(frozen=True)
+class IdentitySpace:
+    """Components ordered by falling variance on the face.
+
+    Attributes:
+        basis: (K, V, 3) mm for N(0, 1) coefficients.
+        symmetric: (K,) bool, mirror symmetric (otherwise antisymmetric).
+        smooth: (K,) bool, from the Gaussian process (otherwise a principal component of the sampled heads).
+        sigma_mm: (K,) root-mean-square displacement of the face's vertices at coefficient 1.
+        variances: all variances of the sampled heads, falling, in the metric of the principal components.
+    """
+
+    basis: np.ndarray
+    symmetric: np.ndarray
+    smooth: np.ndarray
+    sigma_mm: np.ndarray
+    variances: np.ndarray
+
+
+@dataclass(frozen=True)
+class FaceModel:
+    """The finished model, before quantisation. Shapes as in the asset file (see ``docs/face_model.md``)."""
+
+    topology: HeadTopology
+    mean: np.ndarray
+    identity: IdentitySpace
+    expression_basis: np.ndarray
+    expression_names: tuple[str, ...]
+    layout: UvLayout
+    polygon_material: np.ndarray
+    vertex_masks: np.ndarray
+    uv_masks: np.ndarray
+    albedo: AlbedoModel
+    anatomy: Anatomy
+    landmarks: Landmarks
+    uv_overlaps: int
+
+
+@dataclass(frozen=True)
+class ShapeData:
+    """Mean head and aligned identity targets, in the model's frame."""
+
+    topology: HeadTopology
+    reducer: HeadReducer
+    island: np.ndarray
+    seal: LipSeal
+    mean: np.ndarray
+    fields: np.ndarray
+    target_paths: list[str]
+    target_weights: np.ndarray
+    face_weights: np.ndarray
+
+    def inside_mouth(self) -> np.ndarray:
+        """(V,) 1 for the vertices of the mouth bag."""
+        inside = np.zeros(len(self.mean))
+        inside[self.topology.polygons[self.island == "mouth"]] = 1.0
+        return inside
+
+
+def load_shapes(source: SourceData) -> ShapeData:
+    """Reads all identity targets onto the head, aligned on the face, with the origin between the ear canals."""
+    base = source.base_mesh
+    topology = build_topology(base)
+    drawn = identity_space.sample_targets(source)
+    targets = np.stack([source.target(path) for path in drawn.paths])
+    reference = base.vertices + np.tensordot(drawn.weights.mean(axis=0), targets, axes=1)
+    origin = reference[TRAGUS_SOURCE_VERTEX] * [0, 1, 1]
+    reducer = HeadReducer(base, topology, reference - origin)
+    head = reducer.reference_head()
+    mean = (head + identity_space.mirrored(head, topology.symmetry)) / 2
+    island = classify_islands(topology, base.uv, source.mask("inside-mouth"), mean)
+    seal = LipSeal(topology, island, mean)
+    mean = mean + seal.closing()
+    mean = (mean + identity_space.mirrored(mean, topology.symmetry)) / 2
+    fields = np.stack([reducer.displacement(target) for target in targets])
+    weights = face_weights(mean, topology)
+    fields = seal.sealed(identity_space.remove_rigid_motion(fields, mean, weights))
+    return ShapeData(topology, reducer, island, seal, mean, fields, drawn.paths, drawn.weights, weights)
+
+
+def face_weights(head: np.ndarray, topology: HeadTopology) -> np.ndarray:
+    """(V,) 1 on the front of the face's outer surface, falling to 0 at about 95 mm from the nose tip."""
+    anatomy = find_anatomy(head, topology)
+    distance = np.linalg.norm(head - anatomy.nose_tip, axis=1)
+    front = smooth_step(head[:, 2] - anatomy.eye_centers[0, 2], -60, -40)
+    return np.where(topology.part == "skin", smooth_step(distance, 97, 83) * front, 0.0)
+
+
+def build_model(source: SourceData) -> FaceModel:
+    """Runs every step of the build."""
+    shapes = load_shapes(source)
+    topology, mean = shapes.topology, shapes.mean
+    identity = build_identity(shapes)
+    landmarks = place_landmarks(mean, topology, shapes.island)
+    expressions = build_expressions(source, shapes.reducer, topology, mean, landmarks)
+    anatomy = find_anatomy(mean, topology)
+    layout = build_uv(topology, shapes.island, mean, source.base_mesh.uv, texel_density(mean, anatomy))
+    texels = rasterise(layout.uv, layout.polygons, TEXTURE_SIZE)
+    source_masks = {name: source.mask(name) for name in ("lips", "eyelids", "ears")}
+    texel_points = points_at_texels(texels, topology, layout, mean, source.base_mesh.uv)
+    texel_masks = region_masks(texel_points, anatomy, source_masks)
+    vertex_masks = region_masks(
+        points_at_vertices(topology, layout, mean, source.base_mesh.uv), anatomy, source_masks
+    )
+    covered = texels.polygon >= 0
+    uv_masks = np.zeros((len(MASK_NAMES), TEXTURE_SIZE, TEXTURE_SIZE))
+    for plane, name in zip(uv_masks, MASK_NAMES, strict=True):
+        plane[covered] = texel_masks[name]
+    return FaceModel(
+        topology=topology,
+        mean=mean,
+        identity=identity,
+        expression_basis=expressions,
+        expression_names=expression_names(),
+        layout=layout,
+        polygon_material=material_of(topology, layout),
+        vertex_masks=np.stack([vertex_masks[name] for name in MASK_NAMES]),
+        uv_masks=uv_masks,
+        albedo=build_albedo(texel_points, texel_masks, anatomy, covered),
+        anatomy=anatomy,
+        landmarks=landmarks,
+        uv_overlaps=texels.overlaps,
+    )
+
+
+def build_identity(shapes: ShapeData) -> IdentitySpace:
+    """Principal components of sampled heads, and what a Gaussian process adds to them."""
+    skin = np.where(shapes.topology.part == "skin", identity_space.OUTSIDE_FACE_WEIGHT, 0.0)
+    metric = np.maximum(shapes.face_weights, skin)
+    principal, symmetric, variances = identity_space.principal_components(
+        shapes.fields, shapes.target_weights, metric, shapes.topology.symmetry, PRINCIPAL_COMPONENTS
+    )
+    smooth, smooth_symmetric = gaussian_process.smooth_fields(
+        shapes.mean, shapes.topology, shapes.face_weights, shapes.inside_mouth()
+    )
+    smooth = shapes.seal.sealed(smooth)
+    extra, extra_symmetric = gaussian_process.residual_components(
+        smooth, smooth_symmetric, principal, metric, SMOOTH_COMPONENTS
+    )
+    basis = np.concatenate([principal, extra])
+    flags = np.concatenate([symmetric, extra_symmetric])
+    signs = np.where(flags, 1.0, -1.0)[:, None, None]  # exactly, where the metric was so only to a few micrometres
+    basis = (basis + signs * identity_space.mirrored(basis, shapes.topology.symmetry)) / 2
+    sigma = np.sqrt((basis[:, shapes.face_weights > 0.5] ** 2).sum(axis=2).mean(axis=1))
+    order = np.argsort(-np.round(sigma, 6), kind="stable")
+    from_process = np.repeat([False, True], [len(principal), len(extra)])
+    return IdentitySpace(basis[order], flags[order], from_process[order], sigma[order], variances)
+
+
+def texel_density(head: np.ndarray, anatomy: Anatomy) -> np.ndarray:
+    """(V,) wanted texels per millimetre: 1 on the face, under half of it behind."""
+    distance = np.linalg.norm((head - anatomy.nose_tip + [0, 0, 35]) * [1, 0.8, 1], axis=1)
+    return 0.42 + 0.58 / (1 + np.exp((distance - 88) / 9))
+
+
+def material_of(topology: HeadTopology, layout: UvLayout) -> np.ndarray:
+    """(F,) uint8 index into ``MATERIALS``; the eye sockets behind the lids count as skin."""
+    by_part = {"skin": "skin", "teeth_upper": "teeth", "teeth_lower": "teeth", "tongue": "tongue"}
+    names = [
+        "mouth" if island == "mouth" else by_part.get(part, "eye")
+        for part, island in zip(topology.polygon_part.tolist(), layout.island.tolist(), strict=True)
+    ]
+    return np.array([MATERIALS.index(name) for name in names], np.uint8)
+
+
+def points_at_texels(
+    texels: TexelMap, topology: HeadTopology, layout: UvLayout, head: np.ndarray, source_uv: np.ndarray
+) -> SurfacePoints:
+    """The surface points under the covered texels."""
+    polygon = texels.polygon[texels.polygon >= 0]
+    known = topology.source_uv_polygons[polygon, 0] >= 0
+    old_uv = texels.sample(source_uv, np.maximum(topology.source_uv_polygons, 0))
+    old_uv[~known] = np.nan
+    return SurfacePoints(
+        position=texels.sample(head, topology.polygons),
+        source_uv=old_uv,
+        island=layout.island[polygon],
+        part=topology.polygon_part[polygon],
+    )
+
+
+def points_at_vertices(
+    topology: HeadTopology, layout: UvLayout, head: np.ndarray, source_uv: np.ndarray
+) -> SurfacePoints:
+    """The vertices as surface points; one on a seam takes the outer skin's side of it."""
+    old_uv = np.full((len(head), 2), np.nan)
+    island = np.empty(len(head), layout.island.dtype)
+    outer_last = np.argsort(layout.island == "skin", kind="stable")
+    for row in outer_last:
+        vertices = topology.polygons[row]
+        island[vertices] = layout.island[row]
+        corners = topology.source_uv_polygons[row]
+        if corners[0] >= 0:
+            old_uv[vertices] = source_uv[corners]
+    return SurfacePoints(head, old_uv, island, topology.part)
