@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from reconstruct_face.backend.raster import (
     interpolate,
     occluded,

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 import pytest
-
 from reconstruct_face.backend.model import FaceModel, load_model
 from reconstruct_face.backend.raster import (
     Raster,

@@ -89,15 +89,9 @@ def build_texture(
     trust = judge(view, model, layout, log_albedo + log_shading, log_shading, grey)
     hair = find_hair(model, layout, view, trust)
     eyes = None if grey else eye_colours(model, layout, view, log_shading)
-    ground = paint_ground(
-        model,
-        layout,
-        model.albedo(light.albedo_coefficients),
-        trust.correction,
-        hair,
-        eyes,
-        log_shading if mode == "photo" else np.zeros_like(log_shading),
-    )
+    albedo = model.albedo(light.albedo_coefficients)
+    lit = log_shading if mode == "photo" else np.zeros_like(log_shading)
+    ground = paint_ground(model, layout, albedo, trust.correction, hair, eyes, lit)
     divided = log_shading if mode == "albedo" else None
     detail = project(model, layout, view, trust, ground, divided, grey)
     colours, coverage = compose(layout, ground, detail)

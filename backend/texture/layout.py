@@ -244,7 +244,7 @@ def _strands(size: int) -> Float:
         cv2.GaussianBlur(layer, (0, 0), sigmaX=across, sigmaY=along)
         for layer, (across, along) in zip(noise, scales, strict=True)
     ]
-    return sum(layer / layer.std() for layer in layers) / 4
+    return np.sum([layer / layer.std() for layer in layers], axis=0) / 4
 
 
 def _ears(model: FaceModel, height: float) -> Float:

@@ -71,9 +71,9 @@ def look(
     if landmarks2d is not None:
         window = _warp_to_landmarks(window, marks, _apply(matrix, np.asarray(landmarks2d)))
     small_scale = min(1.0, ANALYSIS_SIDE / max(window.shape[:2]))
-    small_size = tuple(max(1, round(s * small_scale)) for s in window.shape[1::-1])
-    offset = (small_scale - 1) / 2
-    to_small = np.array([[small_scale, 0, offset], [0, small_scale, offset], [0, 0, 1]])
+    height, width = window.shape[:2]
+    small_size = (max(1, round(width * small_scale)), max(1, round(height * small_scale)))
+    to_small = _scaling(small_scale)
     normals = vertex_normals(np.asarray(vertices, np.float64), model.faces)
     ray = -camera / np.linalg.norm(camera, axis=1, keepdims=True)
     facing = ((normals @ np.asarray(rotation).T) * ray).sum(axis=1)
@@ -93,6 +93,12 @@ def look(
         landmarks=small_marks.astype(np.float32),
         face_size=_face_size(small_marks),
     )
+
+
+def _scaling(scale: float) -> NDArray:
+    """(3, 3) pixels of a picture to those of the picture scaled, both counted from centres."""
+    offset = (scale - 1) / 2
+    return np.array([[scale, 0, offset], [0, scale, offset], [0, 0, 1]])
 
 
 def _face_size(marks: NDArray) -> float:
