@@ -7,6 +7,8 @@ import json
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -45,8 +47,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = _parser()
     args = parser.parse_args(argv)
     request = _request(args, parser)
-    signal.signal(signal.SIGTERM, _terminate)
-    with _Progress(args) as show:
+    with _Progress(args) as show, _terminating():
         outcomes: list[Outcome] = []
         status = 0
         try:
@@ -63,7 +64,9 @@ def main(argv: list[str] | None = None) -> int:
             return CANCELLED
     status = status or exit_status(outcomes)
     if args.json:
-        print(json.dumps(_document(args.out, outcomes, status, show.failure), indent=1))
+        document = _document(args.out, outcomes, status, show.failure)
+        document["peak_memory_mb"] = peak_memory_mb(request.needs_blender)
+        print(json.dumps(document, indent=1))
     return status
 
 
@@ -154,8 +157,18 @@ def _formats(text: str) -> tuple[str, ...]:
     return formats
 
 
-def _terminate(number: int, frame: Any) -> NoReturn:
-    raise SystemExit(TERMINATED)
+@contextmanager
+def _terminating() -> Iterator[None]:
+    """SIGTERM ends the program as Ctrl-C does: unfinished results are removed first."""
+
+    def end(number: int, frame: Any) -> NoReturn:
+        raise SystemExit(TERMINATED)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class _Progress:
@@ -228,7 +241,6 @@ def _document(
         "out": str(Path(out).absolute()),
         "exit_status": status,
         "photos": [_describe(outcome) for outcome in outcomes],
-        "peak_memory_mb": peak_memory_mb(),
     }
     if failure is not None:
         document["error"] = {"code": failure.code, "message": str(failure)}

@@ -28,7 +28,7 @@ GROUPS = (
 DETECTED = (255, 198, 64)
 FITTED = (64, 220, 255)
 _WIRE = np.array([235, 240, 245], np.float32)
-_WIRE_STRENGTH = 0.55
+_WIRE_STRENGTH = 0.45
 _WIRE_SAMPLES = 2
 _SUBPIXEL = 4  # bits
 
