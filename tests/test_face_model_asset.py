@@ -1,4 +1,5 @@
-"""The embedded face model: what a user of ``assets/face_model.npz`` may rely on. Reads the file itself, numpy only."""
+"""The embedded face model: what a user of ``assets/face_model.npz`` may rely on. Reads the file
+itself, numpy only."""
 
 from __future__ import annotations
 
@@ -14,18 +15,64 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 ASSET = ROOT / "assets" / "face_model.npz"
-ARKIT = """
-eyeBlinkLeft eyeLookDownLeft eyeLookInLeft eyeLookOutLeft eyeLookUpLeft eyeSquintLeft eyeWideLeft eyeBlinkRight
-eyeLookDownRight eyeLookInRight eyeLookOutRight eyeLookUpRight eyeSquintRight eyeWideRight jawForward jawLeft jawRight
-jawOpen mouthClose mouthFunnel mouthPucker mouthLeft mouthRight mouthSmileLeft mouthSmileRight mouthFrownLeft
-mouthFrownRight mouthDimpleLeft mouthDimpleRight mouthStretchLeft mouthStretchRight mouthRollLower mouthRollUpper
-mouthShrugLower mouthShrugUpper mouthPressLeft mouthPressRight mouthLowerDownLeft mouthLowerDownRight mouthUpperUpLeft
-mouthUpperUpRight browDownLeft browDownRight browInnerUp browOuterUpLeft browOuterUpRight cheekPuff cheekSquintLeft
-cheekSquintRight noseSneerLeft noseSneerRight tongueOut
-""".split()
+ARKIT = [
+    "eyeBlinkLeft",
+    "eyeLookDownLeft",
+    "eyeLookInLeft",
+    "eyeLookOutLeft",
+    "eyeLookUpLeft",
+    "eyeSquintLeft",
+    "eyeWideLeft",
+    "eyeBlinkRight",
+    "eyeLookDownRight",
+    "eyeLookInRight",
+    "eyeLookOutRight",
+    "eyeLookUpRight",
+    "eyeSquintRight",
+    "eyeWideRight",
+    "jawForward",
+    "jawLeft",
+    "jawRight",
+    "jawOpen",
+    "mouthClose",
+    "mouthFunnel",
+    "mouthPucker",
+    "mouthLeft",
+    "mouthRight",
+    "mouthSmileLeft",
+    "mouthSmileRight",
+    "mouthFrownLeft",
+    "mouthFrownRight",
+    "mouthDimpleLeft",
+    "mouthDimpleRight",
+    "mouthStretchLeft",
+    "mouthStretchRight",
+    "mouthRollLower",
+    "mouthRollUpper",
+    "mouthShrugLower",
+    "mouthShrugUpper",
+    "mouthPressLeft",
+    "mouthPressRight",
+    "mouthLowerDownLeft",
+    "mouthLowerDownRight",
+    "mouthUpperUpLeft",
+    "mouthUpperUpRight",
+    "browDownLeft",
+    "browDownRight",
+    "browInnerUp",
+    "browOuterUpLeft",
+    "browOuterUpRight",
+    "cheekPuff",
+    "cheekSquintLeft",
+    "cheekSquintRight",
+    "noseSneerLeft",
+    "noseSneerRight",
+    "tongueOut",
+]
 IBUG_MIRROR = [
-    *range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, 35, 34, 33, 32, 31, 45, 44, 43, 42, 47, 46, 39, 38, 37, 36,
-    41, 40, 54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65,
+    *range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, 35, 34, 33, 32, 31, 45, 44, 43, 42, 47,
+    46, 39, 38, 37, 36, 41, 40, 54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60,
+    67, 66, 65,
 ]  # fmt: skip
 FLIP = np.array([-1.0, 1.0, 1.0])
 
@@ -63,7 +110,9 @@ def expression(model, header, name: str) -> np.ndarray:
 
 def landmark_positions(model, vertices: np.ndarray) -> np.ndarray:
     """(68, 3) exact landmark positions on a head."""
-    return np.einsum("nk,nkd->nd", model["landmarks68_barycentric"], vertices[model["landmarks68_triangles"]])
+    return np.einsum(
+        "nk,nkd->nd", model["landmarks68_barycentric"], vertices[model["landmarks68_triangles"]]
+    )
 
 
 def test_header_states_the_contract(header):
@@ -99,7 +148,10 @@ def test_shapes_and_types_agree(model, header):
     assert {name: (model[name].shape, str(model[name].dtype)) for name in expected} == expected
     assert components >= 100 and colours >= 10 and 4000 < count < 7000
     assert model["contour_candidates"].shape[0] == 17
-    assert all(np.isfinite(model[name].astype(float)).all() for name in ("mean", "identity_basis", "expression_basis"))
+    assert all(
+        np.isfinite(model[name].astype(float)).all()
+        for name in ("mean", "identity_basis", "expression_basis")
+    )
 
 
 def test_size_and_card():
@@ -129,7 +181,9 @@ def test_identity_modes_are_symmetric_or_antisymmetric(model):
 
 def test_mesh_is_manifold_with_the_neck_as_its_only_boundary_loop_on_the_skin(model, header):
     polygons = model["polygons"][np.isin(model["polygon_material"], (0, 4))]
-    directed = Counter((a, b) for q in polygons.tolist() for a, b in zip(q, q[1:] + q[:1], strict=True))
+    directed = Counter(
+        (a, b) for q in polygons.tolist() for a, b in zip(q, q[1:] + q[:1], strict=True)
+    )
     assert max(directed.values()) == 1
     boundary = {edge[0]: edge[1] for edge in directed if edge[::-1] not in directed}
     loop = [int(model["neck_loop"][0])]
@@ -216,7 +270,23 @@ def test_uv_of_the_skin_is_symmetric_and_the_face_gets_its_share(model, header):
 def test_masks_cover_what_they_name(model, header):
     masks = dict(zip(header["mask_names"], model["vertex_masks"], strict=True))
     assert header["mask_names"] == (
-        "skin lips brows lids sclera iris teeth tongue mouth ears neck scalp face nose beard".split()
+        [
+            "skin",
+            "lips",
+            "brows",
+            "lids",
+            "sclera",
+            "iris",
+            "teeth",
+            "tongue",
+            "mouth",
+            "ears",
+            "neck",
+            "scalp",
+            "face",
+            "nose",
+            "beard",
+        ]
     )
     assert all(mask.max() > 128 for mask in masks.values())
     eyes = np.concatenate([part(model, header, "eye_left"), part(model, header, "eye_right")])
@@ -233,10 +303,22 @@ def test_landmarks_are_symmetric_and_where_they_belong(model):
     assert np.abs(points[IBUG_MIRROR] * FLIP - points).max() < 0.02
     assert (model["symmetry"][model["landmarks68"]] == model["landmarks68"][IBUG_MIRROR]).all()
     assert np.abs(model["landmarks68_barycentric"].sum(axis=1) - 1).max() < 1e-4
-    assert (points[:8, 0] < 0).all() and points[36, 0] < points[39, 0] < 0 < points[42, 0] < points[45, 0]
-    assert points[19, 1] > points[37, 1] > points[41, 1] > points[30, 1] > points[51, 1] > points[57, 1] > points[8, 1]
+    assert (points[:8, 0] < 0).all() and points[36, 0] < points[39, 0] < 0 < points[42, 0] < points[
+        45, 0
+    ]
+    assert (
+        points[19, 1]
+        > points[37, 1]
+        > points[41, 1]
+        > points[30, 1]
+        > points[51, 1]
+        > points[57, 1]
+        > points[8, 1]
+    )
     off = np.linalg.norm(mean[model["landmarks68"]] - points, axis=1)
-    assert off[17:].max() < 5 and off.max() < 9  # the nearest vertex; the cheeks' quads are 10 mm wide
+    assert (
+        off[17:].max() < 5 and off.max() < 9
+    )  # the nearest vertex; the cheeks' quads are 10 mm wide
 
 
 def test_contour_candidates_are_strips_of_skin(model):
@@ -254,21 +336,32 @@ def test_arkit_names_come_first_and_are_exact(header):
 
 
 def test_left_is_the_subjects_left(model, header):
-    for name in (name for name in header["expression_names"] if name.endswith("Left") and name[:3] in ("eye", "bro")):
+    for name in (
+        name
+        for name in header["expression_names"]
+        if name.endswith("Left") and name[:3] in ("eye", "bro")
+    ):
         moved = np.linalg.norm(expression(model, header, name), axis=1)
         assert (moved * model["mean"][:, 0]).sum() / moved.sum() > 10, name
     assert expression(model, header, "jawLeft")[:, 0].sum() > 0
 
 
 def test_jaw_moves_lower_teeth_and_tongue_but_not_the_upper_teeth(model, header):
-    for name, axis, sign in (("jawOpen", 1, -1), ("jawLeft", 0, 1), ("jawRight", 0, -1), ("jawForward", 2, 1)):
+    for name, axis, sign in (
+        ("jawOpen", 1, -1),
+        ("jawLeft", 0, 1),
+        ("jawRight", 0, -1),
+        ("jawForward", 2, 1),
+    ):
         shape = expression(model, header, name)
         assert (shape[part(model, header, "teeth_lower"), axis].mean() * sign) > 1, name
         assert np.abs(shape[part(model, header, "teeth_upper")]).max() < 0.1, name
         assert (shape[part(model, header, "tongue"), axis].mean() * sign) > 0.5, name
 
 
-@pytest.mark.parametrize("action, axis, sign", [("Up", 1, 1), ("Down", 1, -1), ("In", 0, -1), ("Out", 0, 1)])
+@pytest.mark.parametrize(
+    "action, axis, sign", [("Up", 1, 1), ("Down", 1, -1), ("In", 0, -1), ("Out", 0, 1)]
+)
 @pytest.mark.parametrize("side", ["Left", "Right"])
 def test_gaze_turns_the_eyeball_on_its_sphere(model, header, action, axis, sign, side):
     vertices = part(model, header, f"eye_{side.lower()}")
@@ -284,7 +377,9 @@ def test_gaze_turns_the_eyeball_on_its_sphere(model, header, action, axis, sign,
     assert np.abs(expression(model, header, f"eyeLook{action}{side}")[other]).max() == 0
 
 
-@pytest.mark.parametrize("side, pairs", [("Right", ((37, 41), (38, 40))), ("Left", ((43, 47), (44, 46)))])
+@pytest.mark.parametrize(
+    "side, pairs", [("Right", ((37, 41), (38, 40))), ("Left", ((43, 47), (44, 46)))]
+)
 def test_blinking_closes_the_lids(model, header, side, pairs):
     open_eye = landmark_positions(model, model["mean"])
     closed = landmark_positions(model, model["mean"] + expression(model, header, f"eyeBlink{side}"))
@@ -294,8 +389,15 @@ def test_blinking_closes_the_lids(model, header, side, pairs):
 
 
 def test_random_heads_have_human_measures(model, header, random_heads):
-    points = np.einsum("nk,hnkd->hnd", model["landmarks68_barycentric"], random_heads[:, model["landmarks68_triangles"]])
-    eyes = [random_heads[:, part(model, header, name)].mean(axis=1) for name in ("eye_right", "eye_left")]
+    points = np.einsum(
+        "nk,hnkd->hnd",
+        model["landmarks68_barycentric"],
+        random_heads[:, model["landmarks68_triangles"]],
+    )
+    eyes = [
+        random_heads[:, part(model, header, name)].mean(axis=1)
+        for name in ("eye_right", "eye_left")
+    ]
     between_pupils = np.linalg.norm(eyes[0] - eyes[1], axis=1)
     height = random_heads[..., 1].max(axis=1) - points[:, 8, 1]
     width = np.linalg.norm(points[:, 1] - points[:, 15], axis=1)

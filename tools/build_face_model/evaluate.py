@@ -1,9 +1,12 @@
-"""How well the identity space fits faces it was not made from, with and without the Gaussian process.
+"""How well the identity space fits faces it was not made from, with and without the Gaussian
+process.
 
-Run with ``python -m tools.build_face_model.evaluate --wheel W``; prints a Markdown table for ``docs/face_model.md``.
+Run with ``python -m tools.build_face_model.evaluate --wheel W``; prints a Markdown table for
+``docs/face_model.md``.
 
-Two fifths of the sliders and one race at a time are withheld, the space is built from the rest, and random heads drawn
-from *all* targets are fitted to it by ridge regression (prior N(0, 1), noise 0.3 mm) on the face's vertices.
+Two fifths of the sliders and one race at a time are withheld, the space is built from the rest, and
+random heads drawn from *all* targets are fitted to it by ridge regression (prior N(0, 1), noise 0.3
+mm) on the face's vertices.
 """
 
 from __future__ import annotations
@@ -25,16 +28,24 @@ WITHHELD_SHARE = 0.4
 def withheld_targets(paths: list[str], race: str, rng: np.random.Generator) -> np.ndarray:
     """(T,) bool: targets of one race, and both ends and sides of a random share of the sliders."""
     stems = [Path(path).name.removesuffix(".target.gz") for path in paths]
-    groups = ["-".join(part for part in stem.split("-")[:-1] if part not in ("l", "r")) for stem in stems]
-    sliders = sorted({group for group, path in zip(groups, paths, strict=True) if "macrodetails" not in path})
+    groups = [
+        "-".join(part for part in stem.split("-")[:-1] if part not in ("l", "r")) for stem in stems
+    ]
+    sliders = sorted(
+        {group for group, path in zip(groups, paths, strict=True) if "macrodetails" not in path}
+    )
     dropped = set(rng.choice(sliders, int(WITHHELD_SHARE * len(sliders)), replace=False))
     return np.array(
-        [group in dropped or ("macrodetails" in path and race in path) for group, path in zip(groups, paths, strict=True)]
+        [
+            group in dropped or ("macrodetails" in path and race in path)
+            for group, path in zip(groups, paths, strict=True)
+        ]
     )
 
 
 def fit_error(basis: np.ndarray, heads: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """(N,) mean distance in mm over the face between heads (N, V, 3), as displacements, and their fits."""
+    """(N,) mean distance in mm over the face between heads (N, V, 3), as displacements, and their
+    fits."""
     face = weights > 0.5
     design = basis[:, face].reshape(len(basis), -1).T
     target = heads[:, face].reshape(len(heads), -1).T
@@ -43,7 +54,9 @@ def fit_error(basis: np.ndarray, heads: np.ndarray, weights: np.ndarray) -> np.n
     return np.linalg.norm(residual.T.reshape(len(heads), -1, 3), axis=2).mean(axis=1)
 
 
-def evaluate_split(shapes: ShapeData, withheld: np.ndarray, sizes: list[tuple[int, int]]) -> dict[tuple[int, int], float]:
+def evaluate_split(
+    shapes: ShapeData, withheld: np.ndarray, sizes: list[tuple[int, int]]
+) -> dict[tuple[int, int], float]:
     """Median error over heads for each (principal components, process components)."""
     weights = shapes.target_weights
     centred = weights - weights.mean(axis=0)
@@ -51,7 +64,11 @@ def evaluate_split(shapes: ShapeData, withheld: np.ndarray, sizes: list[tuple[in
     metric = np.maximum(shapes.face_weights, 1e-6)
     kept = ~withheld
     basis, _, _ = identity.principal_components(
-        shapes.fields[kept], weights[:, kept], metric, shapes.topology.symmetry, max(k for k, _ in sizes)
+        shapes.fields[kept],
+        weights[:, kept],
+        metric,
+        shapes.topology.symmetry,
+        max(k for k, _ in sizes),
     )
     smooth, flags = gaussian_process.smooth_fields(
         shapes.mean, shapes.topology, shapes.face_weights, shapes.inside_mouth()
@@ -74,9 +91,13 @@ def main() -> None:
     rng = np.random.default_rng(7)
     sizes = [(96, 0), (128, 0), (160, 0), (96, 32), (96, 64), (128, 32)]
     splits = [
-        evaluate_split(shapes, withheld_targets(shapes.target_paths, race, rng), sizes) for race in identity.RACES
+        evaluate_split(shapes, withheld_targets(shapes.target_paths, race, rng), sizes)
+        for race in identity.RACES
     ]
-    print("| principal components | process components | " + " | ".join(f"without {race}" for race in identity.RACES))
+    print(
+        "| principal components | process components | "
+        + " | ".join(f"without {race}" for race in identity.RACES)
+    )
     for size in [(0, 0), *sizes]:
         print(f"| {size[0]} | {size[1]} | " + " | ".join(f"{split[size]:.3f}" for split in splits))
 

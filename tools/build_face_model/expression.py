@@ -10,27 +10,73 @@ from .landmarks import Landmarks
 from .source_data import SourceData
 
 ARKIT_NAMES = (
-    "eyeBlinkLeft", "eyeLookDownLeft", "eyeLookInLeft", "eyeLookOutLeft", "eyeLookUpLeft", "eyeSquintLeft",
-    "eyeWideLeft", "eyeBlinkRight", "eyeLookDownRight", "eyeLookInRight", "eyeLookOutRight", "eyeLookUpRight",
-    "eyeSquintRight", "eyeWideRight", "jawForward", "jawLeft", "jawRight", "jawOpen", "mouthClose", "mouthFunnel",
-    "mouthPucker", "mouthLeft", "mouthRight", "mouthSmileLeft", "mouthSmileRight", "mouthFrownLeft",
-    "mouthFrownRight", "mouthDimpleLeft", "mouthDimpleRight", "mouthStretchLeft", "mouthStretchRight",
-    "mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper", "mouthPressLeft", "mouthPressRight",
-    "mouthLowerDownLeft", "mouthLowerDownRight", "mouthUpperUpLeft", "mouthUpperUpRight", "browDownLeft",
-    "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight", "cheekPuff", "cheekSquintLeft",
-    "cheekSquintRight", "noseSneerLeft", "noseSneerRight", "tongueOut",
-)  # fmt: skip
-"""ARKit's blend shape locations in the order of Apple's documentation; Left is the subject's left (x > 0)."""
+    "eyeBlinkLeft",
+    "eyeLookDownLeft",
+    "eyeLookInLeft",
+    "eyeLookOutLeft",
+    "eyeLookUpLeft",
+    "eyeSquintLeft",
+    "eyeWideLeft",
+    "eyeBlinkRight",
+    "eyeLookDownRight",
+    "eyeLookInRight",
+    "eyeLookOutRight",
+    "eyeLookUpRight",
+    "eyeSquintRight",
+    "eyeWideRight",
+    "jawForward",
+    "jawLeft",
+    "jawRight",
+    "jawOpen",
+    "mouthClose",
+    "mouthFunnel",
+    "mouthPucker",
+    "mouthLeft",
+    "mouthRight",
+    "mouthSmileLeft",
+    "mouthSmileRight",
+    "mouthFrownLeft",
+    "mouthFrownRight",
+    "mouthDimpleLeft",
+    "mouthDimpleRight",
+    "mouthStretchLeft",
+    "mouthStretchRight",
+    "mouthRollLower",
+    "mouthRollUpper",
+    "mouthShrugLower",
+    "mouthShrugUpper",
+    "mouthPressLeft",
+    "mouthPressRight",
+    "mouthLowerDownLeft",
+    "mouthLowerDownRight",
+    "mouthUpperUpLeft",
+    "mouthUpperUpRight",
+    "browDownLeft",
+    "browDownRight",
+    "browInnerUp",
+    "browOuterUpLeft",
+    "browOuterUpRight",
+    "cheekPuff",
+    "cheekSquintLeft",
+    "cheekSquintRight",
+    "noseSneerLeft",
+    "noseSneerRight",
+    "tongueOut",
+)
+"""ARKit's blend shape locations in the order of Apple's documentation; Left is the subject's left
+(x > 0)."""
 
 FACS_UNITS = {
     "nostrilDilateLeft": "nose-left-dilatation",
     "nostrilDilateRight": "nose-right-dilatation",
     "nostrilCompress": "nose-compression",
 }
-"""Name here -> MakeHuman expression unit, for actions ARKit has no shape for (FACS AU 38 and 39)."""
+"""Name here -> MakeHuman expression unit, for actions ARKit has no shape for (FACS AU 38 and
+39)."""
 
 GAZE_DEGREES = {"LookIn": 28.0, "LookOut": 28.0, "LookUp": 22.0, "LookDown": 25.0}
 """Rotation of the eyeball at weight 1. The source turns it by 10 to 15 degrees only."""
+
 
 def expression_names() -> tuple[str, ...]:
     """All shapes, ARKit's 52 first."""
@@ -53,7 +99,8 @@ def _gaze_rotation(name: str) -> np.ndarray:
 def turn_eyeball(shape: np.ndarray, name: str, head: np.ndarray, topology: HeadTopology) -> None:
     """Replaces the eyeball's displacement in ``shape`` (V, 3) by a rotation about its centre.
 
-    The straight path of a shape key ends on the sphere; half-way it dips 3 % of the radius below it.
+    The straight path of a shape key ends on the sphere; half-way it dips 3 % of the radius below
+    it.
     """
     vertices = topology.vertices_of("eye_left" if name.endswith("Left") else "eye_right")
     points = head[vertices]
@@ -62,26 +109,34 @@ def turn_eyeball(shape: np.ndarray, name: str, head: np.ndarray, topology: HeadT
 
 
 def fit_blink(shape: np.ndarray, name: str, head: np.ndarray, landmarks: Landmarks) -> None:
-    """Scales an ``eyeBlink...`` shape (V, 3) so that the upper lid's two landmarks come down to the lower lid's.
+    """Scales an ``eyeBlink...`` shape (V, 3) so that the upper lid's two landmarks come down to the
+    lower lid's.
 
-    The source moves them up to a third too far, which folds the lid over the cheek. The factor varies linearly along
-    the lid.
+    The source moves them up to a third too far, which folds the lid over the cheek. The factor
+    varies linearly along the lid.
     """
     pairs = ((43, 47), (44, 46)) if name.endswith("Left") else ((38, 40), (37, 41))
     position, motion = (
-        np.einsum("nk,nkd->nd", landmarks.barycentric, field[landmarks.triangles]) for field in (head, shape)
+        np.einsum("nk,nkd->nd", landmarks.barycentric, field[landmarks.triangles])
+        for field in (head, shape)
     )
     across, factors = [], []
     for upper, lower in pairs:
         across.append(abs(position[upper, 0] + position[lower, 0]) / 2)
-        factors.append((position[upper, 1] - position[lower, 1]) / (motion[lower, 1] - motion[upper, 1]))
+        factors.append(
+            (position[upper, 1] - position[lower, 1]) / (motion[lower, 1] - motion[upper, 1])
+        )
     slope = (factors[1] - factors[0]) / (across[1] - across[0])
     factor = factors[0] + slope * (np.abs(head[:, 0]) - across[0])
     shape *= np.clip(factor, min(factors) - 0.1, max(factors) + 0.1)[:, None]
 
 
 def build_expressions(
-    source: SourceData, reducer: HeadReducer, topology: HeadTopology, head: np.ndarray, landmarks: Landmarks
+    source: SourceData,
+    reducer: HeadReducer,
+    topology: HeadTopology,
+    head: np.ndarray,
+    landmarks: Landmarks,
 ) -> np.ndarray:
     """All shapes of :func:`expression_names`: (E, V, 3) float64 displacements in mm at weight 1."""
     eyes = np.isin(topology.part, ("eye_left", "eye_right"))

@@ -14,7 +14,8 @@ def eyeball_mesh(resolution: int = RESOLUTION) -> tuple[np.ndarray, np.ndarray]:
     The grid is equiangular (tangent spacing), so the quads keep nearly the same size.
 
     Returns:
-        (W, 3) float64 unit vectors, exactly symmetric about x = 0, and (6 * resolution^2, 4) int64 quads, outward.
+        (W, 3) float64 unit vectors, exactly symmetric about x = 0, and
+        (6 * resolution^2, 4) int64 quads, outward.
     """
     ticks = np.tan(np.linspace(-np.pi / 4, np.pi / 4, resolution + 1))
     ticks = (ticks - ticks[::-1]) / 2  # exactly antisymmetric
@@ -25,7 +26,9 @@ def eyeball_mesh(resolution: int = RESOLUTION) -> tuple[np.ndarray, np.ndarray]:
     corners = np.round(grid.reshape(-1, 3), 9)
     unique, index = np.unique(corners, axis=0, return_inverse=True)
     index = index.reshape(grid.shape[:3])
-    quads = np.stack([index[:, :-1, :-1], index[:, 1:, :-1], index[:, 1:, 1:], index[:, :-1, 1:]], axis=-1)
+    quads = np.stack(
+        [index[:, :-1, :-1], index[:, 1:, :-1], index[:, 1:, 1:], index[:, :-1, 1:]], axis=-1
+    )
     return unique / np.linalg.norm(unique, axis=1, keepdims=True), quads.reshape(-1, 4)
 
 

@@ -1,7 +1,8 @@
 """A smooth Gaussian process on the face, for shapes that the artists' targets miss.
 
-After Luethi, Gerig, Jud, Vetter 2017, "Gaussian Process Morphable Models": displacements with a covariance that only
-says "nearby points move alike", made low-rank. What the principal components express already is projected out.
+After Luethi, Gerig, Jud, Vetter 2017, "Gaussian Process Morphable Models": displacements with a
+covariance that only says "nearby points move alike", made low-rank. What the principal components
+express already is projected out.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ SCALES = ((45.0, 0.55), (20.0, 0.35))
 FUNCTIONS = 60
 """Eigenfunctions kept of each symmetry class."""
 EYE_RIGID, EYE_FREE = 1.25, 2.6
-"""Within 1.25 eye radii of an eye's centre the field is constant (eyeball and lids move as one), beyond 2.6 it is free."""
+"""Within 1.25 eye radii of an eye's centre the field is constant (eyeball and lids move as one),
+beyond 2.6 it is free."""
 
 
 def _kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -27,7 +29,8 @@ def _kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _evaluation_points(head: np.ndarray, topology: HeadTopology) -> np.ndarray:
-    """(V, 3) where the field is read for each vertex: space is shrunk about the eyes and each row of teeth."""
+    """(V, 3) where the field is read for each vertex: space is shrunk about the eyes and each row
+    of teeth."""
     points = head.copy()
     for part in ("eye_right", "eye_left"):
         eye = head[topology.vertices_of(part)]
@@ -45,7 +48,10 @@ def _evaluation_points(head: np.ndarray, topology: HeadTopology) -> np.ndarray:
 def _vertex_areas(head: np.ndarray, polygons: np.ndarray) -> np.ndarray:
     """(V,) a quarter of the area of the quads around each vertex."""
     corner = head[polygons]
-    area = np.linalg.norm(np.cross(corner[:, 2] - corner[:, 0], corner[:, 3] - corner[:, 1]), axis=1) / 2
+    area = (
+        np.linalg.norm(np.cross(corner[:, 2] - corner[:, 0], corner[:, 3] - corner[:, 1]), axis=1)
+        / 2
+    )
     total = np.zeros(len(head))
     for k in range(4):
         np.add.at(total, polygons[:, k], area / 4)
@@ -64,14 +70,17 @@ def smooth_fields(
         mouth: (V,) 1 inside the mouth, which has to follow the face around it.
 
     Returns:
-        fields (N, V, 3) mm for N(0, 1) coefficients, and (N,) bool whether each is mirror symmetric.
+        fields (N, V, 3) mm for N(0, 1) coefficients, and (N,) bool whether each is mirror
+        symmetric.
     """
     support = np.flatnonzero(face > 0)
     mirror = np.array([-1.0, 1.0, 1.0])
     points = _evaluation_points(head, topology)
     nodes = points[support]
     root = np.sqrt(_vertex_areas(head, topology.polygons)[support])
-    inside = np.isin(topology.part, ("eye_right", "eye_left", "teeth_upper", "teeth_lower", "tongue"))
+    inside = np.isin(
+        topology.part, ("eye_right", "eye_left", "teeth_upper", "teeth_lower", "tongue")
+    )
     fade = np.maximum(face, inside | (np.linalg.norm(points - head, axis=1) > 0))
     fade = np.maximum(fade, mouth)
     scalar = {}
@@ -83,7 +92,9 @@ def smooth_fields(
         scalar[sign] = fade[:, None] * (cross @ (root[:, None] * vectors / np.sqrt(values)))
     fields, flags = [], []
     for symmetric in (True, False):
-        for axis in range(3):  # x flips under mirroring, so a symmetric field has an odd x and even y and z
+        for axis in range(
+            3
+        ):  # x flips under mirroring, so a symmetric field has an odd x and even y and z
             odd = (axis == 0) == symmetric
             part = np.zeros((FUNCTIONS, len(head), 3))
             part[:, :, axis] = scalar[-1.0 if odd else 1.0].T

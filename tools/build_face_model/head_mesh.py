@@ -1,4 +1,5 @@
-"""The topology of the head: cut from the body, with new eyeballs, reduced to the vertices it needs."""
+"""The topology of the head: cut from the body, with new eyeballs, reduced to the vertices it
+needs."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from .source_data import BaseMesh
 
 MATERIALS = ("skin", "eye", "teeth", "tongue", "mouth")
 NECK_SEED = 857
-"""A vertex at the nape on the edge loop where the neck is cut: above the shoulders, 4 cm of throat below the chin."""
+"""A vertex at the nape on the edge loop where the neck is cut: above the shoulders, 4 cm of throat
+below the chin."""
 CROWN_SEED = 5368
 """Any vertex of the head above the cut."""
 PARTS = {
@@ -30,7 +32,8 @@ PARTS = {
 class HeadTopology:
     """Everything about the mesh that does not depend on a person's shape.
 
-    Vertices come in the order of ``base.obj`` (skin with mouth bag, teeth, tongue) with the two eyeballs last.
+    Vertices come in the order of ``base.obj`` (skin with mouth bag, teeth, tongue) with the two
+    eyeballs last.
 
     Attributes:
         source_index: (V,) vertex of base.obj; -1 for the new eyeballs.
@@ -60,7 +63,8 @@ class HeadTopology:
 
 
 def edge_loop(polygons: np.ndarray, start: int, second: int) -> list[int]:
-    """Follows the edge loop through an edge of a quad mesh: at each 4-valent vertex straight on, until it closes."""
+    """Follows the edge loop through an edge of a quad mesh: at each 4-valent vertex straight on,
+    until it closes."""
     neighbours: dict[int, set[int]] = defaultdict(set)
     quads_of_edge: dict[frozenset[int], list[int]] = defaultdict(list)
     for number, quad in enumerate(polygons.tolist()):
@@ -71,17 +75,24 @@ def edge_loop(polygons: np.ndarray, start: int, second: int) -> list[int]:
     loop = [start, second]
     while True:
         before, here = loop[-2:]
-        beside = {vertex for number in quads_of_edge[frozenset((before, here))] for vertex in polygons[number].tolist()}
+        beside = {
+            vertex
+            for number in quads_of_edge[frozenset((before, here))]
+            for vertex in polygons[number].tolist()
+        }
         ahead = [vertex for vertex in neighbours[here] if vertex not in beside]
         if len(neighbours[here]) != 4 or len(ahead) != 1:
-            raise ValueError(f"the edge loop from vertex {start} does not close: irregular vertex {here}")
+            raise ValueError(
+                f"the edge loop from vertex {start} does not close: irregular vertex {here}"
+            )
         if ahead[0] == start:
             return loop
         loop.append(ahead[0])
 
 
 def _flood(polygons: np.ndarray, seed: int, barrier: set[int]) -> set[int]:
-    """Vertices reached from ``seed`` over edges without crossing ``barrier`` (which is included)."""
+    """Vertices reached from ``seed`` over edges without crossing ``barrier`` (which is
+    included)."""
     neighbours: dict[int, set[int]] = defaultdict(set)
     for quad in polygons.tolist():
         for a, b in zip(quad, quad[1:] + quad[:1], strict=True):
@@ -97,7 +108,8 @@ def _flood(polygons: np.ndarray, seed: int, barrier: set[int]) -> set[int]:
 
 
 def mirror_map(points: np.ndarray, tolerance: float = 0.05) -> np.ndarray:
-    """For points (N, 3) symmetric about x = 0: the index of each one's mirror image, as an involution."""
+    """For points (N, 3) symmetric about x = 0: the index of each one's mirror image, as an
+    involution."""
     distance, index = cKDTree(points).query(points * [-1, 1, 1])
     if distance.max() > tolerance or (index[index] != np.arange(len(points))).any():
         raise ValueError(f"the mesh is not symmetric about x = 0 (worst {distance.max():.3f} mm)")
@@ -105,7 +117,8 @@ def mirror_map(points: np.ndarray, tolerance: float = 0.05) -> np.ndarray:
 
 
 def build_topology(base: BaseMesh) -> HeadTopology:
-    """Cuts the head off the body at the neck loop and joins teeth, tongue and two new eyeballs to it."""
+    """Cuts the head off the body at the neck loop and joins teeth, tongue and two new eyeballs to
+    it."""
     body = base.polygons[base.groups == "body"]
     sideways = next(
         vertex
@@ -117,8 +130,17 @@ def build_topology(base: BaseMesh) -> HeadTopology:
     head = _flood(body, CROWN_SEED, set(loop))
 
     kept_rows, kept_part = [], []
-    for row, (group, quad) in enumerate(zip(base.groups.tolist(), base.polygons.tolist(), strict=True)):
-        part = next((name for name, source in PARTS.items() if source == group and not name.startswith("eye")), None)
+    for row, (group, quad) in enumerate(
+        zip(base.groups.tolist(), base.polygons.tolist(), strict=True)
+    ):
+        part = next(
+            (
+                name
+                for name, source in PARTS.items()
+                if source == group and not name.startswith("eye")
+            ),
+            None,
+        )
         if group == "body" and head.issuperset(quad):
             part = "skin"
         if part:
@@ -139,13 +161,17 @@ def build_topology(base: BaseMesh) -> HeadTopology:
     eye_parts = ("eye_right", "eye_left")
     return HeadTopology(
         source_index=np.concatenate([source_index, np.full(2 * eye_count, -1)]).astype(np.int32),
-        polygons=np.concatenate([lookup[polygons], eye_quads + count, eye_quads + count + eye_count]).astype(np.int32),
+        polygons=np.concatenate(
+            [lookup[polygons], eye_quads + count, eye_quads + count + eye_count]
+        ).astype(np.int32),
         part=np.concatenate([part, np.repeat(eye_parts, eye_count)]),
         polygon_part=np.concatenate([kept_part, np.repeat(eye_parts, len(eye_quads))]),
         source_uv_polygons=np.concatenate(
             [base.uv_polygons[kept_rows], np.full((2 * len(eye_quads), 4), -1)]
         ).astype(np.int32),
-        symmetry=np.concatenate([symmetry, eye_mirror + count + eye_count, eye_mirror + count]).astype(np.int32),
+        symmetry=np.concatenate(
+            [symmetry, eye_mirror + count + eye_count, eye_mirror + count]
+        ).astype(np.int32),
         neck_loop=lookup[loop].astype(np.int32),
         eye_template=eye_template,
         eye_quads=eye_quads,
@@ -153,7 +179,8 @@ def build_topology(base: BaseMesh) -> HeadTopology:
 
 
 def _shrink_teeth(teeth: np.ndarray, biting_edge: int) -> np.ndarray:
-    """Shortens a row of teeth (N, 3) towards its biting edge (+1 top, -1 bottom) and draws it in from lips and cheeks.
+    """Shortens a row of teeth (N, 3) towards its biting edge (+1 top, -1 bottom) and draws it in
+    from lips and cheeks.
 
     The source's bands reach through the mouth bag, and the chin of many heads, once the jaw opens.
     """
@@ -166,14 +193,17 @@ def _shrink_teeth(teeth: np.ndarray, biting_edge: int) -> np.ndarray:
 class HeadReducer:
     """Carries positions or displacements of the whole base mesh over to the head's own vertices.
 
-    Linear, so it serves shapes and targets alike. Teeth follow the affine motion and eyeballs the translation and
-    uniform scale that fit the source best: the targets' own deformation of them would make them lumpy.
+    Linear, so it serves shapes and targets alike. Teeth follow the affine motion and eyeballs the
+    translation and uniform scale that fit the source best: the targets' own deformation of them
+    would make them lumpy.
     """
 
     def __init__(self, base: BaseMesh, topology: HeadTopology, reference: np.ndarray) -> None:
         """``reference``: (N, 3) mm, the whole body mesh about which displacements are taken."""
         self._topology = topology
-        self._groups = {part: np.unique(base.polygons[base.groups == group]) for part, group in PARTS.items()}
+        self._groups = {
+            part: np.unique(base.polygons[base.groups == group]) for part, group in PARTS.items()
+        }
         self._reference = reference
         self.eye_centers = np.zeros((2, 3))
         radii = []
@@ -186,7 +216,9 @@ class HeadReducer:
         """(V, 3) mm: the head's vertices at the reference shape."""
         head = self._take(self._reference)
         for part, center in zip(("eye_right", "eye_left"), self.eye_centers, strict=True):
-            head[self._topology.vertices_of(part)] = center + self.eye_radius * self._topology.eye_template
+            head[self._topology.vertices_of(part)] = (
+                center + self.eye_radius * self._topology.eye_template
+            )
         for part, biting_edge in (("teeth_upper", -1), ("teeth_lower", 1)):
             rows = self._topology.vertices_of(part)
             head[rows] = _shrink_teeth(head[rows], biting_edge)
@@ -206,7 +238,8 @@ class HeadReducer:
         return head
 
     def _eye_motion(self, points: np.ndarray, moved: np.ndarray) -> np.ndarray:
-        """Translation and uniform scale fitted to the source eyeball's motion, applied to the new eyeball."""
+        """Translation and uniform scale fitted to the source eyeball's motion, applied to the new
+        eyeball."""
         shift = moved.mean(axis=0)
         centred = points - points.mean(axis=0)
         scale = (centred * (moved - shift)).sum() / (centred**2).sum()

@@ -1,8 +1,10 @@
-"""The identity space: principal components of plausible heads mixed from MakeHuman's modelling targets.
+"""The identity space: principal components of plausible heads mixed from MakeHuman's modelling
+targets.
 
-A head is linear in the weights of the targets, so no head is ever sampled: only target weights are, thousands of them,
-and the principal components follow exactly from their covariance. Mirrored twins of all samples are included by
-splitting every target into its symmetric and antisymmetric half, so each component is one or the other.
+A head is linear in the weights of the targets, so no head is ever sampled: only target weights are,
+thousands of them, and the principal components follow exactly from their covariance. Mirrored twins
+of all samples are included by splitting every target into its symmetric and antisymmetric half, so
+each component is one or the other.
 """
 
 from __future__ import annotations
@@ -44,7 +46,8 @@ SLIDER_SIGMA = {
 }
 """Exceptions for sliders that leave the human range sooner."""
 SIDE_JITTER = 0.05
-"""Standard deviation of the difference of a left or right slider from the value both sides share."""
+"""Standard deviation of the difference of a left or right slider from the value both sides
+share."""
 SLIDER_LIMIT = 0.8
 CHILD_SHARE = 0.012
 OUTSIDE_FACE_WEIGHT = 0.15
@@ -75,7 +78,8 @@ class LinearModel:
 
 
 def _macro_targets(rng: np.random.Generator, count: int) -> TargetSet:
-    """Race, gender, age, muscle and weight: products of barycentric weights, as the modelling program mixes them."""
+    """Race, gender, age, muscle and weight: products of barycentric weights, as the modelling
+    program mixes them."""
     race = rng.dirichlet([0.7, 0.7, 0.7], count)
     male = rng.beta(0.5, 0.5, count)
     gender = np.stack([1 - male, male], axis=1)
@@ -91,7 +95,9 @@ def _macro_targets(rng: np.random.Generator, count: int) -> TargetSet:
         for a, age_name in enumerate(AGES):
             both = gender[:, g] * age[:, a]
             for r, race_name in enumerate(RACES):
-                paths.append(f"mpfb2/targets/macrodetails/{race_name}-{gender_name}-{age_name}.target.gz")
+                paths.append(
+                    f"mpfb2/targets/macrodetails/{race_name}-{gender_name}-{age_name}.target.gz"
+                )
                 columns.append(both * race[:, r])
             for m, muscle_name in enumerate(LEVELS):
                 for w, weight_name in enumerate(LEVELS):
@@ -102,7 +108,8 @@ def _macro_targets(rng: np.random.Generator, count: int) -> TargetSet:
 
 
 def _slider_targets(rng: np.random.Generator, count: int, modifiers: list[Modifier]) -> TargetSet:
-    """Independent normal sliders; left and right ones of the same name share their value but for a small jitter."""
+    """Independent normal sliders; left and right ones of the same name share their value but for a
+    small jitter."""
     shared: dict[str, np.ndarray] = {}
     paths, columns = [], []
     for modifier in modifiers:
@@ -126,11 +133,14 @@ def sample_targets(source: SourceData, count: int = SAMPLES, seed: int = SEED) -
     modifiers = [m for section in sorted(SECTION_SIGMA) for m in source.modifiers(section)]
     modifiers = [m for m in modifiers if not m.name.startswith("asymm-")]  # breast and trunk
     macro, sliders = _macro_targets(rng, count), _slider_targets(rng, count, modifiers)
-    return TargetSet(macro.paths + sliders.paths, np.concatenate([macro.weights, sliders.weights], axis=1))
+    return TargetSet(
+        macro.paths + sliders.paths, np.concatenate([macro.weights, sliders.weights], axis=1)
+    )
 
 
 def remove_rigid_motion(fields: np.ndarray, points: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Takes the best rotation and translation (linearised) out of displacement fields; size differences stay.
+    """Takes the best rotation and translation (linearised) out of displacement fields; size
+    differences stay.
 
     Args:
         fields: (T, V, 3) displacements.
@@ -144,11 +154,20 @@ def remove_rigid_motion(fields: np.ndarray, points: np.ndarray, weights: np.ndar
     x, y, z = centred.T
     zero, one = np.zeros_like(x), np.ones_like(x)
     motions = np.array(
-        [[zero, -z, y], [z, zero, -x], [-y, x, zero], [one, zero, zero], [zero, one, zero], [zero, zero, one]]
+        [
+            [zero, -z, y],
+            [z, zero, -x],
+            [-y, x, zero],
+            [one, zero, zero],
+            [zero, one, zero],
+            [zero, zero, one],
+        ]
     ).transpose(0, 2, 1)  # (6, V, 3): rotations about the three axes, translations along them
     flat = motions.reshape(6, -1)
     weighted = flat * np.repeat(weights, 3)
-    motion_of = np.linalg.solve(weighted @ flat.T, weighted @ fields.reshape(len(fields), -1).T)  # (6, T)
+    motion_of = np.linalg.solve(
+        weighted @ flat.T, weighted @ fields.reshape(len(fields), -1).T
+    )  # (6, T)
     return fields - np.einsum("mt,mvd->tvd", motion_of, motions)
 
 
@@ -170,8 +189,8 @@ def principal_components(
         count: components to keep.
 
     Returns:
-        basis (K, V, 3) for N(0, 1) coefficients, by falling variance; symmetric (K,) bool; all variances (2T,) in the
-        metric, falling.
+        basis (K, V, 3) for N(0, 1) coefficients, by falling variance; symmetric (K,) bool; all
+        variances (2T,) in the metric, falling.
     """
     covariance = np.cov(weights, rowvar=False)
     values, vectors = np.linalg.eigh(covariance)
@@ -193,9 +212,11 @@ def principal_components(
 
 
 def fix_signs(basis: np.ndarray) -> np.ndarray:
-    """Makes the largest entry of each component positive: eigenvectors come with arbitrary signs."""
+    """Makes the largest entry of each component positive: eigenvectors come with arbitrary
+    signs."""
     flat = basis.reshape(len(basis), -1)
-    # The largest entry has a mirror twin of equal size; rounding makes the choice between the two repeatable.
+    # The largest entry has a mirror twin of equal size; rounding makes the choice between the two
+    # repeatable.
     largest = np.argmax(np.round(np.abs(flat), 4), axis=1)
     signs = np.sign(flat[np.arange(len(flat)), largest])
     return basis * signs[:, None, None]

@@ -13,33 +13,40 @@ from .render import cast, split_quads
 
 RIGHT_AND_MIDDLE = {
     0: (-71.8, 21.5, -1.6), 1: (-70.8, 2.5, 4.5), 2: (-67.1, -14.7, 11.8), 3: (-61.3, -32.8, 28.7),
-    4: (-54.8, -50.3, 38.4), 5: (-45.5, -66.0, 51.8), 6: (-32.1, -79.2, 63.7), 7: (-16.8, -87.9, 71.7),
+    4: (-54.8, -50.3, 38.4), 5: (-45.5, -66.0, 51.8), 6: (-32.1, -79.2, 63.7), 7: (-16.8, -87.9,
+        71.7),
     8: (0, -90.0, 75.9),
-    17: (-53.6, 36.0, 67.1), 18: (-44.0, 43.0, 78.8), 19: (-31.9, 44.7, 86.8), 20: (-20.1, 42.2, 90.9),
+    17: (-53.6, 36.0, 67.1), 18: (-44.0, 43.0, 78.8), 19: (-31.9, 44.7, 86.8), 20: (-20.1, 42.2,
+        90.9),
     21: (-9.5, 36.4, 91.8),
     27: (0, 20.2, 88.8), 28: (0, 7.7, 92.7), 29: (0, -3.7, 99.1), 30: (0, -16.3, 107.9),
     31: (-12.5, -24.4, 91.4), 32: (-6.4, -26.9, 95.5), 33: (0, -28.6, 97.0),
-    36: (-42.6, 18.4, 74.2), 37: (-34.5, 22.8, 81.2), 38: (-24.8, 22.3, 81.4), 39: (-17.5, 16.2, 77.8),
+    36: (-42.6, 18.4, 74.2), 37: (-34.5, 22.8, 81.2), 38: (-24.8, 22.3, 81.4), 39: (-17.5, 16.2,
+        77.8),
     40: (-25.7, 13.3, 79.8), 41: (-35.4, 13.4, 79.0),
-    48: (-21.8, -50.2, 85.0), 49: (-13.7, -43.2, 95.0), 50: (-5.8, -40.0, 97.9), 51: (0, -41.4, 99.0),
+    48: (-21.8, -50.2, 85.0), 49: (-13.7, -43.2, 95.0), 50: (-5.8, -40.0, 97.9), 51: (0, -41.4,
+        99.0),
     57: (0, -61.4, 93.5), 58: (-6.7, -60.7, 93.1), 59: (-14.3, -58.1, 91.1),
     60: (-17.6, -50.1, 87.7), 61: (-6.0, -47.9, 93.5), 62: (0, -48.6, 93.6), 66: (0, -50.0, 93.9),
     67: (-6.2, -49.2, 92.4),
 }  # fmt: skip
 """Landmark -> position on the mean head in mm, for the subject's right half and the middle.
 
-Measured with ``landmark_study.py``: the median over random heads (and their mirror images) of where dlib's 300-W
-predictor sees each point, carried back to the mean head; then moved onto the lid margins and lip lines by hand.
+Measured with ``landmark_study.py``: the median over random heads (and their mirror images) of where
+dlib's 300-W predictor sees each point, carried back to the mean head; then moved onto the lid
+margins and lip lines by hand.
 """
 
 MIRROR = (
-    *range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, 35, 34, 33, 32, 31, 45, 44, 43, 42, 47, 46, 39, 38, 37, 36,
-    41, 40, 54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65,
+    *range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, 35, 34, 33, 32, 31, 45, 44, 43, 42, 47,
+    46, 39, 38, 37, 36, 41, 40, 54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60,
+    67, 66, 65,
 )  # fmt: skip
 """Landmark -> its mirror twin."""
 
 CONTOUR_TILT = (0, 4, 8, 15, 28, 46, 64, 80, 90)
-"""Degrees from horizontal to vertical of the cutting plane through each jaw landmark, ear to chin."""
+"""Degrees from horizontal to vertical of the cutting plane through each jaw landmark, ear to
+chin."""
 CONTOUR_BACK = (8, 14, 20, 26, 30, 30, 30, 26, 20)
 CONTOUR_FRONT = (68, 62, 54, 46, 36, 30, 22, 16, 10)
 """mm behind and before each jaw landmark that its strip of candidates reaches."""
@@ -51,7 +58,8 @@ CONTOUR_LENGTH = 20
 
 @dataclass(frozen=True)
 class Landmarks:
-    """iBUG 68 points: nearest vertices (68,), exact triangles (68, 3) with barycentric weights (68, 3), and the jaw's
+    """iBUG 68 points: nearest vertices (68,), exact triangles (68, 3) with barycentric weights (68,
+    3), and the jaw's
     contour candidates (17, C) padded with -1."""
 
     vertices: np.ndarray
@@ -116,7 +124,8 @@ def _clamped_barycentric(point: np.ndarray, corners: np.ndarray) -> np.ndarray:
 
 
 def place_landmarks(head: np.ndarray, topology: HeadTopology, island: np.ndarray) -> Landmarks:
-    """Places the points on the outer skin of the mean head; the left half is the mirror image of the right."""
+    """Places the points on the outer skin of the mean head; the left half is the mirror image of
+    the right."""
     skin = split_quads(topology.polygons[island == "skin"])
     points = landmark_positions()
     half = [index for index in range(68) if MIRROR[index] >= index]
@@ -129,13 +138,20 @@ def place_landmarks(head: np.ndarray, topology: HeadTopology, island: np.ndarray
             weight = weight / weight.sum()
         triangles[index], barycentric[index] = skin[triangle], weight
         if MIRROR[index] != index:
-            triangles[MIRROR[index]], barycentric[MIRROR[index]] = topology.symmetry[skin[triangle]], weight
+            triangles[MIRROR[index]], barycentric[MIRROR[index]] = (
+                topology.symmetry[skin[triangle]],
+                weight,
+            )
     surface = np.einsum("nk,nkd->nd", barycentric, head[triangles])
     vertices = _nearest_vertices(surface, head, topology, np.unique(skin))
-    return Landmarks(vertices, triangles, barycentric, contour_strips(surface, head, topology, island))
+    return Landmarks(
+        vertices, triangles, barycentric, contour_strips(surface, head, topology, island)
+    )
 
 
-def _nearest_vertices(surface: np.ndarray, head: np.ndarray, topology: HeadTopology, allowed: np.ndarray) -> np.ndarray:
+def _nearest_vertices(
+    surface: np.ndarray, head: np.ndarray, topology: HeadTopology, allowed: np.ndarray
+) -> np.ndarray:
     """Nearest vertex to each landmark: on the midline for middle points, mirror twins for pairs."""
     middle = allowed[np.abs(head[allowed, 0]) < 1e-6]
     vertices = np.zeros(68, int)
@@ -143,15 +159,21 @@ def _nearest_vertices(surface: np.ndarray, head: np.ndarray, topology: HeadTopol
         if surface[index, 0] > 1e-6:
             continue
         pool = middle if MIRROR[index] == index else allowed
-        vertices[index] = pool[np.argmin(np.round(np.linalg.norm(head[pool] - surface[index], axis=1), 6))]
+        vertices[index] = pool[
+            np.argmin(np.round(np.linalg.norm(head[pool] - surface[index], axis=1), 6))
+        ]
         vertices[MIRROR[index]] = topology.symmetry[vertices[index]]
     return vertices
 
 
-def contour_strips(surface: np.ndarray, head: np.ndarray, topology: HeadTopology, island: np.ndarray) -> np.ndarray:
-    """For each jaw landmark the vertices along a cut through the head, from behind it to the front of the face.
+def contour_strips(
+    surface: np.ndarray, head: np.ndarray, topology: HeadTopology, island: np.ndarray
+) -> np.ndarray:
+    """For each jaw landmark the vertices along a cut through the head, from behind it to the front
+    of the face.
 
-    A turned head's outline is somewhere on that cut; a fitter takes the candidate that lies outermost in the picture.
+    A turned head's outline is somewhere on that cut; a fitter takes the candidate that lies
+    outermost in the picture.
 
     Returns:
         (17, C) int32, padded with -1.

@@ -1,7 +1,9 @@
-"""Keeps the lips together: the source's mean mouth is ajar near its corners, and identity targets open it further.
+"""Keeps the lips together: the source's mean mouth is ajar near its corners, and identity targets
+open it further.
 
-The correction is linear: where a displacement field moves the upper lip's line away from the lower one's, each lip takes
-back half of the difference, fading over a few millimetres. Only heights are touched, so an overbite stays possible.
+The correction is linear: where a displacement field moves the upper lip's line away from the lower
+one's, each lip takes back half of the difference, fading over a few millimetres. Only heights are
+touched, so an overbite stays possible.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ class LipSeal:
     """
 
     def __init__(self, topology: HeadTopology, island: np.ndarray, head: np.ndarray) -> None:
-        shared = np.intersect1d(topology.polygons[island == "skin"], topology.polygons[island == "mouth"])
+        shared = np.intersect1d(
+            topology.polygons[island == "skin"], topology.polygons[island == "mouth"]
+        )
         corners = shared[[np.argmin(head[shared, 0]), np.argmax(head[shared, 0])]]
         rest = np.setdiff1d(shared, corners)
         distances = self._along_surface(topology.polygons, head)
@@ -47,7 +51,9 @@ class LipSeal:
             reach.append(dijkstra(distances, indices=np.array(arc), min_only=True, limit=REACH * 2))
         upper, lower = reach
         weight = np.exp(-0.5 * (np.minimum(upper, lower) / FADE) ** 2)
-        self._share = np.where(np.minimum(upper, lower) < REACH, np.where(upper < lower, -0.5, 0.5) * weight, 0.0)
+        self._share = np.where(
+            np.minimum(upper, lower) < REACH, np.where(upper < lower, -0.5, 0.5) * weight, 0.0
+        )
         self._share[upper == lower] = 0.0
         self._upper = upper < lower
         self._x = head[:, 0]
@@ -55,13 +61,20 @@ class LipSeal:
 
     @staticmethod
     def _along_surface(polygons: np.ndarray, head: np.ndarray) -> coo_matrix:
-        edges = np.unique(np.sort(np.concatenate([polygons[:, [k, (k + 1) % 4]] for k in range(4)]), axis=1), axis=0)
+        edges = np.unique(
+            np.sort(np.concatenate([polygons[:, [k, (k + 1) % 4]] for k in range(4)]), axis=1),
+            axis=0,
+        )
         length = np.linalg.norm(head[edges[:, 0]] - head[edges[:, 1]], axis=1)
         rows, columns = np.concatenate([edges, edges[:, ::-1]]).T
-        return coo_matrix((np.tile(length, 2), (rows, columns)), shape=(len(head), len(head))).tocsr()
+        return coo_matrix(
+            (np.tile(length, 2), (rows, columns)), shape=(len(head), len(head))
+        ).tocsr()
 
     @staticmethod
-    def _split_arcs(polygons: np.ndarray, shared: np.ndarray, corners: np.ndarray, top: int) -> tuple[list, list]:
+    def _split_arcs(
+        polygons: np.ndarray, shared: np.ndarray, corners: np.ndarray, top: int
+    ) -> tuple[list, list]:
         """Vertices of the line on the upper and on the lower lip, without the corners."""
         inside = set(np.setdiff1d(shared, corners).tolist())
         neighbours: dict[int, set[int]] = {vertex: set() for vertex in inside}
@@ -92,7 +105,9 @@ class LipSeal:
         right, left = self._lines[0][1][[0, -1]]
         positions = np.linspace(right + 0.3, left - 0.3, 61)
         gap = np.array([self._gap_at(x) for x in positions])
-        gap = np.convolve(np.pad(np.clip(gap + OVERLAP, 0, 1.5), 2, mode="edge"), np.full(5, 0.2), mode="valid")
+        gap = np.convolve(
+            np.pad(np.clip(gap + OVERLAP, 0, 1.5), 2, mode="edge"), np.full(5, 0.2), mode="valid"
+        )
         field = np.zeros_like(self._head)
         field[:, 1] = self._share * np.interp(self._x, positions, gap, left=0.0, right=0.0)
         return field

@@ -16,7 +16,17 @@ from .render import Mesh, View, render
 ROOT = Path(__file__).resolve().parents[2]
 HEADS = 12
 SEED = 11
-LANDMARK_GROUPS = ((0, 16), (17, 21), (22, 26), (27, 30), (31, 35), (36, 41), (42, 47), (48, 59), (60, 67))
+LANDMARK_GROUPS = (
+    (0, 16),
+    (17, 21),
+    (22, 26),
+    (27, 30),
+    (31, 35),
+    (36, 41),
+    (42, 47),
+    (48, 59),
+    (60, 67),
+)
 CLOSED_GROUPS = {36, 42, 48, 60}
 
 
@@ -49,13 +59,17 @@ class Asset:
     def landmarks(self) -> np.ndarray:
         """(68, 3) mm on the mean head."""
         a = self.arrays
-        return np.einsum("nk,nkd->nd", a["landmarks68_barycentric"], self.mean[a["landmarks68_triangles"]])
+        return np.einsum(
+            "nk,nkd->nd", a["landmarks68_barycentric"], self.mean[a["landmarks68_triangles"]]
+        )
 
 
 def tile(pictures: list[np.ndarray], columns: int) -> np.ndarray:
     """Joins equally large pictures row by row, filling up with black."""
     pictures = pictures + [np.zeros_like(pictures[0])] * (-len(pictures) % columns)
-    rows = [np.hstack(pictures[start : start + columns]) for start in range(0, len(pictures), columns)]
+    rows = [
+        np.hstack(pictures[start : start + columns]) for start in range(0, len(pictures), columns)
+    ]
     return np.vstack(rows)
 
 
@@ -66,12 +80,17 @@ def random_heads(asset: Asset) -> np.ndarray:
     for _ in range(HEADS):
         mesh = asset.random_head(rng)
         for yaw in (0.0, -40.0):
-            pictures.append(render(mesh, View(yaw=yaw, target=(0, 8, 50), half_height=138, size=256), supersample=2))
+            pictures.append(
+                render(
+                    mesh, View(yaw=yaw, target=(0, 8, 50), half_height=138, size=256), supersample=2
+                )
+            )
     return tile(pictures, 6)
 
 
 def expressions(asset: Asset) -> np.ndarray:
-    """All expression shapes at weight 1 (``mouthClose`` with ``jawOpen``, whose corrective it is)."""
+    """All expression shapes at weight 1 (``mouthClose`` with ``jawOpen``, whose corrective it
+    is)."""
     names = asset.header["expression_names"]
     pictures = []
     for name, shape in zip(names, asset.expression, strict=True):
@@ -81,18 +100,23 @@ def expressions(asset: Asset) -> np.ndarray:
         view = View(yaw=-12, target=(0, -22, 60), half_height=88, size=200)
         picture = np.ascontiguousarray(render(asset.mesh(vertices), view, supersample=2))
         label = "jawOpen + mouthClose" if name == "mouthClose" else name
-        cv2.putText(picture, label, (4, 13), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (255, 255, 255), 1, cv2.LINE_AA)
+        cv2.putText(
+            picture, label, (4, 13), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (255, 255, 255), 1, cv2.LINE_AA
+        )
         pictures.append(picture)
     return tile(pictures, 8)
 
 
-def _dot(picture: np.ndarray, pixel: np.ndarray, radius: float, colour: tuple[int, int, int]) -> None:
+def _dot(
+    picture: np.ndarray, pixel: np.ndarray, radius: float, colour: tuple[int, int, int]
+) -> None:
     centre = tuple(int(value) for value in np.round(pixel * 8))
     cv2.circle(picture, centre, int(radius * 8), colour, -1, cv2.LINE_AA, 3)
 
 
 def landmarks(asset: Asset) -> np.ndarray:
-    """The 68 points from the front, close up on eye and mouth, and the contour candidates on a turned head."""
+    """The 68 points from the front, close up on eye and mouth, and the contour candidates on a
+    turned head."""
     points = asset.landmarks()
     mesh = asset.mesh(asset.mean)
     pictures = []
@@ -103,7 +127,9 @@ def landmarks(asset: Asset) -> np.ndarray:
         for first, last in LANDMARK_GROUPS:
             line = pixels[first : last + 1] * 8
             closed = first in CLOSED_GROUPS
-            cv2.polylines(picture, [line.round().astype(np.int32)], closed, (250, 250, 250), 1, cv2.LINE_AA, 3)
+            cv2.polylines(
+                picture, [line.round().astype(np.int32)], closed, (250, 250, 250), 1, cv2.LINE_AA, 3
+            )
         for pixel in pixels:
             _dot(picture, pixel, 2.4, (60, 230, 90))
         pictures.append(picture)
@@ -129,7 +155,15 @@ def checkerboard(asset: Asset) -> np.ndarray:
     pictures = [render(mesh, view, supersample=2) for view in views]
     layout = np.full((960, 960, 3), 20, np.uint8)
     corners = asset.arrays["uv"][asset.arrays["uv_polygons"]].astype(float) * [960, -960] + [0, 960]
-    cv2.polylines(layout, list((corners * 8).round().astype(np.int32)), True, (225, 225, 225), 1, cv2.LINE_AA, 3)
+    cv2.polylines(
+        layout,
+        list((corners * 8).round().astype(np.int32)),
+        True,
+        (225, 225, 225),
+        1,
+        cv2.LINE_AA,
+        3,
+    )
     return np.hstack([layout, np.vstack(pictures)])
 
 

