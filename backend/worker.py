@@ -81,7 +81,12 @@ def preview(
 
 
 def contact_sheet(
-    *, previews: list[str], titles: list[str], out: str, progress: Progress, columns: int | None = None
+    *,
+    previews: list[str],
+    titles: list[str],
+    out: str,
+    progress: Progress,
+    columns: int | None = None,
 ) -> dict[str, Any]:
     """Put ``previews`` on one page ``out``, JPEG or PNG by its name."""
     progress(0.0, "Composing the contact sheet")
