@@ -167,6 +167,8 @@ def test_interrupting_cleans_up(
         env=fake_blender("hang"),
         stderr=subprocess.PIPE,
         text=True,
+        # A shell's background jobs, CI's among them, are born with the signal ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     end = time.monotonic() + 200
     while not list(out.glob(".astronaut.*/*.npz")):  # Blender has begun to build
