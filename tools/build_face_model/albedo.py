@@ -19,6 +19,11 @@ from .regions import PUPIL_RADIUS, Anatomy, SurfacePoints, brow_distance, gaze_a
 SEED = 20_240_612
 SAMPLES = 160
 COMPONENTS = 16
+TONE_SHRINK, FEATURE_SHRINK = 0.85, 0.65
+"""Factors on the standard deviations of the first component (skin tone) and of the others. Painted
+maps are bounded and their components depend on each other; independent normal draws would leave the
+range of skin at the dark end, where an additive change of one channel turns the hue.
+"""
 FEATURE_WEIGHTS = {"iris": 12.0, "brows": 5.0, "lips": 5.0, "beard": 1.5}
 """How much more a texel of these regions counts in the variance: they are small, but a face is
 known by them."""
@@ -261,6 +266,7 @@ def build_albedo(
         maps = paint(parameters, part, part_masks, anatomy, scalp=True) - means[rows]
         basis[:, rows] = np.tensordot(mixing.T, maps.astype(float), axes=1)
     basis = fix_signs(basis)
+    basis *= np.where(np.arange(COMPONENTS) == 0, TONE_SHRINK, FEATURE_SHRINK)[:, None, None]
     nearest = distance_transform_edt(~covered, return_distances=False, return_indices=True)
     texel = np.full(covered.shape, -1)
     texel[covered] = np.arange(count)
