@@ -71,7 +71,7 @@ def prepare_file(reconstruction: Reconstruction) -> bpy.types.Scene:
     scene = _current_scene()
     scene.render.engine = "CYCLES"
     scene.cycles.samples = 64
-    scene.cycles.use_denoising = True
+    scene.cycles.use_denoising = can_denoise(scene)
     scene.view_settings.view_transform = "Standard"
     scene.view_settings.look = "None"
     scene.unit_settings.system = "METRIC"
@@ -87,6 +87,15 @@ def prepare_file(reconstruction: Reconstruction) -> bpy.types.Scene:
         space.region_3d.view_distance = 0.8
         space.region_3d.view_perspective = "CAMERA"
     return scene
+
+
+def can_denoise(scene: bpy.types.Scene) -> bool:
+    """Whether this Blender has OpenImageDenoise (Debian's has not), which is then chosen."""
+    try:
+        scene.cycles.denoiser = "OPENIMAGEDENOISE"
+    except TypeError:  # no such entry in the enumeration
+        return False
+    return True
 
 
 def _current_scene() -> bpy.types.Scene:

@@ -134,6 +134,11 @@ def _write_obj(head_scene: HeadScene, path: Path) -> None:
 
 
 def _write_usd(head_scene: HeadScene, path: Path) -> None:
+    if not bpy.app.build_options.usd:
+        raise OutputError(
+            f"This Blender ({bpy.app.version_string}) was built without USD; choose another format "
+            "or use a Blender from blender.org."
+        )
     with _alone(head_scene) as collection:
         bpy.ops.wm.usd_export(
             filepath=str(path),

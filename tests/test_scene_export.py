@@ -9,6 +9,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import bpy
 import numpy as np
@@ -272,3 +273,14 @@ def test_a_failure_leaves_the_older_file(tmp_path: Path) -> None:
         raise ValueError("half way")
     assert older.read_text() == "older"
     assert os.listdir(tmp_path) == ["head.glb"]
+
+
+def test_usd_where_blender_has_none_is_one_sentence(
+    made: Reconstruction, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head_scene = build(made)
+    app = SimpleNamespace(build_options=SimpleNamespace(usd=False), version_string="4.3.2")
+    monkeypatch.setattr("reconstruct_face.scene.export.bpy", SimpleNamespace(app=app))
+    with pytest.raises(OutputError, match=r"Blender \(4.3.2\) was built without USD"):
+        export_head(head_scene, tmp_path, NAME, ["usd"])
+    assert not list(tmp_path.iterdir())

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import bpy
 import numpy as np
 import pytest
 from PIL import Image
 from reconstruct_face.backend.errors import OutputError
-from reconstruct_face.scene.build import build_scene, prepare_file
+from reconstruct_face.scene.build import build_scene, can_denoise, prepare_file
 from reconstruct_face.scene.render import head_window, render_photo_view, render_three_quarter
 
 from tests.synthetic_reconstruction import make_reconstruction, project
@@ -93,3 +94,15 @@ def test_a_picture_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> Non
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="choose another output folder"):
         render_three_quarter(head_scene, made, tmp_path / "file" / "t.png", size=32, samples=1)
+
+
+def test_blender_without_a_denoiser_is_told_apart() -> None:
+    class Settings:
+        """The Cycles settings of a build whose list of denoisers is empty, as Debian's."""
+
+        def __setattr__(self, name: str, value: str) -> None:
+            raise TypeError(f'enum "{value}" not found in ()')
+
+    assert not can_denoise(SimpleNamespace(cycles=Settings()))
+    assert can_denoise(bpy.context.scene)
+    assert bpy.context.scene.cycles.denoiser == "OPENIMAGEDENOISE"
