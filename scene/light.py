@@ -110,10 +110,10 @@ def fit_suns(sh_light: NDArray, seen_from: NDArray, most: int = MOST_SUNS) -> li
     """A key and at most ``most - 1`` wide suns whose shading is closest to ``sh_light`` (9, 3).
 
     ``seen_from`` (3,) is the unit direction from head to camera: what the photo shows counts
-    fully, the far side, where the estimate is a guess, only a little.  Of the wide suns only the
-    strongest casts shadows; the rest stand for ambient light, so that eye sockets and mouth, which
-    the estimate knows nothing of, do not turn black.  Only the key, the first, is reflected: a
-    wide sun would veil iris and pupil.
+    fully, the far side, where the estimate is a guess, only a little.  Only the key, the first,
+    casts shadows: the estimate knows nothing of occlusion, and with shadows from all sides eye
+    sockets and teeth turn dark grey.  Only the key is reflected: a wide sun would veil iris and
+    pupil.
     """
     normals, candidates = fibonacci_sphere(400), fibonacci_sphere(96)
     weight = np.sqrt(0.1 + 0.9 * np.clip(0.5 + normals @ seen_from, 0.0, 1.0))[:, None]
@@ -133,9 +133,9 @@ def fit_suns(sh_light: NDArray, seen_from: NDArray, most: int = MOST_SUNS) -> li
             break
         chosen.append(int(gain.argmax()))
     suns = [Sun(candidates[key], strengths[0], KEY_ANGLE)]
-    for rank, i in enumerate(np.argsort(-strengths[1:].sum(1))):
+    for i in np.argsort(-strengths[1:].sum(1)):
         towards, strength = candidates[chosen[i]], strengths[1 + i]
-        suns.append(Sun(towards, strength, WIDE_ANGLE, shadow=rank == 0, glossy=False))
+        suns.append(Sun(towards, strength, WIDE_ANGLE, shadow=False, glossy=False))
     return [sun for sun in suns if sun.strength.sum() > _NO_LIGHT]
 
 
