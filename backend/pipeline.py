@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 from .align import UNRELIABLE_SPREAD, LandmarkPredictor, ffhq_crop
 from .detect import Detection, Detector, DlibDetector
 from .errors import NoFaceError
-from .estimate import LandmarkFit, fit_landmarks, visible_teeth
+from .estimate import LandmarkFit, dlib_noise, fit_landmarks, visible_teeth
 from .exchange import MaterialSlot, Reconstruction
 from .model import DEFAULT_MODEL, FaceModel, load_model
 from .photo import Photo, read_photo
@@ -211,7 +211,7 @@ def _reconstruct_face(
     vertices = model.vertices(fit.identity, fit.expression)
     with clock("texture"):
         report(start + 0.3 * share, "Making the texture")
-        texture = _texture(model, photo, fit, vertices, face, options)
+        texture = _texture(model, photo, fit, vertices, options)
     with clock("encode"):
         encoded = encode_png(texture.image) if texture else np.empty(0, np.uint8)
         photo_bytes, crop_bytes = encode_jpeg(photo.pixels), encode_png(crop.image)
@@ -271,13 +271,19 @@ def _reconstruct_face(
 
 def _fit(model: FaceModel, face: _Face, photo: Photo) -> LandmarkFit:
     height, width = photo.pixels.shape[:2]
-    teeth = visible_teeth(photo.pixels, face.landmarks)
-    fit = fit_landmarks(
-        model, face.landmarks, (width, height), focal_px=photo.focal_px, teeth=teeth
+    fit_to = partial(
+        fit_landmarks,
+        model,
+        face.landmarks,
+        (width, height),
+        teeth=visible_teeth(photo.pixels, face.landmarks),
+        noise=dlib_noise(),
+        spread=face.spread,
     )
+    fit = fit_to(focal_px=photo.focal_px)
     near, far = PLAUSIBLE_DISTANCE_MM
     if photo.focal_px and not near < fit.camera.translation[2] < far:
-        fit = fit_landmarks(model, face.landmarks, (width, height), teeth=teeth)
+        fit = fit_to()
     return fit
 
 
@@ -286,7 +292,6 @@ def _texture(
     photo: Photo,
     fit: LandmarkFit,
     vertices: np.ndarray,
-    face: _Face,
     options: Options,
 ) -> Texture | None:
     if options.texture == "none":
@@ -301,7 +306,7 @@ def _texture(
         camera.translation,
         mode=options.texture,
         size=options.texture_size,
-        landmarks2d=face.landmarks,
+        landmarks2d=fit.observed,
         grey=photo.grey,
     )
 

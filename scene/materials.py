@@ -30,10 +30,11 @@ _LOOKS: dict[str, dict[str, Any]] = {
         "Subsurface Scale": 0.0035,
     },
     "eye": {
-        "Roughness": 0.25,
-        "Specular IOR Level": 0.5,
+        # Only the coat (the tear film) mirrors: a rougher gloss below would veil the iris.
+        "Roughness": 0.7,
+        "Specular IOR Level": 0.1,
         "Coat Weight": 1.0,
-        "Coat Roughness": 0.03,
+        "Coat Roughness": 0.0,
     },
     "teeth": {
         "Roughness": 0.22,

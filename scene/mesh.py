@@ -36,7 +36,7 @@ def build_mesh(reconstruction: Reconstruction, name: str = "Head") -> bpy.types.
     mesh.shade_smooth()
     head = bpy.data.objects.new(name, mesh)
     _add_shape_keys(head, reconstruction)
-    _add_subdivision(head)
+    _add_subdivision(head, reconstruction)
     _add_properties(head, reconstruction)
     return head
 
@@ -122,7 +122,19 @@ def _add_shape_keys(head: bpy.types.Object, reconstruction: Reconstruction) -> N
         key.value = value
 
 
-def _add_subdivision(head: bpy.types.Object) -> None:
+def _add_subdivision(head: bpy.types.Object, reconstruction: Reconstruction) -> None:
+    """Smooth when drawn, but for the teeth: open bands that subdivision would shrink by half."""
+    kinds = [slot.kind for slot in reconstruction.materials]
+    if "teeth" in kinds:
+        mesh = head.data
+        assert isinstance(mesh, bpy.types.Mesh)
+        in_teeth = np.zeros(len(mesh.vertices), bool)
+        teeth = reconstruction.polygon_material == kinds.index("teeth")
+        in_teeth[reconstruction.polygons[teeth]] = True
+        edges = np.empty(2 * len(mesh.edges), np.int32)
+        mesh.edges.foreach_get("vertices", edges)
+        crease = in_teeth[edges.reshape(-1, 2)].all(axis=1).astype(np.float32)
+        mesh.attributes.new("crease_edge", "FLOAT", "EDGE").data.foreach_set("value", crease)
     modifier = head.modifiers.new("Subdivision", "SUBSURF")
     modifier.levels = 1
     modifier.render_levels = 2

@@ -5,7 +5,7 @@ from scipy.spatial import cKDTree
 
 
 def similarity(source: np.ndarray, target: np.ndarray):
-    """Scale, rotation, translation that best map ``source`` (N, 3) onto ``target`` (Umeyama 1991)."""
+    """Scale, rotation, translation that map ``source`` (N, 3) on ``target`` (Umeyama 1991)."""
     a, b = source - source.mean(0), target - target.mean(0)
     u, d, vt = np.linalg.svd(b.T @ a)
     sign = np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
@@ -15,7 +15,7 @@ def similarity(source: np.ndarray, target: np.ndarray):
 
 
 def face_region(model, vertices: np.ndarray, radius: float = 95.0) -> np.ndarray:
-    """Ids of the face's vertices within ``radius`` mm of the nose tip (the NoW benchmark's region)."""
+    """Ids of the face within ``radius`` mm of the nose tip, as the NoW benchmark has it."""
     tip = vertices[model.landmarks68[30]]
     near = np.linalg.norm(vertices - tip, axis=1) < radius
     return np.flatnonzero(near & (model.mask("face") > 0.5))

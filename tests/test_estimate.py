@@ -3,7 +3,16 @@
 import cv2
 import numpy as np
 import pytest
-from reconstruct_face.backend.estimate import Camera, FitSettings, fit_landmarks, visible_teeth
+from reconstruct_face.backend.align.landmarks import MIRROR_68
+from reconstruct_face.backend.errors import ModelError
+from reconstruct_face.backend.estimate import (
+    Camera,
+    FitSettings,
+    LandmarkNoise,
+    dlib_noise,
+    fit_landmarks,
+    visible_teeth,
+)
 from reconstruct_face.backend.estimate import landmark_fit as lf
 from reconstruct_face.backend.estimate.camera import FACING, initial_camera, intrinsics, rotate
 from reconstruct_face.backend.estimate.contour import visible_jaw
@@ -111,7 +120,9 @@ def test_jacobian_by_finite_differences(model):
     )
     problem.predict(state)
     rows, values = problem._landmark_rows(state)
-    sigma = FitSettings().landmark_sigma_mm()
+    sigma = np.repeat([4.0, 2.5, 1.5, 1.2, 1.5], [17, 10, 9, 12, 20])
+    roll = np.radians(camera.euler_degrees[2])
+    upright = np.array([[np.cos(roll), -np.sin(roll)], [np.sin(roll), np.cos(roll)]])
     points = problem.landmark_points(state)[0]
     scale = camera.focal / camera.to_camera(points)[:, 2].mean()
 
@@ -126,7 +137,7 @@ def test_jacobian_by_finite_differences(model):
             moved, state.identity + change[7 : 7 + k], state.expression + change[7 + k :], state.jaw
         )
         seen = moved.project(problem.landmark_points(shifted)[0])
-        return ((seen - landmarks) / (sigma * scale)[:, None]).ravel()
+        return ((seen - landmarks) @ upright / (sigma * scale)[:, None]).ravel()
 
     assert np.allclose(values, -residual(np.zeros(rows.shape[1])), atol=1e-9)
     for column in [*range(10), rows.shape[1] - 50, rows.shape[1] - 30]:
@@ -245,3 +256,62 @@ def test_teeth_keep_the_jaw_closed(model):
     ]
     assert fits[0].expression[jaw] > 0.25
     assert fits[1].expression[jaw] < 0.5 * fits[0].expression[jaw]
+
+
+def test_correlated_noise_by_hand():
+    """Two points that err as one: the whitened difference is large, the common shift small."""
+    covariance = np.eye(136)
+    covariance[0, 2] = covariance[2, 0] = 0.9
+    noise = LandmarkNoise(np.zeros((2, 68, 2)), covariance, spread=0.01)
+    together, apart = np.zeros(136), np.zeros(136)
+    together[[0, 2]], apart[[0, 2]] = 1.0, (1.0, -1.0)
+    # u^T C^-1 u with eigenvalues 1.9 and 0.1 of the block, eigenvectors (1, 1) and (1, -1)
+    assert np.sum((noise.whitening() @ together) ** 2) == pytest.approx(2 / 1.9)
+    assert np.sum((noise.whitening() @ apart) ** 2) == pytest.approx(2 / 0.1)
+    halved = noise.whitening(spread=0.005) @ apart
+    assert np.sum(halved**2) == pytest.approx(4 * 2 / 0.1)
+
+
+def test_bias_follows_yaw_and_roll():
+    bias = np.zeros((2, 68, 2))
+    bias[0, 3], bias[1, 3] = (2.0, 0.0), (0.0, 4.0)
+    noise = LandmarkNoise(bias, np.eye(136), 0.0)
+    assert np.allclose(noise.offset(30.0, 0.0, 1.5)[3], [3.0, 3.0])
+    # Rolled clockwise by 90 degrees, right becomes down and down becomes left.
+    assert np.allclose(noise.offset(30.0, 90.0, 1.5)[3], [-3.0, 3.0])
+
+
+def test_a_known_bias_is_taken_out(model):
+    rng = np.random.default_rng(11)
+    camera, points, _, _ = random_view(model, rng, 20.0)
+    yaw, _, roll = camera.euler_degrees
+    bias = np.zeros((2, 68, 2))
+    bias[0, 36:48] = (0.0, -3.0)
+    noise = LandmarkNoise(bias, LandmarkNoise.independent().covariance, 0.0)
+    scale = camera.focal / camera.translation[2]
+    true = camera.project(points)
+    fit = fit_landmarks(model, true + noise.offset(yaw, roll, scale), (512, 512), noise=noise)
+    assert np.linalg.norm(fit.observed - true, axis=1).max() < 0.3
+
+
+def test_dlibs_noise_is_a_plausible_covariance():
+    noise = dlib_noise()
+    values = np.linalg.eigvalsh(noise.covariance)
+    assert np.allclose(noise.covariance, noise.covariance.T) and values[0] > 0
+    sigma = np.sqrt(np.diag(noise.covariance)).reshape(68, 2)
+    assert 0.5 < sigma[36:48].mean() < 4.0 < sigma[[1, 15], 1].mean()
+    # The statistics count every head mirrored, so left and right must agree.
+    mirrored = noise.bias[0][MIRROR_68] * (-1, 1)
+    assert np.allclose(noise.bias[0], mirrored, atol=0.05)
+
+
+def test_damaged_noise_file_has_its_sentence(monkeypatch, tmp_path):
+    broken = tmp_path / "landmark_noise.npz"
+    broken.write_bytes(b"PK no archive")
+    monkeypatch.setattr("reconstruct_face.backend.estimate.noise.NOISE_FILE", broken)
+    dlib_noise.cache_clear()
+    try:
+        with pytest.raises(ModelError, match="landmark_noise.npz are missing or damaged"):
+            dlib_noise()
+    finally:
+        dlib_noise.cache_clear()

@@ -3,5 +3,14 @@
 from .camera import Camera
 from .landmark_fit import FitSettings, LandmarkFit, fit_landmarks
 from .mouth import visible_teeth
+from .noise import LandmarkNoise, dlib_noise
 
-__all__ = ["Camera", "FitSettings", "LandmarkFit", "fit_landmarks", "visible_teeth"]
+__all__ = [
+    "Camera",
+    "FitSettings",
+    "LandmarkFit",
+    "LandmarkNoise",
+    "dlib_noise",
+    "fit_landmarks",
+    "visible_teeth",
+]

@@ -19,11 +19,9 @@ from threadpoolctl import threadpool_limits
 from ..model import FaceModel
 from .camera import Camera, initial_camera, intrinsics, rotate
 from .contour import visible_jaw
+from .noise import LandmarkNoise, roll_matrix
 
 Double = NDArray[np.float64]
-
-JAW, BROWS, NOSE = slice(0, 17), slice(17, 27), slice(27, 36)
-EYES, MOUTH = slice(36, 48), slice(48, 68)
 
 #: Standard deviation of how strongly a shape is used in a photo.  Most are rare and small;
 #: smiling, an open jaw and lids are what people do in front of cameras.
@@ -51,16 +49,8 @@ TEETH_JAW_SIGMA = 0.04
 
 @dataclass(frozen=True)
 class FitSettings:
-    """Uncertainties of the landmarks and of the priors.
+    """The priors that are not the model's own, and when to stop."""
 
-    The landmark figures are dlib's typical distance from hand-made marks, in mm on the head.
-    """
-
-    jaw_mm: float = 4.0
-    brows_mm: float = 2.5
-    nose_mm: float = 1.5
-    eyes_mm: float = 1.2
-    mouth_mm: float = 1.5
     distance_mm: float = 900.0  #: most portraits are taken from about arm's length to 2 m
     distance_sigma: float = 0.45  #: of its logarithm
     focal_sigma: float = 0.6  #: of log(focal / (1.3 x larger side)) when EXIF does not tell
@@ -68,13 +58,6 @@ class FitSettings:
     rounds: int = 14
     jaw_rounds: int = 6  #: then the jaw keeps its vertices, which might else flip to and fro
     tolerance_px: float = 0.01  #: stop when no landmark moves further
-
-    def landmark_sigma_mm(self) -> Double:
-        """(68,) standard deviation of each landmark in mm."""
-        sigma = np.empty(68)
-        sigma[JAW], sigma[BROWS], sigma[NOSE] = self.jaw_mm, self.brows_mm, self.nose_mm
-        sigma[EYES], sigma[MOUTH] = self.eyes_mm, self.mouth_mm
-        return sigma
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +69,8 @@ class LandmarkFit:
     expression: NDArray[np.float32]  #: (E,) within ``model.expression_range``
     landmarks68: NDArray[np.int32]  #: (68,) nearest vertex ids as seen in this view
     landmarks3d: NDArray[np.float32]  #: (68, 3) the exact points, posed, head coordinates in mm
-    error_px: float  #: mean distance from the given landmarks
+    observed: NDArray[np.float32]  #: (68, 2) the given landmarks without the detector's bias
+    error_px: float  #: mean distance of the fitted landmarks from ``observed``
     rounds: int
 
 
@@ -151,12 +135,16 @@ def fit_landmarks(
     *,
     focal_px: float | None = None,
     teeth: float = 0.0,
+    noise: LandmarkNoise | None = None,
+    spread: float | None = None,
     settings: FitSettings | None = None,
 ) -> LandmarkFit:
     """Fit ``model`` to ``landmarks`` (68, 2) in pixels of a photo of size (width, height).
 
     ``focal_px`` fixes the focal length (from EXIF); None estimates it with the distance prior.
     ``teeth`` is the share of the mouth's opening that shows teeth (:func:`~.mouth.visible_teeth`).
+    ``noise`` says how the landmarks err (independent points unless given), ``spread`` how far the
+    detector's votes disagreed on this photo.
     """
     settings = settings or FitSettings()
     landmarks = np.asarray(landmarks, np.float64)
@@ -170,7 +158,7 @@ def fit_landmarks(
     state = _State(
         camera, np.zeros(len(model.identity_basis)), np.zeros(len(model.expression_basis))
     )
-    problem = _Problem(points, landmarks, image_size, focal_px, settings)
+    problem = _Problem(points, landmarks, image_size, focal_px, settings, noise, spread)
     if "jawOpen" in model.expression_names:
         jaw = model.expression_names.index("jawOpen")
         problem.sigma[jaw] = np.interp(teeth, [0.2, 0.6], [problem.sigma[jaw], TEETH_JAW_SIGMA])
@@ -187,7 +175,8 @@ def fit_landmarks(
         expression=state.expression.astype(np.float32),
         landmarks68=state.jaw,
         landmarks3d=problem.landmark_points(state)[0].astype(np.float32),
-        error_px=float(np.linalg.norm(seen - landmarks, axis=1).mean()),
+        observed=problem.observed(state).astype(np.float32),
+        error_px=float(np.linalg.norm(seen - problem.observed(state), axis=1).mean()),
         rounds=rounds,
     )
 
@@ -225,7 +214,11 @@ class _Problem:
         image_size: tuple[int, int],
         focal_px: float | None,
         settings: FitSettings,
+        noise: LandmarkNoise | None = None,
+        spread: float | None = None,
     ) -> None:
+        self.noise = noise or LandmarkNoise.independent()
+        self.whitening = self.noise.whitening(spread)
         self.points, self.landmarks = points, landmarks
         self.image_size, self.focal_px, self.settings = image_size, focal_px, settings
         names = points.model.expression_names
@@ -237,6 +230,13 @@ class _Problem:
         if choose_jaw:
             self._choose_jaw(state)
         return state.camera.project(self.landmark_points(state)[0])
+
+    def observed(self, state: _State) -> Double:
+        """(68, 2) the landmarks without the detector's bias at the pose of ``state``."""
+        camera = state.camera
+        yaw, _, roll = camera.euler_degrees
+        pixels_per_mm = camera.focal / float(camera.translation[2])
+        return self.landmarks - self.noise.offset(yaw, roll, pixels_per_mm)
 
     def step(self, state: _State) -> _State:
         """The minimum of the problem linearised at ``state``, or a point on the way to it.
@@ -327,11 +327,11 @@ class _Problem:
         d_distance = d_pixel @ camera.translation[:, None]
         parts = [d_pixel @ d_turn, d_pixel[:, :, :2], d_distance, d_focal, d_shape]
         jacobian = np.concatenate(parts, axis=2)
-        residual = self.landmarks - camera.project(points)
-        pixels_per_mm = focal / float(np.mean(z))
-        sigma = (self.settings.landmark_sigma_mm() * pixels_per_mm)[:, None]
-        whitened = jacobian / sigma[:, :, None]
-        return whitened.reshape(136, -1), (residual / sigma).ravel()
+        residual = self.observed(state) - camera.project(points)
+        # The noise is known in mm and in a frame that rolls with the head.
+        upright = roll_matrix(camera.euler_degrees[2]).T * (float(np.mean(z)) / focal)
+        jacobian = np.einsum("pq,lqk->lpk", upright, jacobian).reshape(136, -1)
+        return self.whitening @ jacobian, self.whitening @ (residual @ upright.T).ravel()
 
     def _camera_prior(self, state: _State) -> tuple[Double, Double]:
         width = 7 + len(state.identity) + len(state.expression)

@@ -5,6 +5,7 @@ synthetic training pictures, and the verification renderings.
 """
 
 from .atlas import Atlas, rasterize_uv
+from .picture import render_picture
 from .shading import sh_basis, shade, vertex_normals
 from .visibility import Raster, interpolate, occluded, project_points, rasterize
 
@@ -16,6 +17,7 @@ __all__ = [
     "project_points",
     "rasterize",
     "rasterize_uv",
+    "render_picture",
     "sh_basis",
     "shade",
     "vertex_normals",
