@@ -34,6 +34,8 @@ TEXTURE_MODES = ("albedo", "photo", "none")
 #: Limits beyond which the result is given with a warning.
 SIDE_VIEW_DEGREES = 40.0
 SMALL_FACE_PX = 80.0
+#: Votes that disagree by more are guesses: a profile, the back of a head, no face at all.
+UNUSABLE_SPREAD = 0.034
 POOR_FIT = 0.04  #: mean landmark error as a part of the face box's side
 #: EXIF of a cropped or edited photo can put the head at an impossible distance.
 PLAUSIBLE_DISTANCE_MM = (200.0, 8000.0)
@@ -160,7 +162,7 @@ def _find_faces(
     chosen = _choose(detections, options.face, photo)
     with clock("landmarks"):
         report(0.2, "Finding landmarks")
-        return [
+        faces = [
             _Face(
                 number,
                 found.box,
@@ -168,6 +170,13 @@ def _find_faces(
             )
             for number, found in chosen
         ]
+    usable = [face for face in faces if face.spread <= UNUSABLE_SPREAD]
+    if not usable:
+        raise NoFaceError(
+            f"The face in {photo.path.name} is turned too far to the side, or too much of it is "
+            "covered, for its landmarks to be found; choose a photo that shows both eyes."
+        )
+    return usable
 
 
 def _choose(

@@ -23,6 +23,9 @@ from .noise import LandmarkNoise, roll_matrix
 
 Double = NDArray[np.float64]
 
+#: Landmarks opposite each other: upper and lower inner lip, upper and lower lids.
+GAPS = np.array([[61, 67], [62, 66], [63, 65], [37, 41], [38, 40], [43, 47], [44, 46]])
+
 #: Standard deviation of how strongly a shape is used in a photo.  Most are rare and small;
 #: smiling, an open jaw and lids are what people do in front of cameras.
 EXPRESSION_SIGMA = {
@@ -54,6 +57,7 @@ class FitSettings:
     distance_mm: float = 900.0  #: most portraits are taken from about arm's length to 2 m
     distance_sigma: float = 0.45  #: of its logarithm
     focal_sigma: float = 0.6  #: of log(focal / (1.3 x larger side)) when EXIF does not tell
+    gap_mm: float = 1.0  #: of the distance between upper and lower lip, and lid
     mirror_sigma: float = 0.12  #: of the difference between a left and a right weight
     rounds: int = 14
     jaw_rounds: int = 6  #: then the jaw keeps its vertices, which might else flip to and fro
@@ -235,8 +239,7 @@ class _Problem:
         """(68, 2) the landmarks without the detector's bias at the pose of ``state``."""
         camera = state.camera
         yaw, _, roll = camera.euler_degrees
-        pixels_per_mm = camera.focal / float(camera.translation[2])
-        return self.landmarks - self.noise.offset(yaw, roll, pixels_per_mm)
+        return self.landmarks - self.noise.offset(yaw, roll, self._pixels_per_mm(state))
 
     def step(self, state: _State) -> _State:
         """The minimum of the problem linearised at ``state``, or a point on the way to it.
@@ -300,7 +303,30 @@ class _Problem:
         return mean + np.tensordot(weights, basis, 1), basis
 
     def _landmark_rows(self, state: _State) -> tuple[Double, Double]:
-        """Whitened Jacobian (136, 7 + K + E), columns as in :meth:`_move`, and residual."""
+        """Whitened rows (136 + gaps, 7 + K + E), columns as in :meth:`_move`, and residuals."""
+        points, jacobian = self._projection_jacobian(state)
+        seen, scale = state.camera.project(points), self._pixels_per_mm(state)
+        # The noise is known in mm and in a frame that rolls with the head.
+        upright = roll_matrix(state.camera.euler_degrees[2]).T / scale
+        residual = (self.observed(state) - seen) @ upright.T
+        rows = np.einsum("pq,lqk->lpk", upright, jacobian).reshape(136, -1)
+        # How far lips and lids are apart is seen directly, whatever shifts them together.
+        upper, lower = GAPS.T
+        sigma = self.settings.gap_mm * scale
+        missed = self.landmarks - seen
+        gap_rows = (jacobian[upper] - jacobian[lower]).reshape(2 * len(GAPS), -1) / sigma
+        gaps = (missed[upper] - missed[lower]).ravel() / sigma
+        return np.vstack([self.whitening @ rows, gap_rows]), np.concatenate(
+            [self.whitening @ residual.ravel(), gaps]
+        )
+
+    def _pixels_per_mm(self, state: _State) -> float:
+        """Scale of the picture at the landmarks' mean distance."""
+        depth = state.camera.to_camera(self.landmark_points(state)[0])[:, 2]
+        return state.camera.focal / float(depth.mean())
+
+    def _projection_jacobian(self, state: _State) -> tuple[Double, Double]:
+        """The points (68, 3) in mm, and d(pixel) / d(columns) (68, 2, 7 + K + E)."""
         points, basis = self.landmark_points(state)
         camera = state.camera
         turned = points @ camera.rotation.T
@@ -326,12 +352,7 @@ class _Problem:
         # Along the ray of the head's origin, so that distance does not shift it in the picture.
         d_distance = d_pixel @ camera.translation[:, None]
         parts = [d_pixel @ d_turn, d_pixel[:, :, :2], d_distance, d_focal, d_shape]
-        jacobian = np.concatenate(parts, axis=2)
-        residual = self.observed(state) - camera.project(points)
-        # The noise is known in mm and in a frame that rolls with the head.
-        upright = roll_matrix(camera.euler_degrees[2]).T * (float(np.mean(z)) / focal)
-        jacobian = np.einsum("pq,lqk->lpk", upright, jacobian).reshape(136, -1)
-        return self.whitening @ jacobian, self.whitening @ (residual @ upright.T).ravel()
+        return points, np.concatenate(parts, axis=2)
 
     def _camera_prior(self, state: _State) -> tuple[Double, Double]:
         width = 7 + len(state.identity) + len(state.expression)

@@ -21,6 +21,9 @@ from .view import View
 _HIGHLIGHT = 0.3
 #: Log brightness between strands of painted hair.
 _STRAND_CONTRAST = 0.14
+#: How far strands part the hairline; more looks like saw teeth at the temples, where the UV layout
+#: is stretched.
+_PARTING = 0.4
 #: Steps of log linear light, exp(-8) being black, to sRGB bytes.
 _CODE_LOW, _CODE_STEPS = -8.0, 8192
 
@@ -63,7 +66,7 @@ def paint_ground(
     skin = np.where(on_skin, skin, base[covered])
     cover = np.clip(scalp * hair.amount + field[:, 6:7], 0, 1) * on_skin
     # Strands part at the hairline, and break up what would look like a cap.
-    cover = smoothstep(0.15, 0.85, cover + 1.5 * strands * cover * (1 - cover))
+    cover = smoothstep(0.1, 0.9, cover + _PARTING * strands * cover * (1 - cover))
     layer = np.zeros_like(base)
     layer[covered] = (field[:, 3:6] + _STRAND_CONTRAST * strands - skin) * cover
     base[covered] = skin + field[:, 7:10]

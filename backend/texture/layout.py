@@ -230,8 +230,8 @@ def _small_scalp(model: FaceModel, small: Atlas, regions: Regions) -> Float:
         kernel = np.ones((border, border), np.uint8)
         inner = cv2.erode(small.mask.astype(np.uint8), kernel) > 0
         out[inner] = model.uv_mask("scalp")[inner]
-    # A hairline is no line: soften it by half a centimetre, the islands apart from the ground.
-    width = len(out) / 110
+    # A hairline is no line: soften it by a centimetre, the islands apart from the ground.
+    width = len(out) / 64
     ground = cv2.GaussianBlur(small.mask.astype(np.float32), (0, 0), width)
     return np.where(small.mask, cv2.GaussianBlur(out, (0, 0), width) / np.maximum(ground, 1e-3), 0)
 
