@@ -24,7 +24,7 @@ MOST_SUNS = 7
 #: degrees come within 1 to 3 % of them, 8 of 12 degrees within 5 %.  The key is small enough to
 #: glint in the eyes.
 WIDE_ANGLE = np.radians(90.0)
-KEY_ANGLE = np.radians(14.0)
+KEY_ANGLE = np.radians(20.0)
 
 #: Below this the light is "not estimated" rather than dark.
 _NO_LIGHT = 1e-6

@@ -38,9 +38,10 @@ _LOOKS: dict[str, dict[str, Any]] = {
     },
     "teeth": {
         "Roughness": 0.22,
-        "Subsurface Weight": 0.15,
-        "Subsurface Radius": (1.0, 0.8, 0.6),
-        "Subsurface Scale": 0.001,
+        # Enamel carries light far: without it the lip's shadow turns the upper teeth grey.
+        "Subsurface Weight": 0.7,
+        "Subsurface Radius": (1.0, 0.9, 0.75),
+        "Subsurface Scale": 0.006,
         "Coat Weight": 0.3,
         "Coat Roughness": 0.1,
     },
