@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 from .align import UNRELIABLE_SPREAD, LandmarkPredictor, ffhq_crop
 from .detect import Detection, Detector, DlibDetector
 from .errors import NoFaceError
-from .estimate import LandmarkFit, dlib_noise, fit_landmarks, visible_teeth
+from .estimate import LandmarkFit, dlib_noise, estimate_gaze, fit_landmarks, visible_teeth
 from .exchange import MaterialSlot, Reconstruction
 from .model import DEFAULT_MODEL, FaceModel, load_model
 from .photo import Photo, read_photo
@@ -35,7 +35,7 @@ TEXTURE_MODES = ("albedo", "photo", "none")
 SIDE_VIEW_DEGREES = 40.0
 SMALL_FACE_PX = 80.0
 #: Votes that disagree by more are guesses: a profile, the back of a head, no face at all.
-UNUSABLE_SPREAD = 0.034
+UNUSABLE_SPREAD = 0.028
 POOR_FIT = 0.04  #: mean landmark error as a part of the face box's side
 #: EXIF of a cropped or edited photo can put the head at an impossible distance.
 PLAUSIBLE_DISTANCE_MM = (200.0, 8000.0)
@@ -289,11 +289,14 @@ def _fit(model: FaceModel, face: _Face, photo: Photo) -> LandmarkFit:
         noise=dlib_noise(),
         spread=face.spread,
     )
-    fit = fit_to(focal_px=photo.focal_px)
+    focal = photo.focal_px
+    fit = fit_to(focal_px=focal)
     near, far = PLAUSIBLE_DISTANCE_MM
     if photo.focal_px and not near < fit.camera.translation[2] < far:
-        fit = fit_to()
-    return fit
+        focal, fit = None, fit_to()
+    vertices = model.vertices(fit.identity, fit.expression)
+    gaze = estimate_gaze(model, photo.pixels, face.landmarks, vertices, fit.camera)
+    return fit_to(focal_px=focal, gaze=gaze) if gaze.any() else fit
 
 
 def _texture(

@@ -139,6 +139,7 @@ def fit_landmarks(
     *,
     focal_px: float | None = None,
     teeth: float = 0.0,
+    gaze: NDArray | None = None,
     noise: LandmarkNoise | None = None,
     spread: float | None = None,
     settings: FitSettings | None = None,
@@ -147,8 +148,9 @@ def fit_landmarks(
 
     ``focal_px`` fixes the focal length (from EXIF); None estimates it with the distance prior.
     ``teeth`` is the share of the mouth's opening that shows teeth (:func:`~.mouth.visible_teeth`).
-    ``noise`` says how the landmarks err (independent points unless given), ``spread`` how far the
-    detector's votes disagreed on this photo.
+    ``gaze`` (E,) are expression weights to expect where landmarks tell nothing
+    (:func:`~.gaze.estimate_gaze`).  ``noise`` says how the landmarks err (independent points unless
+    given), ``spread`` how far the detector's votes disagreed on this photo.
     """
     settings = settings or FitSettings()
     landmarks = np.asarray(landmarks, np.float64)
@@ -163,6 +165,8 @@ def fit_landmarks(
         camera, np.zeros(len(model.identity_basis)), np.zeros(len(model.expression_basis))
     )
     problem = _Problem(points, landmarks, image_size, focal_px, settings, noise, spread)
+    if gaze is not None:
+        problem.expected = np.asarray(gaze, np.float64)
     if "jawOpen" in model.expression_names:
         jaw = model.expression_names.index("jawOpen")
         problem.sigma[jaw] = np.interp(teeth, [0.2, 0.6], [problem.sigma[jaw], TEETH_JAW_SIGMA])
@@ -227,6 +231,7 @@ class _Problem:
         self.image_size, self.focal_px, self.settings = image_size, focal_px, settings
         names = points.model.expression_names
         self.sigma = expression_sigma(names)
+        self.expected = np.zeros(len(names))
         self.pairs = np.array(mirror_pairs(names), dtype=int).reshape(-1, 2)
 
     def predict(self, state: _State, choose_jaw: bool = True) -> Double:
@@ -380,6 +385,10 @@ class _Problem:
         rows[pair_rows, 7 + k + self.pairs[:, 1]] = -scale
         left, right = state.expression[self.pairs].T
         values = np.concatenate(
-            [-state.identity, -state.expression / self.sigma, (right - left) * scale]
+            [
+                -state.identity,
+                (self.expected - state.expression) / self.sigma,
+                (right - left) * scale,
+            ]
         )
         return rows, values
