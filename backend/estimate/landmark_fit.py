@@ -23,8 +23,10 @@ from .noise import LandmarkNoise, roll_matrix
 
 Double = NDArray[np.float64]
 
-#: Landmarks opposite each other: upper and lower inner lip, upper and lower lids.
-GAPS = np.array([[61, 67], [62, 66], [63, 65], [37, 41], [38, 40], [43, 47], [44, 46]])
+#: Landmarks opposite each other: the mouth's corners, the inner lips, the lids.
+GAPS = np.array(
+    [[48, 54], [60, 64], [61, 67], [62, 66], [63, 65], [37, 41], [38, 40], [43, 47], [44, 46]]
+)
 
 #: Standard deviation of how strongly a shape is used in a photo.  Most are rare and small;
 #: smiling, an open jaw and lids are what people do in front of cameras.
@@ -57,7 +59,7 @@ class FitSettings:
     distance_mm: float = 900.0  #: most portraits are taken from about arm's length to 2 m
     distance_sigma: float = 0.45  #: of its logarithm
     focal_sigma: float = 0.6  #: of log(focal / (1.3 x larger side)) when EXIF does not tell
-    gap_mm: float = 1.0  #: of the distance between upper and lower lip, and lid
+    gap_mm: float = 1.0  #: of the distance between lips, lids and the mouth's corners
     mirror_sigma: float = 0.12  #: of the difference between a left and a right weight
     rounds: int = 14
     jaw_rounds: int = 6  #: then the jaw keeps its vertices, which might else flip to and fro
@@ -315,7 +317,7 @@ class _Problem:
         upright = roll_matrix(state.camera.euler_degrees[2]).T / scale
         residual = (self.observed(state) - seen) @ upright.T
         rows = np.einsum("pq,lqk->lpk", upright, jacobian).reshape(136, -1)
-        # How far lips and lids are apart is seen directly, whatever shifts them together.
+        # How wide mouth and eyes are open is seen directly, whatever shifts them as a whole.
         upper, lower = GAPS.T
         sigma = self.settings.gap_mm * scale
         missed = self.landmarks - seen
