@@ -296,7 +296,7 @@ def _fit(model: FaceModel, face: _Face, photo: Photo) -> LandmarkFit:
         focal, fit = None, fit_to()
     vertices = model.vertices(fit.identity, fit.expression)
     gaze = estimate_gaze(model, photo.pixels, face.landmarks, vertices, fit.camera)
-    return fit_to(focal_px=focal, gaze=gaze) if gaze.any() else fit
+    return fit_to(focal_px=focal, gaze=gaze, start=fit) if gaze.any() else fit
 
 
 def _texture(

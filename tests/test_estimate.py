@@ -329,3 +329,17 @@ def test_damaged_noise_file_has_its_sentence(monkeypatch, tmp_path):
             dlib_noise()
     finally:
         dlib_noise.cache_clear()
+
+
+def test_going_on_from_a_fit_ends_where_a_new_one_does(model):
+    rng = np.random.default_rng(12)
+    camera, points, _, _ = random_view(model, rng, 10.0)
+    marks = camera.project(points)
+    gaze = np.zeros(len(model.expression_names))
+    gaze[model.expression_names.index("eyeLookOutLeft")] = 0.6
+    first = fit_landmarks(model, marks, (512, 512))
+    new = fit_landmarks(model, marks, (512, 512), gaze=gaze)
+    onward = fit_landmarks(model, marks, (512, 512), gaze=gaze, start=first)
+    assert onward.rounds < new.rounds
+    assert np.allclose(onward.landmarks3d, new.landmarks3d, atol=0.5)
+    assert onward.expression[model.expression_names.index("eyeLookOutLeft")] > 0.4

@@ -9,6 +9,7 @@ jaw's contour landmarks are chosen again for the new pose (Blanz and Vetter 1999
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,6 +90,11 @@ class _State:
     expression: Double
     jaw: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
 
+    @classmethod
+    def of(cls, fit: LandmarkFit) -> _State:
+        """Where ``fit`` ended."""
+        return cls(fit.camera, fit.identity.astype(float), fit.expression.astype(float))
+
 
 class _LandmarkModel:
     """The morphable model restricted to its 68 landmarks."""
@@ -110,6 +116,11 @@ class _LandmarkModel:
         basis[:k, moved] = self.model.identity_basis[:, ids[moved]]
         basis[k:, moved] = self.model.expression_basis[:, ids[moved]]
         return mean, basis
+
+
+@lru_cache(maxsize=4)
+def _landmark_model(model: FaceModel) -> _LandmarkModel:
+    return _LandmarkModel(model)
 
 
 def expression_sigma(names: tuple[str, ...]) -> Double:
@@ -144,6 +155,7 @@ def fit_landmarks(
     gaze: NDArray | None = None,
     noise: LandmarkNoise | None = None,
     spread: float | None = None,
+    start: LandmarkFit | None = None,
     settings: FitSettings | None = None,
 ) -> LandmarkFit:
     """Fit ``model`` to ``landmarks`` (68, 2) in pixels of a photo of size (width, height).
@@ -152,26 +164,21 @@ def fit_landmarks(
     ``teeth`` is the share of the mouth's opening that shows teeth (:func:`~.mouth.visible_teeth`).
     ``gaze`` (E,) are expression weights to expect where landmarks tell nothing
     (:func:`~.gaze.estimate_gaze`).  ``noise`` says how the landmarks err (independent points unless
-    given), ``spread`` how far the detector's votes disagreed on this photo.
+    given), ``spread`` how far the detector's votes disagreed on this photo.  ``start`` is an
+    earlier fit to go on from.
     """
     settings = settings or FitSettings()
     landmarks = np.asarray(landmarks, np.float64)
     if landmarks.shape != (68, 2) or not np.isfinite(landmarks).all():
         raise ValueError(f"landmarks must be 68 finite points, got shape {landmarks.shape}")
-    points = _LandmarkModel(model)
-    mean, _ = points.at(model.landmarks68)
-    camera = initial_camera(
-        mean[17:60], landmarks[17:60], settings.distance_mm, focal_px, image_size
-    )
-    state = _State(
-        camera, np.zeros(len(model.identity_basis)), np.zeros(len(model.expression_basis))
-    )
+    points = _landmark_model(model)
     problem = _Problem(points, landmarks, image_size, focal_px, settings, noise, spread)
     if gaze is not None:
         problem.expected = np.asarray(gaze, np.float64)
     if "jawOpen" in model.expression_names:
         jaw = model.expression_names.index("jawOpen")
         problem.sigma[jaw] = np.interp(teeth, [0.2, 0.6], [problem.sigma[jaw], TEETH_JAW_SIGMA])
+    state = problem.first_state() if start is None else _State.of(start)
     seen = problem.predict(state)
     rounds = 0
     for rounds in range(1, settings.rounds + 1):  # noqa: B007 - the count is reported
@@ -235,6 +242,20 @@ class _Problem:
         self.sigma = expression_sigma(names)
         self.expected = np.zeros(len(names))
         self.pairs = np.array(mirror_pairs(names), dtype=int).reshape(-1, 2)
+
+    def first_state(self) -> _State:
+        """The average head, placed by all landmarks but the jaw's and the inner lips'."""
+        model = self.points.model
+        mean, _ = self.points.at(model.landmarks68)
+        camera = initial_camera(
+            mean[17:60],
+            self.landmarks[17:60],
+            self.settings.distance_mm,
+            self.focal_px,
+            self.image_size,
+        )
+        k, e = len(model.identity_basis), len(model.expression_basis)
+        return _State(camera, np.zeros(k), np.zeros(e))
 
     def predict(self, state: _State, choose_jaw: bool = True) -> Double:
         """(68, 2) the landmarks that ``state`` projects; chooses the jaw for its pose."""
