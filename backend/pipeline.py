@@ -107,14 +107,17 @@ def _reconstruct(
 ) -> list[Reconstruction]:
     report = progress or (lambda fraction, step: None)
     clock = _Clock()
-    loading = threading.Thread(target=warm_up, args=(options,), daemon=True)
-    loading.start()
     with clock("read"):
         report(0.0, "Reading the photo")
         if not isinstance(photo, Photo):
             photo = read_photo(photo)
-    faces = _find_faces(photo, options, detector, clock, report)
-    loading.join()
+    loading = threading.Thread(target=warm_up, args=(options,))
+    loading.start()
+    try:
+        faces = _find_faces(photo, options, detector, clock, report)
+    finally:
+        # Also when no face is found: a process that ends while native code loads is aborted.
+        loading.join()
     model = load_model(options.model)
     results = []
     for i, face in enumerate(faces):
