@@ -79,13 +79,16 @@ def initial_camera(
     focal = focal or 1.5 * max(image_size)
     for _ in range(1 if known else 3):
         matrix = intrinsics(focal, image_size)
-        ok, vector, translation = cv2.solvePnP(
-            np.ascontiguousarray(points, np.float64),
-            np.ascontiguousarray(pixels, np.float64),
-            matrix,
-            None,
-            flags=cv2.SOLVEPNP_SQPNP,
-        )
+        try:
+            ok, vector, translation = cv2.solvePnP(
+                np.ascontiguousarray(points, np.float64),
+                np.ascontiguousarray(pixels, np.float64),
+                matrix,
+                None,
+                flags=cv2.SOLVEPNP_SQPNP,
+            )
+        except cv2.error:  # it gives up so on heads some 15 m away
+            ok = False
         if not ok:
             vector, translation = cv2.Rodrigues(FACING)[0], np.array([[0.0], [0.0], [distance]])
         if not known:
