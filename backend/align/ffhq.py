@@ -14,6 +14,10 @@ Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
+#: Half the FFHQ square's side, and how much higher its centre lies, in sides of a detector's box:
+#: medians over 26 photos that dlib's HOG detector and landmarks agree on (they vary by 9 and 5 %).
+BOX_GROWTH, BOX_RISE = 0.83, 0.155
+
 # The recipe samples at 4096 and averages down to 1024; the same factor at any size.
 _SUPERSAMPLING = 4
 
@@ -49,16 +53,20 @@ def ffhq_quad(landmarks68: NDArray[np.floating]) -> Doubles:
 
 
 def ffhq_crop(pixels: Bytes, landmarks68: NDArray[np.floating], size: int = 224) -> Crop:
-    """Cut the face out of ``pixels`` (H, W, 3) uint8 as FFHQ was made, ``size`` pixels square.
+    """Cut the face out of ``pixels`` (H, W, 3) uint8 as FFHQ was made, ``size`` pixels square."""
+    return quad_crop(pixels, ffhq_quad(landmarks68), size)
 
-    The recipe is run with its output set to ``size``: shrink by floor(qsize / size / 2) when that
+
+def quad_crop(pixels: Bytes, quad: Doubles, size: int = 224) -> Crop:
+    """The recipe of FFHQ for the square ``quad`` (4, 2) of ``pixels``; see :func:`ffhq_quad`.
+
+    It is run with its output set to ``size``: shrink by floor(qsize / size / 2) when that
     is over 1, crop with a 10 % border, pad by reflection with blur and fade where the quad leaves
     the photo, sample the quad bilinearly at 4 x ``size`` (the recipe: 4096 for 1024), and resize to
     ``size`` with an antialiasing (Lanczos) filter.  Running it at 1024 and resizing that to 224, as
     a data set made beforehand does, costs 20 times as much and differs by 0.2 grey levels on
     average; by 1 on photos with faces so large (over 900 pixels) that they are shrunk.
     """
-    quad = ffhq_quad(landmarks68)
     qsize = float(np.hypot(*(quad[3] - quad[0])))
     shrink = max(int(np.floor(qsize / size * 0.5)), 1)
     border = max(round(qsize / shrink * 0.1), 3)
@@ -76,6 +84,19 @@ def ffhq_crop(pixels: Bytes, landmarks68: NDArray[np.floating], size: int = 224)
     crop = sampled.resize((size, size), Image.Resampling.LANCZOS)
     to_photo = _to_photo(quad / shrink, size, pixels.shape, shrink)
     return Crop(np.asarray(crop), quad, to_photo)
+
+
+def box_quad(box: NDArray[np.floating], quarter_turns: int = 0) -> Doubles:
+    """(4, 2) the square that stands for FFHQ's where only a detector's ``box`` is known.
+
+    ``box`` (4,) and ``quarter_turns`` as in :class:`~..detect.Detection`.
+    """
+    low, high = np.asarray(box[:2], np.float64), np.asarray(box[2:], np.float64)
+    side = float(np.sqrt(np.prod(high - low)))
+    # As in numpy.rot90: a vector of the upright picture (x, y) is (-y, x) in the one before a turn.
+    upright = np.linalg.matrix_power(np.array([[0.0, -1.0], [1.0, 0.0]]), quarter_turns % 4)
+    square = BOX_GROWTH * np.array([[-1, -1], [-1, 1], [1, 1], [1, -1]]) - (0.0, BOX_RISE)
+    return (low + high) / 2 + side * square @ upright.T
 
 
 def _rot90(v: Doubles) -> Doubles:
