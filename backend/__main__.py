@@ -1,4 +1,4 @@
-"""``python -m reconstruct_face.backend {reconstruct,bench,worker}``.
+"""``python -m reconstruct_face.backend {reconstruct,bench,worker,synthesise,train}``.
 
 Also runs by its path, ``python /any/where/backend/__main__.py worker``, without the project being
 installed: that is how Blender starts it from the extension's folder with another Python.
@@ -16,8 +16,10 @@ COMMANDS = {
     "reconstruct": ".cli.reconstruct",
     "bench": ".bench",
     "worker": ".worker",
+    "synthesise": ".synthetic.command",
+    "train": ".train.command",
 }
-USAGE = "usage: python -m reconstruct_face.backend {reconstruct,bench,worker} [options]"
+USAGE = f"usage: python -m reconstruct_face.backend {{{','.join(COMMANDS)}}} [options]"
 
 
 def main(argv: list[str]) -> int:

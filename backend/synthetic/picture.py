@@ -1,0 +1,236 @@
+"""One synthetic training picture with the coefficients that made it.
+
+Coefficients, a view, props (hair, glasses, hands, clothes), skin and light are drawn from one seed;
+rays against the exact triangles (Embree) give what is seen and what is in shadow; shading is per
+pixel.  The aim is not beauty but that nothing in a real photo is new to the network (domain
+randomisation: Wood et al. 2021, "Fake it till you make it").
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model import FaceModel
+from ..network.crop_camera import CropPose
+from ..network.layout import Layout, anchor_of
+from ..raster import Raster, occluded, rasterize, vertex_normals
+from .coefficients import sample_expression, sample_identity
+from .effects import develop, sample_background
+from .light import Light, sample_light, shade_pixels
+from .props import Prop, sample_props
+from .skin import Skin, sample_skin
+from .view import View, sample_view
+
+Float = NDArray[np.float32]
+Rng = np.random.Generator
+
+#: mm: how far a lamp stands, and over what length hollows darken.
+_LAMP_MM, _HOLLOW_MM = 1500.0, 40.0
+_HOLLOW_RAYS = 48
+#: Share of the pictures whose lamps cast shadows: each costs a ray a pixel.
+_SHADOWS = 0.6
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture and its labels."""
+
+    image: NDArray[np.uint8]  #: (S, S, 3) sRGB
+    label: Float  #: (label_size,) as in :class:`~..network.layout.Layout`, not normalised
+    jaw: NDArray[np.int32]  #: (17,) vertex ids of landmarks 0..16 in this view
+    view: View
+
+
+def sample_picture(model: FaceModel, size: int, rng: Rng) -> Picture:
+    """A picture of ``size`` pixels, wholly decided by ``rng``."""
+    identity, expression = sample_identity(model, rng), sample_expression(model, rng)
+    vertices = model.vertices(identity, expression)
+    view = sample_view(model, vertices, size, rng)
+    skin = sample_skin(model, rng)
+    props = sample_props(model, vertices, rng, skin.tone)
+    light = sample_light(view.camera.rotation, rng)
+    linear = compose(model, vertices, props, skin, light, view, size, rng)
+    label = np.concatenate(
+        [
+            CropPose.of_camera(view.camera, anchor_of(model), size).vector(),
+            identity,
+            expression,
+            skin.albedo,
+            light.sh.ravel(),
+        ]
+    )
+    assert label.size == Layout.of(model).label_size
+    return Picture(develop(linear, rng), label.astype(np.float32), view.jaw, view)
+
+
+def compose(
+    model: FaceModel,
+    vertices: NDArray,
+    props: list[Prop],
+    skin: Skin,
+    light: Light,
+    view: View,
+    size: int,
+    rng: Rng,
+) -> Float:
+    """(size, size, 3) linear light: head and props before a background."""
+    scene = _Scene(model, vertices, props, skin)
+    shadows = rng.random() < _SHADOWS
+    linear = sample_background(size, rng)
+    clear = [prop.opacity < 1 for prop in props]
+    through = scene.without(clear) if any(clear) else None
+    for layer in (through, scene) if through is not None else (scene,):
+        raster = layer.rasterize(view, size)
+        colour = layer.shade(raster, view, light, shadows, rng)
+        seen = raster.mask
+        opacity = layer.opacity[layer.part_of_face[raster.face_id[seen]]][:, None]
+        linear[seen] = opacity * colour + (1 - opacity) * linear[seen]
+    return linear
+
+
+class _Scene:
+    """Head and props as one mesh; part 0 is the head."""
+
+    def __init__(self, model: FaceModel, vertices: NDArray, props: list[Prop], skin: Skin) -> None:
+        self.model, self.skin, self.props = model, skin, props
+        self.head = np.asarray(vertices, np.float32)
+        starts = np.cumsum([len(vertices), *(len(p.vertices) for p in props)])
+        self.vertices = np.concatenate([self.head, *(p.vertices for p in props)])
+        self.faces = np.concatenate(
+            [model.faces, *(p.faces + at for p, at in zip(props, starts, strict=False))]
+        )
+        counts = [len(model.faces), *(len(p.faces) for p in props)]
+        self.part_of_face = np.repeat(np.arange(len(counts)), counts)
+        self.opacity = np.array([1.0, *(p.opacity for p in props)], np.float32)
+        self.normals = vertex_normals(self.vertices, self.faces)
+        count = len(self.vertices)
+        self.colours = np.zeros((count, 3), np.float32)
+        for prop, at in zip(props, starts, strict=False):
+            self.colours[at : at + len(prop.vertices)] = prop.colours
+        self.open = np.ones(count, np.float32)
+        self.open[: len(self.head)] = openness(model)
+
+    def without(self, drop: list[bool]) -> _Scene:
+        """The scene less the props marked in ``drop``."""
+        kept = [prop for prop, gone in zip(self.props, drop, strict=True) if not gone]
+        return _Scene(self.model, self.head, kept, self.skin)
+
+    def rasterize(self, view: View, size: int) -> Raster:
+        camera = view.camera
+        at = self.vertices @ camera.rotation.T.astype(np.float32)
+        at += camera.translation.astype(np.float32)
+        return rasterize(at, self.faces, camera.camera_matrix, (size, size))
+
+    def shade(self, raster: Raster, view: View, light: Light, shadows: bool, rng: Rng) -> Float:
+        """(N, 3) linear colours of the pixels that ``raster`` fills."""
+        seen = raster.mask
+        face, weights = raster.face_id[seen], raster.barycentric[seen]
+        corners = self.faces[face]
+        points = _mix(self.vertices, corners, weights)
+        eye = -view.camera.rotation.T @ view.camera.translation
+        towards = eye.astype(np.float32) - points
+        towards /= np.linalg.norm(towards, axis=1, keepdims=True)
+        normals = _mix(self.normals, corners, weights)
+        normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-6)
+        # Hair and cloth are sheets seen from both sides.
+        normals *= np.where((normals * towards).sum(axis=1, keepdims=True) < 0, -1, 1)
+        part = self.part_of_face[face]
+        albedo = _mix(self.colours, corners, weights)
+        on_head = part == 0
+        albedo[on_head] = self._head_albedo(face[on_head], weights[on_head])
+        gloss, roughness = self._surface(face, part)
+        shadow = np.ones((len(points), len(light.lamps)), np.float32)
+        if shadows:
+            for i, (direction, _, softness) in enumerate(light.lamps):
+                shadow[:, i] = self._shadow(points, normals, direction, softness, seen, rng)
+        hollow = _mix(self.open[:, None], corners, weights)[:, 0]
+        return shade_pixels(
+            normals, towards, albedo, light, shadow, hollow, gloss, roughness
+        ).astype(np.float32)
+
+    def _head_albedo(self, face: NDArray, weights: Float) -> Float:
+        uv = _mix(self.model.uv, self.model.uv_faces[face], weights)
+        texture = self.skin.texture
+        side = len(texture)
+        x, y = uv[:, 0] * side - 0.5, (1 - uv[:, 1]) * side - 0.5
+        # cv2.remap takes tables, so the points are laid out as one.
+        columns = 512
+        table = np.zeros((-(-len(x) // columns) * columns, 2), np.float32)
+        table[: len(x), 0], table[: len(x), 1] = x, y
+        colours = cv2.remap(texture, table.reshape(-1, columns, 2), None, cv2.INTER_LINEAR)
+        return colours.reshape(-1, 3)[: len(x)]
+
+    def _surface(self, face: NDArray, part: NDArray) -> tuple[Float, Float]:
+        """Gloss and roughness per pixel: skin, wet eyes and teeth, and the props'."""
+        kinds = self.model.material_kinds
+        of_kind = [_WET.get(kind, (self.skin.gloss, self.skin.roughness)) for kind in kinds]
+        table = np.array([*of_kind, *((p.gloss, 0.45) for p in self.props)], np.float32)
+        row = np.where(part == 0, 0, len(kinds) - 1 + part)
+        on_head = part == 0
+        head_faces = face[on_head]
+        row[on_head] = self.model.polygon_material[self.model.polygon_of_face[head_faces]]
+        return table[row, 0], table[row, 1]
+
+    def _shadow(
+        self,
+        points: Float,
+        normals: Float,
+        direction: NDArray,
+        softness: float,
+        seen: NDArray[np.bool_],
+        rng: Rng,
+    ) -> Float:
+        """(N,) visibility of a lamp: a ray a pixel into its disk, smoothed over the picture."""
+        lit = (normals @ np.asarray(direction, np.float32)) > 0
+        target = np.asarray(direction) * _LAMP_MM
+        target = target + softness * _LAMP_MM * 0.3 * rng.normal(size=(int(lit.sum()), 3))
+        shadow = np.ones(len(points), np.float32)
+        starts = points[lit] + 1.0 * normals[lit]
+        shadow[lit] = ~occluded(starts, self.vertices, self.faces, target.astype(np.float32), 2.0)
+        full, weight = np.zeros(seen.shape, np.float32), seen.astype(np.float32)
+        full[seen] = shadow
+        blur = (0.5 + 4.0 * softness) * len(seen) / 224
+        smooth = cv2.GaussianBlur(full, (0, 0), blur) / np.maximum(
+            cv2.GaussianBlur(weight, (0, 0), blur), 1e-3
+        )
+        return smooth[seen]
+
+
+#: Gloss and roughness of what is wet.
+_WET = {"eye": (1.0, 0.08), "teeth": (0.6, 0.25), "tongue": (0.5, 0.3)}
+
+
+def _mix(values: NDArray, corners: NDArray, weights: Float) -> Float:
+    """(N, C) ``values`` at points of triangles."""
+    return (
+        values[corners[:, 0]] * weights[:, :1]
+        + values[corners[:, 1]] * weights[:, 1:2]
+        + values[corners[:, 2]] * weights[:, 2:]
+    )
+
+
+@lru_cache(maxsize=2)
+def openness(model: FaceModel) -> Float:
+    """(V,) how much of the sky above it each vertex of the mean head sees, 0..1.
+
+    Ambient occlusion by rays of at most 40 mm (Landis 2002, "Production-ready global
+    illumination"): eye sockets, nostrils, the corners of the lips.
+    """
+    rng = np.random.default_rng(0)
+    normals = vertex_normals(model.mean, model.faces)
+    count = np.zeros(len(model.mean))
+    for _ in range(_HOLLOW_RAYS):
+        # Cosine-distributed: a unit vector added to the normal (Malley's method).
+        direction = rng.normal(size=normals.shape)
+        direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+        direction += normals
+        direction /= np.maximum(np.linalg.norm(direction, axis=1, keepdims=True), 1e-6)
+        start = (model.mean + 0.5 * normals).astype(np.float32)
+        end = (start + _HOLLOW_MM * direction).astype(np.float32)
+        count += ~occluded(start, model.mean, model.faces, end, 0.5)
+    return (count / _HOLLOW_RAYS).astype(np.float32)
