@@ -13,5 +13,11 @@ compile() {
         --no-emit-package setuptools "$@" pyproject.toml
 }
 
+# Whether torch needs CUDA's libraries depends on the build of it that pip finds; a build that does
+# names their exact versions itself.
+without_cuda() { sed -i -E '/^(cuda-|nvidia-|triton)/d' "$1"; }
+
 compile "$@" --output-file requirements.lock
+without_cuda requirements.lock
 compile "$@" --extra test --constraint requirements.lock --output-file requirements-test.lock
+without_cuda requirements-test.lock

@@ -10,7 +10,7 @@
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=$ROOT/.venv
 LOG=$ROOT/.cache/setup.log
-NEEDED_MB=3000
+NEEDED_MB=4000
 
 # What `import bpy` and its renderers load and a minimal Debian lacks.
 LIBRARIES=(libx11-6 libxrender1 libxfixes3 libxi6 libxkbcommon0 libsm6 libgl1 libegl1 libxxf86vm1)
