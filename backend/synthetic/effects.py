@@ -12,10 +12,15 @@ LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 SEPIA = np.array([1.08, 0.94, 0.72], np.float32)
 GREY_SHARE, SEPIA_SHARE = 0.06, 0.01
 _LEVELS = 4096
+#: Backgrounds are drawn no larger than this and blown up: they are mostly out of focus.
+_BACKGROUND = 160
 
 
 def sample_background(size: int, rng: np.random.Generator) -> Float:
     """(size, size, 3) linear: a studio's sweep, a room, shapes out of focus, foliage or lights."""
+    if size > _BACKGROUND:
+        small = sample_background(_BACKGROUND, rng)
+        return cv2.resize(small, (size, size), interpolation=cv2.INTER_LINEAR)
     kinds = (_studio, _room, _shapes, _noise, _bokeh)
     image = kinds[rng.choice(5, p=(0.25, 0.2, 0.2, 0.25, 0.1))](size, rng)
     if rng.random() < 0.3:  # people, furniture, signs: something else at the edges
@@ -23,7 +28,7 @@ def sample_background(size: int, rng: np.random.Generator) -> Float:
     focus = rng.random() ** 2 * size / 12
     if focus > 0.6:
         image = cv2.GaussianBlur(image, (0, 0), focus)
-    grain = rng.gamma(1, 0.04) * cv2.resize(
+    grain = rng.gamma(1, 0.02) * cv2.resize(
         rng.standard_normal((size // 2, size // 2), np.float32), (size, size)
     )
     return np.clip(image * (1 + grain[..., None]), 0.0, 4.0).astype(np.float32)
@@ -32,7 +37,7 @@ def sample_background(size: int, rng: np.random.Generator) -> Float:
 def _colour(rng: np.random.Generator) -> Float:
     """(3,) linear: mostly dull, from black to white."""
     level = np.exp(rng.uniform(np.log(0.01), np.log(0.9)))
-    return (level * np.exp(rng.normal(0, rng.gamma(1.5, 0.22), 3))).astype(np.float32)
+    return (level * np.exp(rng.normal(0, rng.gamma(1.5, 0.12), 3))).astype(np.float32)
 
 
 def _gradient(size: int, rng: np.random.Generator) -> Float:
@@ -189,7 +194,7 @@ def _vignette(size: int, rng: np.random.Generator) -> Float:
 
 def _sensor(image: Float, rng: np.random.Generator) -> Float:
     """Photon and read noise; some of it coarser than a pixel, as after a camera's denoising."""
-    level = rng.gamma(1.0, 0.012)
+    level = rng.gamma(1.0, 0.011)
     if level < 0.004:
         return image
     size = len(image)
@@ -199,7 +204,7 @@ def _sensor(image: Float, rng: np.random.Generator) -> Float:
         noise = 0.85 * noise[..., :1] + 0.3 * noise
     if cells != size:
         noise = 1.4 * cv2.resize(noise, (size, size), interpolation=cv2.INTER_CUBIC)
-    return image + noise * np.sqrt(np.maximum(image, 0) * level**2 + (0.25 * level) ** 2)
+    return image + noise * np.sqrt(np.maximum(image, 0) * level**2 + (0.12 * level) ** 2)
 
 
 def _tone_curve(image: Float, rng: np.random.Generator) -> Float:
@@ -214,7 +219,7 @@ def _tone_curve(image: Float, rng: np.random.Generator) -> Float:
         light = np.minimum(light, knee) + (1 - knee) * over / (1 + over)
         light /= light[-1] ** 0.5
     curve = _encode(np.clip(light, 0, 1))
-    contrast = rng.normal(0.06, 0.12) if rng.random() < 0.92 else rng.normal(0.1, 0.4)
+    contrast = rng.normal(0.14, 0.13) if rng.random() < 0.92 else rng.normal(0.1, 0.4)
     contrast = float(np.clip(contrast, -0.5, 0.75))
     s_shape = curve * curve * (3 - 2 * curve)
     curve = curve + contrast * (s_shape - curve)

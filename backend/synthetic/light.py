@@ -20,7 +20,7 @@ Float = NDArray[np.float32]
 LAMP_FACTORS = np.pi * np.array([1.0] + 3 * [2 / 3] + 5 * [1 / 4])
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 #: Fresnel reflectance of skin and of the eye's wet surface, head on.
-SKIN_F0 = 0.035
+SKIN_F0 = 0.03
 #: How far red, green and blue light creep past the terminator, as a cosine.
 SUBSURFACE = np.array([0.16, 0.07, 0.04], np.float32)
 _UP, _RIGHT, _TO_CAMERA = np.array([0.0, -1, 0]), np.array([1.0, 0, 0]), np.array([0.0, 0, -1])
@@ -105,10 +105,11 @@ def _sphere() -> tuple[NDArray, NDArray]:
     return directions, np.linalg.pinv(sh_basis(directions))
 
 
-def sample_light(rotation: NDArray, rng: np.random.Generator) -> Light:
+def sample_light(rotation: NDArray, rng: np.random.Generator, tone: NDArray | None = None) -> Light:
     """A random light for a head turned by ``rotation`` (3, 3), head to camera (OpenCV).
 
     Directions are drawn around the camera and a level room, which do not turn with the head.
+    ``tone`` (3,), the skin's linear colour, makes the exposure longer for dark skin, in part.
     """
     room = _room(rng)
     ambient, lamps = _SCENES[rng.choice(len(_SCENES), p=_SHARES)](room, rng)
@@ -119,6 +120,8 @@ def sample_light(rotation: NDArray, rng: np.random.Generator) -> Light:
     weight = np.maximum(facing @ _TO_CAMERA, 0) * np.maximum(facing @ nose, 0) + 1e-3
     seen = weight @ np.maximum(sh_basis(facing) @ total, 0) / weight.sum()
     exposure = _exposure(rng) / max(float(seen @ LUMINANCE), 1e-6)
+    if tone is not None:
+        exposure *= (0.27 / float(tone @ LUMINANCE)) ** rng.uniform(0.1, 0.6)
 
     to_head = np.asarray(rotation).T
     turned = rotate_sh(ambient, to_head) * exposure
@@ -276,9 +279,11 @@ def shade_pixels(
     open_sky = np.asarray(ambient_occlusion, np.float32)[:, None]
     facing = np.clip(np.einsum("nk,nk->n", n, v), 0, 1)
     # Light that bounces inside a crease is coloured by the skin: it darkens less in red.
-    diffuse = shade(n, light.ambient_sh) * open_sky ** np.array([0.85, 1.0, 1.05], np.float32)
+    crease = open_sky * (1 - open_sky) * np.array([0.2, 0.0, -0.05], np.float32)
+    diffuse = shade(n, light.ambient_sh) * (open_sky + crease)
     mirror = 2 * facing[:, None] * n - v
-    grazing = np.asarray(gloss, np.float32) * (SKIN_F0 + 0.3 * (1 - SKIN_F0) * (1 - facing) ** 5)
+    # Microfacets hide each other at grazing angles: far less than the full Fresnel rise.
+    grazing = np.asarray(gloss, np.float32) * (0.7 * SKIN_F0 + 0.1 * _fifth(1 - facing))
     specular = grazing[:, None] * open_sky * shade(mirror, light.ambient_sh)
     for index, lamp in enumerate(light.lamps):
         seen = np.asarray(shadow[:, index], np.float32)
@@ -299,7 +304,12 @@ def _blinn_phong(n: Float, v: Float, lamp: Lamp, cosine: Float, roughness: NDArr
     half /= np.maximum(np.linalg.norm(half, axis=1, keepdims=True), 1e-6)
     # A wide lamp widens the highlight as a rougher surface would.
     slope = np.asarray(roughness, np.float32) ** 2 + 0.12 * lamp.softness
-    exponent = 2 / np.maximum(slope, 0.02) ** 2 - 2
-    lobe = np.maximum(np.einsum("nk,nk->n", n, half), 1e-4) ** np.maximum(exponent, 1)
-    fresnel = SKIN_F0 + (1 - SKIN_F0) * (1 - np.clip(half @ lamp.direction, 0, 1)) ** 5
+    exponent = 2 / np.clip(slope, 0.02, 0.8) ** 2 - 2
+    lobe = np.exp(np.log(np.clip(np.einsum("nk,nk->n", n, half), 1e-4, 1)) * exponent)
+    fresnel = SKIN_F0 + (1 - SKIN_F0) * _fifth(1 - np.clip(half @ lamp.direction, 0, 1))
     return fresnel * (exponent + 8) / 8 * lobe * np.maximum(cosine, 0)
+
+
+def _fifth(x: Float) -> Float:
+    square = x * x
+    return square * square * x

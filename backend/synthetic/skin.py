@@ -26,6 +26,7 @@ MONK_TONES = np.array(
 )  # fmt: skip
 MELANIN = np.array([0.30, 0.47, 0.83], np.float32)
 HAEMOGLOBIN = np.array([0.21, 0.75, 0.63], np.float32)
+GREY = np.ones(3, np.float32)
 HAIR = np.array([(18, 15, 14), (38, 27, 22), (66, 46, 33), (104, 72, 46), (150, 112, 72),
                  (120, 58, 32), (142, 138, 134)])  # fmt: skip
 LIPSTICK = np.array([(176, 24, 38), (128, 14, 34), (196, 52, 74), (214, 108, 116), (168, 92, 80),
@@ -62,15 +63,11 @@ def sample_skin(model: FaceModel, rng: np.random.Generator) -> Skin:
     step = rng.random()
     tone = _tone(step, rng).astype(np.float32)
     albedo = _coefficients(where, tone, rng).astype(np.float32)
-    texture: Float = where.mean + np.tensordot(albedo, where.basis, 1)
-    # The additive basis misses the darkest and palest tones by a few percent: set them right.
-    ratio = tone / np.maximum(where.tone_mean + albedo @ where.tone_basis, 0.004)
-    ratio = (ratio - 1).astype(np.float32)
-    texture = np.maximum(texture * (1 + where.skin[..., None] * ratio), 0.003)
-
+    texture = _label_texture(where, albedo, tone, step)
     hair = _hair(step, rng)
     noise = fields(rng)
-    texture = texture * np.exp(-_pigment(where, noise, rng))
+    texture *= _pigment(where, noise, rng)
+    _scalp(texture, where, noise, tone, hair, rng)
     _freckles(texture, where, rng)
     _lips(texture, where, noise, rng)
     _eyes(texture, where, noise, rng)
@@ -116,10 +113,25 @@ def _coefficients(where: SkinMap, tone: NDArray, rng: np.random.Generator) -> ND
     return draw + gain @ ((tone - where.tone_mean) / tone - seen.T @ draw)
 
 
+def _label_texture(where: SkinMap, albedo: Float, tone: Float, step: float) -> Float:
+    """(256, 256, 3) the texture of ``albedo``, put right where the additive basis leaves skin."""
+    texture = where.mean + np.tensordot(albedo, where.basis, 1)
+    # It misses the darkest and palest tones by a few percent.
+    ratio = tone / np.maximum(where.tone_mean + albedo @ where.tone_basis, 0.004)
+    texture *= cv2.transform(where.skin, np.stack([ratio - 1, np.ones(3)], axis=1))
+    # Far from the mean, on dark skin, features turn pale or red: keep them near the skin's colour.
+    calm = 0.6 * np.clip((step - 0.55) / 0.45, 0, 1)
+    if calm > 0:
+        flat = cv2.transform(where.skin, calm * tone[:, None].astype(float))
+        texture = texture * (1 - calm * where.skin)[..., None] + flat
+    cap = cv2.transform(where.skin, np.stack([1.25 * tone - 2, np.full(3, 2.0)], axis=1))
+    return np.clip(texture, 0.003, cap)
+
+
 def _hair(step: float, rng: np.random.Generator) -> NDArray:
     """(3,) linear; dark where the skin is."""
-    if rng.random() < 0.12:
-        return linear(HAIR[-1]) * rng.uniform(0.5, 1.3)
+    if rng.random() < 0.08:
+        return linear(HAIR[-1]) * rng.uniform(0.4, 1.2)
     if rng.random() < 0.06 * (step < 0.5):
         return linear(HAIR[-2])
     shade = np.clip(rng.beta(1, 2) * (1.3 - 1.4 * step), 0, 1) * 4
@@ -127,18 +139,21 @@ def _hair(step: float, rng: np.random.Generator) -> NDArray:
 
 
 def _pigment(where: SkinMap, noise: Float, rng: np.random.Generator) -> Float:
-    """(256, 256, 3) -log RGB of everything smooth that darkens, reddens or mottles the skin."""
-    blotch, fine, pores = noise[0], noise[1], noise[2]
-    blood = rng.gamma(1.2, 0.12) * where.flush + rng.gamma(1.5, 0.05) * blotch
-    blood += rng.normal(0, 0.05) * where.nose_end + rng.uniform(0, 0.05) * fine
-    brown = rng.gamma(1.5, 0.09) * where.under_eye + rng.gamma(1.2, 0.06) * noise[3]
+    """(256, 256, 3) the factor of everything smooth that darkens, reddens or mottles the skin."""
+    blotch, fine, pores, patches = noise[:4]
+    blood = rng.gamma(1.2, 0.1) * where.flush + rng.gamma(1.5, 0.025) * blotch
+    blood += rng.normal(0, 0.05) * where.nose_end + rng.uniform(0, 0.04) * fine
+    brown = rng.gamma(1.5, 0.06) * where.under_eye + rng.gamma(1.2, 0.03) * patches
     brown += rng.normal(0, 0.07) * where.forehead + rng.normal(0, 0.08) * where.neck
-    age = max(rng.normal(0.1, 0.35), 0)
-    crease = age * rng.uniform(0.2, 0.5) * where.creases(rng)
-    grey = crease + rng.uniform(0.01, 0.06) * pores + rng.uniform(0, 0.04) * fine
-    layers = np.stack([brown + 0.5 * crease, blood + 0.5 * crease, grey], axis=-1)
-    layers *= where.skin[..., None]
-    return layers @ np.stack([MELANIN, HAEMOGLOBIN, np.ones(3, np.float32)])
+    grey = rng.uniform(0.01, 0.04) * pores + rng.uniform(0, 0.025) * fine
+    age = rng.normal(0.1, 0.35)
+    if age > 0:
+        crease = age * rng.uniform(0.2, 0.5) * where.creases(rng)
+        grey += crease
+        brown += 0.5 * crease
+        blood += 0.5 * crease
+    layers = cv2.merge([brown * where.skin, blood * where.skin, grey * where.skin])
+    return np.exp(cv2.transform(layers, -np.stack([MELANIN, HAEMOGLOBIN, GREY], axis=1)))
 
 
 def _blend(texture: Float, above: NDArray, opacity: Float, window: tuple[slice, slice]) -> None:
@@ -151,17 +166,16 @@ def _freckles(texture: Float, where: SkinMap, rng: np.random.Generator) -> None:
     """Freckles on nose and cheeks, moles anywhere."""
     count = int(rng.integers(30, 160)) if rng.random() < 0.14 else 0
     spots = np.zeros((SIZE, SIZE), np.float32)
-    for index in range(count + rng.poisson(2.5)):
+    for index in range(count + rng.poisson(1.4)):
         mole = index >= count
         row, column = where.random_texel("face" if mole else "freckles", rng)
         radius = rng.uniform(0.5, 1.4) if mole else rng.uniform(0.35, 0.8)
-        dark = rng.uniform(0.5, 1.6) if mole else rng.uniform(0.1, 0.5)
+        dark = rng.uniform(0.3, 1.3) if mole else rng.uniform(0.1, 0.5)
         centre = (int(column * 16), int(row * 16))
         cv2.circle(spots, centre, int(radius * 16), dark, -1, cv2.LINE_AA, 4)
-    if count or spots.any():
-        spots = cv2.GaussianBlur(spots, (3, 3), 0)
-        window = where.windows["face"]
-        texture[window] *= np.exp(-spots[window][..., None] * (0.4 + MELANIN))
+    window = where.windows["face"]
+    spots = cv2.GaussianBlur(spots[window], (3, 3), 0)
+    texture[window] *= np.exp(cv2.transform(spots, -(0.4 + MELANIN)[:, None]))
 
 
 def _lips(texture: Float, where: SkinMap, noise: Float, rng: np.random.Generator) -> None:
@@ -191,7 +205,7 @@ def _eyes(texture: Float, where: SkinMap, noise: Float, rng: np.random.Generator
     # Lids shade the eyeball: never paper white in a photograph.
     sclera = where.masks["sclera"][window][..., None]
     red = rng.gamma(1.2, 0.08) * HAEMOGLOBIN + rng.gamma(1.2, 0.03) * MELANIN
-    part *= np.exp(-sclera * (red + rng.uniform(0.05, 0.5)))
+    part *= np.exp(-sclera * (red + rng.uniform(0.2, 0.8)))
 
 
 def _beard(
@@ -224,6 +238,23 @@ def _beard(
     return opacity
 
 
+def _scalp(
+    texture: Float,
+    where: SkinMap,
+    noise: Float,
+    tone: NDArray,
+    hair: NDArray,
+    rng: np.random.Generator,
+) -> None:
+    """Cropped hair on some heads."""
+    if rng.random() < 0.75:
+        return
+    area = where.masks["scalp"]
+    cover = np.clip(area * (1.1 + 0.3 * noise[4]) + 0.3 * noise[0] * (area < 0.95), 0, 1)
+    cover *= (area > 0.02) * rng.uniform(0.3, 0.97)
+    _blend(texture, 0.85 * hair + 0.1 * tone, cover, where.windows["scalp"])
+
+
 def _brows(
     texture: Float,
     where: SkinMap,
@@ -240,7 +271,7 @@ def _brows(
     texture[window] += erase[..., None] * (skin.astype(np.float32) - texture[window])
     if rng.random() < 0.04:
         return
-    edge = inside + rng.uniform(-1.6, 1.6) + 0.9 * noise[4][window]
+    edge = inside + rng.uniform(-1.6, 1.6) + 0.5 * noise[4][window]
     soft = rng.uniform(1.2, 3)
     cover = np.clip(edge / soft + 0.2, 0, 1) * rng.uniform(0.25, 0.97)
     cover *= np.clip(0.85 + 0.4 * noise[4][window], 0, 1)
@@ -265,7 +296,7 @@ def _make_up(texture: Float, where: SkinMap, hair: NDArray, rng: np.random.Gener
 def _teeth(texture: Float, where: SkinMap, rng: np.random.Generator) -> None:
     """From bleached to tea, and darkness between and behind them."""
     window = where.windows["teeth"]
-    stain = rng.gamma(1.3, 0.15) * MELANIN + rng.uniform(-0.1, 0.45)
+    stain = rng.gamma(1.3, 0.15) * MELANIN + rng.uniform(0.0, 0.8)
     texture[window] *= np.exp(-where.masks["teeth"][window][..., None] * stain)
     for name in ("mouth", "tongue"):
         window = where.windows[name]
@@ -282,13 +313,13 @@ def _surface(
     rng: np.random.Generator,
 ) -> Float:
     """(256, 256, 2) gloss and roughness: an oily T-zone, moist lips, wet eyes and teeth."""
-    out = np.empty((SIZE, SIZE, 2), np.float32)
-    zone = 1 + rng.uniform(0, 0.6) * where.oily + 0.25 * noise[1]
-    out[..., 0] = gloss * zone * (1 - 0.8 * beard)
-    out[..., 1] = roughness - 0.06 * where.oily
-    lips = where.masks["lips"]
-    out[..., 0] += lips * (rng.uniform(0.2, 1.6) - out[..., 0])
-    out[..., 1] += lips * (rng.uniform(0.28, 0.5) - out[..., 1])
-    wet = where.wet[..., None]
-    out += wet * (np.array([rng.uniform(0.7, 1.2), rng.uniform(0.2, 0.32)], np.float32) - out)
-    return np.maximum(out, 0)
+    shine = gloss * (1 + rng.uniform(0, 0.6) * where.oily + 0.25 * noise[1]) * (1 - 0.8 * beard)
+    rough = roughness - 0.06 * where.oily
+    lips, wet = where.masks["lips"], where.wet
+    for mask, strong, width in (
+        (lips, rng.uniform(0.2, 1.6), rng.uniform(0.28, 0.5)),
+        (wet, rng.uniform(0.7, 1.2), rng.uniform(0.2, 0.32)),
+    ):
+        shine += mask * (strong - shine)
+        rough += mask * (width - rough)
+    return cv2.merge([np.maximum(shine, 0).astype(np.float32), rough.astype(np.float32)])
