@@ -7,7 +7,7 @@ synthetic training pictures, and the verification renderings.
 from .atlas import Atlas, rasterize_uv
 from .picture import render_picture
 from .shading import sh_basis, shade, vertex_normals
-from .visibility import Raster, interpolate, occluded, project_points, rasterize
+from .visibility import Raster, interpolate, occluded, project_points, rasterize, ray_scene
 
 __all__ = [
     "Atlas",
@@ -17,6 +17,7 @@ __all__ = [
     "project_points",
     "rasterize",
     "rasterize_uv",
+    "ray_scene",
     "render_picture",
     "sh_basis",
     "shade",

@@ -41,12 +41,14 @@ def rasterize(
     faces: NDArray,
     camera_matrix: NDArray,
     size: tuple[int, int],
+    scene: Any = None,
 ) -> Raster:
     """The nearest triangle at every pixel centre.
 
     ``vertices_camera`` (V, 3) mm in camera coordinates (x right, y down, z forward), ``faces``
     (F, 3), ``camera_matrix`` (3, 3) with pixel (0, 0) the *centre* of the top-left pixel, ``size``
     (w, h).  Triangles are seen from both sides; what lies behind the camera is never hit.
+    ``scene`` is the mesh's :func:`ray_scene` where there is one already.
 
     Raises ValueError when ``size`` is not positive.
     """
@@ -59,7 +61,8 @@ def rasterize(
     x0, y0, x1, y1 = _window(vertices_camera, camera_matrix, width, height)
     if x0 < x1 and y0 < y1:
         directions = _pixel_rays(camera_matrix, x0, y0, x1, y1)
-        hit = _cast(_scene(vertices_camera, faces), np.zeros((1, 3), np.float32), directions)
+        scene = scene or ray_scene(vertices_camera, faces)
+        hit = _cast(scene, np.zeros((1, 3), np.float32), directions)
         shape = (y1 - y0, x1 - x0)
         window = (slice(y0, y1), slice(x0, x1))
         seen = hit["primID"] >= 0
@@ -77,18 +80,19 @@ def occluded(
     faces: NDArray,
     target: NDArray | tuple[float, float, float] = (0.0, 0.0, 0.0),
     bias: float = 0.5,
+    scene: Any = None,
 ) -> NDArray[np.bool_]:
     """(N,) True where a triangle stands between a point (N, 3) and ``target`` (the camera centre).
 
     All in one frame, mm; ``bias`` mm are left out at the point's end, so that a surface does not
-    hide itself.
+    hide itself.  ``scene`` as in :func:`rasterize`.
     """
     origin = np.asarray(points, dtype=np.float32)
     direction = np.asarray(target, dtype=np.float32) - origin
     length = np.linalg.norm(direction, axis=1, keepdims=True)
     step = bias / np.maximum(length, bias)
     origin = origin + direction * step
-    scene = _scene(vertices, faces)
+    scene = scene or ray_scene(vertices, faces)
     left = np.ascontiguousarray((1 - step[:, 0]).astype(np.float32))
     # Directions reach the target at parameter 1; what lies beyond the target does not occlude.
     direction = np.ascontiguousarray(direction, dtype=np.float32)
@@ -118,8 +122,11 @@ def _device() -> Any:
     return rtcore.EmbreeDevice()
 
 
-def _scene(vertices: NDArray, faces: NDArray) -> Any:
-    """An Embree scene of the mesh; "robust" closes the cracks along shared edges."""
+def ray_scene(vertices: NDArray, faces: NDArray) -> Any:
+    """An Embree scene of the mesh, which costs as much to build as a small picture to cast.
+
+    "Robust" closes the cracks along shared edges.
+    """
     from embreex.mesh_construction import TriangleMesh
     from embreex.rtcore_scene import EmbreeScene
 

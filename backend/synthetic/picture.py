@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from ..model import FaceModel
 from ..network.crop_camera import CropPose
 from ..network.layout import Layout, anchor_of
-from ..raster import Raster, occluded, rasterize, vertex_normals
+from ..raster import Raster, occluded, rasterize, ray_scene, vertex_normals
 from .coefficients import sample_expression, sample_identity
 from .effects import develop, sample_background
-from .light import Light, sample_light, shade_pixels
+from .light import Lamp, Light, sample_light, shade_pixels
 from .props import Prop, sample_props
 from .skin import Skin, sample_skin
 from .view import View, sample_view
@@ -79,14 +79,15 @@ def compose(
     rng: Rng,
 ) -> Float:
     """(size, size, 3) linear light: head and props before a background."""
-    scene = _Scene(model, vertices, props, skin)
     shadows = rng.random() < _SHADOWS
+    layers = [_Scene(model, vertices, props, skin, view)]
+    solid = [prop for prop in props if prop.opacity == 1]
+    if len(solid) < len(props):  # what is seen through lenses comes first
+        layers.insert(0, _Scene(model, vertices, solid, skin, view))
     linear = sample_background(size, rng)
-    clear = [prop.opacity < 1 for prop in props]
-    through = scene.without(clear) if any(clear) else None
-    for layer in (through, scene) if through is not None else (scene,):
-        raster = layer.rasterize(view, size)
-        colour = layer.shade(raster, view, light, shadows, rng)
+    for layer in layers:
+        raster = layer.rasterize(size)
+        colour = layer.shade(raster, light, shadows, rng)
         seen = raster.mask
         opacity = layer.opacity[layer.part_of_face[raster.face_id[seen]]][:, None]
         linear[seen] = opacity * colour + (1 - opacity) * linear[seen]
@@ -96,8 +97,10 @@ def compose(
 class _Scene:
     """Head and props as one mesh; part 0 is the head."""
 
-    def __init__(self, model: FaceModel, vertices: NDArray, props: list[Prop], skin: Skin) -> None:
-        self.model, self.skin, self.props = model, skin, props
+    def __init__(
+        self, model: FaceModel, vertices: NDArray, props: list[Prop], skin: Skin, view: View
+    ) -> None:
+        self.model, self.skin, self.props, self.view = model, skin, props, view
         self.head = np.asarray(vertices, np.float32)
         starts = np.cumsum([len(vertices), *(len(p.vertices) for p in props)])
         self.vertices = np.concatenate([self.head, *(p.vertices for p in props)])
@@ -115,24 +118,24 @@ class _Scene:
         self.open = np.ones(count, np.float32)
         self.open[: len(self.head)] = openness(model)
 
-    def without(self, drop: list[bool]) -> _Scene:
-        """The scene less the props marked in ``drop``."""
-        kept = [prop for prop, gone in zip(self.props, drop, strict=True) if not gone]
-        return _Scene(self.model, self.head, kept, self.skin)
-
-    def rasterize(self, view: View, size: int) -> Raster:
         camera = view.camera
-        at = self.vertices @ camera.rotation.T.astype(np.float32)
-        at += camera.translation.astype(np.float32)
-        return rasterize(at, self.faces, camera.camera_matrix, (size, size))
+        self.seen_from = self.vertices @ camera.rotation.T.astype(np.float32)
+        self.seen_from += camera.translation.astype(np.float32)
+        self.rays = ray_scene(self.seen_from, self.faces)
 
-    def shade(self, raster: Raster, view: View, light: Light, shadows: bool, rng: Rng) -> Float:
+    def rasterize(self, size: int) -> Raster:
+        """What the view's camera sees."""
+        matrix = self.view.camera.camera_matrix
+        return rasterize(self.seen_from, self.faces, matrix, (size, size), self.rays)
+
+    def shade(self, raster: Raster, light: Light, shadows: bool, rng: Rng) -> Float:
         """(N, 3) linear colours of the pixels that ``raster`` fills."""
         seen = raster.mask
         face, weights = raster.face_id[seen], raster.barycentric[seen]
         corners = self.faces[face]
         points = _mix(self.vertices, corners, weights)
-        eye = -view.camera.rotation.T @ view.camera.translation
+        camera = self.view.camera
+        eye = -camera.rotation.T @ camera.translation
         towards = eye.astype(np.float32) - points
         towards /= np.linalg.norm(towards, axis=1, keepdims=True)
         normals = _mix(self.normals, corners, weights)
@@ -146,8 +149,8 @@ class _Scene:
         gloss, roughness = self._surface(face, part)
         shadow = np.ones((len(points), len(light.lamps)), np.float32)
         if shadows:
-            for i, (direction, _, softness) in enumerate(light.lamps):
-                shadow[:, i] = self._shadow(points, normals, direction, softness, seen, rng)
+            for i, lamp in enumerate(light.lamps):
+                shadow[:, i] = self._shadow(points, normals, lamp, seen, rng)
         hollow = _mix(self.open[:, None], corners, weights)[:, 0]
         return shade_pixels(
             normals, towards, albedo, light, shadow, hollow, gloss, roughness
@@ -180,21 +183,23 @@ class _Scene:
         self,
         points: Float,
         normals: Float,
-        direction: NDArray,
-        softness: float,
+        lamp: Lamp,
         seen: NDArray[np.bool_],
         rng: Rng,
     ) -> Float:
         """(N,) visibility of a lamp: a ray a pixel into its disk, smoothed over the picture."""
-        lit = (normals @ np.asarray(direction, np.float32)) > 0
-        target = np.asarray(direction) * _LAMP_MM
-        target = target + softness * _LAMP_MM * 0.3 * rng.normal(size=(int(lit.sum()), 3))
+        lit = (normals @ lamp.direction) > 0
+        disk = 0.3 * lamp.softness * rng.normal(size=(int(lit.sum()), 3))
+        target = _LAMP_MM * (lamp.direction + disk)
         shadow = np.ones(len(points), np.float32)
-        starts = points[lit] + 1.0 * normals[lit]
-        shadow[lit] = ~occluded(starts, self.vertices, self.faces, target.astype(np.float32), 2.0)
+        camera = self.view.camera
+        starts, ends = (
+            camera.to_camera(at).astype(np.float32) for at in (points[lit] + normals[lit], target)
+        )
+        shadow[lit] = ~occluded(starts, self.seen_from, self.faces, ends, 2.0, self.rays)
         full, weight = np.zeros(seen.shape, np.float32), seen.astype(np.float32)
         full[seen] = shadow
-        blur = (0.5 + 4.0 * softness) * len(seen) / 224
+        blur = (0.5 + 4.0 * lamp.softness) * len(seen) / 224
         smooth = cv2.GaussianBlur(full, (0, 0), blur) / np.maximum(
             cv2.GaussianBlur(weight, (0, 0), blur), 1e-3
         )
