@@ -8,9 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model import FaceModel
-from .tools3d import sheet_faces, waves
-
-Mesh = tuple[NDArray, NDArray[np.int32], NDArray]
+from .pieces import Mesh, sheet_faces, waves
 
 # Down the trunk: mm under the neck's end, half width and half depth in those of the neck, and how
 # much of the slant of the neck's end is left.
@@ -35,7 +33,7 @@ def cloth_colour(rng: np.random.Generator) -> NDArray:
 
 
 @lru_cache(maxsize=4)
-def neck_end(model: FaceModel) -> NDArray[np.int64]:
+def neck_end(model: FaceModel) -> NDArray[np.integer]:
     """(N,) vertex ids of the open lower end of the neck, in order around it."""
     faces = model.faces
     edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
@@ -57,6 +55,7 @@ def grow_body(
     wide = 1 + (_WIDE - 1) * rng.uniform(0.8, 1.15)
     deep = 1 + (_DEEP - 1) * rng.uniform(0.8, 1.2)
     down = np.where(_DOWN > 0, _DOWN * rng.uniform(0.8, 1.35), _DOWN)
+    down[2:] -= rng.uniform(0, 16)
     points = middle + away * np.stack([wide, _SLANT, deep], axis=1)[:, None]
     # Shoulders lie beside the neck: the sides of a ring hang lower than breast and back.
     around = np.arctan2(away[:, 2], away[:, 0])
@@ -68,7 +67,7 @@ def grow_body(
     neckline = rng.choice([8, 24, 38, 55]) + rng.uniform(-6, 8)
     vee = rng.uniform(0, 110) if rng.random() < 0.4 else rng.uniform(0, 20)
     covered = (down > neckline + vee * front**6)[..., None]
-    cloth = _pattern(points, rng)
+    cloth = cloth_pattern(points, rng)
     # A collar or hem stands off the skin.
     flat = np.array([1.0, 0.0, 1.0])
     points += (points - middle) * flat * 0.05 * covered
@@ -77,10 +76,31 @@ def grow_body(
     return points.reshape(-1, 3), faces, colours.reshape(-1, 3)
 
 
-def _pattern(points: NDArray, rng: np.random.Generator) -> NDArray:
-    """Plain, striped, chequered or blotchy cloth, with folds."""
+def wrap_scarf(
+    model: FaceModel, vertices: NDArray, rng: np.random.Generator, tone: NDArray | None = None
+) -> Mesh:
+    """A scarf or high collar around the neck, up to the chin at most; ``tone`` (3,) if plain."""
+    ring = vertices[neck_end(model)].astype(np.float64)
+    middle = (ring.min(axis=0) + ring.max(axis=0)) / 2
+    rows = np.linspace(-rng.uniform(10, 45), 70, 8)
+    bulge = 1.15 + 0.35 * np.sin(np.linspace(0.3, 2.8, 8)) * rng.uniform(0.5, 1.3)
+    bulge += np.linspace(0, 1, 8) ** 2 * rng.uniform(0, 1.4)
+    points = middle + (ring - middle) * np.stack([bulge, bulge * 0 + 0.7, bulge], axis=1)[:, None]
+    points[..., 1] -= rows[:, None]
+    points[..., 2] += 0.3 * np.clip(-rows, 0, 60)[:, None]
+    points += waves(points / 100, rng, 0.6, channels=3) * 4
+    colours = cloth_pattern(points, rng, tone)
+    return points.reshape(-1, 3), sheet_faces(8, len(ring), True), colours.reshape(-1, 3)
+
+
+def cloth_pattern(
+    points: NDArray, rng: np.random.Generator, tone: NDArray | None = None
+) -> NDArray:
+    """Plain, striped, chequered or blotchy cloth, with folds; plain where ``tone`` is given."""
     one, two = cloth_colour(rng), cloth_colour(rng)
     kind = rng.random()
+    if tone is not None:
+        one = two = tone
     if kind < 0.6:
         blend = np.zeros(points.shape[:-1])
     elif kind < 0.72:
@@ -91,17 +111,3 @@ def _pattern(points: NDArray, rng: np.random.Generator) -> NDArray:
         blend = np.clip(waves(points / 100, rng, rng.uniform(0.3, 1.2))[..., 0] + 0.5, 0, 1)
     fold = np.exp(0.2 * waves(points / 100, rng, 0.7)[..., 0])[..., None]
     return np.clip((one + (two - one) * blend[..., None]) * fold, 0.004, 0.95)
-
-
-def wrap_scarf(model: FaceModel, vertices: NDArray, rng: np.random.Generator) -> Mesh:
-    """A scarf or high collar around the neck, up to the chin at most."""
-    ring = vertices[neck_end(model)].astype(np.float64)
-    middle = (ring.min(axis=0) + ring.max(axis=0)) / 2
-    rows = np.linspace(-rng.uniform(10, 45), 70, 7)
-    bulge = 1.15 + 0.35 * np.sin(np.linspace(0.3, 2.8, 7)) * rng.uniform(0.5, 1.3)
-    points = middle + (ring - middle) * np.stack([bulge, bulge * 0 + 0.7, bulge], axis=1)[:, None]
-    points[..., 1] -= rows[:, None]
-    points[..., 2] += 0.3 * np.clip(-rows, 0, 60)[:, None]
-    points += waves(points / 100, rng, 0.6, channels=3) * 4
-    colours = _pattern(points, rng)
-    return points.reshape(-1, 3), sheet_faces(7, len(ring), True), colours.reshape(-1, 3)

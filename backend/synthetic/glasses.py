@@ -8,9 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model import FaceModel
-from .tools3d import join, sheet_faces, tube
-
-Mesh = tuple[NDArray, NDArray[np.int32], NDArray]
+from .pieces import Mesh, join, sheet_faces, tube
 
 _CORNERS = 24
 _SIDES = 4
@@ -109,9 +107,8 @@ def _lens_colour(dark: bool, rng: np.random.Generator) -> NDArray:
 def _ring(outline: NDArray, thick: float, tone: NDArray) -> Mesh:
     """A closed tube along ``outline`` (n, 3)."""
     around = np.concatenate([outline[-1:], outline, outline[:2]])
-    points = tube(around, np.full(len(around), thick), _SIDES, np.array([0.0, 0.0, 1.0])).reshape(
-        -1, _SIDES, 3
-    )[1:-1]
+    points = tube(around, np.full(len(around), thick), _SIDES, np.array([0.0, 0.0, 1.0]))
+    points = points.reshape(-1, _SIDES, 3)[1:-1]
     faces = sheet_faces(len(points), _SIDES, True)
     return _plain(points.reshape(-1, 3), faces, tone)
 

@@ -6,19 +6,16 @@ radius map of the head, so that nothing grows into the skin.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .pieces import Mesh, join, many_sheets, sheet_faces, waves
 from .skull import Skull
-from .tools3d import join, many_sheets, sheet_faces, waves
 
-Float = NDArray[np.float32]
-Mesh = tuple[NDArray, NDArray[np.int32], NDArray]
-
-_CAP_ROWS, _CAP_COLUMNS = 13, 80
-_STEPS = 8
+_CAP_ROWS, _CAP_COLUMNS = 12, 66
+_RIBBON_QUADS = 2500
 
 # |phi| in degrees -> theta of the hairline in degrees: brow, temple, sideburn, ear, nape.
 _LINE_PHI = np.radians([0, 20, 40, 52, 64, 76, 84, 92, 104, 114, 180])
@@ -61,6 +58,7 @@ class Style:
     fringe: float = 0.0  #: theta where hair over the forehead is cut; 0 = combed off the face
     opening: tuple[float, float] = (1.0, 1.0)  #: |phi| the face is left free to, right and left
     line: float = 0.0  #: how far the hairline is raised (-) or lowered (+) in front
+    loose: float = 1.0  #: how far flyaways stand off
     bun: bool = False
 
 
@@ -79,8 +77,8 @@ def sample_style(rng: np.random.Generator) -> Style:
     """A style at random: cropped, short, medium, long, tied back, curly."""
     u = rng.uniform
     kind = rng.choice(
-        ["crop", "short", "quiff", "mop", "bob", "long", "tied", "curly", "receding"],
-        p=[0.12, 0.17, 0.10, 0.10, 0.10, 0.19, 0.09, 0.08, 0.05],
+        ["crop", "short", "quiff", "mop", "bob", "long", "tied", "curly", "afro", "receding"],
+        p=[0.12, 0.17, 0.10, 0.10, 0.10, 0.18, 0.09, 0.06, 0.03, 0.05],
     )
     part = float(rng.choice([-1, 1]) * u(0, 45))
     line = float(np.radians(rng.normal(0, 4)))
@@ -114,6 +112,12 @@ def sample_style(rng: np.random.Generator) -> Style:
             u(30, 90), u(25, 80), tall, tall * u(0.5, 1), down=0.3, out=u(0.4, 1.2), curl=u(6, 14),
             wild=u(0.8, 1.5), line=line, fringe=fringe, opening=wide,
         )  # fmt: skip
+    if kind == "afro":
+        tall = u(15, 60)
+        return Style(
+            u(12, 30), u(10, 25), tall, tall * u(0.7, 1), down=0, out=u(0.5, 1), curl=u(5, 9),
+            wild=u(0.8, 1.5), line=line,
+        )  # fmt: skip
     if kind == "tied":
         return Style(
             u(90, 130), u(70, 110), u(3, 9), u(2, 5), down=u(0, 0.2), back=1.2, aside=u(0, 0.3),
@@ -127,8 +131,17 @@ def sample_style(rng: np.random.Generator) -> Style:
     longest = u(140, 200) if kind == "bob" else u(220, 420)
     return Style(
         longest, longest * u(0.85, 1), u(4, 18), u(4, 18), down=1.0, aside=u(0.3, 1.2),
-        back=u(-0.1, 0.35), part=part, wild=u(0.05, 0.7), line=line, fringe=fringe, opening=wide,
+        back=u(-0.1, 0.35), part=part, wild=u(0.05, 1.0), line=line, fringe=fringe, opening=wide,
         curl=float(rng.choice([0, u(2, 12)])),
+    )  # fmt: skip
+
+
+def flattened(style: Style) -> Style:
+    """``style`` under headwear."""
+    return replace(
+        style, volume=1, side_volume=min(style.side_volume, 4), out=0, loose=0.15, wild=0.2,
+        bun=False,
+        length_top=style.length_top if style.length_top > 110 else min(style.length_top, 45),
     )  # fmt: skip
 
 
@@ -142,12 +155,12 @@ def hairline(phi: NDArray, line: float) -> NDArray:
     )
 
 
-def grow_hair(skull: Skull, style: Style, colour: NDArray, rng: np.random.Generator) -> Mesh:
+def grow_hair(
+    skull: Skull, style: Style, colour: NDArray, skin_tone: NDArray, rng: np.random.Generator
+) -> Mesh:
     """The whole hair as one mesh."""
-    parts = [_cap(skull, style, colour, rng)]
-    long = style.length_top > 130
-    count = 330 if long else 360
-    parts.append(_ribbons(skull, style, colour, rng, count, (4.0, 11.0) if long else (2.5, 7.0)))
+    parts = [_cap(skull, style, colour, skin_tone, rng)]
+    parts.append(_ribbons(skull, style, colour, rng))
     if style.bun:
         parts.append(_bun(skull, colour, rng))
     return join(parts)
@@ -159,33 +172,36 @@ def _height(style: Style, theta: NDArray) -> NDArray:
     return style.volume + (style.side_volume - style.volume) * side
 
 
-def _cap(skull: Skull, style: Style, colour: NDArray, rng: np.random.Generator) -> Mesh:
+def _cap(
+    skull: Skull, style: Style, colour: NDArray, skin_tone: NDArray, rng: np.random.Generator
+) -> Mesh:
     """The ground of the hair, from the crown to a frayed hairline."""
     phi = np.linspace(-np.pi, np.pi, _CAP_COLUMNS, endpoint=False)
-    edge = hairline(phi, style.line) + rng.normal(0, np.radians(1.3), _CAP_COLUMNS)
+    edge = hairline(phi, style.line) + rng.normal(0, np.radians(1.1), _CAP_COLUMNS)
+    circle = np.stack([np.sin(phi), np.cos(phi)], axis=1)
+    edge += np.radians(1.5) * waves(circle, rng, 1.5)[:, 0]
     share = np.linspace(0, 1, _CAP_ROWS)[:, None] ** 0.8
     theta = share * edge
     phi = np.broadcast_to(phi, theta.shape)
     fade = np.clip((1 - share) * 7, 0, 1) ** 0.6
     unit = skull.from_polar(phi, theta, np.ones_like(theta)) - skull.middle
     lumps = 1 + 0.25 * waves(unit, rng, 0.5)[..., 0] + rng.normal(0, 0.08, theta.shape)
-    height = 0.6 + _height(style, theta) * 0.75 * fade * np.clip(lumps, 0.3, 2)
+    height = 0.6 + _height(style, theta) * 0.8 * fade * np.clip(lumps, 0.3, 2)
     points = skull.from_polar(phi, theta, skull.radius_at(phi, theta) + height)
     streak = np.exp(rng.normal(0, 0.22, _CAP_COLUMNS) + 0.15 * waves(unit, rng, 0.6)[..., 0])
+    # The skin shines through where the hair is short and at its line.
+    bare = np.exp(-style.length_side / 12) * (theta > 0.9) * rng.uniform(0, 0.7)
+    bare = np.maximum(bare, rng.uniform(0.2, 0.7) * (share > 0.97) + 0.15 * (share > 0.88))
     shades = (streak * 0.8)[..., None] * colour
+    shades += (skin_tone * 0.8 - shades) * bare[..., None]
     faces = sheet_faces(_CAP_ROWS, _CAP_COLUMNS, True)
     return points.reshape(-1, 3), faces, shades.reshape(-1, 3)
 
 
-def _ribbons(
-    skull: Skull,
-    style: Style,
-    colour: NDArray,
-    rng: np.random.Generator,
-    count: int,
-    width: tuple[float, float],
-) -> Mesh:
-    """``count`` tapered ribbons from roots all over the scalp."""
+def _ribbons(skull: Skull, style: Style, colour: NDArray, rng: np.random.Generator) -> Mesh:
+    """Tapered ribbons from roots all over the scalp: broad dark locks under finer ones."""
+    steps = int(np.interp(style.length_top, [20, 250], [4, 8])) + 2 * (style.curl > 4)
+    count = _RIBBON_QUADS // steps
     phi = rng.uniform(-np.pi, np.pi, count)
     # Uniform on the sphere above the hairline.
     edge = hairline(phi, style.line)
@@ -193,9 +209,19 @@ def _ribbons(
     side = np.clip((theta - np.radians(40)) / np.radians(35), 0, 1) * (np.abs(phi) > 0.8)
     length = style.length_top + (style.length_side - style.length_top) * side
     length *= rng.uniform(0.7, 1.12, count) * skull.scale
-    height = _height(style, theta) * rng.uniform(0.6, 1.15, count) + rng.uniform(0.5, 3, count)
-    path = _trace(skull, style, rng, phi, theta, length, height)
-    return _as_ribbons(skull, path, rng.uniform(*width, count), colour, rng)
+    # 0 = next to the skin, 1 = on top.
+    layer = np.linspace(0, 1, count)
+    height = _height(style, theta) * (0.55 + 0.6 * layer) + rng.uniform(0.5, 3, count)
+    stray = rng.random(count) < 0.1
+    slack = (3 + 0.5 * height * (1 + style.out)) * rng.exponential(1, count) * style.loose
+    slack[stray] *= 3
+    path = _trace(skull, style, rng, phi, theta, length, height, slack, steps)
+    long = min(style.length_top / 160, 1.0)
+    width = rng.uniform(2, 5 + 2 * long, count) + (1 - layer) ** 2 * (2 + 9 * long)
+    width[stray] = rng.uniform(0.5, 1.3, stray.sum())
+    contrast = 0.12 + 0.28 * min(style.length_top / 60, 1.0)
+    shade = np.exp(contrast * (2 * layer - 1.2))[:, None, None]
+    return as_ribbons(skull, path, width, colour * shade, rng, contrast)
 
 
 def _trace(
@@ -206,6 +232,8 @@ def _trace(
     theta: NDArray,
     length: NDArray,
     height: NDArray,
+    slack: NDArray,
+    steps: int,
 ) -> NDArray:
     """(steps + 1, N, 3) the way of every ribbon from its root."""
     point = skull.from_polar(phi, theta, skull.radius_at(phi, theta) + 0.5 * height)
@@ -214,14 +242,13 @@ def _trace(
     swerve += rng.normal(0, 0.35, point.shape) * style.wild
     aside = np.where(root[:, 0] * 100 > style.part, 1.0, -1.0)
     cut = style.fringe + rng.normal(0, np.radians(2.5), len(phi))
-    step = (length / _STEPS)[:, None]
+    step = (length / steps)[:, None]
     turn = rng.uniform(0, 2 * np.pi, len(phi))
     path = [point]
     going = np.ones((len(phi), 1))
-    slack = (3 + 0.5 * height * (1 + style.out)) * rng.exponential(1, len(phi))
-    for k in range(_STEPS):
+    for k in range(steps):
         normal = (point - skull.middle) / 100
-        heavy = (k + 1) / _STEPS
+        heavy = (k + 1) / steps
         pull = np.empty_like(point)
         top = np.clip(normal[:, 1] + 0.2, 0, 1)
         pull[:, 0] = aside * style.aside * top
@@ -270,10 +297,19 @@ def _off_the_face(
     return np.where(np.abs(phi) < free, side * turned, phi), theta
 
 
-def _as_ribbons(
-    skull: Skull, path: NDArray, width: NDArray, colour: NDArray, rng: np.random.Generator
+def as_ribbons(
+    skull: Skull,
+    path: NDArray,
+    width: NDArray,
+    colour: NDArray,
+    rng: np.random.Generator,
+    contrast: float = 0.35,
 ) -> Mesh:
-    """Ribbons of ``width`` (N,) along ``path`` (steps, N, 3), flat on the head, facing out."""
+    """Ribbons of ``width`` (N,) along ``path`` (steps, N, 3), flat on the head, facing out.
+
+    ``colour`` (3,) or (N, 1, 3) varies by ``contrast`` (of its logarithm) from one to the next,
+    and is darker at the roots.
+    """
     steps, count = path.shape[:2]
     along = np.gradient(path, axis=0)
     outward = path - skull.middle
@@ -284,7 +320,8 @@ def _as_ribbons(
     half = across * (0.5 * width * taper[:, None])[..., None]
     points = np.stack([path - half, path + half], axis=2)  # (steps, N, 2, 3)
     points = points.transpose(1, 0, 2, 3).reshape(-1, 3)
-    streak = np.exp(rng.normal(0, 0.38, count))[:, None] * np.linspace(0.7, 1.12, steps)
+    streak = np.exp(rng.normal(0, contrast, count))[:, None]
+    streak = streak * np.exp(contrast * np.linspace(-1, 0.4, steps))
     tint = 1 + rng.normal(0, 0.06, (count, 1, 3))
     shades = (streak[..., None] * tint * colour).repeat(2, axis=1)
     return points, many_sheets(count, steps, 2), shades.reshape(-1, 3)

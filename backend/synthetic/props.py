@@ -11,13 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model import FaceModel
-from .body import grow_body, wrap_scarf
+from .beard import grow_beard
+from .body import cloth_colour, grow_body, wrap_scarf
+from .covers import hold_hand, hold_object, stray_object, wear_mask
 from .glasses import fit_glasses
-from .hair import grow_hair, hair_colour, sample_style
-from .skull import skull_of
+from .hair import flattened, grow_hair, hair_colour, sample_style
+from .headwear import wear_hat, wrap_headscarf
+from .pieces import Mesh, join
+from .skull import Skull, skull_of
 
 Float = NDArray[np.float32]
-Mesh = tuple[NDArray, NDArray[np.int32], NDArray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,15 +45,13 @@ def sample_props(
     """
     skull = skull_of(model, vertices)
     skin_tone = np.asarray(skin_tone, np.float64)
-    props = []
     colour = hair_colour(rng, skin_tone)
-    if rng.random() >= 0.10:
-        mesh = grow_hair(skull, sample_style(rng), colour, rng)
-        props.append(_prop("hair", mesh, rng.uniform(0.05, 0.4)))
+    props = _hair_and_hat(model, skull, vertices, colour, skin_tone, rng)
+    if rng.random() < 0.06:
+        props.append(_prop("beard", grow_beard(model, skull, vertices, colour, rng), 0.1))
     if rng.random() < 0.95:
-        props.append(
-            _prop("body", grow_body(model, vertices, skin_tone, rng), rng.uniform(0, 0.15))
-        )
+        body = grow_body(model, vertices, skin_tone, rng)
+        props.append(_prop("body", body, rng.uniform(0, 0.15)))
         if rng.random() < 0.08:
             props.append(_prop("body", wrap_scarf(model, vertices, rng), 0.0))
     wears = rng.random()
@@ -59,6 +60,40 @@ def sample_props(
         props.append(_prop("glasses", pair.frame, pair.gloss))
         if wears < 0.16:
             props.append(_prop("glasses", pair.lenses, 1.0, pair.opacity))
+    if rng.random() < 0.02:
+        props.append(_prop("mask", wear_mask(model, skull, vertices, rng), 0.0))
+    held = rng.random()
+    if held < 0.055:
+        props.append(_prop("hand", hold_hand(skull, skin_tone, rng), 0.15))
+    elif held < 0.08:
+        props.append(_prop("hand", hold_object(skull, skin_tone, rng), 0.3))
+    if rng.random() < 0.04:
+        props.append(_prop("blob", stray_object(skull, rng), rng.random()))
+    return props
+
+
+def _hair_and_hat(
+    model: FaceModel,
+    skull: Skull,
+    vertices: NDArray,
+    colour: NDArray,
+    skin_tone: NDArray,
+    rng: np.random.Generator,
+) -> list[Prop]:
+    """Hair, headwear, hair under headwear, a headscarf or hood instead, or none."""
+    worn = rng.random()
+    if worn < 0.025:
+        tone = cloth_colour(rng)
+        scarf = wrap_headscarf(skull, rng, tone, rng.random() < 0.7)
+        return [_prop("hat", join([scarf, wrap_scarf(model, vertices, rng, tone)]), 0.0)]
+    hat = worn < 0.08
+    props = []
+    if rng.random() >= 0.10:
+        style = sample_style(rng)
+        mesh = grow_hair(skull, flattened(style) if hat else style, colour, skin_tone, rng)
+        props.append(_prop("hair", mesh, rng.uniform(0.05, 0.4)))
+    if hat:
+        props.append(_prop("hat", wear_hat(skull, rng), rng.uniform(0, 0.2)))
     return props
 
 
