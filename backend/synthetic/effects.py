@@ -184,18 +184,18 @@ def _balance(rng: np.random.Generator) -> Float:
 
 
 def _vignette(size: int, rng: np.random.Generator) -> Float:
-    if rng.random() < 0.6:
+    if rng.random() < 0.7:
         return np.ones((1, 1, 1), np.float32)
     axis = np.linspace(-1, 1, size, dtype=np.float32)
     centre = rng.normal(0, 0.25, 2)
     squared = (axis - centre[0]) ** 2 + (axis[:, None] - centre[1]) ** 2
-    return (1 / (1 + rng.gamma(1.2, 0.1) * squared) ** 2)[..., None].astype(np.float32)
+    return (1 / (1 + rng.gamma(1.2, 0.05) * squared) ** 2)[..., None].astype(np.float32)
 
 
 def _sensor(image: Float, rng: np.random.Generator) -> Float:
     """Photon and read noise; some of it coarser than a pixel, as after a camera's denoising."""
-    level = rng.gamma(1.0, 0.011)
-    if level < 0.004:
+    level = min(rng.gamma(1.0, 0.007), 0.03)
+    if level < 0.002:
         return image
     size = len(image)
     cells = size if rng.random() < 0.6 else int(size * rng.uniform(0.4, 0.8))
@@ -203,7 +203,7 @@ def _sensor(image: Float, rng: np.random.Generator) -> Float:
     if rng.random() < 0.4:
         noise = 0.85 * noise[..., :1] + 0.3 * noise
     if cells != size:
-        noise = 1.4 * cv2.resize(noise, (size, size), interpolation=cv2.INTER_CUBIC)
+        noise = 1.2 * cv2.resize(noise, (size, size), interpolation=cv2.INTER_CUBIC)
     return image + noise * np.sqrt(np.maximum(image, 0) * level**2 + (0.12 * level) ** 2)
 
 

@@ -205,7 +205,7 @@ def _eyes(texture: Float, where: SkinMap, noise: Float, rng: np.random.Generator
     # Lids shade the eyeball: never paper white in a photograph.
     sclera = where.masks["sclera"][window][..., None]
     red = rng.gamma(1.2, 0.08) * HAEMOGLOBIN + rng.gamma(1.2, 0.03) * MELANIN
-    part *= np.exp(-sclera * (red + rng.uniform(0.2, 0.8)))
+    part *= np.exp(-sclera * (red + rng.uniform(0.3, 0.95)))
 
 
 def _beard(
