@@ -30,6 +30,8 @@ from .texture import Texture, build_texture, warm_texture
 Progress = Callable[[float, str], None]
 
 TEXTURE_MODES = ("albedo", "photo", "none")
+ESTIMATES = ("network", "landmarks")
+QUALITIES = ("fast", "balanced", "best")
 
 #: Limits beyond which the result is given with a warning.
 SIDE_VIEW_DEGREES = 40.0
@@ -49,6 +51,9 @@ class Options:
     texture: str = "albedo"  #: "albedo" (lighting divided out), "photo", or "none"
     texture_size: int = 2048  #: side of the square texture in pixels
     model: str = DEFAULT_MODEL  #: "default" or the file of a face model
+    estimate: str = "network"  #: "network", refined on the photo, or "landmarks" alone
+    quality: str = "balanced"  #: how far to refine: "fast", "balanced" or "best"
+    landmarks: bool = True  #: False: do without dlib's landmark file (see the licence note)
 
     def __post_init__(self) -> None:
         whole = isinstance(self.face, int) and not isinstance(self.face, bool) and self.face >= 1
@@ -58,6 +63,12 @@ class Options:
             raise ValueError(f"texture is {self.texture!r}; give one of {TEXTURE_MODES}.")
         if not 128 <= self.texture_size <= 8192:
             raise ValueError(f"texture_size is {self.texture_size}; give 128 to 8192.")
+        if self.estimate not in ESTIMATES:
+            raise ValueError(f"estimate is {self.estimate!r}; give one of {ESTIMATES}.")
+        if self.quality not in QUALITIES:
+            raise ValueError(f"quality is {self.quality!r}; give one of {QUALITIES}.")
+        if self.estimate == "landmarks" and not self.landmarks:
+            raise ValueError("The estimate from landmarks needs landmarks; use the network's.")
 
 
 @dataclass(frozen=True, eq=False)

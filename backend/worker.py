@@ -37,6 +37,9 @@ def reconstruct_photo(
     texture: str = "albedo",
     texture_size: int = 2048,
     model: str = "default",
+    estimate: str = "network",
+    quality: str = "balanced",
+    landmarks: bool = True,
 ) -> dict[str, Any]:
     """Reconstruct ``photo`` into ``out_dir``: ``NAME.npz``, further faces ``NAME_face2.npz``.
 
@@ -44,7 +47,7 @@ def reconstruct_photo(
     windows are what the previews show of the photo.
     """
     try:
-        options = Options(face=face, texture=texture, texture_size=texture_size, model=model)
+        options = Options(face, texture, texture_size, model, estimate, quality, landmarks)
     except ValueError as error:
         raise FaceError(str(error)) from error
     folder = Path(out_dir)

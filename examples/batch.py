@@ -30,6 +30,7 @@ def main(arguments: list[str]) -> int:
         texture=args.texture,
         formats=tuple(part.strip() for part in args.format.split(",")),
         preview=not args.no_preview,
+        quality=args.quality,
     )
     try:
         with BackendProcess(args.python) as backend:
@@ -50,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--face", default="largest", metavar="largest|N|all", help="which face of each photo")
     add("--texture", choices=("albedo", "photo", "none"), default="albedo")
     add("--format", default="blend,glb", metavar="LIST", help="of blend,glb,fbx,obj,usd")
+    add("--quality", choices=("fast", "balanced", "best"), default="balanced")
     add("--no-preview", action="store_true", help="no NAME_preview.png and no contact sheet")
     add("--python", help="the Python that has the backend's packages")
     return parser

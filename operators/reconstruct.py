@@ -25,6 +25,12 @@ class RECONSTRUCT_FACE_OT_reconstruct(bpy.types.Operator, ImportHelper):
     texture: EnumProperty(
         name=strings.TEXTURE, description=strings.TEXTURE_TIP, items=strings.TEXTURE_MODES
     )
+    quality: EnumProperty(
+        name=strings.QUALITY,
+        description=strings.QUALITY_TIP,
+        items=strings.QUALITIES,
+        default="balanced",
+    )
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Reconstruct and select the new head(s)."""
@@ -38,6 +44,7 @@ class RECONSTRUCT_FACE_OT_reconstruct(bpy.types.Operator, ImportHelper):
                 bpy.path.abspath(self.filepath),
                 face=self.face or "all",
                 texture=self.texture,
+                quality=self.quality,
                 set_active=True,
             )
         except FaceError as error:

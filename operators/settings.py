@@ -16,6 +16,12 @@ class FaceSettings(bpy.types.PropertyGroup):
     texture: EnumProperty(
         name=strings.TEXTURE, description=strings.TEXTURE_TIP, items=strings.TEXTURE_MODES
     )
+    quality: EnumProperty(
+        name=strings.QUALITY,
+        description=strings.QUALITY_TIP,
+        items=strings.QUALITIES,
+        default="balanced",
+    )
 
 
 def register() -> None:

@@ -23,6 +23,13 @@ TEXTURE_MODES = (
     ("photo", "As photographed", "The photo's colours with its light and shadow"),
     ("none", "None", "Plain materials without a texture"),
 )
+QUALITY = "Quality"
+QUALITY_TIP = "How far the head is refined on the photo"
+QUALITIES = (
+    ("fast", "Fast", "The network's estimate, corrected by the landmarks"),
+    ("balanced", "Balanced", "Refined on the photo's pixels, in about two seconds"),
+    ("best", "Best", "Refined further, in several seconds"),
+)
 
 CHOOSE_PHOTO = "Choose a photo first."
 

@@ -30,6 +30,7 @@ class RECONSTRUCT_FACE_PT_reconstruct(_FacePanel, bpy.types.Panel):
         layout.prop(settings, "photo")
         layout.prop(settings, "face")
         layout.prop(settings, "texture")
+        layout.prop(settings, "quality")
         row = layout.row()
         row.scale_y = 1.4
         # Without a photo the button asks for one.
@@ -38,6 +39,7 @@ class RECONSTRUCT_FACE_PT_reconstruct(_FacePanel, bpy.types.Panel):
         button.filepath = settings.photo
         button.face = settings.face
         button.texture = settings.texture
+        button.quality = settings.quality
 
 
 class RECONSTRUCT_FACE_PT_expression(_FacePanel, bpy.types.Panel):

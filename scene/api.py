@@ -21,6 +21,9 @@ def reconstruct(
     texture: str = "albedo",
     texture_size: int = 2048,
     model: str = "default",
+    estimate: str = "network",
+    quality: str = "balanced",
+    landmarks: bool = True,
     scene: bpy.types.Scene | None = None,
     set_active: bool = False,
     backend: BackendProcess | None = None,
@@ -30,8 +33,9 @@ def reconstruct(
 
     The head's mesh object, or with ``face="all"`` the list of all of them, largest first.  Each is
     in a collection of its own with camera and lights; see :func:`~.build.build_scene`.  ``face`` is
-    "largest", "all" or a number from 1; ``texture`` is "albedo", "photo" or "none".  ``backend``
-    replaces the shared process, which stays warm until :func:`close_backend`.
+    "largest", "all" or a number from 1; ``texture`` is "albedo", "photo" or "none"; ``estimate``
+    "network" or "landmarks"; ``quality`` "fast", "balanced" or "best"; ``landmarks`` False does
+    without dlib's landmark file.  ``backend`` replaces the shared process, which stays warm until :func:`close_backend`.
 
     Raises a :class:`FaceError` (``PhotoError``, ``NoFaceError``, ``WorkerError`` ...) whose text
     is one sentence for the user; the scene is then unchanged.
@@ -42,6 +46,9 @@ def reconstruct(
         texture=texture,
         texture_size=texture_size,
         model=model,
+        estimate=estimate,
+        quality=quality,
+        landmarks=landmarks,
         progress=progress,
     )
     built = [build_scene(head, scene, set_active=set_active).head for head in heads]

@@ -71,6 +71,9 @@ class BackendProcess:
         texture: str = "albedo",
         texture_size: int = 2048,
         model: str = "default",
+        estimate: str = "network",
+        quality: str = "balanced",
+        landmarks: bool = True,
         progress: Progress | None = None,
     ) -> list[Reconstruction]:
         """The heads in ``photo``, largest first; see ``backend.pipeline.Options``.
@@ -83,6 +86,9 @@ class BackendProcess:
                 "texture": texture,
                 "texture_size": texture_size,
                 "model": model,
+                "estimate": estimate,
+                "quality": quality,
+                "landmarks": landmarks,
             }
             result = self.reconstruct_to(photo, folder, progress=progress, **options)
             return [load_reconstruction(path) for path in result["files"]]

@@ -33,12 +33,15 @@ _COLUMNS = ("photo", "name", "status", "landmark_error_px", "seconds", "warnings
 
 @dataclass(frozen=True)
 class BatchOptions:
-    """What to make of every photo; the first four as in ``backend.pipeline.Options``."""
+    """What to make of every photo; the first seven as in ``backend.pipeline.Options``."""
 
     face: int | str = "largest"
     texture: str = "albedo"
     texture_size: int = 2048
     model: str = "default"
+    estimator: str = "network"
+    quality: str = "balanced"
+    landmarks: bool = True
     formats: tuple[str, ...] = ("blend", "glb")
     preview: bool = True
 
@@ -49,6 +52,9 @@ class BatchOptions:
             "texture": self.texture,
             "texture_size": self.texture_size,
             "model": self.model,
+            "estimate": self.estimator,
+            "quality": self.quality,
+            "landmarks": self.landmarks,
         }
 
     def record(self) -> dict[str, Any]:

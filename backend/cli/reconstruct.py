@@ -18,7 +18,7 @@ from ..errors import FaceError
 from ..exchange.jobs import Job, collect
 from ..exchange.output import prepare_output
 from ..model.load import ASSETS, DEFAULT_MODEL
-from ..pipeline import TEXTURE_MODES, Options
+from ..pipeline import ESTIMATES, QUALITIES, TEXTURE_MODES, Options
 from .blender import Blender
 from .memory import peak_memory_mb
 from .run import FORMATS, Outcome, Request, run
@@ -122,6 +122,24 @@ def _parser() -> argparse.ArgumentParser:
         help=f"of {','.join(FORMATS)}, or none (default: blend,glb)",
     )
     add("--model", default=DEFAULT_MODEL, help="face model: default, or a file")
+    add(
+        "--quality",
+        choices=QUALITIES,
+        default="balanced",
+        help="how far the estimate is refined on the photo (default: balanced)",
+    )
+    add(
+        "--estimate",
+        choices=ESTIMATES,
+        default="network",
+        help="network: its estimate, refined on the photo; landmarks: a fit to 68 landmarks alone",
+    )
+    add(
+        "--no-landmarks",
+        dest="landmarks",
+        action="store_false",
+        help="do without dlib's landmark file, whose licence excludes commercial use",
+    )
     add("--no-preview", action="store_true", help="no NAME_preview.png (it takes seconds)")
     add("--force", action="store_true", help="do finished photos again")
     add("--json", action="store_true", help="one JSON document on standard output")
@@ -136,7 +154,15 @@ def _request(args: argparse.Namespace, parser: argparse.ArgumentParser) -> Reque
     if not args.photos:
         parser.error("name a photo or a folder of photos")
     try:
-        options = Options(args.face, args.texture, args.texture_size, args.model)
+        options = Options(
+            args.face,
+            args.texture,
+            args.texture_size,
+            args.model,
+            args.estimate,
+            args.quality,
+            args.landmarks,
+        )
     except ValueError as error:
         parser.error(str(error))
     return Request(options, args.format, not args.no_preview, args.force)
