@@ -1,0 +1,113 @@
+"""ResNet-18 and ResNet-50 (He et al., "Deep Residual Learning", CVPR 2016) with one linear head.
+
+ResNet-50 strides in the 3 x 3 convolution, as everyone's has since Goyal et al. 2017.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+#: Block counts per stage.
+STAGES = {"resnet18": (2, 2, 2, 2), "resnet50": (3, 4, 6, 3)}
+_WIDTHS = (64, 128, 256, 512)
+#: The head starts near zero, so that a fresh network answers the mean of the training labels.
+_HEAD_SIGMA = 0.001
+
+
+def _unit(inside: int, outside: int, kernel: int, stride: int = 1) -> nn.Sequential:
+    """Convolution and batch norm."""
+    return nn.Sequential(
+        nn.Conv2d(inside, outside, kernel, stride, kernel // 2, bias=False),
+        nn.BatchNorm2d(outside),
+    )
+
+
+class Basic(nn.Module):
+    """Two 3 x 3 convolutions beside a shortcut."""
+
+    growth = 1
+
+    def __init__(self, inside: int, width: int, stride: int) -> None:
+        super().__init__()
+        self.first = _unit(inside, width, 3, stride)
+        self.last = _unit(width, width, 3)
+        self.shortcut = _shortcut(inside, width, stride)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inside, H, W) to (N, width, H / stride, W / stride)."""
+        return self.relu(self.last(self.relu(self.first(x))) + self.shortcut(x))
+
+
+class Bottleneck(nn.Module):
+    """1 x 1 down, 3 x 3, 1 x 1 up, beside a shortcut."""
+
+    growth = 4
+
+    def __init__(self, inside: int, width: int, stride: int) -> None:
+        super().__init__()
+        self.first = _unit(inside, width, 1)
+        self.middle = _unit(width, width, 3, stride)
+        self.last = _unit(width, width * self.growth, 1)
+        self.shortcut = _shortcut(inside, width * self.growth, stride)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inside, H, W) to (N, 4 width, H / stride, W / stride)."""
+        inner = self.relu(self.middle(self.relu(self.first(x))))
+        return self.relu(self.last(inner) + self.shortcut(x))
+
+
+def _shortcut(inside: int, outside: int, stride: int) -> nn.Module:
+    if stride == 1 and inside == outside:
+        return nn.Identity()
+    return _unit(inside, outside, 1, stride)
+
+
+class ResNet(nn.Module):
+    """(N, 3, S, S) RGB in [-1, 1], any S, to (N, ``outputs``)."""
+
+    def __init__(self, architecture: str, outputs: int) -> None:
+        super().__init__()
+        block = Bottleneck if architecture == "resnet50" else Basic
+        self.architecture = architecture
+        self.stem = _unit(3, 64, 7, 2)
+        self.relu = nn.ReLU(inplace=True)
+        self.pool = nn.MaxPool2d(3, 2, 1)
+        layers: list[nn.Module] = []
+        inside = 64
+        for stage, (count, width) in enumerate(zip(STAGES[architecture], _WIDTHS, strict=True)):
+            for i in range(count):
+                layers.append(block(inside, width, 2 if stage and i == 0 else 1))
+                inside = width * block.growth
+        self.layers = nn.Sequential(*layers)
+        self.head = nn.Linear(inside, outputs)
+        self._initialise()
+
+    def features(self, x: Tensor) -> Tensor:
+        """(N, C) float32 means over the last stage."""
+        return self.layers(self.pool(self.relu(self.stem(x)))).float().mean(dim=(2, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class; the head stays in float32, where half precision would blur a pose."""
+        features = self.features(x)
+        with torch.autocast(x.device.type, enabled=False):
+            return self.head(features)
+
+    def _initialise(self) -> None:
+        """He et al. 2015; residual branches start as nothing (Goyal et al. 2017)."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            elif isinstance(module, Basic | Bottleneck):
+                nn.init.zeros_(module.last[1].weight)
+        nn.init.normal_(self.head.weight, std=_HEAD_SIGMA)
+        nn.init.zeros_(self.head.bias)
+
+
+def build_network(architecture: str, outputs: int) -> ResNet:
+    """A fresh network in channels-last memory; ``architecture`` is a key of :data:`STAGES`."""
+    if architecture not in STAGES:
+        raise ValueError(f"architecture is {architecture!r}; give one of {', '.join(STAGES)}.")
+    return ResNet(architecture, outputs).to(memory_format=torch.channels_last)
