@@ -1,0 +1,98 @@
+"""What refinement starts from and what it returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..estimate import Camera, FitSettings, LandmarkNoise
+from ..estimate.landmark_fit import TEETH_JAW_SIGMA, expression_sigma, mirror_pairs
+from ..model import FaceModel
+
+Double = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """One face in a photo.  Pixels count from the centre of the top-left one."""
+
+    image: NDArray[np.uint8]  #: (S, S, 3) sRGB, the face's crop
+    to_photo: Double  #: (3, 3) pixels of ``image`` to pixels of the photo (:class:`~..align.Crop`)
+    image_size: tuple[int, int]  #: (width, height) of the photo
+    grey: bool = False  #: the photo has no colour
+    landmarks: Double | None = None  #: (68, 2) detected, photo pixels
+    noise: LandmarkNoise | None = None  #: how they err; independent points unless given
+    spread: float | None = None  #: how far the detector's votes disagreed
+    network_landmarks: Double | None = None  #: (68, 2) of the network's head, photo pixels
+    network_sigma: Double | None = None  #: (68,) their expected error in photo pixels
+
+    @property
+    def valid(self) -> NDArray[np.bool_]:
+        """(S, S) True where the crop shows the photo rather than its padding."""
+        side = len(self.image)
+        x, y = np.meshgrid(np.arange(side), np.arange(side))
+        at = np.stack([x, y, np.ones_like(x)], -1) @ self.to_photo.T
+        return ((at[..., :2] >= 0) & (at[..., :2] <= np.array(self.image_size) - 1)).all(-1)
+
+
+@dataclass(frozen=True, eq=False)
+class Prior:
+    """Gaussians on the coefficients; a precision is a diagonal (N,) or a matrix (N, N)."""
+
+    identity: Double  #: (K,) mean, standard deviations of the model
+    identity_precision: Double
+    expression: Double  #: (E,) mean weights
+    expression_precision: Double
+    albedo: Double  #: (A,) mean
+    albedo_precision: Double
+    distance_mm: float = FitSettings.distance_mm  #: mean of the head's distance
+    distance_sigma: float = FitSettings.distance_sigma  #: of its logarithm
+    focal_sigma: float = FitSettings.focal_sigma  #: of its logarithm, where the photo is silent
+
+    @classmethod
+    def of_model(cls, model: FaceModel, gaze: NDArray | None = None, teeth: float = 0.0) -> Prior:
+        """The face model's own, as :func:`~..estimate.fit_landmarks` has it.
+
+        ``gaze`` (E,) are weights to expect, ``teeth`` the share of teeth between the lips.
+        """
+        k, a = len(model.identity_basis), len(model.albedo_basis)
+        names = model.expression_names
+        sigma = expression_sigma(names)
+        if "jawOpen" in names:
+            jaw = names.index("jawOpen")
+            sigma[jaw] = np.interp(teeth, [0.2, 0.6], [sigma[jaw], TEETH_JAW_SIGMA])
+        precision = np.diag(sigma**-2.0)
+        for left, right in mirror_pairs(names):
+            apart = np.zeros(len(names))
+            apart[left], apart[right] = 1.0, -1.0
+            precision += np.outer(apart, apart) / FitSettings.mirror_sigma**2
+        expected = np.zeros(len(names)) if gaze is None else np.asarray(gaze, np.float64)
+        return cls(np.zeros(k), np.ones(k), expected, precision, np.zeros(a), np.ones(a))
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """A head in front of the photo's camera."""
+
+    camera: Camera  #: of the whole photo
+    identity: Double  #: (K,) standard deviations
+    expression: Double  #: (E,) within ``model.expression_range``
+    albedo: Double | None = None  #: (A,) standard deviations; None: not known yet
+    sh_light: Double | None = None  #: (9, 3) head coordinates; None: not known yet
+
+
+@dataclass(frozen=True, eq=False)
+class Refined:
+    """What :func:`~.refine` found."""
+
+    state: State
+    landmarks68: NDArray[np.int32]  #: (68,) vertex ids as seen in this view
+    energy_before: dict[str, float]  #: by term: landmarks, network, photo, prior
+    energy_after: dict[str, float]
+    inlier: float  #: 0..1 share of the visible skin that the result explains; 1 if not looked at
+    residual: float  #: typical log residual of the photo there; 0 if not looked at
+    weights: NDArray[np.float32] = field(repr=False)  #: (S, S) 0..1 belief in the crop's pixels
+    steps: int = 0
+    improved: bool = False  #: False: the start was the best there is
