@@ -36,7 +36,7 @@ def sample_background(size: int, rng: np.random.Generator) -> Float:
 
 def _colour(rng: np.random.Generator) -> Float:
     """(3,) linear: mostly dull, from black to white."""
-    level = np.exp(rng.uniform(np.log(0.01), np.log(0.9)))
+    level = np.exp(rng.uniform(np.log(0.012), np.log(1.0)))
     return (level * np.exp(rng.normal(0, rng.gamma(1.5, 0.12), 3))).astype(np.float32)
 
 

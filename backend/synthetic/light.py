@@ -136,8 +136,8 @@ def sample_light(rotation: NDArray, rng: np.random.Generator, tone: NDArray | No
 def _exposure(rng: np.random.Generator) -> float:
     """Mean irradiance on the seen face: about 1, wrong in a tenth of the pictures."""
     if rng.random() < 0.1:
-        return float(rng.uniform(0.3, 0.55) if rng.random() < 0.6 else rng.uniform(1.7, 2.4))
-    return float(np.clip(rng.lognormal(-0.02, 0.24), 0.55, 1.6))
+        return float(rng.uniform(0.35, 0.6) if rng.random() < 0.5 else rng.uniform(1.7, 2.4))
+    return float(np.clip(rng.lognormal(0.1, 0.22), 0.65, 1.7))
 
 
 def _room(rng: np.random.Generator) -> NDArray:
@@ -283,7 +283,7 @@ def shade_pixels(
     diffuse = shade(n, light.ambient_sh) * (open_sky + crease)
     mirror = 2 * facing[:, None] * n - v
     # Microfacets hide each other at grazing angles: far less than the full Fresnel rise.
-    grazing = np.asarray(gloss, np.float32) * (0.7 * SKIN_F0 + 0.1 * _fifth(1 - facing))
+    grazing = np.asarray(gloss, np.float32) * (0.5 * SKIN_F0 + 0.1 * _fifth(1 - facing))
     specular = grazing[:, None] * open_sky * shade(mirror, light.ambient_sh)
     for index, lamp in enumerate(light.lamps):
         seen = np.asarray(shadow[:, index], np.float32)

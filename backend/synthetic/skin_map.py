@@ -23,8 +23,8 @@ Window = tuple[slice, slice]
 class SkinMap:
     """Maps (256, 256) in the UV layout, row 0 at v = 1; positions are those of the mean head."""
 
-    mean: Float  #: (256, 256, 3) the model's albedo mean
-    basis: Float  #: (A, 256, 256, 3)
+    mean: Float  #: (3, 256, 256) the model's albedo mean
+    basis: Float  #: (A, 3, 256, 256)
     tone_mean: NDArray  #: (3,) mean over the bare skin of the face
     tone_basis: NDArray  #: (A, 3)
     masks: dict[str, Float]  #: 0..1
@@ -69,14 +69,15 @@ class SkinMap:
         line = mouth + rng.uniform(-6, 22) + 0.25 * np.maximum(x - 35, 0)
         return area * np.maximum(_step(y, line + 6, line - 4), _step(x, 34, 26))
 
-    def upper_lid(self, reach: float) -> Float:
+    def upper_lid(self, reach: float, window: Window) -> Float:
         """Upper lids up to ``reach`` texels from the edge, fading."""
-        return self.upper * np.clip(1.3 - self.lid_distance / reach, 0, 1) * self.skin
+        near = np.clip(1.3 - self.lid_distance[window] / np.float32(reach), 0, 1)
+        return self.upper[window] * near * self.skin[window]
 
-    def lash_line(self, width: float) -> Float:
+    def lash_line(self, width: float, window: Window) -> Float:
         """The lids' edges, ``width`` texels wide and stronger above."""
-        edge = np.clip(width - self.lid_distance + 0.5, 0, 1) * self.skin
-        return edge * (0.35 + 0.65 * self.upper)
+        edge = np.clip(np.float32(width + 0.5) - self.lid_distance[window], 0, 1)
+        return edge * (0.35 + 0.65 * self.upper[window]) * self.skin[window]
 
     @property
     def _mouth_y(self) -> float:
@@ -149,8 +150,8 @@ def skin_map(model: FaceModel) -> SkinMap:
     windows["iris"] = _window(masks["iris"] + masks["sclera"] > 0.01)
     freckled = (cheek + nose_end > 0.35) & bare
     return SkinMap(
-        mean=mean,
-        basis=basis,
+        mean=np.ascontiguousarray(mean.transpose(2, 0, 1)),
+        basis=np.ascontiguousarray(basis.transpose(0, 3, 1, 2)),
         tone_mean=mean[bare].astype(float).mean(axis=0),
         tone_basis=basis[:, bare].astype(float).mean(axis=1),
         masks=masks,
