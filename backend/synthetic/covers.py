@@ -6,11 +6,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model import FaceModel
+from .body import cloth_colour
 from .pieces import Mesh, ball, capsule, join, sheet_faces
 from .skull import Skull
 
 # Where a hand goes: phi and theta in degrees and how much it varies.
-_PLACES = ((0, 128, 14), (55, 110, 12), (40, 125, 12), (30, 65, 15), (15, 105, 12), (75, 85, 12))
+_PLACES = ((0, 140, 10), (60, 122, 12), (50, 132, 12), (40, 72, 14), (20, 118, 12), (78, 95, 12))
+
+# Light blue, white, black, green.
+_MASKS = np.array(
+    [
+        [0.35, 0.55, 0.68],
+        [0.75, 0.76, 0.76],
+        [0.02, 0.02, 0.022],
+        [0.3, 0.5, 0.45],
+        [0.4, 0.1, 0.12],
+    ]
+)
 
 
 def wear_mask(model: FaceModel, skull: Skull, vertices: NDArray, rng: np.random.Generator) -> Mesh:
@@ -44,64 +56,59 @@ def wear_mask(model: FaceModel, skull: Skull, vertices: NDArray, rng: np.random.
     return join(parts)
 
 
-_MASKS = np.array(
-    [
-        [0.35, 0.55, 0.68],
-        [0.75, 0.76, 0.76],
-        [0.02, 0.02, 0.022],
-        [0.3, 0.5, 0.45],
-        [0.4, 0.1, 0.12],
-    ]
-)
-
-
 def hold_hand(skull: Skull, skin_tone: NDArray, rng: np.random.Generator) -> Mesh:
     """A hand that touches chin, cheek, forehead or mouth, with its forearm."""
-    place = _PLACES[rng.integers(len(_PLACES))]
+    *place, spread = _PLACES[rng.integers(len(_PLACES))]
     side = rng.choice([-1.0, 1.0])
-    phi, theta = np.radians(np.array(place[:2]) + rng.normal(0, place[2] * 0.5, 2))
-    phi = side * phi
-    # The palm lies below and beside the fingers' target; fingers point up and inward.
+    knuckles = np.radians(np.array(place) + rng.normal(0, spread * 0.5, 2)) * [side, 1]
+    # In (phi, theta): where the fingers point, mostly up, and the line of the knuckles.
     lean = side * rng.uniform(-0.2, 0.9)
-    along = np.array([-np.sin(lean), -np.cos(lean)])  # (d phi, d theta)
+    along = np.array([-np.sin(lean), -np.cos(lean)])
     across = np.array([np.cos(lean), -np.sin(lean)])
     tone = skin_tone * rng.uniform(0.85, 1.05)
-    curl = rng.uniform(0.0, 1.0)
-    fist = rng.random() < 0.3
-    reach = np.array([72, 82, 78, 62]) * rng.uniform(0.85, 1.1) * (0.45 if fist else 1)
-    spread = rng.uniform(0.17, 0.26)
-    parts = []
-    for finger in range(4):
-        if rng.random() < 0.08:
-            continue
-        steps = np.linspace(0, reach[finger] / 105, 6)
-        place_at = np.array([phi, theta]) + across * (finger - 1.5) * spread
-        turn = np.array([phi, theta]) + across * (finger - 1.5) * spread * 1.15
-        way = place_at + (turn - place_at) * (steps / steps[-1])[:, None] + along * steps[:, None]
-        lift = 9 + curl * 16 * np.sin(np.linspace(0.2, np.pi, 6))
-        r = skull.radius_at(way[:, 0], way[:, 1]) + lift
-        path = skull.from_polar(way[:, 0], way[:, 1], r)
-        radii = np.array([9, 8.8, 8.2, 8.0, 7.4, 6.6]) * rng.uniform(0.9, 1.1)
-        parts.append(capsule(path, radii, tone * rng.uniform(0.92, 1.05), 7))
-    back = np.array([phi, theta]) - along * 0.38
-    palm = skull.from_polar(back[0], back[1], skull.radius_at(*back) + rng.uniform(18, 30))
-    knuckle = skull.from_polar(phi, theta, skull.radius_at(phi, theta) + 14)
+    parts = _fingers(skull, knuckles, along, across, tone, rng)
+    back = knuckles - along * 0.38
+    palm = skull.above(back[0], back[1], rng.uniform(18, 30))
+    knuckle = skull.above(knuckles[0], knuckles[1], 14)
     finger = knuckle - palm
-    wrist = palm - finger * rng.uniform(0.7, 1.1)
+    frame = _frame(finger, palm - skull.middle)
     sphere, faces = ball(9, 12)
-    normal = palm - skull.middle
-    frame = _frame(finger, normal)
-    palm_points = (palm + knuckle) / 2 + sphere * np.array([42, 38, 15]) @ frame
-    parts.append((palm_points, faces, np.broadcast_to(tone, palm_points.shape)))
-    thumb = np.stack(
-        [palm, palm + frame[0] * side * -38, palm + frame[0] * side * -45 + finger * 0.7]
-    )
+    points = (palm + knuckle) / 2 + sphere * np.array([42, 38, 15]) @ frame
+    parts.append((points, faces, np.broadcast_to(tone, points.shape)))
+    aside = frame[0] * -side
+    thumb = np.stack([palm, palm + aside * 38, palm + aside * 45 + finger * 0.7])
     parts.append(capsule(thumb, np.array([12, 10, 8.0]), tone, 7))
+    wrist = palm - finger * rng.uniform(0.7, 1.1)
     elbow = wrist + np.array([side * rng.uniform(-40, 160), -230, rng.uniform(-20, 120)])
-    sleeve = tone if rng.random() < 0.5 else rng.uniform(0.01, 0.8, 3) ** 1.5
+    sleeve = tone if rng.random() < 0.5 else cloth_colour(rng)
     parts.append(capsule(np.stack([palm, wrist]), np.array([26, 23.0]), tone, 10))
     parts.append(capsule(np.stack([wrist, elbow]), np.array([25, 42.0]), sleeve, 10))
     return join(parts)
+
+
+def _fingers(
+    skull: Skull,
+    knuckles: NDArray,
+    along: NDArray,
+    across: NDArray,
+    tone: NDArray,
+    rng: np.random.Generator,
+) -> list[Mesh]:
+    """Up to four fingers that follow the skin, stretched or bent to a fist."""
+    bend = rng.uniform(0.0, 16.0)
+    reach = np.array([72, 82, 78, 62]) * rng.uniform(0.85, 1.1) / 105
+    reach *= 0.45 if rng.random() < 0.4 else 1.0
+    apart = rng.uniform(0.17, 0.26)
+    share = np.linspace(0, 1, 6)[:, None]
+    fingers = []
+    for number in np.flatnonzero(rng.random(4) < 0.92):
+        beside = across * (number - 1.5) * apart * (1 + 0.15 * share)
+        way = knuckles + beside + along * reach[number] * share
+        lift = 9 + bend * np.sin(np.linspace(0.2, np.pi, 6))
+        radii = np.array([9, 8.8, 8.2, 8.0, 7.4, 6.6]) * rng.uniform(0.9, 1.1)
+        path = skull.above(way[:, 0], way[:, 1], lift)
+        fingers.append(capsule(path, radii, tone * rng.uniform(0.92, 1.05), 7))
+    return fingers
 
 
 def hold_object(skull: Skull, skin_tone: NDArray, rng: np.random.Generator) -> Mesh:
@@ -111,14 +118,14 @@ def hold_object(skull: Skull, skin_tone: NDArray, rng: np.random.Generator) -> M
     side = rng.choice([-1.0, 1.0])
     if kind == "phone":
         at = np.radians([side * rng.uniform(55, 85), rng.uniform(95, 115)])
-        middle = skull.from_polar(*at, skull.radius_at(*at) + rng.uniform(10, 25))
+        middle = skull.above(at[0], at[1], rng.uniform(10, 25))
         box = _box(np.array([36, 74, 4.5]))
         frame = _frame(np.array([side * 0.2, 1, -0.25]), middle - skull.middle)
         held = (box[0] @ frame + middle, box[1], np.broadcast_to(tone, box[0].shape))
         grip = middle + np.array([side * 14, -20, 5])
     else:
         at = np.radians([rng.uniform(-35, 35), rng.uniform(112, 128)])
-        middle = skull.from_polar(*at, skull.radius_at(*at) + rng.uniform(28, 75))
+        middle = skull.above(at[0], at[1], rng.uniform(28, 75))
         way = np.array([side * rng.uniform(-0.2, 0.7), -1, rng.uniform(0, 0.8)])
         path = middle + way * np.linspace(0, 170 if kind == "microphone" else 95, 4)[:, None]
         radii = np.array([24, 14, 12, 11]) if kind == "microphone" else np.array([40, 38, 35, 32])
@@ -143,7 +150,7 @@ def hold_object(skull: Skull, skin_tone: NDArray, rng: np.random.Generator) -> M
 def stray_object(skull: Skull, rng: np.random.Generator) -> Mesh:
     """A box or an ellipsoid of any colour somewhere before or beside the face."""
     at = np.array([rng.normal(0, 0.9), rng.uniform(0.6, 2.4)])
-    middle = skull.from_polar(*at, skull.radius_at(*at) + rng.uniform(15, 120))
+    middle = skull.above(at[0], at[1], rng.uniform(15, 120))
     size = rng.uniform(10, 55, 3)
     points, faces = ball(10, 14) if rng.random() < 0.5 else _box(np.ones(3))
     frame = _frame(rng.normal(size=3), rng.normal(size=3))

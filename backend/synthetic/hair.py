@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .pieces import Mesh, join, many_sheets, sheet_faces, waves
+from .pieces import Mesh, ball, join, many_sheets, sheet_faces, waves
 from .skull import Skull
 
 _CAP_ROWS, _CAP_COLUMNS = 12, 66
-_RIBBON_QUADS = 2500
+_RIBBON_QUADS = 2250
 
 # |phi| in degrees -> theta of the hairline in degrees: brow, temple, sideburn, ear, nape.
 _LINE_PHI = np.radians([0, 20, 40, 52, 64, 76, 84, 92, 104, 114, 180])
@@ -36,7 +36,7 @@ _COLOURS = np.array(
         [0.62, 0.60, 0.57],
     ]
 )
-_LIGHT_SKIN = np.array([12, 14, 16, 14, 10, 9, 5, 5, 8, 4.0])
+_LIGHT_SKIN = np.array([13, 15, 17, 14, 10, 9, 5, 5, 6, 3.0])
 _DARK_SKIN = np.array([48, 26, 9, 3, 1.5, 1, 1, 1, 6, 2.0])
 
 
@@ -66,7 +66,7 @@ def hair_colour(rng: np.random.Generator, skin_tone: NDArray) -> NDArray:
     """(3,) linear albedo; dark skin mostly goes with black hair, a few are dyed."""
     if rng.random() < 0.03:
         return rng.uniform(0.02, 0.6, 3) ** 1.3
-    dark = np.clip((0.33 - float(np.mean(skin_tone))) / 0.2, 0, 1)
+    dark = np.clip((0.34 - float(np.mean(skin_tone))) / 0.16, 0, 1)
     share = _LIGHT_SKIN / _LIGHT_SKIN.sum() * (1 - dark) + _DARK_SKIN / _DARK_SKIN.sum() * dark
     one, two = _COLOURS[rng.choice(len(share), 2, p=share)]
     mix = rng.uniform(0, 0.25)
@@ -78,7 +78,7 @@ def sample_style(rng: np.random.Generator) -> Style:
     u = rng.uniform
     kind = rng.choice(
         ["crop", "short", "quiff", "mop", "bob", "long", "tied", "curly", "afro", "receding"],
-        p=[0.12, 0.17, 0.10, 0.10, 0.10, 0.18, 0.09, 0.06, 0.03, 0.05],
+        p=[0.10, 0.16, 0.09, 0.10, 0.11, 0.21, 0.09, 0.06, 0.03, 0.05],
     )
     part = float(rng.choice([-1, 1]) * u(0, 45))
     line = float(np.radians(rng.normal(0, 4)))
@@ -132,7 +132,7 @@ def sample_style(rng: np.random.Generator) -> Style:
     return Style(
         longest, longest * u(0.85, 1), u(4, 18), u(4, 18), down=1.0, aside=u(0.3, 1.2),
         back=u(-0.1, 0.35), part=part, wild=u(0.05, 1.0), line=line, fringe=fringe, opening=wide,
-        curl=float(rng.choice([0, u(2, 12)])),
+        curl=u(2, 11) if rng.random() < 0.35 else 0.0,
     )  # fmt: skip
 
 
@@ -187,7 +187,7 @@ def _cap(
     unit = skull.from_polar(phi, theta, np.ones_like(theta)) - skull.middle
     lumps = 1 + 0.25 * waves(unit, rng, 0.5)[..., 0] + rng.normal(0, 0.08, theta.shape)
     height = 0.6 + _height(style, theta) * 0.8 * fade * np.clip(lumps, 0.3, 2)
-    points = skull.from_polar(phi, theta, skull.radius_at(phi, theta) + height)
+    points = skull.above(phi, theta, height)
     streak = np.exp(rng.normal(0, 0.22, _CAP_COLUMNS) + 0.15 * waves(unit, rng, 0.6)[..., 0])
     # The skin shines through where the hair is short and at its line.
     bare = np.exp(-style.length_side / 12) * (theta > 0.9) * rng.uniform(0, 0.7)
@@ -217,9 +217,11 @@ def _ribbons(skull: Skull, style: Style, colour: NDArray, rng: np.random.Generat
     slack[stray] *= 3
     path = _trace(skull, style, rng, phi, theta, length, height, slack, steps)
     long = min(style.length_top / 160, 1.0)
-    width = rng.uniform(2, 5 + 2 * long, count) + (1 - layer) ** 2 * (2 + 9 * long)
+    width = rng.uniform(1.2, 4 + 2 * long, count) + (1 - layer) ** 2 * (2 + 9 * long)
+    width *= np.interp(style.length_top, [6, 25], [0.4, 1])
     width[stray] = rng.uniform(0.5, 1.3, stray.sum())
-    contrast = 0.12 + 0.28 * min(style.length_top / 60, 1.0)
+    # Highlights in bright hair would look like paper.
+    contrast = 0.1 + 0.28 * min(style.length_top / 60, 1.0) * (1 - 0.7 * min(1, colour.max() / 0.6))
     shade = np.exp(contrast * (2 * layer - 1.2))[:, None, None]
     return as_ribbons(skull, path, width, colour * shade, rng, contrast)
 
@@ -236,7 +238,7 @@ def _trace(
     steps: int,
 ) -> NDArray:
     """(steps + 1, N, 3) the way of every ribbon from its root."""
-    point = skull.from_polar(phi, theta, skull.radius_at(phi, theta) + 0.5 * height)
+    point = skull.above(phi, theta, 0.5 * height)
     root = (point - skull.middle) / 100
     swerve = waves(root, rng, 0.9, channels=3) * 0.5 * style.wild
     swerve += rng.normal(0, 0.35, point.shape) * style.wild
@@ -322,7 +324,7 @@ def as_ribbons(
     points = points.transpose(1, 0, 2, 3).reshape(-1, 3)
     streak = np.exp(rng.normal(0, contrast, count))[:, None]
     streak = streak * np.exp(contrast * np.linspace(-1, 0.4, steps))
-    tint = 1 + rng.normal(0, 0.06, (count, 1, 3))
+    tint = 1 + rng.normal(0, 0.03, (count, 1, 3))
     shades = (streak[..., None] * tint * colour).repeat(2, axis=1)
     return points, many_sheets(count, steps, 2), shades.reshape(-1, 3)
 
@@ -330,13 +332,12 @@ def as_ribbons(
 def _bun(skull: Skull, colour: NDArray, rng: np.random.Generator) -> Mesh:
     """A knot at the back or on top, or a tail that hangs from it."""
     theta = rng.uniform(0.35, 1.9)
-    away = skull.from_polar(np.pi, theta, skull.radius_at(np.pi, theta) + 12)
-    t, f = np.mgrid[0 : np.pi : 9j, 0 : 2 * np.pi : 15j][:, :, :-1]
-    unit = np.stack([np.sin(t) * np.cos(f), np.cos(t), np.sin(t) * np.sin(f)], -1)
+    away = skull.above(np.pi, theta, 12)
+    unit, faces = ball(9, 14)
     size = rng.uniform(18, 38) * rng.uniform(0.85, 1.15, 3)
     if rng.random() < 0.4:
         size = size * np.array([0.8, rng.uniform(2, 4), 0.8])
         away = away - np.array([0, size[1] * 0.7, 5])
     points = away + unit * size * (1 + 0.12 * waves(unit, rng, 0.8))
-    shades = np.exp(rng.normal(0, 0.3, (1, 14, 1)) + 0.1 * waves(unit, rng, 0.4)) * colour
-    return points.reshape(-1, 3), sheet_faces(9, 14, True), shades.reshape(-1, 3)
+    streak = np.tile(rng.normal(0, 0.3, 14), 9)[:, None] + 0.1 * waves(unit, rng, 0.4)
+    return points, faces, np.exp(streak) * colour

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..model import FaceModel
 from .body import cloth_pattern
 from .pieces import Mesh, join, sheet_faces, waves
 from .skull import Skull
@@ -35,7 +36,12 @@ def wear_hat(skull: Skull, rng: np.random.Generator) -> Mesh:
 
 
 def wrap_headscarf(
-    skull: Skull, rng: np.random.Generator, tone: NDArray, tight: bool = True
+    model: FaceModel,
+    skull: Skull,
+    vertices: NDArray,
+    tone: NDArray,
+    tight: bool,
+    rng: np.random.Generator,
 ) -> Mesh:
     """Cloth over hair, ears and chin, open for the face: a hijab, or a hood when not ``tight``."""
     # Polar coordinates around the line of sight, the opening an ellipse below the hairline.
@@ -56,8 +62,7 @@ def wrap_headscarf(
     folds = waves(unit * np.array([1, 0.5, 1]), rng, 0.5)[..., 0]
     loose = rng.uniform(6, 12) if tight else rng.uniform(12, 25)
     r = skull.radius_at(phi, theta) + loose * (1 + 0.35 * folds) * np.clip(0.4 + 4 * share, 0, 1)
-    ear = ((np.abs(phi) - np.radians(97)) / 0.45) ** 2 + ((theta - np.radians(104)) / 0.5) ** 2
-    r = r + 20 * np.exp(-ear)
+    r = r + _over_the_ears(skull, vertices[model.mask("ears") > 0.5], phi, theta)
     # Cloth does not follow the throat: it falls from the cheeks.
     r = np.where(
         theta > 1.9, np.maximum(r, np.minimum(66 / np.maximum(np.sin(theta), 0.3), 150)), r
@@ -65,6 +70,16 @@ def wrap_headscarf(
     points = skull.from_polar(phi, theta, r)
     colours = cloth_pattern(points, rng, tone)
     return points.reshape(-1, 3), sheet_faces(14, _COLUMNS, True), colours.reshape(-1, 3)
+
+
+def _over_the_ears(skull: Skull, ears: NDArray, phi: NDArray, theta: NDArray) -> NDArray:
+    """How far cloth at ``phi`` and ``theta`` is lifted to hide the vertices ``ears`` (N, 3)."""
+    ear_phi, ear_theta, r = skull.to_polar(ears)
+    stands = r - skull.radius_at(ear_phi, ear_theta)
+    out = stands > 0.6 * stands.max()
+    turned, height = np.abs(ear_phi[out]).mean(), ear_theta[out].mean()
+    away = ((np.abs(phi) - turned) / 0.5) ** 2 + ((theta - height) / 0.5) ** 2
+    return stands.max() * np.exp(-(away**2))
 
 
 def _slant(back: float) -> NDArray:
@@ -75,8 +90,7 @@ def _slant(back: float) -> NDArray:
 def _shell(skull: Skull, theta: NDArray, stand: NDArray | float, rng: np.random.Generator) -> Mesh:
     """Cloth ``stand`` mm above the scalp on the rows ``theta`` (R, columns)."""
     phi = np.broadcast_to(_PHI, theta.shape)
-    r = skull.radius_at(phi, theta) + stand
-    points = skull.from_polar(phi, theta, r)
+    points = skull.above(phi, theta, stand)
     points = points + waves(points / 100, rng, 0.8, channels=3) * rng.uniform(0.3, 2.5)
     colours = cloth_pattern(points, rng)
     return points.reshape(-1, 3), sheet_faces(len(theta), _COLUMNS, True), colours.reshape(-1, 3)

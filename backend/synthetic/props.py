@@ -84,14 +84,14 @@ def _hair_and_hat(
     worn = rng.random()
     if worn < 0.025:
         tone = cloth_colour(rng)
-        scarf = wrap_headscarf(skull, rng, tone, rng.random() < 0.7)
+        scarf = wrap_headscarf(model, skull, vertices, tone, rng.random() < 0.7, rng)
         return [_prop("hat", join([scarf, wrap_scarf(model, vertices, rng, tone)]), 0.0)]
     hat = worn < 0.08
     props = []
     if rng.random() >= 0.10:
         style = sample_style(rng)
         mesh = grow_hair(skull, flattened(style) if hat else style, colour, skin_tone, rng)
-        props.append(_prop("hair", mesh, rng.uniform(0.05, 0.4)))
+        props.append(_prop("hair", mesh, rng.uniform(0.05, 0.4) * (1 - colour.max())))
     if hat:
         props.append(_prop("hat", wear_hat(skull, rng), rng.uniform(0, 0.2)))
     return props

@@ -45,6 +45,13 @@ class Skull:
         """(...) mm from the middle to the skin, without the ears, bilinear."""
         return _sample(self.radius, phi, theta)
 
+    def above(
+        self, phi: NDArray | float, theta: NDArray | float, height: NDArray | float
+    ) -> NDArray:
+        """(..., 3) the points ``height`` mm outside the skin at ``phi`` and ``theta``."""
+        phi, theta = np.asarray(phi), np.asarray(theta)
+        return self.from_polar(phi, theta, self.radius_at(phi, theta) + height)
+
 
 def skull_of(model: FaceModel, vertices: NDArray) -> Skull:
     """The skull of the posed ``vertices`` (V, 3) mm."""
@@ -132,11 +139,11 @@ def _farthest(corners: NDArray, rays: NDArray) -> tuple[NDArray, NDArray]:
     for start in range(0, len(rays), _RAYS_AT_ONCE):
         ray = rays[start : start + _RAYS_AT_ONCE]
         slope = ray @ normal.T
-        slope[np.abs(slope) < 1e-9] = 1e-9
-        u = -(ray @ np.cross(a, ac).T) / slope
+        slope = np.where(np.abs(slope) < 1e-9, 1e-9, slope)
+        u = (ray @ np.cross(ac, a).T) / slope
         v = (ray @ np.cross(a, ab).T) / slope
         depth = (a * normal).sum(axis=1) / slope
-        inside = (u >= -1e-5) & (v >= -1e-5) & (u + v <= 1 + 1e-5) & (depth > 0)
+        inside = (np.minimum(u, v) >= -1e-5) & (u + v <= 1 + 1e-5) & (depth > 0)
         best = np.where(inside, depth, -1).argmax(axis=1)
         line = np.arange(len(ray))
         stop = start + len(ray)
