@@ -114,14 +114,14 @@ def sample_light(rotation: NDArray, rng: np.random.Generator, tone: NDArray | No
     room = _room(rng)
     ambient, lamps = _SCENES[rng.choice(len(_SCENES), p=_SHARES)](room, rng)
     total = ambient + sum((lamp_sh(d, c) for d, c, _ in lamps), np.zeros((9, 3)))
-    # The photographer exposes for what the camera sees of the face.
+    # The photographer exposes for what the camera sees of the face, and a little for all else.
     facing = _sphere()[0]
     nose = np.asarray(rotation) @ [0, 0, 1]
-    weight = np.maximum(facing @ _TO_CAMERA, 0) * np.maximum(facing @ nose, 0) + 1e-3
+    weight = np.maximum(facing @ _TO_CAMERA, 0) * np.maximum(facing @ nose, 0) + 0.06
     seen = weight @ np.maximum(sh_basis(facing) @ total, 0) / weight.sum()
     exposure = _exposure(rng) / max(float(seen @ LUMINANCE), 1e-6)
     if tone is not None:
-        exposure *= (0.27 / float(tone @ LUMINANCE)) ** rng.uniform(0.1, 0.6)
+        exposure *= (0.27 / float(tone @ LUMINANCE)) ** rng.uniform(0.2, 0.6)
 
     to_head = np.asarray(rotation).T
     turned = rotate_sh(ambient, to_head) * exposure
