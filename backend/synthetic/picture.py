@@ -32,6 +32,7 @@ Rng = np.random.Generator
 #: mm: how far a lamp stands, and over what length hollows darken.
 _LAMP_MM, _HOLLOW_MM = 1500.0, 40.0
 _HOLLOW_RAYS = 48
+_PROP_ROUGHNESS = 0.45
 #: Share of the pictures whose lamps cast shadows: each costs a ray a pixel.
 _SHADOWS = 0.6
 
@@ -53,7 +54,7 @@ def sample_picture(model: FaceModel, size: int, rng: Rng) -> Picture:
     view = sample_view(model, vertices, size, rng)
     skin = sample_skin(model, rng)
     props = sample_props(model, vertices, rng, skin.tone)
-    light = sample_light(view.camera.rotation, rng)
+    light = sample_light(view.camera.rotation, rng, skin.tone)
     linear = compose(model, vertices, props, skin, light, view, size, rng)
     label = np.concatenate(
         [
@@ -110,6 +111,9 @@ class _Scene:
         counts = [len(model.faces), *(len(p.faces) for p in props)]
         self.part_of_face = np.repeat(np.arange(len(counts)), counts)
         self.opacity = np.array([1.0, *(p.opacity for p in props)], np.float32)
+        self.surface_of_part = np.array(
+            [(0.0, 1.0), *((p.gloss, _PROP_ROUGHNESS) for p in props)], np.float32
+        )
         self.normals = vertex_normals(self.vertices, self.faces)
         count = len(self.vertices)
         self.colours = np.zeros((count, 3), np.float32)
@@ -144,40 +148,20 @@ class _Scene:
         normals *= np.where((normals * towards).sum(axis=1, keepdims=True) < 0, -1, 1)
         part = self.part_of_face[face]
         albedo = _mix(self.colours, corners, weights)
+        surface = self.surface_of_part[part]
         on_head = part == 0
-        albedo[on_head] = self._head_albedo(face[on_head], weights[on_head])
-        gloss, roughness = self._surface(face, part)
+        uv = _mix(self.model.uv, self.model.uv_faces[face[on_head]], weights[on_head])
+        albedo[on_head] = _sample(self.skin.texture, uv)
+        surface[on_head] = _sample(self.skin.surface, uv)
         shadow = np.ones((len(points), len(light.lamps)), np.float32)
         if shadows:
             for i, lamp in enumerate(light.lamps):
                 shadow[:, i] = self._shadow(points, normals, lamp, seen, rng)
         hollow = _mix(self.open[:, None], corners, weights)[:, 0]
+        gloss, roughness = surface.T
         return shade_pixels(
             normals, towards, albedo, light, shadow, hollow, gloss, roughness
         ).astype(np.float32)
-
-    def _head_albedo(self, face: NDArray, weights: Float) -> Float:
-        uv = _mix(self.model.uv, self.model.uv_faces[face], weights)
-        texture = self.skin.texture
-        side = len(texture)
-        x, y = uv[:, 0] * side - 0.5, (1 - uv[:, 1]) * side - 0.5
-        # cv2.remap takes tables, so the points are laid out as one.
-        columns = 512
-        table = np.zeros((-(-len(x) // columns) * columns, 2), np.float32)
-        table[: len(x), 0], table[: len(x), 1] = x, y
-        colours = cv2.remap(texture, table.reshape(-1, columns, 2), None, cv2.INTER_LINEAR)
-        return colours.reshape(-1, 3)[: len(x)]
-
-    def _surface(self, face: NDArray, part: NDArray) -> tuple[Float, Float]:
-        """Gloss and roughness per pixel: skin, wet eyes and teeth, and the props'."""
-        kinds = self.model.material_kinds
-        of_kind = [_WET.get(kind, (self.skin.gloss, self.skin.roughness)) for kind in kinds]
-        table = np.array([*of_kind, *((p.gloss, 0.45) for p in self.props)], np.float32)
-        row = np.where(part == 0, 0, len(kinds) - 1 + part)
-        on_head = part == 0
-        head_faces = face[on_head]
-        row[on_head] = self.model.polygon_material[self.model.polygon_of_face[head_faces]]
-        return table[row, 0], table[row, 1]
 
     def _shadow(
         self,
@@ -206,8 +190,16 @@ class _Scene:
         return smooth[seen]
 
 
-#: Gloss and roughness of what is wet.
-_WET = {"eye": (1.0, 0.08), "teeth": (0.6, 0.25), "tongue": (0.5, 0.3)}
+def _sample(texture: Float, uv: Float) -> Float:
+    """(N, C) bilinear samples of ``texture`` (T, T, C) at ``uv`` (N, 2), v up."""
+    side, count = len(texture), len(uv)
+    # cv2.remap takes tables, so the points are laid out as one.
+    columns = 512
+    table = np.zeros((-(-count // columns) * columns, 2), np.float32)
+    table[:count, 0] = uv[:, 0] * side - 0.5
+    table[:count, 1] = (1 - uv[:, 1]) * side - 0.5
+    samples = cv2.remap(texture, table.reshape(-1, columns, 2), None, cv2.INTER_LINEAR)
+    return samples.reshape(-1, texture.shape[2])[:count]
 
 
 def _mix(values: NDArray, corners: NDArray, weights: Float) -> Float:
