@@ -28,7 +28,12 @@ def _ground(model: FaceModel) -> tuple[NDArray, NDArray, NDArray]:
 
 
 def grow_beard(
-    model: FaceModel, skull: Skull, vertices: NDArray, colour: NDArray, rng: np.random.Generator
+    model: FaceModel,
+    skull: Skull,
+    vertices: NDArray,
+    colour: NDArray,
+    skin_tone: NDArray,
+    rng: np.random.Generator,
 ) -> Mesh:
     """A beard of 3 to 15 mm, now and then a long one."""
     ids, faces, grown = _ground(model)
@@ -45,6 +50,9 @@ def grow_beard(
     base = skin + normal * (0.6 * height)[:, None]
     base[:, 1] -= 0.3 * height * low
     tones = colour * np.exp(rng.normal(-0.15, 0.25, len(ids)))[:, None]
+    # Thin at its border: the skin shines through.
+    bare = np.clip(1 - grown, 0, 0.7)[:, None]
+    tones += (skin_tone * 0.85 - tones) * bare
     root = rng.choice(len(ids), _RIBBONS, p=grown / grown.sum())
     length = (height[root] + 2) * rng.uniform(0.9, 2, _RIBBONS)
     length += low[root] * (rng.uniform(20, 90) if rng.random() < 0.2 else 4)

@@ -219,7 +219,7 @@ def _ribbons(skull: Skull, style: Style, colour: NDArray, rng: np.random.Generat
     long = min(style.length_top / 160, 1.0)
     width = rng.uniform(1.2, 4 + 2 * long, count) + (1 - layer) ** 2 * (2 + 9 * long)
     width *= np.interp(style.length_top, [6, 25], [0.4, 1])
-    width[stray] = rng.uniform(0.5, 1.3, stray.sum())
+    width[stray] = rng.uniform(0.9, 1.8, stray.sum())
     # Highlights in bright hair would look like paper.
     contrast = 0.1 + 0.28 * min(style.length_top / 60, 1.0) * (1 - 0.7 * min(1, colour.max() / 0.6))
     shade = np.exp(contrast * (2 * layer - 1.2))[:, None, None]

@@ -48,7 +48,8 @@ def sample_props(
     colour = hair_colour(rng, skin_tone)
     props = _hair_and_hat(model, skull, vertices, colour, skin_tone, rng)
     if rng.random() < 0.06:
-        props.append(_prop("beard", grow_beard(model, skull, vertices, colour, rng), 0.1))
+        mesh = grow_beard(model, skull, vertices, colour, skin_tone, rng)
+        props.append(_prop("beard", mesh, 0.1))
     if rng.random() < 0.95:
         body = grow_body(model, vertices, skin_tone, rng)
         props.append(_prop("body", body, rng.uniform(0, 0.15)))
