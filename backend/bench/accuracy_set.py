@@ -1,0 +1,265 @@
+"""The accuracy benchmark's test set: heads with known shape, drawn here and rendered by Cycles.
+
+A folder with ``set.json``, ``mesh.npz`` (what all heads share) and per head ``NNNN.npz`` (the
+truth, and what the renderer needs) and ``NNNN.png``.  It is a cache: made when missing, made anew
+when ``VERSION``, seed, size or face model differ.  The look of the pictures is the renderer's own
+(``tools/make_accuracy_set``) and shares nothing with the training pictures.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from ..errors import OutputError, WorkerError
+from ..estimate.camera import FACING, Camera, intrinsics
+from ..estimate.contour import visible_jaw
+from ..files import write_bytes
+from ..model import FaceModel
+from .expressions import random_expression
+
+Double = NDArray[np.float64]
+Report = Callable[[str], None]
+
+#: Raised whenever the same seed gives other pictures.
+VERSION = 1
+SEED = 90210  #: no training run uses it
+HEADS, SIZE = 48, 512
+#: |yaw| in degrees; heads go to the bins in turn.
+YAW_BINS = ((0.0, 15.0), (15.0, 35.0), (35.0, 60.0), (60.0, 75.0))
+PITCH, ROLL = 20.0, 15.0
+FOCAL_35MM = (24.0, 135.0)
+NEAREST_MM = 380.0
+#: The ten steps of the Monk scale as skin: its lightness with the chroma of photographed skin.
+#: 8-bit sRGB, after the swatches of Monk 2023, "The Monk Skin Tone Scale".
+SKIN = np.array(
+    [(238, 205, 188), (229, 190, 168), (217, 172, 147), (201, 152, 124), (180, 130, 101),
+     (153, 106, 79), (124, 84, 62), (97, 65, 49), (72, 50, 40), (52, 39, 34)]
+)  # fmt: skip
+#: Masks that tell the renderer where what grows.
+MASKS = ("scalp", "beard", "brows", "face", "neck", "lips")
+
+ROOT = Path(__file__).resolve().parents[2]
+RENDERER = "tools.make_accuracy_set"
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """What is known of one picture.  Head coordinates in mm, pixels of the picture."""
+
+    picture: Path
+    vertices_neutral: Double  #: (V, 3)
+    vertices_posed: Double  #: (V, 3)
+    camera: Camera
+    landmarks2d: Double  #: (68, 2) the far jaw as it is seen
+    yaw: float  #: degrees, to the head's left
+
+    @classmethod
+    def load(cls, path: Path) -> Truth:
+        """Of ``NNNN.npz``."""
+        with np.load(path, allow_pickle=False) as data:
+            camera = Camera(data["camera_matrix"], data["rotation"], data["translation"])
+            shapes = (
+                data[key].astype(np.float64) for key in ("vertices_neutral", "vertices_posed")
+            )
+            return cls(
+                path.with_suffix(".png"), *shapes, camera, data["landmarks2d"], float(data["yaw"])
+            )
+
+
+def accuracy_set(
+    folder: Path,
+    model: FaceModel,
+    heads: int = HEADS,
+    size: int = SIZE,
+    seed: int = SEED,
+    report: Report = print,
+) -> list[Truth]:
+    """The set in ``folder``, made if it is not there; ``report`` gets lines about that.
+
+    An interrupted run goes on where it stopped.  Raises :class:`OutputError` when the folder
+    cannot be written or holds something else, :class:`WorkerError` when Cycles fails.
+    """
+    wanted = {
+        "format": "reconstruct_face.accuracy_set",
+        "version": VERSION,
+        "seed": seed,
+        "heads": heads,
+        "size": size,
+        "model_sha256": model.header["sha256"],
+    }
+    _prepare(folder, wanted)
+    files = [folder / f"{number:04d}.npz" for number in range(heads)]
+    missing = [path for path in files if not path.with_suffix(".png").is_file()]
+    if missing:
+        report(f"Rendering {len(missing)} of {heads} test pictures into {folder} (once)")
+        _write_mesh(model, folder / "mesh.npz")
+        for number, path in enumerate(files):
+            if path in missing:
+                _save(path, draw_head(model, number, size, seed))
+        _render(folder, report)
+    return [Truth.load(path) for path in files]
+
+
+def default_folder() -> Path:
+    """Where the set is kept: the user's cache folder."""
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "reconstruct_face" / "accuracy_set"
+
+
+def draw_head(model: FaceModel, number: int, size: int, seed: int) -> dict[str, Any]:
+    """Arrays of head ``number``: coefficients, shape, camera, landmarks, albedo, seed of its look."""
+    rng = np.random.default_rng([seed, number])
+    identity = rng.normal(size=len(model.identity_basis))
+    kind, expression = random_expression(model.expression_names, rng)
+    expression = np.clip(expression, *model.expression_range.T)
+    posed = model.vertices(identity, expression)
+    camera = _draw_camera(number, posed[model.landmarks68], size, rng)
+    albedo, tone = _draw_albedo(model, rng)
+    return {
+        "identity": identity,
+        "expression": expression,
+        "expression_kind": kind,
+        "vertices_neutral": model.vertices(identity),
+        "vertices_posed": posed,
+        "camera_matrix": camera.camera_matrix,
+        "rotation": camera.rotation,
+        "translation": camera.translation,
+        "landmarks2d": camera.project(true_landmarks(model, posed, camera)),
+        "yaw": camera.euler_degrees[0],
+        "albedo": albedo,
+        "tone": tone,
+        "size": size,
+        "look_seed": np.array([seed, number, 1]),
+    }
+
+
+def true_landmarks(model: FaceModel, vertices: NDArray, camera: Camera) -> Double:
+    """(68, 3) the landmarks of posed ``vertices`` (V, 3) in mm, the far jaw as ``camera`` sees it."""
+    corners = vertices[model.landmarks68_triangles].astype(np.float64)
+    points = np.einsum("lc,lcx->lx", model.landmarks68_barycentric, corners)
+    ids = visible_jaw(model, vertices, camera)
+    moved = ids != model.landmarks68
+    points[moved] = vertices[ids[moved]]
+    return points
+
+
+def _draw_camera(number: int, landmarks: NDArray, size: int, rng: np.random.Generator) -> Camera:
+    """A camera that sees ``landmarks`` (68, 3) in the yaw bin of ``number``, within the picture."""
+    low, high = YAW_BINS[number % len(YAW_BINS)]
+    side = 1 if number // len(YAW_BINS) % 2 else -1
+    angles = np.array([side * rng.uniform(low, high), *rng.uniform(-1, 1, 2) * (PITCH, ROLL)])
+    turn = Rotation.from_euler("YXZ", angles * (1, -1, -1), degrees=True).as_matrix()
+    rotation = FACING @ turn
+    focal = np.exp(rng.uniform(*np.log(FOCAL_35MM))) / 36 * size
+    tall = np.ptp(landmarks[:, 1])
+    share = rng.uniform(0.26, 0.46)  # of the picture's side, brows to chin
+    distance = max(NEAREST_MM, focal * tall / (share * size))
+    # The face may lie off the middle, but stays in the picture.
+    aside = rng.uniform(-1, 1, 2) * (0.10, 0.07) * size / focal * distance
+    centre = (landmarks.min(0) + landmarks.max(0)) / 2
+    shift = np.array([*aside, distance]) - rotation @ centre
+    return Camera(intrinsics(focal, (size, size)), rotation, shift)
+
+
+def _draw_albedo(model: FaceModel, rng: np.random.Generator) -> tuple[NDArray[np.uint8], float]:
+    """(T, T, 3) sRGB and the step of the Monk scale, 0 to 9.
+
+    Features (lips, brows, blush, iris) are the model's; the skin's own colour is not, so that
+    tones outside its space occur too.
+    """
+    coefficients = rng.normal(size=len(model.albedo_basis)) * 0.9
+    coefficients[0] = 0.0
+    albedo = model.albedo(coefficients)
+    skin = model.uv_mask("skin")[..., None]
+    tone = rng.uniform(0, len(SKIN) - 1)
+    steps = np.arange(len(SKIN))
+    colour = [np.interp(tone, steps, _linear(SKIN)[:, c]) for c in range(3)]
+    usual = np.median(albedo[model.uv_mask("face") > 0.5], axis=0)
+    tinted = albedo * (np.asarray(colour) / usual)
+    albedo = np.clip(skin * tinted + (1 - skin) * albedo, 0.003, 0.9)
+    return np.rint(_srgb(albedo) * 255).astype(np.uint8), tone
+
+
+def _prepare(folder: Path, wanted: dict[str, Any]) -> None:
+    """Make ``folder`` ready for the set ``wanted``; an older set in it is removed."""
+    record = folder / "set.json"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        found = json.loads(record.read_text()) if record.is_file() else None
+        if found == wanted:
+            return
+        if found is None and any(folder.iterdir()):
+            raise OutputError(f"{folder} is not empty and holds no accuracy set; name another.")
+        for old in folder.glob("[0-9][0-9][0-9][0-9].*"):
+            old.unlink()
+    except (OSError, ValueError) as error:
+        raise OutputError(f"Cannot use {folder} for the test set ({error}).") from error
+    write_bytes(record, json.dumps(wanted, indent=1).encode())
+
+
+def _write_mesh(model: FaceModel, path: Path) -> None:
+    """What all heads share, in the renderer's terms."""
+    arrays = {
+        "polygons": model.polygons,
+        "polygon_material": model.polygon_material,
+        "uv": model.uv,
+        "uv_polygons": model.uv_polygons,
+        "triangles": model.faces,
+        "materials": np.array(model.material_kinds),
+        **{f"mask_{name}": model.mask(name) for name in MASKS},
+        **{f"uv_mask_{name}": model.uv_mask(name) for name in ("scalp", "skin", "lips")},
+    }
+    _save(path, arrays)
+
+
+def _save(path: Path, arrays: dict[str, Any]) -> None:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    write_bytes(path, buffer.getvalue())
+
+
+def _render(folder: Path, report: Report) -> None:
+    """Run the renderer in a process of its own, passing on the lines it prints."""
+    command = [sys.executable, "-m", RENDERER, str(folder.resolve())]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        try:
+            for line in process.stdout:
+                report(line.rstrip())
+            complaint = process.stderr.read().strip().splitlines()
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode:
+        last = complaint[-1] if complaint else f"status {process.returncode}"
+        raise WorkerError(f"Cycles could not render the test set: {last}")
+
+
+def _linear(srgb: NDArray) -> Double:
+    """8-bit sRGB to linear light (IEC 61966-2-1)."""
+    value = np.asarray(srgb, float) / 255
+    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+
+
+def _srgb(linear: NDArray) -> Double:
+    """Linear light to sRGB, 0..1."""
+    return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)

@@ -1,0 +1,37 @@
+"""From linear light to a picture as a camera gives it: exposure, tint, curve, blur, noise."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def develop(linear: NDArray, face: NDArray, tone: float, rng: np.random.Generator) -> NDArray:
+    """(H, W, 3) sRGB 0..1 of scene-linear ``linear`` (H, W, 3).
+
+    ``face`` (H, W) bool says where to expose for; dark ``tone`` (Monk 0..9) is kept dark.
+    """
+    luminance = linear @ (0.2126, 0.7152, 0.0722)
+    grey = np.median(luminance[face]) if face.any() else np.median(luminance)
+    target = np.interp(tone, (0, 5, 9), (0.42, 0.22, 0.075)) * np.exp(rng.normal() * 0.2)
+    cast = np.exp(rng.normal(size=3) * (0.06, 0.02, 0.08))
+    exposed = linear * cast * target / max(grey, 1e-6)
+    # A shoulder above 0.7 keeps highlights from being cut off at once (Reinhard et al. 2002).
+    over = np.maximum(exposed - 0.7, 0.0)
+    curved = np.minimum(exposed, 0.7) + 0.3 * over / (0.3 + over)
+    curved = _blur(curved, rng.uniform(0.3, 0.9))
+    noise = rng.normal(size=curved.shape) * (0.002 + rng.uniform(0, 0.02) * np.sqrt(curved))
+    value = np.clip(curved + noise * 0.5, 0.0, 1.0)
+    return np.where(value <= 0.0031308, value * 12.92, 1.055 * value ** (1 / 2.4) - 0.055)
+
+
+def _blur(picture: NDArray, sigma: float) -> NDArray:
+    """A small Gaussian, edges repeated."""
+    offsets = np.arange(-3, 4)
+    weights = np.exp(-0.5 * (offsets / sigma) ** 2)
+    weights /= weights.sum()
+    for axis in (0, 1):
+        wide = np.pad(picture, [(3, 3) if k == axis else (0, 0) for k in range(3)], mode="edge")
+        parts = [np.take(wide, range(3 + o, 3 + o + picture.shape[axis]), axis) for o in offsets]
+        picture = sum(w * part for w, part in zip(weights, parts, strict=True))
+    return picture
