@@ -13,6 +13,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,7 +125,7 @@ def default_folder() -> Path:
 
 
 def draw_head(model: FaceModel, number: int, size: int, seed: int) -> dict[str, Any]:
-    """Arrays of head ``number``: coefficients, shape, camera, landmarks, albedo, seed of its look."""
+    """Arrays of head ``number``: coefficients, shape, camera, landmarks, albedo, seed of look."""
     rng = np.random.default_rng([seed, number])
     identity = rng.normal(size=len(model.identity_basis))
     kind, expression = random_expression(model.expression_names, rng)
@@ -151,7 +152,7 @@ def draw_head(model: FaceModel, number: int, size: int, seed: int) -> dict[str, 
 
 
 def true_landmarks(model: FaceModel, vertices: NDArray, camera: Camera) -> Double:
-    """(68, 3) the landmarks of posed ``vertices`` (V, 3) in mm, the far jaw as ``camera`` sees it."""
+    """(68, 3) the landmarks on ``vertices`` (V, 3) in mm, the far jaw as ``camera`` sees it."""
     corners = vertices[model.landmarks68_triangles].astype(np.float64)
     points = np.einsum("lc,lcx->lx", model.landmarks68_barycentric, corners)
     ids = visible_jaw(model, vertices, camera)
@@ -238,20 +239,24 @@ def _save(path: Path, arrays: dict[str, Any]) -> None:
 def _render(folder: Path, report: Report) -> None:
     """Run the renderer in a process of its own, passing on the lines it prints."""
     command = [sys.executable, "-m", RENDERER, str(folder.resolve())]
-    with subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None and process.stderr is not None
+    with (
+        tempfile.TemporaryFile("w+") as complaints,
+        subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=complaints, text=True
+        ) as process,
+    ):
+        assert process.stdout is not None
         try:
             for line in process.stdout:
                 report(line.rstrip())
-            complaint = process.stderr.read().strip().splitlines()
         except BaseException:
             process.kill()
             raise
-    if process.returncode:
-        last = complaint[-1] if complaint else f"status {process.returncode}"
-        raise WorkerError(f"Cycles could not render the test set: {last}")
+        status = process.wait()
+        complaints.seek(0)
+        last = complaints.read().strip().rpartition("\n")[2]
+    if status:
+        raise WorkerError(f"Cycles could not render the test set: {last or f'status {status}'}")
 
 
 def _linear(srgb: NDArray) -> Double:

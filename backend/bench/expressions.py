@@ -58,7 +58,10 @@ def random_expression(
                 weights[place[full]] = weight * max(0.0, rng.normal(1.0, UNEVEN))
     across, up = rng.uniform(-GAZE, GAZE, 2)  # to the head's left, up
     sides = ("Out", "In") if across > 0 else ("In", "Out")
-    looks = {f"eyeLook{way}{side}": abs(across) for way, side in zip(sides, ("Left", "Right"))}
+    looks = {
+        f"eyeLook{way}{side}": abs(across)
+        for way, side in zip(sides, ("Left", "Right"), strict=True)
+    }
     looks |= {f"eyeLook{'Up' if up > 0 else 'Down'}{side}": abs(up) for side in ("Left", "Right")}
     for name, weight in looks.items():
         if name in place:

@@ -52,14 +52,14 @@ def random_style(tone: float, rng: np.random.Generator) -> Style | None:
     if draw < BALD_SHARE:
         return None
     if draw < 0.45:  # cropped
-        return Style(rng.uniform(4, 14), 0.9, (0, -0.3, 0.4), 0, 0.5, 1.0, 16000, 0.13, 0.5)
+        return Style(rng.uniform(4, 14), 0.9, (0, -0.3, 0.4), 0, 0.5, 1.0, 16000, 0.13, 0.3)
     if draw < 0.7:  # short, combed aside or back
         comb = (0.9 * side, 0.1, rng.uniform(-0.5, 0.5))
-        return Style(rng.uniform(25, 60), 0.6, comb, 0.1, 1.5, 4.0, 16000, 0.12, 0.5)
+        return Style(rng.uniform(25, 60), 0.6, comb, 0.1, 1.5, 4.0, 16000, 0.12, 0.3)
     if draw < 0.8 or tone > 6:  # curls all round
-        return Style(rng.uniform(35, 80), 1.2, (0, 0.3, -0.2), 0.0, 7.0, 7.0, 14000, 0.15, 0.5)
+        return Style(rng.uniform(35, 80), 1.2, (0, 0.3, -0.2), 0.0, 7.0, 7.0, 14000, 0.15, 0.3)
     comb = (0.5 * side, 0.2, -0.8)
-    return Style(rng.uniform(180, 330), 0.5, comb, 0.6, 3.0, 7.0, 14000, 0.15, 0.5)
+    return Style(rng.uniform(180, 330), 0.5, comb, 0.6, 3.0, 7.0, 14000, 0.15, 0.3)
 
 
 BROWS = Style(7.0, 0.25, (0.0, 0.25, 0.0), 0.0, 0.3, 0.5, 700, 0.06, 0.5)

@@ -100,9 +100,9 @@ def skin(image: bpy.types.Image, rng: np.random.Generator) -> bpy.types.Material
     """Subsurface skin with a random gloss, pores as bumps and blotches that no texture has."""
     material, shader = principled(
         "skin",
-        Roughness=rng.uniform(0.36, 0.6),
-        Specular_IOR_Level=rng.uniform(0.35, 0.6),
-        Coat_Weight=rng.uniform(0.0, 0.25),  # sweat and grease
+        Roughness=rng.uniform(0.42, 0.65),
+        Specular_IOR_Level=rng.uniform(0.3, 0.5),
+        Coat_Weight=rng.exponential(0.05),  # sweat and grease
         Coat_Roughness=rng.uniform(0.25, 0.45),
         Subsurface_Weight=1.0,
         Subsurface_Radius=SKIN_RADIUS,

@@ -17,7 +17,7 @@ from .hair import BROWS, beard_style, grow, random_colour, random_style
 from .head import build_head
 from .surroundings import build_body, build_camera, build_lamps, build_sky
 
-SAMPLES = 16
+SAMPLES = 12
 BEARD_SHARE = 0.22
 
 
@@ -46,6 +46,7 @@ def _furnish(
     tone, vertices = float(head["tone"]), head["vertices_posed"].astype(float)
     triangles = mesh["triangles"]
     texture = head["albedo"].astype(float) / 255
+    skin = np.median(texture[mesh["uv_mask_skin"] > 0.9], axis=0) ** 2.2
     colour = random_colour(tone, rng)
     style = random_style(tone, rng)
     things = [grow("brows", BROWS, vertices, triangles, mesh["mask_brows"], colour, rng)]
@@ -57,7 +58,6 @@ def _furnish(
         beard = beard_style(rng)
         things.append(grow("beard", beard, vertices, triangles, mesh["mask_beard"], colour, rng))
     texture = _freckles(texture, mesh["uv_mask_skin"], rng)
-    skin = np.median(texture[mesh["uv_mask_skin"] > 0.9], axis=0) ** 2.2
     things += build_body(vertices, triangles, skin, rng)
     return texture, things
 
