@@ -8,20 +8,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..differentiable import rotation_of_6d
 from ..network.layout import REFERENCE_DISTANCE_MM, REFERENCE_LENGTH_MM
 
 #: A head is never nearer than 150 mm nor further than 20 m: keeps exp() sane early in training.
 _DISTANCE = (-1.8, 3.1)
 _SCALE = (-2.5, 2.5)
-
-
-def rotation_matrix(six: Tensor) -> Tensor:
-    """(N, 3, 3) head to camera, of (N, 6) (Zhou et al. 2019)."""
-    x = torch.nn.functional.normalize(six[:, :3], dim=1, eps=1e-6)
-    y = six[:, 3:6] - (x * six[:, 3:6]).sum(1, keepdim=True) * x
-    y = torch.nn.functional.normalize(y, dim=1, eps=1e-6)
-    upright = torch.stack([x, y, torch.linalg.cross(x, y)], dim=2)
-    return upright * upright.new_tensor([1.0, -1.0, -1.0])[:, None]
 
 
 def pose_vector(rotation: Tensor, shift: Tensor, scale: Tensor, distance: Tensor) -> Tensor:
@@ -35,7 +27,7 @@ def project(pose: Tensor, points: Tensor) -> Tensor:
 
     ``pose`` (N, 10).  The pinhole of ``CropPose.camera``, with the depth divided out.
     """
-    turned = points @ rotation_matrix(pose[:, :6]).transpose(1, 2)
+    turned = points @ rotation_of_6d(pose[:, :6]).transpose(1, 2)
     scale = pose[:, 8].clamp(*_SCALE).exp()[:, None, None] / REFERENCE_LENGTH_MM
     depth = pose[:, 9].clamp(*_DISTANCE).exp()[:, None, None] * REFERENCE_DISTANCE_MM
     nearer = (1 + turned[:, :, 2:] / depth).clamp_min(0.2)
@@ -58,7 +50,7 @@ def turned_pose(pose: Tensor, turn: Tensor, zoom: Tensor) -> Tensor:
     at = (turn @ at[:, :, None])[:, :, 0]
     focal = (focal * zoom)[:, None]
     return pose_vector(
-        turn @ rotation_matrix(pose[:, :6]),
+        turn @ rotation_of_6d(pose[:, :6]),
         focal * at[:, :2] / at[:, 2:],
         (focal * REFERENCE_LENGTH_MM / at[:, 2:]).log(),
         (at[:, 2:] / REFERENCE_DISTANCE_MM).log(),

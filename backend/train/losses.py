@@ -9,11 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ..differentiable import rotation_of_6d
 from ..model import FaceModel
 from ..network.layout import Layout
 from .augment import Pictures
 from .config import LossWeights
-from .geometry import project, rotation_matrix
+from .geometry import project
 from .points import (
     FacePoints,
     albedo_level,
@@ -92,7 +93,7 @@ class LabelLosses(nn.Module):
             if place.stop <= self._layout.label_size
         }
         light = off["illumination"] / self.label_std[s["illumination"]]
-        turn = rotation_matrix(found[:, :6]) - rotation_matrix(true[:, :6])
+        turn = rotation_of_6d(found[:, :6]) - rotation_of_6d(true[:, :6])
         return {
             "landmarks": away.mean(),
             "dense": _length(dense - true_dense).mean(),
@@ -122,8 +123,8 @@ class LabelLosses(nn.Module):
         true_marks, _ = self.landmarks_of(true, truth.jaw)
         box = true_marks.amax(dim=1) - true_marks.amin(dim=1)
         identity = found[:, s["identity"]] - true[:, s["identity"]]
-        turn = rotation_matrix(true[:, :6])
-        between = (rotation_matrix(found[:, :6]) * turn).sum(dim=(1, 2))
+        turn = rotation_of_6d(true[:, :6])
+        between = (rotation_of_6d(found[:, :6]) * turn).sum(dim=(1, 2))
         upright = turn * turn.new_tensor([1.0, -1.0, -1.0])[:, None]
         return {
             "landmarks_percent": 100 * _length(marks - true_marks).mean(1) / box.prod(1).sqrt(),
