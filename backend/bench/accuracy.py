@@ -38,6 +38,7 @@ class Measured:
     landmarks: float | None  #: normalised mean error of the 68 fitted landmarks
     detected: float | None  #: that of the landmarks as detected
     seconds: float
+    source: str = ""  #: which estimate the result comes from
     error: str = ""  #: why no face was found
 
 
@@ -67,7 +68,8 @@ def measure(truth: Truth, options: Options, model: FaceModel) -> Measured:
         head = reconstruct(truth.picture, options)[0]
     except NoFaceError as error:
         seconds = time.perf_counter() - start
-        return Measured(truth.picture.name, truth.yaw, None, None, None, seconds, str(error))
+        name = truth.picture.name
+        return Measured(name, truth.yaw, None, None, None, seconds, error=str(error))
     seconds = time.perf_counter() - start
     return Measured(
         truth.picture.name,
@@ -76,6 +78,7 @@ def measure(truth: Truth, options: Options, model: FaceModel) -> Measured:
         landmark_error(head.landmarks2d, truth.landmarks2d),
         _detected(head, truth),
         seconds,
+        str(head.provenance.get("estimate", "")),
     )
 
 

@@ -71,11 +71,13 @@ class Truth:
         """Of ``NNNN.npz``."""
         with np.load(path, allow_pickle=False) as data:
             camera = Camera(data["camera_matrix"], data["rotation"], data["translation"])
-            shapes = (
-                data[key].astype(np.float64) for key in ("vertices_neutral", "vertices_posed")
-            )
             return cls(
-                path.with_suffix(".png"), *shapes, camera, data["landmarks2d"], float(data["yaw"])
+                path.with_suffix(".png"),
+                data["vertices_neutral"].astype(np.float64),
+                data["vertices_posed"].astype(np.float64),
+                camera,
+                data["landmarks2d"],
+                float(data["yaw"]),
             )
 
 

@@ -88,23 +88,29 @@ def _against_average(rows: dict[str, Row]) -> list[str]:
     lines = []
     for run, row in rows.items():
         parts = [
-            f"{shape} {1 - row[shape]['median'] / row[shape]['average_head']:+.0%}"
+            f"{shape} {1 - row[shape]['median'] / row[shape]['average_head']:.0%}"
             for shape in ("neutral", "posed")
             if shape in row and row["seconds"]
         ]
         if parts:
-            lines.append(f"{run}: median error less than the average head's by {', '.join(parts)}")
+            sources = ", ".join(f"{count} {name}" for name, count in row["sources"].items())
+            lines.append(
+                f"{run}: median error against the average head's on the same pictures: "
+                f"{', '.join(parts)} less; estimates: {sources}"
+            )
     return lines
 
 
 def _row(many: Sequence[Measured], baseline: Sequence[Measured]) -> Row:
     found = [one for one in many if one.distances is not None]
+    sources = [one.source for one in found if one.source]
     row: Row = {
         "heads": len(many),
         "found": len(found),
         "landmarks": _mean([one.landmarks for one in found]),
         "detected": _mean([one.detected for one in found]),
         "seconds": float(np.median([one.seconds for one in many])),
+        "sources": {source: sources.count(source) for source in sorted(set(sources))},
     }
     if not found:
         return row
@@ -135,7 +141,8 @@ def _picture(one: Measured) -> Row:
         return row | {"error": one.error}
     for shape, points in one.distances.items():
         row[shape] = {"median": float(np.median(points)), "mean": float(points.mean())}
-    return row | {"landmarks": one.landmarks, "detected": one.detected}
+    rest = {"landmarks": one.landmarks, "detected": one.detected, "estimate": one.source}
+    return row | rest
 
 
 def _median_of_medians(many: Sequence[np.ndarray]) -> float:

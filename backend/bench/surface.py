@@ -105,7 +105,7 @@ def closest_on_triangles(points: NDArray, triangles: NDArray) -> Double:
     conditions = [region[0] for region in regions]
     v = np.select(conditions, [region[1] for region in regions], v)
     w = np.select(conditions, [region[2] for region in regions], w)
-    return a + v[..., None] * ab + w[..., None] * ac
+    return np.asarray(a + v[..., None] * ab + w[..., None] * ac, np.float64)
 
 
 def align(surface: Surface, points: NDArray, start: Similarity) -> Similarity:
@@ -154,7 +154,7 @@ def sample_surface(
     total = np.cumsum(area)
     places = (np.arange(count) + rng.random(count)) / count * total[-1]  # one in each of N strips
     root, other = np.sqrt(rng.random(count)), rng.random(count)
-    weights = np.stack([1 - root, root * (1 - other), root * other], axis=1)
+    weights = np.array([1 - root, root * (1 - other), root * other], np.float64).T
     return np.minimum(np.searchsorted(total, places), len(triangles) - 1), weights
 
 

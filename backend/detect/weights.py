@@ -10,10 +10,11 @@ from ..errors import ModelError
 _PACKAGE = "face_recognition_models"
 MMOD = "mmod_human_face_detector.dat"
 LANDMARKS_68 = "shape_predictor_68_face_landmarks.dat"
+RECOGNITION = "dlib_face_recognition_resnet_model_v1.dat"
 
 
 def weights_path(name: str) -> Path:
-    """The file ``name`` of the installed package; see :data:`MMOD` and :data:`LANDMARKS_68`.
+    """The file ``name`` of the installed package; see the names above.
 
     The package is located, not imported: importing it needs pkg_resources, which is gone from
     current setuptools.

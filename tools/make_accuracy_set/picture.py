@@ -69,7 +69,7 @@ def _freckles(texture: NDArray, skin: NDArray, rng: np.random.Generator) -> NDAr
     y, x = np.mgrid[:size, :size]
     dark = np.zeros((size, size))
     for _ in range(count):
-        row, column = rng.integers(size * 0.15, size * 0.85, 2)
+        row, column = rng.integers(int(0.15 * size), int(0.85 * size), 2)
         radius = rng.uniform(0.5, 1.6)
         part = (slice(max(row - 6, 0), row + 7), slice(max(column - 6, 0), column + 7))
         spot = np.exp(-((y[part] - row) ** 2 + (x[part] - column) ** 2) / (2 * radius**2))
