@@ -49,9 +49,9 @@ class Augmenter:
         """``images`` (N, S, S, 3) uint8; None as ``generator`` only resizes."""
         pixels = images.permute(0, 3, 1, 2).float() / 255
         if generator is None:
-            return Pictures(_as_bytes(_resized(pixels, self.size)), labels, jaw)
+            return Pictures(_as_bytes(resized(pixels, self.size)), labels, jaw)
         if pixels.shape[-1] >= _REDUCE_FROM * self.size:
-            pixels = _resized(pixels, self.size)
+            pixels = resized(pixels, self.size)
         flip = _uniform(generator, len(pixels)) < self.settings.flip
         labels, jaw = self._mirrored(labels, jaw, flip)
         pixels, labels = self._moved(pixels, labels, flip, generator)
@@ -100,7 +100,7 @@ class Augmenter:
         chosen = (_uniform(generator, len(pixels)) < self.settings.blur).nonzero()[:, 0]
         factor = 1.3 * (4 / 1.3) ** float(_uniform(generator, 1))
         if len(chosen):
-            small = _resized(pixels[chosen], max(8, round(self.size / factor)))
+            small = resized(pixels[chosen], max(8, round(self.size / factor)))
             pixels[chosen] = functional.interpolate(
                 small, size=(self.size, self.size), mode="bilinear", align_corners=False
             )
@@ -137,7 +137,7 @@ def _uniform(generator: torch.Generator, *shape: int) -> Tensor:
     return torch.rand(*shape, generator=generator)
 
 
-def _resized(pixels: Tensor, size: int) -> Tensor:
+def resized(pixels: Tensor, size: int) -> Tensor:
     """By area (``cv2.INTER_AREA``) where the sizes divide, else bilinear without aliasing."""
     old, new = pixels.shape[-1], (size, size)
     if old % size == 0:

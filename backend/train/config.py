@@ -35,9 +35,10 @@ class LossWeights:
     rotation: float = 3.0
     scale: float = 1.0
     distance: float = 0.1
-    photometric: float = 0.0
-    #: Of the priors on what no label holds; only for photographs.
-    prior: float = 0.0
+    #: Of photographs without labels.
+    photo_landmarks: float = 10.0
+    photometric: float = 5.0
+    prior: float = 0.02
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ from .config import Config, TrainingError
 from .curves import Curve
 from .data import Place, load_batches, to_input, validation_set
 from .losses import LabelLosses, weighted_sum
+from .photo_stage import PhotoStage
+from .posterior import error_covariances
 from .processes import Processes, processes
 from .shards import ShardSet
 from .validation import validate
@@ -77,6 +79,9 @@ class _Run:
         mean, std = team.from_first(weights.label_mean), team.from_first(weights.label_std)
         self.losses = LabelLosses(self.model, mean.cpu().numpy(), std.cpu().numpy())
         self.losses.to(team.device)
+        self.photos = None
+        if config.photos:
+            self.photos = PhotoStage(config, self.model, self.losses, team, self.report)
         self.network = weights.network.to(team.device)
         self.average = deepcopy(self.network).eval().requires_grad_(False)
         self.shared = team.shared(self.network)
@@ -132,8 +137,8 @@ class _Run:
                 row = self._validate(held_out)
                 validation.add(self.step, self._counts() | row)
                 self.report("held out: " + _numbers(row))
-            if team.first and (done or now - saved > 60 * config.checkpoint_minutes):
-                self._save(last=done)
+            if held_out and (done or now - saved > 60 * config.checkpoint_minutes):
+                self._save(held_out, last=done)
                 saved = time.monotonic()
 
     def _train(self, batch: Pictures) -> dict[str, Tensor]:
@@ -141,10 +146,15 @@ class _Run:
         rate = config.learning_rate * self._rate()
         for group in self.optimiser.param_groups:
             group["lr"] = rate
+        photos = self.photos.draw(self.step) if self.photos else None
+        images = torch.cat([batch.images, photos.images]) if photos else batch.images
         with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
-            output = self.shared(to_input(batch.images, device))
+            output = self.shared(to_input(images, device)).float()
         truth = Pictures(batch.images, batch.labels.to(device), batch.jaw.to(device))
-        parts = self.losses(output.float(), truth)
+        labelled = output[: len(truth.labels)]
+        parts = self.losses(labelled, truth)
+        if self.photos and photos:
+            parts |= self.photos.losses(output[len(labelled) :], photos)
         plain = self.step < config.plain_steps
         loss = weighted_sum(parts, config.weights, plain=plain)
         self.optimiser.zero_grad(set_to_none=True)
@@ -159,7 +169,7 @@ class _Run:
             if self._bad_steps == _MOST_BAD_STEPS:
                 raise TrainingError("The training diverged; lower learning_rate.")
         self.step += 1
-        self.pictures += len(batch.images) * self.team.world
+        self.pictures += len(images) * self.team.world
         self._follow()
         return {"loss": loss.detach()} | {name: part.detach() for name, part in parts.items()}
 
@@ -191,7 +201,7 @@ class _Run:
         bf16 = config.precision == "bf16"
         return validate(self.average, self.losses, held_out, config.batch_size, bf16=bf16)
 
-    def _save(self, *, last: bool) -> None:
+    def _save(self, held_out: Pictures, *, last: bool) -> None:
         """Checkpoint and weights; before the end a full disk is told, not fatal."""
         state: dict[str, Any] = {
             "network": self.network.state_dict(),
@@ -203,7 +213,7 @@ class _Run:
         }
         try:
             save_checkpoint(self.folder, state | self._counts() | {"step": self.step})
-            save_weights(self.folder / WEIGHTS_NAME, self._weights(), self.model)
+            save_weights(self.folder / WEIGHTS_NAME, self._weights(held_out), self.model)
         except OutputError as error:
             if last:
                 raise
@@ -212,8 +222,10 @@ class _Run:
     def _counts(self) -> dict[str, Any]:
         return {"pictures": self.pictures, "seconds": self.seconds}
 
-    def _weights(self) -> Weights:
+    def _weights(self, held_out: Pictures) -> Weights:
         config = self.config
+        layout = Layout.of(self.model)
+        extras = error_covariances(self.average, self.losses, layout, held_out, config.batch_size)
         record = {
             "command": self.command,
             "seed": config.seed,
@@ -226,7 +238,12 @@ class _Run:
         }
         losses, average = self.losses, deepcopy(self.average).cpu()
         return Weights(
-            average, losses.label_mean.cpu(), losses.label_std.cpu(), config.image_size, record
+            average,
+            losses.label_mean.cpu(),
+            losses.label_std.cpu(),
+            config.image_size,
+            record,
+            extras,
         )
 
     def _first_weights(self) -> Weights:

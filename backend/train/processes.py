@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,20 @@ class Processes:
         number = torch.tensor(float(flag), device=self.device)
         distributed.all_reduce(number, distributed.ReduceOp.MAX)
         return bool(number.item())
+
+    def first_then_all(self, work: Callable[[], T]) -> T:
+        """``work()`` in the first process, and then, when it has left its files, in the others."""
+        if self.world == 1:
+            return work()
+        done, error = None, None
+        if self.first:
+            try:
+                done = work()
+            except Exception as caught:  # the others must not wait for ever
+                error = caught
+        if self.any(error is not None):
+            raise error or RuntimeError("The first process failed.")
+        return work() if done is None else done
 
     def from_first(self, tensor: Tensor) -> Tensor:
         """The first process's ``tensor``."""

@@ -1,0 +1,148 @@
+"""The network, its weight file, what a flipped picture says, and the regressor."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from reconstruct_face.backend.errors import ModelError
+from reconstruct_face.backend.model import load_model
+from reconstruct_face.backend.network.crop_camera import CropPose
+from reconstruct_face.backend.network.layout import Layout, anchor_of
+from reconstruct_face.backend.network.mirror import mirror_matrix, mirrored_landmarks
+from reconstruct_face.backend.network.predict import Regressor, fused
+from reconstruct_face.backend.network.resnet import ResNet, build_network
+from reconstruct_face.backend.network.weights import Weights, load_weights, save_weights
+from safetensors.torch import save_file
+
+from tests.synthetic_shards import random_label
+
+MODEL = load_model()
+LAYOUT = Layout.of(MODEL)
+
+
+def lively_network(architecture: str = "resnet18") -> ResNet:
+    """Random, but with batch norm and head that matter."""
+    torch.manual_seed(0)
+    network = build_network(architecture, LAYOUT.size).eval()
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.weight, 0.4, 0.8)
+            torch.nn.init.normal_(module.bias, std=0.1)
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+    torch.nn.init.normal_(network.head.weight, std=0.02)
+    return network
+
+
+@pytest.fixture(scope="module")
+def weights() -> Weights:
+    rng = np.random.default_rng(0)
+    labels = np.stack([random_label(MODEL, rng) for _ in range(50)])
+    mean, std = (torch.from_numpy(x) for x in (labels.mean(0), np.maximum(labels.std(0), 1e-3)))
+    extras = {"posterior_covariance": torch.eye(3)}
+    return Weights(lively_network(), mean, std, 64, {"seed": 5}, extras)
+
+
+@pytest.fixture(scope="module")
+def file(weights: Weights, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_weights(tmp_path_factory.mktemp("weights") / "net.safetensors", weights, MODEL)
+
+
+@pytest.mark.parametrize(("architecture", "millions"), [("resnet18", 11.3), ("resnet50", 24.2)])
+def test_folding_batch_norm_changes_nothing(architecture: str, millions: float) -> None:
+    network = lively_network(architecture)
+    assert sum(p.numel() for p in network.parameters()) / 1e6 == pytest.approx(millions, abs=0.1)
+    for size in (48, 75):
+        pictures = torch.rand(2, 3, size, size) * 2 - 1
+        with torch.no_grad():
+            torch.testing.assert_close(
+                fused(network)(pictures), network(pictures), atol=1e-4, rtol=1e-3
+            )
+
+
+def test_weights_come_back(file: Path, weights: Weights) -> None:
+    found = load_weights(file, MODEL, "resnet18")
+    assert file.stat().st_size < 26e6
+    assert found.input_size == 64
+    assert found.training == {"seed": 5}
+    torch.testing.assert_close(found.extras["posterior_covariance"], torch.eye(3))
+    torch.testing.assert_close(found.label_std, weights.label_std)
+    pictures = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        before, after = weights.network(pictures), found.network.eval()(pictures)
+    torch.testing.assert_close(after, before, atol=5e-3, rtol=5e-2)
+
+
+def test_bad_weight_files(file: Path, tmp_path: Path) -> None:
+    whole = file.read_bytes()
+    bad = tmp_path / "bad.safetensors"
+
+    def message(data: bytes | None, architecture: str | None = None, model=MODEL) -> str:
+        bad.unlink(missing_ok=True)
+        if data is not None:
+            bad.write_bytes(data)
+        with pytest.raises(ModelError) as caught:
+            load_weights(bad, model, architecture)
+        assert "\n" not in str(caught.value)
+        return str(caught.value)
+
+    assert "There are no network weights" in message(None)
+    assert "damaged" in message(b"no safetensors")
+    assert "damaged" in message(whole[: len(whole) // 2])
+    assert "checksum" in message(whole[:-1000] + bytes([whole[-1000] ^ 0x55]) + whole[-999:])
+    assert "resnet50" in message(whole, "resnet50")
+    other = replace(MODEL, name="scan", header=MODEL.header | {"sha256": "0" * 64})
+    said = message(whole, None, other)
+    assert "'default'" in said
+    assert "'scan' (00000000)" in said
+    save_file({"x": torch.zeros(2)}, bad)
+    assert "holds no network" in message(bad.read_bytes())
+
+
+def test_mirrored_coefficients_are_the_mirrored_head() -> None:
+    label = random_label(MODEL, np.random.default_rng(3)).astype(np.float64)
+    matrix = mirror_matrix(MODEL)[: len(label), : len(label)]
+    mirrored = matrix @ label
+    np.testing.assert_allclose(matrix @ mirrored, label, atol=1e-6)
+    heads, cameras = [], []
+    for vector in (label, mirrored):
+        part = LAYOUT.split(vector)
+        heads.append(MODEL.vertices(part["identity"], part["expression"]))
+        cameras.append(CropPose.from_vector(vector[:10]).camera(anchor_of(MODEL), 200))
+    np.testing.assert_allclose(heads[0][MODEL.symmetry] * [-1, 1, 1], heads[1], atol=1e-3)
+    before, after = (camera.project(head) for camera, head in zip(cameras, heads, strict=True))
+    before = before[MODEL.symmetry]
+    np.testing.assert_allclose(np.stack([199 - before[:, 0], before[:, 1]], 1), after, atol=1e-3)
+
+
+def test_flipped_crop_gives_the_flipped_estimate(file: Path) -> None:
+    regressor = Regressor(MODEL, file, "cpu")
+    crops = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    here, flipped = regressor.regress(crops)[1], regressor.regress(crops[1:, :, ::-1])[0]
+    marks, other = (regressor.landmarks(e, 224) for e in (here, flipped))
+    other = other[mirrored_landmarks(MODEL)]
+    np.testing.assert_allclose(marks, np.stack([223 - other[:, 0], other[:, 1]], 1), atol=0.02)
+    order = mirrored_landmarks(MODEL)
+    np.testing.assert_allclose(here.landmark_sigma, flipped.landmark_sigma[order], rtol=1e-4)
+    low, high = MODEL.expression_range.T
+    assert (here.expression >= low).all()
+    assert (here.expression <= high).all()
+    assert here.sh_light.shape == (9, 3)
+
+
+def test_crops_of_any_size_are_averaged_down(file: Path) -> None:
+    regressor = Regressor(MODEL, file, "cpu")
+    crop = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), dtype=np.uint8)
+    large = crop.repeat(3, axis=1).repeat(3, axis=2)
+    small, same = (regressor.regress(c, mirrored=False)[0] for c in (crop, large))
+    np.testing.assert_allclose(small.identity, same.identity, atol=1e-6)
+
+
+def test_missing_weights_are_told_at_first_use(tmp_path: Path) -> None:
+    regressor = Regressor(MODEL, tmp_path / "none.safetensors", "cpu")
+    with pytest.raises(ModelError, match="no network weights"):
+        regressor.warm()
