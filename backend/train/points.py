@@ -153,4 +153,5 @@ def _weighted(basis: Double, region: Double) -> Double:
 def _root(basis: Double) -> Double:
     """(N, N) symmetric root of the Gram matrix of ``basis`` (N, M)."""
     values, vectors = np.linalg.eigh(basis @ basis.T)
-    return (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+    root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+    return np.asarray(root, np.float64)
