@@ -11,17 +11,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from .align import UNRELIABLE_SPREAD, LandmarkPredictor, ffhq_crop
-from .detect import Detection, Detector, DlibDetector
+from .confidence import Confidence, assess
+from .detect import Detector
 from .errors import NoFaceError
-from .estimate import LandmarkFit, dlib_noise, estimate_gaze, fit_landmarks, visible_teeth
 from .exchange import MaterialSlot, Reconstruction
+from .faces import Face, default_predictor, detect_faces, with_landmarks
+from .fitting import CROP_SIZE, FaceFit, fit_face, regressor_for
 from .model import DEFAULT_MODEL, FaceModel, load_model
 from .photo import Photo, read_photo
 from .photo.encode import encode_jpeg, encode_png
@@ -33,14 +34,7 @@ TEXTURE_MODES = ("albedo", "photo", "none")
 ESTIMATES = ("network", "landmarks")
 QUALITIES = ("fast", "balanced", "best")
 
-#: Limits beyond which the result is given with a warning.
-SIDE_VIEW_DEGREES = 40.0
-SMALL_FACE_PX = 80.0
-#: Votes that disagree by more are guesses: a profile, the back of a head, no face at all.
-UNUSABLE_SPREAD = 0.028
 POOR_FIT = 0.04  #: mean landmark error as a part of the face box's side
-#: EXIF of a cropped or edited photo can put the head at an impossible distance.
-PLAUSIBLE_DISTANCE_MM = (200.0, 8000.0)
 
 
 @dataclass(frozen=True)
@@ -69,16 +63,6 @@ class Options:
             raise ValueError(f"quality is {self.quality!r}; give one of {QUALITIES}.")
         if self.estimate == "landmarks" and not self.landmarks:
             raise ValueError("The estimate from landmarks needs landmarks; use the network's.")
-
-
-@dataclass(frozen=True, eq=False)
-class _Face:
-    """A detected face with its landmarks."""
-
-    number: int
-    box: np.ndarray
-    landmarks: np.ndarray
-    spread: float  #: disagreement of the landmark votes over the box's side
 
 
 class _Clock:
@@ -110,11 +94,14 @@ def reconstruct(
     # The systems solved here are small: a second BLAS thread only waits, and on a busy machine
     # makes the fit twenty times slower.
     with threadpool_limits(limits=1, user_api="blas"):
-        return _reconstruct(photo, options or Options(), progress, detector or _detector())
+        return _reconstruct(photo, options or Options(), progress, detector)
 
 
 def _reconstruct(
-    photo: str | Path | Photo, options: Options, progress: Progress | None, detector: Detector
+    photo: str | Path | Photo,
+    options: Options,
+    progress: Progress | None,
+    detector: Detector | None,
 ) -> list[Reconstruction]:
     report = progress or (lambda fraction, step: None)
     clock = _Clock()
@@ -135,90 +122,51 @@ def _reconstruct(
         start = 0.3 + 0.7 * i / len(faces)
         own = _Clock()
         own.seconds = dict(clock.seconds)
-        results.append(
-            _reconstruct_face(photo, face, model, options, own, start, 0.7 / len(faces), report)
-        )
+        try:
+            results.append(
+                _reconstruct_face(photo, face, model, options, own, start, 0.7 / len(faces), report)
+            )
+        except NoFaceError:
+            # One of several that cannot be used does not take the others along.
+            if not results and face is faces[-1]:
+                raise
     return results
 
 
 def warm_up(options: Options | None = None) -> None:
-    """Load what every photo needs: predictor weights, face model, texture layout.
+    """Load what every photo needs: network, predictor weights, face model, texture layout.
 
     Failures are left to the step that needs the thing, which has the sentence for the user.
     """
     options = options or Options()
     try:
-        _predictor().warm()
+        if options.landmarks:
+            default_predictor().warm()
         model = load_model(options.model)
+        if options.estimate == "network" and (regressor := regressor_for(options.model)):
+            regressor.warm()
         if options.texture != "none":
             warm_texture(model, options.texture_size)
     except Exception:  # noqa: BLE001, S110 - met again, and reported, by the step itself
         pass
 
 
-@lru_cache(maxsize=1)
-def _detector() -> DlibDetector:
-    return DlibDetector()
-
-
-@lru_cache(maxsize=1)
-def _predictor() -> LandmarkPredictor:
-    return LandmarkPredictor()
-
-
 def _find_faces(
-    photo: Photo, options: Options, detector: Detector, clock: _Clock, report: Progress
-) -> list[_Face]:
+    photo: Photo, options: Options, detector: Detector | None, clock: _Clock, report: Progress
+) -> list[Face]:
     with clock("detect"):
         report(0.05, "Finding faces")
-        every = options.face != "largest"
-        detections = detector.detect(photo.pixels, every=every)
-    chosen = _choose(detections, options.face, photo)
-    with clock("landmarks"):
-        report(0.2, "Finding landmarks")
-        faces = [
-            _Face(
-                number,
-                found.box,
-                *_predictor().predict_with_spread(photo.pixels, found.box, found.quarter_turns),
-            )
-            for number, found in chosen
-        ]
-    usable = [face for face in faces if face.spread <= UNUSABLE_SPREAD]
-    if not usable:
-        raise NoFaceError(
-            f"The face in {photo.path.name} is turned too far to the side, or too much of it is "
-            "covered, for its landmarks to be found; choose a photo that shows both eyes."
-        )
-    return usable
-
-
-def _choose(
-    detections: list[Detection], face: int | str, photo: Photo
-) -> list[tuple[int, Detection]]:
-    height, width = photo.pixels.shape[:2]
-    if not detections:
-        raise NoFaceError(
-            f"No face was found in {photo.path.name} ({width} x {height}), upright or turned; "
-            "choose a photo that shows both eyes, or crop it closer to the face."
-        )
-    numbered = list(enumerate(detections, start=1))
-    if face == "all":
-        return numbered
-    if face == "largest":
-        return numbered[:1]
-    if int(face) > len(detections):
-        found = "1 face was" if len(detections) == 1 else f"{len(detections)} faces were"
-        raise NoFaceError(
-            f"{found} found in {photo.path.name}, so there is no face {face}; "
-            f"choose 1 to {len(detections)}."
-        )
-    return [numbered[int(face) - 1]]
+        faces = detect_faces(photo, options.face, detector)
+    if options.landmarks:
+        with clock("landmarks"):
+            report(0.2, "Finding landmarks")
+            faces = [with_landmarks(photo, face) for face in faces]
+    return faces
 
 
 def _reconstruct_face(
     photo: Photo,
-    face: _Face,
+    face: Face,
     model: FaceModel,
     options: Options,
     clock: _Clock,
@@ -226,20 +174,20 @@ def _reconstruct_face(
     share: float,
     report: Progress,
 ) -> Reconstruction:
-    with clock("crop"):
-        crop = ffhq_crop(photo.pixels, face.landmarks)
     with clock("fit"):
         report(start, "Fitting the head")
-        fit = _fit(model, face, photo)
+        regressor = regressor_for(options.model) if options.estimate == "network" else None
+        fit = fit_face(model, photo, face, regressor, options.quality)
     vertices = model.vertices(fit.identity, fit.expression)
     with clock("texture"):
         report(start + 0.3 * share, "Making the texture")
         texture = _texture(model, photo, fit, vertices, options)
     with clock("encode"):
         encoded = encode_png(texture.image) if texture else np.empty(0, np.uint8)
-        photo_bytes, crop_bytes = encode_jpeg(photo.pixels), encode_png(crop.image)
+        photo_bytes, crop_bytes = encode_jpeg(photo.pixels), encode_png(fit.crop.image)
     height, width = photo.pixels.shape[:2]
-    warnings = (*photo.notes, *_warnings(face, fit, photo))
+    confidence = _confidence(face, fit)
+    warnings = (*photo.notes, *confidence.reasons, *_warnings(face, fit, photo))
     warnings += texture.warnings if texture else ()
     return Reconstruction(
         vertices_neutral=model.vertices(fit.identity),
@@ -262,8 +210,8 @@ def _reconstruct_face(
         landmarks68=fit.landmarks68,
         landmarks3d=fit.landmarks3d,
         landmarks2d=fit.camera.project(fit.landmarks3d).astype(np.float32),
-        landmarks2d_detected=face.landmarks.astype(np.float32),
-        face_box=np.asarray(face.box, np.float32),
+        landmarks2d_detected=fit.detected,
+        face_box=np.asarray(face.detection.box, np.float32),
         sh_light=texture.sh_light if texture else np.zeros((9, 3), np.float32),
         texture_mode=options.texture,
         texture=encoded,
@@ -283,40 +231,20 @@ def _reconstruct_face(
         versions=_versions(),
         provenance={
             "options": asdict(options),
-            "estimate": "landmarks",
+            "estimate": fit.source,
+            "confidence": round(confidence.score, 3),
             "licences": {
                 "face model": model.header["licence"],
-                "landmarks": _predictor().licence,
+                **({"landmarks": default_predictor().licence} if options.landmarks else {}),
             },
         },
     ).validate()
 
 
-def _fit(model: FaceModel, face: _Face, photo: Photo) -> LandmarkFit:
-    height, width = photo.pixels.shape[:2]
-    fit_to = partial(
-        fit_landmarks,
-        model,
-        face.landmarks,
-        (width, height),
-        teeth=visible_teeth(photo.pixels, face.landmarks),
-        noise=dlib_noise(),
-        spread=face.spread,
-    )
-    focal = photo.focal_px
-    fit = fit_to(focal_px=focal)
-    near, far = PLAUSIBLE_DISTANCE_MM
-    if photo.focal_px and not near < fit.camera.translation[2] < far:
-        focal, fit = None, fit_to()
-    vertices = model.vertices(fit.identity, fit.expression)
-    gaze = estimate_gaze(model, photo.pixels, face.landmarks, vertices, fit.camera)
-    return fit_to(focal_px=focal, gaze=gaze, start=fit) if gaze.any() else fit
-
-
 def _texture(
     model: FaceModel,
     photo: Photo,
-    fit: LandmarkFit,
+    fit: FaceFit,
     vertices: np.ndarray,
     options: Options,
 ) -> Texture | None:
@@ -337,30 +265,30 @@ def _texture(
     )
 
 
-def _warnings(face: _Face, fit: LandmarkFit, photo: Photo) -> Iterator[str]:
+def _confidence(face: Face, fit: FaceFit) -> Confidence:
+    zoom = float(np.sqrt(abs(np.linalg.det(fit.crop.to_photo[:2, :2])))) * CROP_SIZE / 2
+    sigma = None if fit.network_sigma is None else fit.network_sigma * zoom / face.side
+    return assess(
+        fit.camera.euler_degrees[0],
+        face.side,
+        spread=face.spread,
+        disagreement=fit.disagreement,
+        network_sigma=sigma,
+        inlier=fit.inlier,
+        residual=fit.residual,
+    )
+
+
+def _warnings(face: Face, fit: FaceFit, photo: Photo) -> Iterator[str]:
     height, width = photo.pixels.shape[:2]
-    yaw = fit.camera.euler_degrees[0]
-    side = float(np.sqrt(np.prod(face.box[2:] - face.box[:2])))
-    if abs(yaw) > SIDE_VIEW_DEGREES:
-        yield (
-            f"The head is turned {abs(yaw):.0f} degrees to the side, so its far half is guessed; "
-            "a photo from the front gives a better likeness."
-        )
-    if side < SMALL_FACE_PX:
-        yield (
-            f"The face is only {side:.0f} pixels wide, so shape and texture are vague; "
-            "use a larger picture."
-        )
-    x, y = face.landmarks.T
+    x, y = fit.detected.T
     outside = np.count_nonzero((x < 0) | (y < 0) | (x > width - 1) | (y > height - 1))
     if outside > 3:
         yield f"The face is cut off by the picture's edge ({outside} of 68 landmarks lie outside)."
-    if face.spread > UNRELIABLE_SPREAD:
-        yield "The landmarks are uncertain here (a side view, or something covers the face)."
-    if fit.error_px > POOR_FIT * side:
+    if fit.error_px > POOR_FIT * face.side:
         yield (
-            f"The head fits the landmarks poorly ({fit.error_px / side:.1%} of the face's size); "
-            "check the preview."
+            f"The head fits the landmarks poorly ({fit.error_px / face.side:.1%} of the face's "
+            "size); check the preview."
         )
 
 

@@ -35,7 +35,8 @@ def reconstruct(
     in a collection of its own with camera and lights; see :func:`~.build.build_scene`.  ``face`` is
     "largest", "all" or a number from 1; ``texture`` is "albedo", "photo" or "none"; ``estimate``
     "network" or "landmarks"; ``quality`` "fast", "balanced" or "best"; ``landmarks`` False does
-    without dlib's landmark file.  ``backend`` replaces the shared process, which stays warm until :func:`close_backend`.
+    without dlib's landmark file.  ``backend`` replaces the shared process, which stays warm until
+    :func:`close_backend`.
 
     Raises a :class:`FaceError` (``PhotoError``, ``NoFaceError``, ``WorkerError`` ...) whose text
     is one sentence for the user; the scene is then unchanged.

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from reconstruct_face.backend import pipeline
+from reconstruct_face.backend import faces, fitting
 from reconstruct_face.backend.align import LandmarkPredictor
 from reconstruct_face.backend.detect import Detection, DlibDetector
 from reconstruct_face.backend.errors import NoFaceError
@@ -327,10 +327,16 @@ def spread(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], None]]
 def test_guessed_landmarks_are_refused_and_vague_ones_told(
     known: Known, spread: Callable[[float], None]
 ) -> None:
-    spread(pipeline.UNUSABLE_SPREAD + 0.001)
+    spread(faces.UNUSABLE_SPREAD + 0.001)
+    alone = dataclasses.replace(BARE, estimate="landmarks")
     with pytest.raises(NoFaceError, match=r"anna.png is turned too far .* shows both eyes"):
-        reconstruct(photo_of(known.pixels), BARE)
-    spread(pipeline.UNUSABLE_SPREAD - 0.001)
+        reconstruct(photo_of(known.pixels), alone)
+    # The network needs no landmarks: it finds its own crop.
+    head = reconstruct(photo_of(known.pixels), BARE)[0]
+    assert head.provenance["estimate"] == "network"
+    error = np.linalg.norm(head.landmarks2d - known.landmarks, axis=1).mean()
+    assert error < 0.06 * (head.face_box[2] - head.face_box[0])
+    spread(faces.UNUSABLE_SPREAD - 0.001)
     warnings = reconstruct(photo_of(known.pixels), BARE)[0].warnings
     assert any("landmarks are uncertain" in text for text in warnings)
 
@@ -348,7 +354,7 @@ def test_a_focal_length_that_cannot_be_is_dropped(
 
 def test_a_telephoto_lens_is_no_failure(known: Known) -> None:
     head = reconstruct(photo_of(known.pixels, 40 * known.camera.focal), BARE)[0]
-    near, far = pipeline.PLAUSIBLE_DISTANCE_MM
+    near, far = fitting.PLAUSIBLE_DISTANCE_MM
     assert near < head.translation[2] < far
 
 

@@ -48,9 +48,7 @@ class Layout:
     @classmethod
     def of(cls, model: FaceModel) -> Layout:
         """The layout for ``model``."""
-        return cls(
-            len(model.identity_basis), len(model.expression_basis), len(model.albedo_basis)
-        )
+        return cls(len(model.identity_basis), len(model.expression_basis), len(model.albedo_basis))
 
     @cached_property
     def counts(self) -> dict[str, int]:

@@ -33,6 +33,7 @@ class LandmarkTerms:
             focal_sigma=prior.focal_sigma,
         )
         self.observation = observation
+        self.focal_known = focal_px is not None
         landmarks = observation.landmarks
         self._problem = lf._Problem(
             lf._landmark_model(model),

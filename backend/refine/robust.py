@@ -11,6 +11,8 @@ from .surface import Samples
 
 Float = NDArray[np.float32]
 
+#: Largest typical residual of skin: shadows and marks that the model does not know.
+WORST = 0.25
 #: Residuals are outliers from about this many times the typical one.
 CUT = 2.0
 #: The same for residuals averaged over a neighbourhood, in which noise averages out.
@@ -20,13 +22,16 @@ REGION = 0.02
 
 
 def typical(error: NDArray, weight: NDArray) -> float:
-    """The scale of ``error`` (N,) by its weighted median absolute value, at least ``NOISE``."""
+    """The scale of ``error`` (N,) by its weighted median absolute value, within reason.
+
+    At least ``NOISE``; no more than ``WORST``, or a face that is mostly covered would count.
+    """
     order = np.argsort(error)
     running = np.cumsum(weight[order])
     if not len(error) or running[-1] <= 0:
         return NOISE
     median = error[order[np.searchsorted(running, running[-1] / 2)]]
-    return max(NOISE, 1.4826 * float(median))
+    return float(np.clip(1.4826 * median, NOISE, WORST))
 
 
 def belief(error: NDArray, samples: Samples, scale: float) -> Float:

@@ -45,10 +45,11 @@ class Problem:
         image_size: tuple[int, int],
         photo: Photometric | None = None,
         light_normals: NDArray | None = None,
-        strength: float = EFFECTIVE_SAMPLES,
+        strength: float | None = None,
     ) -> None:
         self.model, self.prior, self.terms, self.photo = model, prior, terms, photo
-        self.image_size, self.light_normals, self.strength = image_size, light_normals, strength
+        self.image_size, self.light_normals = image_size, light_normals
+        self.strength = EFFECTIVE_SAMPLES if strength is None else strength
         self.k, self.e = len(model.identity_basis), len(model.expression_basis)
         channels = photo.level.channels if photo else 0
         self.a = len(model.albedo_basis) if photo else 0
@@ -64,6 +65,7 @@ class Problem:
         scale = typical(error, own)
         trust = belief(error, self.photo.samples, scale)
         effective = min(self.strength, float(own.sum())) / max(float(own.sum()), 1e-9)
+        effective *= (NOISE / scale) ** 2  # what is explained badly tells little
         return Weights(trust, (own * trust * effective).astype(np.float32), scale)
 
     def _error(self, state: State) -> NDArray:
@@ -105,6 +107,8 @@ class Problem:
         assert self.photo is not None
         at = self.photo.shaded(state)
         jacobian = self.photo.jacobian(state, at)
+        if self.terms.focal_known:
+            jacobian[..., 6] = 0.0
         channels = at.residual.shape[1]
         weight = torch.as_tensor(weights.total, device=jacobian.device) / (channels * NOISE**2)
         weighted = (jacobian * weight[:, None, None]).flatten(0, 1)
