@@ -169,7 +169,10 @@ class _NetworkFit:
         start = State(
             camera, estimate.identity, estimate.expression, estimate.albedo, estimate.sh_light
         )
-        prior = posterior(self.regressor, estimate, float(camera.translation[2]))
+        teeth = visible_teeth(self.photo.pixels, found if marks is None else marks)
+        prior = with_habits(
+            posterior(self.regressor, estimate, float(camera.translation[2])), self.model, teeth
+        )
         return refine(self.model, observation, start, prior, self.quality, known)
 
     def _result(
@@ -239,6 +242,21 @@ def posterior(regressor: Regressor, estimate: Estimate, distance_mm: float) -> P
         distance_mm=distance_mm,
         distance_sigma=DISTANCE_SIGMA,
     )
+
+
+def with_habits(prior: Prior, model: FaceModel, teeth: float) -> Prior:
+    """``prior`` times how people look in photos, which training pictures exaggerate.
+
+    Rare shapes stay small, both sides act alike, and teeth between the lips hold the jaw:
+    ``teeth`` is the share of the mouth's opening that shows them
+    (:func:`~.estimate.visible_teeth`).
+    """
+    from .refine import Prior
+
+    habits = Prior.of_model(model, teeth=teeth)
+    precision = prior.expression_precision + habits.expression_precision
+    mean = np.linalg.solve(precision, prior.expression_precision @ prior.expression)
+    return replace(prior, expression=mean, expression_precision=precision)
 
 
 def landmark_points(model: FaceModel, vertices: NDArray, ids: NDArray) -> Double:
