@@ -8,7 +8,6 @@ estimate and held for a few steps; what they show is weighed by how well it is e
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import torch
@@ -23,7 +22,6 @@ from .robust import picture
 from .solve import Problem, Weights
 from .surface import Surface, choose_samples
 
-Quality = Literal["fast", "balanced", "best"]
 #: Fewer samples than this do not show a face.
 FEWEST_SAMPLES = 60
 #: A round that gains less than this part of the cost is the last one of its level.
@@ -56,7 +54,7 @@ def refine(
     observation: Observation,
     start: State,
     prior: Prior,
-    quality: Quality = "balanced",
+    quality: str = "balanced",
     focal_fixed: bool = False,
     device: torch.device | str = "cpu",
 ) -> Refined:

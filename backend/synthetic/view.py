@@ -68,7 +68,11 @@ def crop_view(
     x /= np.linalg.norm(x)
     look = np.stack([x, np.cross(forward, x), forward])
     focal = wide.focal / half * size / 2
-    camera = Camera(intrinsics(focal, (size, size)), look @ rotation, look @ at)
+    camera = Camera(
+        intrinsics(focal, (size, size)),
+        np.asarray(look @ rotation, np.float64),
+        np.asarray(look @ at, np.float64),
+    )
     return View(camera, jaw[:17])
 
 
