@@ -243,4 +243,4 @@ def test_the_worker_answers_by_its_path_without_the_project_installed(
 def test_the_entry_names_its_commands(arguments: list[str], status: int) -> None:
     done = subprocess.run([sys.executable, str(ENTRY), *arguments], capture_output=True, text=True)
     assert done.returncode == status
-    assert "{reconstruct,bench,worker}" in done.stdout + done.stderr
+    assert "{reconstruct,bench,worker,synthesise,train}" in done.stdout + done.stderr
