@@ -131,15 +131,16 @@ def test_photometric_jacobian_by_finite_differences(problem, group):
     found = found.flatten()
     likeness = float(torch.nn.functional.cosine_similarity(found, expected, dim=0))
     # Bilinear sampling has kinks, and Scharr's slope is smoother than the picture.
-    assert likeness > 0.99
+    assert likeness > 0.98
     assert float(found.norm() / expected.norm()) == pytest.approx(1, abs=0.05)
 
 
-def test_gradient_of_the_priors_by_finite_differences(problem):
+def test_gradient_of_landmarks_and_priors_by_finite_differences(problem):
     whole, state, _ = problem
     state = dataclasses.replace(state, expression=np.full_like(state.expression, 0.1))
     rng = np.random.default_rng(2)
-    for where in columns(whole).values():
+    for group in ("identity", "albedo", "light", "expression"):
+        where = columns(whole)[group]
         direction = np.zeros(whole.size)
         direction[where] = rng.normal(size=where.stop - where.start)
         slope = -2 * sum(v @ (rows @ direction) for rows, v in whole._rows(state).values())
@@ -147,8 +148,8 @@ def test_gradient_of_the_priors_by_finite_differences(problem):
             sum(whole.energy(whole._move(state, sign * 1e-5 * direction), None).values())
             for sign in (1, -1)
         ]
-        # The landmarks' rows keep their scale, which the pose changes a little.
-        assert slope == pytest.approx((energies[0] - energies[1]) / 2e-5, rel=0.05, abs=0.5)
+        # The rows of the detector's landmarks keep their scale, pixels to mm.
+        assert slope == pytest.approx((energies[0] - energies[1]) / 2e-5, rel=0.05, abs=0.1)
 
 
 def test_a_step_lowers_the_cost_within_the_range_of_the_expression(model, problem):
@@ -178,7 +179,7 @@ def test_what_covers_the_face_is_left_out(model):
     right, down = np.round(mirror[:2]).astype(int)
     assert found.weights[y - 8 : y + 8, x - 8 : x + 8].mean() < 0.1
     assert found.weights[down - 4 : down + 4, right - 4 : right + 4].mean() > 0.5
-    assert found.inlier < clear.inlier - 0.1
+    assert found.inlier < clear.inlier - 0.05
     # and the skin beside it keeps its colour
     apart = model.albedo(found.state.albedo) * found.state.sh_light[0]
     expected = model.albedo(head.albedo) * head.sh_light[0]
@@ -213,7 +214,7 @@ def test_noise_for_a_photo_never_ends_worse(model):
     assert sum(found.energy_after.values()) <= sum(found.energy_before.values())
     for values in (found.state.identity, found.state.sh_light, found.state.camera.translation):
         assert np.isfinite(values).all()
-    assert found.inlier < 0.6
+    assert found.inlier < 0.8 and found.residual > 0.2
 
 
 def test_a_head_outside_the_crop_is_fitted_to_its_landmarks(model):

@@ -93,9 +93,6 @@ class _Run:
         )
         self.terms.choose_jaw(start)
         state, problem = start, self._problem(None)
-        if not schedule:
-            state = self._descend(problem, state, LANDMARK_STEPS)
-            return self._result(problem, start, state, None)
         weights: Weights | None = None
         for stage in schedule:
             level = Level(self.observation, stage.side, stage.blur, self.device)
@@ -108,6 +105,8 @@ class _Run:
                 state = self._descend(problem, state, stage.steps)
                 self.terms.choose_jaw(state)
                 weights = problem.weigh(state)
+        if weights is None:  # not wanted, or the face is not in the crop
+            state = self._descend(problem, state, LANDMARK_STEPS)
         return self._result(problem, start, state, weights)
 
     def _problem(self, photo: Photometric | None, state: State | None = None) -> Problem:
