@@ -244,3 +244,27 @@ def test_another_face_model_without_masks(model):
     found = refine(other, photograph(other, head), disturbed(head, 6), Prior.of_model(other))
     assert found.improved and found.state.identity.shape == (20,)
     assert found.state.expression.shape == (16,) and found.state.albedo.shape == (4,)
+
+
+def test_pooled_priors_are_products_of_densities():
+    rng = np.random.default_rng(9)
+    root = rng.normal(size=(3, 3))
+    sharp, wide = 4 * np.ones(3), root @ root.T + np.eye(3)
+    means = rng.normal(size=(2, 3))
+    one, two = (
+        Prior(*3 * (mean, precision)) for mean, precision in zip(means, (sharp, wide), strict=True)
+    )
+    pooled = one.pooled(two, 0.3)
+
+    def exponent(x, mean, precision):
+        return (x - mean) @ precision @ (x - mean) / 2
+
+    # The same density up to a factor: the difference of the exponents is constant.
+    apart = [
+        exponent(x, pooled.identity, pooled.identity_precision)
+        - 0.3 * exponent(x, means[0], np.diag(sharp))
+        - 0.7 * exponent(x, means[1], wide)
+        for x in rng.normal(size=(5, 3))
+    ]
+    assert np.allclose(apart, apart[0])
+    assert np.allclose(one.pooled(two, 1.0).albedo, means[0])

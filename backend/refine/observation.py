@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +70,25 @@ class Prior:
             precision += np.outer(apart, apart) / FitSettings.mirror_sigma**2
         expected = np.zeros(len(names)) if gaze is None else np.asarray(gaze, np.float64)
         return cls(np.zeros(k), np.ones(k), expected, precision, np.zeros(a), np.ones(a))
+
+    def pooled(self, other: Prior, share: float) -> Prior:
+        """Where two opinions meet: ``share`` (0..1) of this one, the rest of ``other``'s.
+
+        Logarithmic pooling (Genest and Zidek 1986): densities to the power of their shares.  A
+        doubtful opinion so gives way to the other, where a wider covariance would only leave the
+        coefficients free.  The camera's priors are this one's.
+        """
+        merged = {}
+        for name in ("identity", "expression", "albedo"):
+            own, its = (_square(getattr(p, name + "_precision")) for p in (self, other))
+            precision = share * own + (1 - share) * its
+            pull = share * own @ getattr(self, name) + (1 - share) * its @ getattr(other, name)
+            merged |= {name: np.linalg.solve(precision, pull), name + "_precision": precision}
+        return replace(self, **merged)
+
+
+def _square(precision: Double) -> Double:
+    return np.diag(precision) if precision.ndim == 1 else precision
 
 
 @dataclass(frozen=True, eq=False)
