@@ -21,7 +21,7 @@ from .robust import belief, typical
 Double = NDArray[np.float64]
 
 #: Neighbouring samples repeat each other: this many independent ones are counted.
-EFFECTIVE_SAMPLES = 300.0
+EFFECTIVE_SAMPLES = 500.0
 ALBEDO_LIMIT = 3.5
 
 
