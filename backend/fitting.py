@@ -34,8 +34,8 @@ CROP_SIZE = 224
 PLAUSIBLE_DISTANCE_MM = (200.0, 8000.0)
 #: Standard deviation of the log of the network's distance.
 DISTANCE_SIGMA = 0.35
-#: Real photos are stranger to the network than the pictures its error was measured on.
-DOUBT = 1.5
+#: How much the network's opinion counts beside the face model's own prior, 0 to 1.
+NETWORK_SHARE = 0.25
 #: Crops beside the first whose estimates are averaged: turned by degrees, enlarged.
 _LOOKS: dict[str, tuple[tuple[float, float], ...]] = {
     "fast": (),
@@ -147,7 +147,7 @@ class _NetworkFit:
     ) -> Refined:
         from .network.crop_camera import photo_camera
         from .network.layout import anchor_of
-        from .refine import Observation, State, refine
+        from .refine import Observation, Prior, State, refine
 
         place = (anchor_of(self.model), crop.to_photo, CROP_SIZE, self.image_size)
         camera = photo_camera(estimate.pose, *place, self.photo.focal_px)
@@ -170,9 +170,10 @@ class _NetworkFit:
             camera, estimate.identity, estimate.expression, estimate.albedo, estimate.sh_light
         )
         teeth = visible_teeth(self.photo.pixels, found if marks is None else marks)
-        prior = with_habits(
-            posterior(self.regressor, estimate, float(camera.translation[2])), self.model, teeth
-        )
+        # Habits of people in photos: rare shapes stay small, teeth between the lips hold the jaw.
+        habits = Prior.of_model(self.model, teeth=teeth)
+        known_to_network = posterior(self.regressor, estimate, float(camera.translation[2]))
+        prior = known_to_network.pooled(habits, NETWORK_SHARE)
         return refine(self.model, observation, start, prior, self.quality, known)
 
     def _result(
@@ -229,8 +230,8 @@ def posterior(regressor: Regressor, estimate: Estimate, distance_mm: float) -> P
     from .refine import Prior
 
     extras = regressor.weights.extras
-    shape = DOUBT**2 * extras["shape_covariance"].double().numpy()
-    albedo = DOUBT**2 * extras["albedo_covariance"].double().numpy()
+    shape = extras["shape_covariance"].double().numpy()
+    albedo = extras["albedo_covariance"].double().numpy()
     k = len(estimate.identity)
     return Prior(
         identity=estimate.identity,
@@ -242,21 +243,6 @@ def posterior(regressor: Regressor, estimate: Estimate, distance_mm: float) -> P
         distance_mm=distance_mm,
         distance_sigma=DISTANCE_SIGMA,
     )
-
-
-def with_habits(prior: Prior, model: FaceModel, teeth: float) -> Prior:
-    """``prior`` times how people look in photos, which training pictures exaggerate.
-
-    Rare shapes stay small, both sides act alike, and teeth between the lips hold the jaw:
-    ``teeth`` is the share of the mouth's opening that shows them
-    (:func:`~.estimate.visible_teeth`).
-    """
-    from .refine import Prior
-
-    habits = Prior.of_model(model, teeth=teeth)
-    precision = prior.expression_precision + habits.expression_precision
-    mean = np.linalg.solve(precision, prior.expression_precision @ prior.expression)
-    return replace(prior, expression=mean, expression_precision=precision)
 
 
 def landmark_points(model: FaceModel, vertices: NDArray, ids: NDArray) -> Double:
