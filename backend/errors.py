@@ -55,6 +55,13 @@ class WorkerError(FaceError):
     exit_status = 8
 
 
+class TrainingError(FaceError):
+    """A training configuration, its data or its checkpoint cannot be used."""
+
+    code = "training"
+    exit_status = 9
+
+
 class Cancelled(FaceError):
     """The user cancelled."""
 

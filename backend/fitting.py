@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from .align import Crop, box_quad, ffhq_crop, quad_crop
 from .errors import NoFaceError
 from .estimate import Camera, dlib_noise, estimate_gaze, fit_landmarks, visible_teeth
+from .estimate.contour import landmark_points
 from .faces import Face
 from .model import DEFAULT_MODEL, FaceModel, load_model
 from .photo import Photo
@@ -55,8 +56,8 @@ class FaceFit:
     camera: Camera  #: of the photo
     identity: Float  #: (K,)
     expression: Float  #: (E,)
-    albedo: Float | None  #: (A,) None where only landmarks were used
-    sh_light: Float | None  #: (9, 3) likewise
+    albedo: Float  #: (A,) empty where only landmarks were used
+    sh_light: Float  #: (9, 3) zero where only landmarks were used
     landmarks68: NDArray[np.int32]  #: (68,) nearest vertex ids as seen in this view
     landmarks3d: Float  #: (68, 3) posed, head coordinates, mm
     observed: Float  #: (68, 2) where the photo has them, as well as is known
@@ -154,7 +155,6 @@ class _NetworkFit:
         known = self.photo.focal_px is not None
         if known and not _plausible(camera):
             camera, known = photo_camera(estimate.pose, *place), False
-        zoom = float(np.sqrt(abs(np.linalg.det(crop.to_photo[:2, :2]))))
         observation = Observation(
             image=crop.image,
             to_photo=crop.to_photo,
@@ -164,7 +164,7 @@ class _NetworkFit:
             noise=dlib_noise(),
             spread=self.face.spread,
             network_landmarks=found,
-            network_sigma=estimate.landmark_sigma * zoom * CROP_SIZE / 2,
+            network_sigma=estimate.landmark_sigma * crop.zoom * CROP_SIZE / 2,
         )
         start = State(
             camera, estimate.identity, estimate.expression, estimate.albedo, estimate.sh_light
@@ -186,6 +186,7 @@ class _NetworkFit:
         apart: float | None,
     ) -> FaceFit:
         state, model = refined.state, self.model
+        assert state.albedo is not None and state.sh_light is not None  # as the start's
         expression = state.expression.astype(np.float32)
         vertices = model.vertices(state.identity, expression)
         points = landmark_points(model, vertices, refined.landmarks68)
@@ -200,8 +201,8 @@ class _NetworkFit:
             camera=state.camera,
             identity=state.identity.astype(np.float32),
             expression=expression,
-            albedo=None if state.albedo is None else state.albedo.astype(np.float32),
-            sh_light=None if state.sh_light is None else state.sh_light.astype(np.float32),
+            albedo=state.albedo.astype(np.float32),
+            sh_light=state.sh_light.astype(np.float32),
             landmarks68=refined.landmarks68,
             landmarks3d=points.astype(np.float32),
             observed=observed.astype(np.float32),
@@ -245,15 +246,6 @@ def posterior(regressor: Regressor, estimate: Estimate, distance_mm: float) -> P
     )
 
 
-def landmark_points(model: FaceModel, vertices: NDArray, ids: NDArray) -> Double:
-    """(68, 3) the landmarks on ``vertices``; those whose id in ``ids`` (68,) moved are vertices."""
-    corners = vertices[model.landmarks68_triangles].astype(np.float64)
-    points = np.einsum("lc,lcx->lx", model.landmarks68_barycentric, corners)
-    moved = ids != model.landmarks68
-    points[moved] = vertices[ids[moved]]
-    return points
-
-
 def _unbiased(marks: NDArray, camera: Camera, points: Double) -> Double:
     """dlib's landmarks without its bias in this view."""
     yaw, _, roll = camera.euler_degrees
@@ -294,8 +286,8 @@ def _fit_to_landmarks(model: FaceModel, photo: Photo, face: Face, landmarks: NDA
         camera=fit.camera,
         identity=fit.identity,
         expression=fit.expression,
-        albedo=None,
-        sh_light=None,
+        albedo=np.empty(0, np.float32),
+        sh_light=np.zeros((9, 3), np.float32),
         landmarks68=fit.landmarks68,
         landmarks3d=fit.landmarks3d,
         observed=fit.observed,

@@ -202,7 +202,7 @@ def _reconstruct_face(
         expression_names=model.expression_names,
         expression_range=model.expression_range,
         expression_basis=model.expression_basis,
-        albedo=texture.albedo_coefficients if texture else np.empty(0, np.float32),
+        albedo=texture.albedo_coefficients if texture else fit.albedo,
         camera_matrix=fit.camera.camera_matrix,
         rotation=fit.camera.rotation,
         translation=fit.camera.translation,
@@ -212,7 +212,7 @@ def _reconstruct_face(
         landmarks2d=fit.camera.project(fit.landmarks3d).astype(np.float32),
         landmarks2d_detected=fit.detected,
         face_box=np.asarray(face.detection.box, np.float32),
-        sh_light=texture.sh_light if texture else np.zeros((9, 3), np.float32),
+        sh_light=texture.sh_light if texture else fit.sh_light,
         texture_mode=options.texture,
         texture=encoded,
         photo=photo_bytes,
@@ -266,8 +266,9 @@ def _texture(
 
 
 def _confidence(face: Face, fit: FaceFit) -> Confidence:
-    zoom = float(np.sqrt(abs(np.linalg.det(fit.crop.to_photo[:2, :2])))) * CROP_SIZE / 2
-    sigma = None if fit.network_sigma is None else fit.network_sigma * zoom / face.side
+    sigma = fit.network_sigma
+    if sigma is not None:
+        sigma *= fit.crop.zoom * CROP_SIZE / 2 / face.side
     return assess(
         fit.camera.euler_degrees[0],
         face.side,

@@ -114,12 +114,14 @@ def test_jacobian_by_finite_differences(model):
     rng = np.random.default_rng(3)
     camera, points, _, _ = random_view(model, rng, 20.0)
     landmarks = camera.project(points) + 1.0
-    problem = lf._Problem(lf._LandmarkModel(model), landmarks, (512, 512), None, FitSettings())
-    state = lf._State(
+    problem = lf.LandmarkProblem(
+        lf.LandmarkModel(model), landmarks, (512, 512), None, FitSettings()
+    )
+    state = lf.FitState(
         camera, rng.normal(size=len(model.identity_basis)), np.zeros(len(model.expression_basis))
     )
     problem.predict(state)
-    rows, values = problem._landmark_rows(state)
+    rows, values = problem.landmark_rows(state)
     sigma = np.repeat([4.0, 2.5, 1.5, 1.2, 1.5], [17, 10, 9, 12, 20])
     roll = np.radians(camera.euler_degrees[2])
     upright = np.array([[np.cos(roll), -np.sin(roll)], [np.sin(roll), np.cos(roll)]])
@@ -133,7 +135,7 @@ def test_jacobian_by_finite_differences(model):
             camera.translation * np.exp(change[5]) + [*change[3:5], 0.0],
         )
         k = len(state.identity)
-        shifted = lf._State(
+        shifted = lf.FitState(
             moved, state.identity + change[7 : 7 + k], state.expression + change[7 + k :], state.jaw
         )
         seen = moved.project(problem.landmark_points(shifted)[0])

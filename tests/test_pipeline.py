@@ -17,6 +17,7 @@ from reconstruct_face.backend.detect import Detection, DlibDetector
 from reconstruct_face.backend.errors import NoFaceError
 from reconstruct_face.backend.estimate import Camera, dlib_noise
 from reconstruct_face.backend.estimate.camera import FACING, intrinsics
+from reconstruct_face.backend.estimate.contour import seen_landmarks
 from reconstruct_face.backend.exchange import Reconstruction
 from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.photo import Photo
@@ -25,7 +26,7 @@ from reconstruct_face.backend.pipeline import Options, reconstruct
 from reconstruct_face.backend.raster import render_picture
 
 from tests.surface import surface_error
-from tools.measure_landmark_noise import known_landmarks, picture, random_view
+from tools.measure_landmark_noise import picture, random_view
 
 MODEL = load_model()
 BARE = Options(texture="none")
@@ -43,7 +44,7 @@ class Known:
 
     @property
     def landmarks(self) -> np.ndarray:
-        return self.camera.project(known_landmarks(MODEL, self.posed, self.camera))
+        return self.camera.project(seen_landmarks(MODEL, self.posed, self.camera))
 
 
 def known_head(seed: int, yaw: float = 15.0) -> Known:
@@ -201,7 +202,7 @@ def test_the_camera_is_that_of_the_whole_photo(tmp_path: Path, known: Known) -> 
     assert found.image_size == size and found.photo_path == str(tmp_path / "anna.jpg")
     assert np.allclose(found.camera_matrix, intrinsics(focal, size), rtol=1e-6)
     assert np.allclose(found.translation, shift, rtol=0.12, atol=8.0)
-    true = camera.project(known_landmarks(MODEL, known.posed, camera))
+    true = camera.project(seen_landmarks(MODEL, known.posed, camera))
     assert np.linalg.norm(found.landmarks2d - true, axis=1).mean() < 0.03 * 1000
 
 
@@ -382,7 +383,7 @@ def cycles_picture(head: Known, like: Reconstruction, folder: Path) -> np.ndarra
     texture = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
     light = np.zeros((9, 3), np.float32)
     light[0], light[1], light[2], light[3] = 2.6, 0.4, 0.8, 0.3
-    camera, points = head.camera, known_landmarks(MODEL, head.posed, head.camera)
+    camera, points = head.camera, seen_landmarks(MODEL, head.posed, head.camera)
     made = dataclasses.replace(
         like,
         vertices_neutral=head.neutral,

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from reconstruct_face.backend.errors import OutputError
 from reconstruct_face.backend.estimate.camera import FACING, Camera, intrinsics
+from reconstruct_face.backend.estimate.contour import landmark_points
 from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.network.crop_camera import CropPose, photo_camera
 from reconstruct_face.backend.network.layout import Layout, anchor_of
@@ -13,7 +14,7 @@ from reconstruct_face.backend.synthetic.coefficients import sample_expression, s
 from reconstruct_face.backend.synthetic.command import main
 from reconstruct_face.backend.synthetic.picture import openness, sample_picture
 from reconstruct_face.backend.synthetic.shards import ShardSet, render_shards
-from reconstruct_face.backend.synthetic.view import crop_view, landmark_points, sample_view
+from reconstruct_face.backend.synthetic.view import crop_view, sample_view
 from scipy.spatial.transform import Rotation
 
 

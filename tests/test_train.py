@@ -18,6 +18,7 @@ import pytest
 import torch
 from PIL import Image
 from reconstruct_face.backend.__main__ import main
+from reconstruct_face.backend.errors import TrainingError
 from reconstruct_face.backend.estimate.camera import Camera, intrinsics
 from reconstruct_face.backend.estimate.contour import visible_jaw
 from reconstruct_face.backend.model import load_model
@@ -30,7 +31,6 @@ from reconstruct_face.backend.train.config import (
     Augmentation,
     Config,
     LossWeights,
-    TrainingError,
     read_config,
 )
 from reconstruct_face.backend.train.geometry import focal_length, looking_turn, turned_pose

@@ -22,7 +22,7 @@ from reconstruct_face.backend.align import UNRELIABLE_SPREAD, LandmarkPredictor
 from reconstruct_face.backend.align.landmarks import MIRROR_68
 from reconstruct_face.backend.detect import DlibDetector
 from reconstruct_face.backend.estimate.camera import FACING, Camera, intrinsics
-from reconstruct_face.backend.estimate.contour import visible_jaw
+from reconstruct_face.backend.estimate.contour import seen_landmarks
 from reconstruct_face.backend.estimate.noise import NOISE_FILE, roll_matrix
 from reconstruct_face.backend.files import write_bytes
 from reconstruct_face.backend.model import FaceModel, load_model
@@ -56,16 +56,6 @@ def random_view(model: FaceModel, rng: np.random.Generator) -> tuple[np.ndarray,
     return vertices, Camera(intrinsics(distance * SIZE / 330, (SIZE, SIZE)), FACING @ turn, shift)
 
 
-def known_landmarks(model: FaceModel, vertices: np.ndarray, camera: Camera) -> np.ndarray:
-    """(68, 3) the model's landmarks in mm, the far jaw as ``camera`` sees it."""
-    corners = vertices[model.landmarks68_triangles]
-    points = (corners * model.landmarks68_barycentric[:, :, None]).sum(axis=1)
-    ids = visible_jaw(model, vertices, camera)
-    moved = ids != model.landmarks68
-    points[moved] = vertices[ids[moved]]
-    return points
-
-
 def picture(
     model: FaceModel, vertices: np.ndarray, camera: Camera, rng: np.random.Generator
 ) -> np.ndarray:
@@ -86,7 +76,7 @@ def measure(heads: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     for number in tqdm(range(heads)):
         rng = np.random.default_rng([seed, number])
         vertices, camera = random_view(model, rng)
-        points = known_landmarks(model, vertices, camera)
+        points = seen_landmarks(model, vertices, camera)
         image = picture(model, vertices, camera, rng)
         found = detector.detect(image)
         if not found:

@@ -34,7 +34,7 @@ set_up() {
     flock 9  # a second set-up started at the same time waits here, then finds the work done
     if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
         : >"$LOG"
-        say "Setting up (once; a few minutes and about 2 GB in $VENV) ..."
+        say "Setting up (once; a few minutes and about 3 GB in $VENV) ..."
         install_system_packages
         make_environment
         install_python_packages "$lock"

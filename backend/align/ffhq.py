@@ -32,6 +32,11 @@ class Crop:
     #: top-left pixel in both
     to_photo: Doubles
 
+    @property
+    def zoom(self) -> float:
+        """Pixels of the photo per pixel of ``image``."""
+        return float(np.sqrt(abs(np.linalg.det(self.to_photo[:2, :2]))))
+
 
 def ffhq_quad(landmarks68: NDArray[np.floating]) -> Doubles:
     """(4, 2) corners of the aligned square around (68, 2) ``landmarks68``, in their pixels.

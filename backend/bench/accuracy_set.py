@@ -25,7 +25,7 @@ from scipy.spatial.transform import Rotation
 
 from ..errors import OutputError, WorkerError
 from ..estimate.camera import FACING, Camera, intrinsics
-from ..estimate.contour import visible_jaw
+from ..estimate.contour import seen_landmarks
 from ..files import write_bytes
 from ..model import FaceModel
 from .expressions import random_expression
@@ -144,23 +144,13 @@ def draw_head(model: FaceModel, number: int, size: int, seed: int) -> dict[str, 
         "camera_matrix": camera.camera_matrix,
         "rotation": camera.rotation,
         "translation": camera.translation,
-        "landmarks2d": camera.project(true_landmarks(model, posed, camera)),
+        "landmarks2d": camera.project(seen_landmarks(model, posed, camera)),
         "yaw": camera.euler_degrees[0],
         "albedo": albedo,
         "tone": tone,
         "size": size,
         "look_seed": np.array([seed, number, 1]),
     }
-
-
-def true_landmarks(model: FaceModel, vertices: NDArray, camera: Camera) -> Double:
-    """(68, 3) the landmarks on ``vertices`` (V, 3) in mm, the far jaw as ``camera`` sees it."""
-    corners = vertices[model.landmarks68_triangles].astype(np.float64)
-    points = np.einsum("lc,lcx->lx", model.landmarks68_barycentric, corners)
-    ids = visible_jaw(model, vertices, camera)
-    moved = ids != model.landmarks68
-    points[moved] = vertices[ids[moved]]
-    return points
 
 
 def _draw_camera(number: int, landmarks: NDArray, size: int, rng: np.random.Generator) -> Camera:

@@ -1,30 +1,16 @@
-"""Spherical-harmonics shading as tensors: :mod:`..raster.shading` says where the constants are."""
+"""Spherical-harmonics shading as tensors; the numpy one is :mod:`..raster.shading`."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from ..raster.shading import SH_CONSTANT
+from ..raster.shading import sh_terms
 
 
 def sh_basis(normals: Tensor) -> Tensor:
     """(..., 9) real spherical harmonics of unit ``normals`` (..., 3), bands 0 to 2."""
-    x, y, z = normals.unbind(-1)
-    return torch.stack(
-        [
-            torch.full_like(x, SH_CONSTANT),
-            0.488603 * y,
-            0.488603 * z,
-            0.488603 * x,
-            1.092548 * x * y,
-            1.092548 * y * z,
-            0.315392 * (3 * z * z - 1),
-            1.092548 * x * z,
-            0.546274 * (x * x - y * y),
-        ],
-        -1,
-    )
+    return torch.stack(sh_terms(*normals.unbind(-1)), -1)
 
 
 def shade(normals: Tensor, sh_light: Tensor) -> Tensor:

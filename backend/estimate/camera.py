@@ -100,3 +100,21 @@ def initial_camera(
 def rotate(rotation: Double, step: NDArray) -> Double:
     """``exp([step]x) @ rotation``: a small turn ``step`` (3,) in radians about camera axes."""
     return cv2.Rodrigues(np.asarray(step, np.float64))[0] @ rotation
+
+
+def moved_camera(
+    camera: Camera, change: NDArray, image_size: tuple[int, int], limit: float
+) -> Camera:
+    """``camera`` after a step of an optimiser.
+
+    ``change`` (7,): turn about the camera's axes in radians, shift x and y in mm, log distance, log
+    focal length.  Turn and logarithms are cut to +-``limit``, as far as a linearisation may be
+    trusted.
+    """
+    turn, shift = np.clip(change[:3], -limit, limit), np.append(change[3:5], 0.0)
+    distance, focal = np.exp(np.clip(change[5:7], -limit, limit))
+    return Camera(
+        intrinsics(camera.focal * focal, image_size),
+        rotate(camera.rotation, turn),
+        camera.translation * distance + shift,
+    )

@@ -1,4 +1,4 @@
-"""Which vertices the 17 jaw landmarks are in a given view.
+"""Which points of the head the 68 landmarks are in a given view: the jaw's depend on it.
 
 Annotators (and so dlib) mark the jaw line as it is *seen*: when the head turns, the line on the far
 side is the silhouette of the cheek, which slides over the surface (Zhu et al. 2015, "High-fidelity
@@ -35,3 +35,21 @@ def visible_jaw(model: FaceModel, vertices: NDArray, camera: Camera) -> NDArray[
         if strip.size:
             ids[i] = strip[np.argmax(camera.project(vertices[strip]) @ outward)]
     return ids
+
+
+def landmark_points(model: FaceModel, vertices: NDArray, ids: NDArray) -> NDArray[np.float64]:
+    """(68, 3) mm the landmarks on ``vertices`` (V, 3), the jaw's as :func:`visible_jaw` has them.
+
+    ``ids`` (68,) are vertices; where one differs from the model's own the landmark is that vertex,
+    else the model's exact point on the surface.
+    """
+    corners = vertices[model.landmarks68_triangles].astype(np.float64)
+    points = np.einsum("lc,lcx->lx", model.landmarks68_barycentric, corners)
+    moved = ids != model.landmarks68
+    points[moved] = vertices[ids[moved]]
+    return points
+
+
+def seen_landmarks(model: FaceModel, vertices: NDArray, camera: Camera) -> NDArray[np.float64]:
+    """(68, 3) mm the landmarks on ``vertices`` (V, 3) as ``camera`` sees them."""
+    return landmark_points(model, vertices, visible_jaw(model, vertices, camera))

@@ -18,7 +18,7 @@ from scipy.optimize import lsq_linear
 from threadpoolctl import threadpool_limits
 
 from ..model import FaceModel
-from .camera import Camera, initial_camera, intrinsics, rotate
+from .camera import Camera, initial_camera, moved_camera
 from .contour import visible_jaw
 from .noise import LandmarkNoise, roll_matrix
 
@@ -51,6 +51,8 @@ EXPRESSION_SIGMA = {
 DEFAULT_EXPRESSION_SIGMA = 0.2
 #: Of jawOpen when teeth fill the mouth: they part the lips only so far.
 TEETH_JAW_SIGMA = 0.04
+#: Of one step: half a radian, a factor of 1.6.
+LIMIT = 0.5
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class LandmarkFit:
 
 
 @dataclass
-class _State:
+class FitState:
     """The point of linearisation."""
 
     camera: Camera
@@ -91,12 +93,12 @@ class _State:
     jaw: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
 
     @classmethod
-    def of(cls, fit: LandmarkFit) -> _State:
+    def of(cls, fit: LandmarkFit) -> FitState:
         """Where ``fit`` ended."""
         return cls(fit.camera, fit.identity.astype(float), fit.expression.astype(float))
 
 
-class _LandmarkModel:
+class LandmarkModel:
     """The morphable model restricted to its 68 landmarks."""
 
     def __init__(self, model: FaceModel) -> None:
@@ -119,8 +121,8 @@ class _LandmarkModel:
 
 
 @lru_cache(maxsize=4)
-def _landmark_model(model: FaceModel) -> _LandmarkModel:
-    return _LandmarkModel(model)
+def landmark_model(model: FaceModel) -> LandmarkModel:
+    return LandmarkModel(model)
 
 
 def expression_sigma(names: tuple[str, ...]) -> Double:
@@ -171,14 +173,14 @@ def fit_landmarks(
     landmarks = np.asarray(landmarks, np.float64)
     if landmarks.shape != (68, 2) or not np.isfinite(landmarks).all():
         raise ValueError(f"landmarks must be 68 finite points, got shape {landmarks.shape}")
-    points = _landmark_model(model)
-    problem = _Problem(points, landmarks, image_size, focal_px, settings, noise, spread)
+    points = landmark_model(model)
+    problem = LandmarkProblem(points, landmarks, image_size, focal_px, settings, noise, spread)
     if gaze is not None:
         problem.expected = np.asarray(gaze, np.float64)
     if "jawOpen" in model.expression_names:
         jaw = model.expression_names.index("jawOpen")
         problem.sigma[jaw] = np.interp(teeth, [0.2, 0.6], [problem.sigma[jaw], TEETH_JAW_SIGMA])
-    state = problem.first_state() if start is None else _State.of(start)
+    state = problem.first_state() if start is None else FitState.of(start)
     seen = problem.predict(state)
     rounds = 0
     for rounds in range(1, settings.rounds + 1):  # noqa: B007 - the count is reported
@@ -221,12 +223,12 @@ def solve_partly_bounded(rows: Double, values: Double, lower: Double, upper: Dou
     return np.concatenate([outer, inner]) / scale
 
 
-class _Problem:
+class LandmarkProblem:
     """One photo's landmarks with the priors: linearised and solved by :meth:`step`."""
 
     def __init__(
         self,
-        points: _LandmarkModel,
+        points: LandmarkModel,
         landmarks: Double,
         image_size: tuple[int, int],
         focal_px: float | None,
@@ -243,7 +245,7 @@ class _Problem:
         self.expected = np.zeros(len(names))
         self.pairs = np.array(mirror_pairs(names), dtype=int).reshape(-1, 2)
 
-    def first_state(self) -> _State:
+    def first_state(self) -> FitState:
         """The average head, placed by all landmarks but the jaw's and the inner lips'."""
         model = self.points.model
         mean, _ = self.points.at(model.landmarks68)
@@ -255,21 +257,21 @@ class _Problem:
             self.image_size,
         )
         k, e = len(model.identity_basis), len(model.expression_basis)
-        return _State(camera, np.zeros(k), np.zeros(e))
+        return FitState(camera, np.zeros(k), np.zeros(e))
 
-    def predict(self, state: _State, choose_jaw: bool = True) -> Double:
+    def predict(self, state: FitState, choose_jaw: bool = True) -> Double:
         """(68, 2) the landmarks that ``state`` projects; chooses the jaw for its pose."""
         if choose_jaw:
             self._choose_jaw(state)
         return state.camera.project(self.landmark_points(state)[0])
 
-    def observed(self, state: _State) -> Double:
+    def observed(self, state: FitState) -> Double:
         """(68, 2) the landmarks without the detector's bias at the pose of ``state``."""
         camera = state.camera
         yaw, _, roll = camera.euler_degrees
         return self.landmarks - self.noise.offset(yaw, roll, self._pixels_per_mm(state))
 
-    def step(self, state: _State) -> _State:
+    def step(self, state: FitState) -> FitState:
         """The minimum of the problem linearised at ``state``, or a point on the way to it.
 
         The way is halved until the cost falls (backtracking), since far from the answer the
@@ -287,33 +289,26 @@ class _Problem:
             change *= 0.5
         return state
 
-    def _system(self, state: _State) -> tuple[Double, Double]:
+    def _system(self, state: FitState) -> tuple[Double, Double]:
         """Whitened rows and values of landmarks and priors; ``values @ values`` is the cost."""
         parts = (
-            self._landmark_rows(state),
-            self._camera_prior(state),
+            self.landmark_rows(state),
+            self.camera_prior(state),
             self._coefficient_prior(state),
         )
         rows = np.vstack([part[0] for part in parts])
         return rows, np.concatenate([part[1] for part in parts])
 
-    def _move(self, state: _State, change: Double) -> _State:
+    def _move(self, state: FitState, change: Double) -> FitState:
         """``state`` moved by ``change``: turn 3, shift x and y, log distance, log focal, K, E."""
         e = len(state.expression)
-        # As far as the linearisation may be trusted: half a radian, a factor of 1.6.
-        turn, shift = np.clip(change[:3], -0.5, 0.5), np.append(change[3:5], 0.0)
-        distance, focal = np.exp(np.clip(change[5:7], -0.5, 0.5))
-        camera = Camera(
-            intrinsics(state.camera.focal * focal, self.image_size),
-            rotate(state.camera.rotation, turn),
-            state.camera.translation * distance + shift,
-        )
+        camera = moved_camera(state.camera, change[:7], self.image_size, LIMIT)
         expression = np.clip(
             state.expression + change[-e:], *self.points.model.expression_range.astype(float).T
         )
-        return _State(camera, state.identity + change[7:-e], expression, state.jaw)
+        return FitState(camera, state.identity + change[7:-e], expression, state.jaw)
 
-    def _choose_jaw(self, state: _State) -> None:
+    def _choose_jaw(self, state: FitState) -> None:
         model = self.points.model
         strip_ids = np.unique(model.contour_candidates[model.contour_candidates >= 0])
         vertices = np.zeros_like(model.mean, dtype=np.float64)
@@ -324,15 +319,15 @@ class _Problem:
         )
         state.jaw = visible_jaw(model, vertices, state.camera)
 
-    def landmark_points(self, state: _State) -> tuple[Double, Double]:
+    def landmark_points(self, state: FitState) -> tuple[Double, Double]:
         """(68, 3) points of ``state`` in mm, and the basis (K + E, 68, 3) that moves them."""
         mean, basis = self.points.at(state.jaw)
         weights = np.concatenate([state.identity, state.expression])
         return mean + np.tensordot(weights, basis, 1), basis
 
-    def _landmark_rows(self, state: _State) -> tuple[Double, Double]:
+    def landmark_rows(self, state: FitState) -> tuple[Double, Double]:
         """Whitened rows (136 + gaps, 7 + K + E), columns as in :meth:`_move`, and residuals."""
-        points, jacobian = self._projection_jacobian(state)
+        points, jacobian = self.projection_jacobian(state)
         seen, scale = state.camera.project(points), self._pixels_per_mm(state)
         # The noise is known in mm and in a frame that rolls with the head.
         upright = roll_matrix(state.camera.euler_degrees[2]).T / scale
@@ -348,12 +343,12 @@ class _Problem:
             [self.whitening @ residual.ravel(), gaps]
         )
 
-    def _pixels_per_mm(self, state: _State) -> float:
+    def _pixels_per_mm(self, state: FitState) -> float:
         """Scale of the picture at the landmarks' mean distance."""
         depth = state.camera.to_camera(self.landmark_points(state)[0])[:, 2]
         return state.camera.focal / float(depth.mean())
 
-    def _projection_jacobian(self, state: _State) -> tuple[Double, Double]:
+    def projection_jacobian(self, state: FitState) -> tuple[Double, Double]:
         """The points (68, 3) in mm, and d(pixel) / d(columns) (68, 2, 7 + K + E)."""
         points, basis = self.landmark_points(state)
         camera = state.camera
@@ -382,7 +377,7 @@ class _Problem:
         parts = [d_pixel @ d_turn, d_pixel[:, :, :2], d_distance, d_focal, d_shape]
         return points, np.concatenate(parts, axis=2)
 
-    def _camera_prior(self, state: _State) -> tuple[Double, Double]:
+    def camera_prior(self, state: FitState) -> tuple[Double, Double]:
         width = 7 + len(state.identity) + len(state.expression)
         rows, settings = np.zeros((2, width)), self.settings
         rows[0, 5] = 1.0 / settings.distance_sigma
@@ -397,7 +392,7 @@ class _Problem:
         )
         return rows, values
 
-    def _coefficient_prior(self, state: _State) -> tuple[Double, Double]:
+    def _coefficient_prior(self, state: FitState) -> tuple[Double, Double]:
         k, e, n = len(state.identity), len(state.expression), len(self.pairs)
         rows = np.zeros((k + e + n, 7 + k + e))
         rows[:k, 7 : 7 + k] = np.eye(k)

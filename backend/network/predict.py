@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from ..estimate.contour import visible_jaw
+from ..estimate.contour import seen_landmarks
 from ..model import FaceModel
 from .crop_camera import CropPose
 from .layout import Layout, anchor_of
@@ -84,12 +84,7 @@ class Regressor:
         model = self.model
         vertices = model.vertices(estimate.identity, estimate.expression)
         camera = estimate.pose.camera(anchor_of(model), size)
-        ids = visible_jaw(model, vertices, camera)
-        corners = vertices[model.landmarks68_triangles]
-        points = np.einsum("lc,lcx->lx", model.landmarks68_barycentric, corners)
-        moved = ids != model.landmarks68
-        points[moved] = vertices[ids[moved]]
-        return camera.project(points)
+        return camera.project(seen_landmarks(model, vertices, camera))
 
     @torch.inference_mode()
     def _run(self, network: nn.Module, weights: Weights, pictures: Bytes) -> Double:

@@ -18,7 +18,7 @@ from torch.func import jacrev, vmap
 from torch.nn import functional
 
 from ..differentiable.shading import sh_basis
-from ..texture.light import luminance
+from ..texture.light import DARKEST_SHADE, luminance
 from ..texture.view import SRGB_TO_LINEAR
 from .observation import Observation, State
 from .surface import Samples, Surface
@@ -27,7 +27,7 @@ from .surface import Samples, Surface
 FLOOR = 0.01
 #: Standard deviation of the log colour of well-explained skin.
 NOISE = 0.12
-_DARKEST_SHADE, _DARKEST_ALBEDO = 0.05, 0.002
+_DARKEST_ALBEDO = 0.002
 
 
 class Level:
@@ -123,7 +123,7 @@ class Photometric:
         albedo = self.albedo_mean + torch.einsum("nac,a->nc", self.albedo_basis, weights)
         albedo = albedo.clamp_min(_DARKEST_ALBEDO)
         light = self._tensor(state.sh_light)[:, : self.level.channels]
-        shade = (sh_basis(normals) @ light).clamp_min(_DARKEST_SHADE)
+        shade = (sh_basis(normals) @ light).clamp_min(DARKEST_SHADE)
         residual = colours - torch.log(albedo * shade + FLOOR)
         return _Shaded(residual, gradient, points, normals, albedo, shade)
 
@@ -162,7 +162,7 @@ class Photometric:
         bright = model / (model + FLOOR)
         channels = self.level.channels
         light = self._tensor(state.sh_light)[:, :channels]
-        lit = (bright / at.shade)[..., None] * (at.shade > _DARKEST_SHADE)[..., None]
+        lit = (bright / at.shade)[..., None] * (at.shade > DARKEST_SHADE)[..., None]
         d_normal = vmap(jacrev(lambda normal: sh_basis(normal) @ light))(at.normals)
         shape = torch.cat([-(slope @ rotation), lit * d_normal], 2) @ self._normal_basis
         d_albedo = (bright / at.albedo)[..., None] * self.albedo_basis.transpose(1, 2)

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from ..estimate import landmark_fit as lf
 from ..model import FaceModel
-from ..raster import sh_basis
-from ..texture import light as light_fit
 from .observation import Observation, Prior, State
 
 Double = NDArray[np.float64]
@@ -35,8 +33,8 @@ class LandmarkTerms:
         self.observation = observation
         self.focal_known = focal_px is not None
         landmarks = observation.landmarks
-        self._problem = lf._Problem(
-            lf._landmark_model(model),
+        self._problem = lf.LandmarkProblem(
+            lf.landmark_model(model),
             np.zeros((68, 2)) if landmarks is None else np.asarray(landmarks, np.float64),
             observation.image_size,
             focal_px,
@@ -52,28 +50,28 @@ class LandmarkTerms:
         self._problem.predict(view)
         self.jaw = view.jaw
 
-    def _view(self, state: State) -> lf._State:
-        return lf._State(state.camera, state.identity, state.expression, self.jaw)
+    def _view(self, state: State) -> lf.FitState:
+        return lf.FitState(state.camera, state.identity, state.expression, self.jaw)
 
     def landmarks(self, state: State) -> Rows | None:
         """Rows over camera 7, K, E; None without detected landmarks."""
         if self.observation.landmarks is None:
             return None
-        return self._problem._landmark_rows(self._view(state))
+        return self._problem.landmark_rows(self._view(state))
 
     def network(self, state: State) -> Rows | None:
         """Rows over camera 7, K, E; None without the network's landmarks."""
         target, sigma = self.observation.network_landmarks, self.observation.network_sigma
         if target is None or sigma is None:
             return None
-        points, jacobian = self._problem._projection_jacobian(self._view(state))
+        points, jacobian = self._problem.projection_jacobian(self._view(state))
         scale = 1 / (NETWORK_SIGMA_SCALE * np.maximum(sigma, 1e-3))[:, None]
         values = (target - state.camera.project(points)) * scale
         return (jacobian * scale[..., None]).reshape(136, -1), values.ravel()
 
     def camera(self, state: State) -> Rows:
         """Rows over camera 7, K, E: distance and focal length."""
-        return self._problem._camera_prior(self._view(state))
+        return self._problem.camera_prior(self._view(state))
 
 
 def coefficient_rows(mean: Double, precision: Double, at: Double) -> Rows:
@@ -81,44 +79,3 @@ def coefficient_rows(mean: Double, precision: Double, at: Double) -> Rows:
     diagonal = precision.ndim == 1
     root = np.diag(np.sqrt(precision)) if diagonal else np.linalg.cholesky(precision).T
     return root, root @ (mean - at)
-
-
-def light_rows(sh_light: Double, normals: NDArray, weight: NDArray, channels: int) -> Rows:
-    """Rows over the light's 9 C columns: :mod:`..texture.light`'s prior.
-
-    ``normals`` (N, 3) and ``weight`` (N,) say where the mean shading is taken, which is that of a
-    well-exposed photo.
-    """
-    light = sh_light[:, :channels].T  # (C, 9)
-    start = np.zeros(9)
-    start[:3] = 2.6, 0.25, 0.5
-    mean = np.kron(np.full((1, channels), 1 / channels), np.eye(9))
-    apart = np.eye(9 * channels) - np.tile(mean, (channels, 1))
-    common_scale = np.sqrt(channels) / light_fit._COMMON_SIGMA
-    apart_scale = np.tile(1 / light_fit._CHANNEL_SIGMA, channels)
-    basis = sh_basis(np.asarray(normals, np.float64))
-    shade = np.maximum(basis @ light.T, 0.05)  # (N, C)
-    share = weight / max(float(weight.sum()), 1e-9)
-    level = share @ np.log(shade)
-    exposure = np.zeros((channels, 9 * channels))
-    for c in range(channels):
-        exposure[c, 9 * c : 9 * c + 9] = share @ (basis / shade[:, c, None])
-    cast = exposure - exposure.mean(0)
-    rows = np.vstack(
-        [
-            common_scale[:, None] * mean,
-            apart_scale[:, None] * apart,
-            exposure.mean(0)[None] / light_fit.EXPOSURE_SIGMA,
-            cast / light_fit.CAST_SIGMA,
-        ]
-    )
-    flat = light.ravel()
-    values = np.concatenate(
-        [
-            common_scale * (start - mean @ flat),
-            -apart_scale * (apart @ flat),
-            [-level.mean() / light_fit.EXPOSURE_SIGMA],
-            -(level - level.mean()) / light_fit.CAST_SIGMA,
-        ]
-    )
-    return rows, values

@@ -9,13 +9,14 @@ import torch
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
-from ..estimate import Camera
-from ..estimate.camera import intrinsics, rotate
+from ..estimate.camera import moved_camera
 from ..estimate.landmark_fit import solve_partly_bounded
 from ..model import FaceModel
+from ..raster import sh_basis
+from ..texture.light import light_prior
 from .observation import Prior, State
 from .photometric import NOISE, Photometric
-from .priors import LandmarkTerms, Rows, coefficient_rows, light_rows
+from .priors import LandmarkTerms, Rows, coefficient_rows
 from .robust import belief, typical
 
 Double = NDArray[np.float64]
@@ -23,6 +24,8 @@ Double = NDArray[np.float64]
 #: Neighbouring samples repeat each other: this many independent ones are counted.
 EFFECTIVE_SAMPLES = 500.0
 ALBEDO_LIMIT = 3.5
+#: Of one step, in radians and logarithms.
+LIMIT = 0.3
 
 
 @dataclass
@@ -140,9 +143,9 @@ class Problem:
             albedo = coefficient_rows(prior.albedo, prior.albedo_precision, state.albedo)
             parts.append((albedo, np.arange(first, first + self.a)))
             assert self.light_normals is not None
-            light = light_rows(
+            light = light_prior(
                 np.asarray(state.sh_light, np.float64),
-                self.light_normals,
+                sh_basis(np.asarray(self.light_normals, np.float64)),
                 self.photo.samples.weight,
                 self.light // 9,
             )
@@ -161,13 +164,7 @@ class Problem:
     def _move(self, state: State, change: Double) -> State:
         """``state`` moved by ``change``, the columns as in :mod:`.priors`."""
         k, a = self.k, self.a
-        turn, shift = np.clip(change[:3], -0.3, 0.3), np.append(change[3:5], 0.0)
-        distance, focal = np.exp(np.clip(change[5:7], -0.3, 0.3))
-        camera = Camera(
-            intrinsics(state.camera.focal * focal, self.image_size),
-            rotate(state.camera.rotation, turn),
-            state.camera.translation * distance + shift,
-        )
+        camera = moved_camera(state.camera, change[:7], self.image_size, LIMIT)
         limits = self.model.expression_range.astype(np.float64).T
         moved = replace(
             state,

@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 
 from ..align import ffhq_quad
 from ..estimate.camera import FACING, Camera, intrinsics
-from ..estimate.contour import visible_jaw
+from ..estimate.contour import landmark_points, visible_jaw
 from ..estimate.noise import dlib_noise, roll_matrix
 from ..model import FaceModel
 
@@ -74,15 +74,6 @@ def crop_view(
         np.asarray(look @ at, np.float64),
     )
     return View(camera, jaw[:17])
-
-
-def landmark_points(model: FaceModel, vertices: NDArray, ids: NDArray) -> Double:
-    """(68, 3) the landmarks on ``vertices``; those whose id in ``ids`` (68,) moved are vertices."""
-    corners = vertices[model.landmarks68_triangles].astype(np.float64)
-    points = np.einsum("lc,lcx->lx", model.landmarks68_barycentric, corners)
-    moved = ids != model.landmarks68
-    points[moved] = vertices[ids[moved]]
-    return points
 
 
 def _angles(rng: Rng) -> tuple[float, float, float]:

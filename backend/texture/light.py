@@ -33,6 +33,7 @@ _CHANNEL_SIGMA = np.array([0.5, 0.2, 0.06])[_BANDS]
 _EFFECTIVE_SAMPLES = 80.0
 _NOISE = 0.12
 _FLOOR = 0.004
+DARKEST_SHADE = 0.05
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def fit_light(
     With no weight at all the prior comes back (white light from the front, mean skin).
     """
     problem = _Problem(colours, normals, weights, albedo_mean, albedo_basis, grey)
-    light, coefficients = problem.start()
+    light, coefficients = first_light(), np.zeros(len(albedo_basis))
     for step in range(iterations):
         # Coarse to fine: everything counts at first, the unexplained fades out.
         scale = max(_NOISE, 0.5 * 0.75**step)
@@ -92,17 +93,11 @@ class _Problem:
         self.basis = np.asarray(basis, np.float64)
         self.channels = self.observed.shape[1]
 
-    def start(self) -> tuple[Double, Double]:
-        """Irradiance 1 with a little more from above and in front; the mean albedo."""
-        light = np.zeros((9, 3))
-        light[0], light[1], light[2] = 2.6, 0.25, 0.5
-        return light, np.zeros(len(self.basis))
-
     def _albedo(self, coefficients: Double) -> Double:
         return np.maximum(self.mean + np.tensordot(coefficients, self.basis, 1), _FLOOR)
 
     def _shading(self, light: Double) -> Double:
-        return np.maximum(self.sh @ light[:, : self.channels], 0.05)
+        return np.maximum(self.sh @ light[:, : self.channels], DARKEST_SHADE)
 
     def inlier(self, light: Double, coefficients: Double, scale: float) -> Double:
         """(N,) Geman-McClure weight of each sample's residual."""
@@ -126,7 +121,7 @@ class _Problem:
             weighted = jacobian * (trust / self.channels)[:, None]
             normal += weighted.T @ jacobian
             right += weighted.T @ residual[:, c]
-        self._add_priors(normal, right, light, coefficients, shading)
+        self._add_priors(normal, right, light, coefficients)
         change = np.linalg.solve(normal, right)
         change_light = change[:per_light].reshape(self.channels, 9).T
         if self.channels == 1:
@@ -134,35 +129,58 @@ class _Problem:
         return light + change_light, np.clip(coefficients + change[per_light:], -3.5, 3.5)
 
     def _add_priors(
-        self, normal: Double, right: Double, light: Double, coefficients: Double, shading: Double
+        self, normal: Double, right: Double, light: Double, coefficients: Double
     ) -> None:
         per_light = 9 * self.channels
         ahead = np.arange(per_light, len(right))
         normal[ahead, ahead] += 1.0
         right[ahead] -= coefficients
-        flat = light[:, : self.channels].T.ravel()
-        mean = np.kron(np.full((self.channels, self.channels), 1 / self.channels), np.eye(9))
-        apart = np.eye(per_light) - mean
-        start = self.start()[0][:, : self.channels].T.ravel()
-        common = np.tile(_COMMON_SIGMA**-2.0, self.channels)[:, None] * mean
-        precision = common + np.tile(_CHANNEL_SIGMA**-2.0, self.channels)[:, None] * apart
-        normal[:per_light, :per_light] += precision
-        right[:per_light] -= precision @ flat - common @ start
-        self._add_exposure(normal, right, shading)
+        rows, values = light_prior(light, self.sh, self.weights, self.channels)
+        normal[:per_light, :per_light] += rows.T @ rows
+        right[:per_light] += rows.T @ values
 
-    def _add_exposure(self, normal: Double, right: Double, shading: Double) -> None:
-        """Mean log shading ~ N(0, EXPOSURE_SIGMA), each channel's departure ~ N(0, CAST_SIGMA)."""
-        share = self.weights / self.total
-        rows = np.zeros((self.channels, len(right)))
-        for c in range(self.channels):
-            rows[c, 9 * c : 9 * c + 9] = share @ (self.sh / shading[:, c, None])
-        level = share @ np.log(shading)
-        middle = rows.mean(axis=0)
-        normal += np.outer(middle, middle) / EXPOSURE_SIGMA**2
-        right -= middle * level.mean() / EXPOSURE_SIGMA**2
-        apart = rows - middle
-        normal += apart.T @ apart / CAST_SIGMA**2
-        right -= apart.T @ (level - level.mean()) / CAST_SIGMA**2
+
+def first_light() -> Double:
+    """(9, 3) where a fit starts: irradiance 1 with a little more from above and in front."""
+    light = np.zeros((9, 3))
+    light[0], light[1], light[2] = 2.6, 0.25, 0.5
+    return light
+
+
+def light_prior(
+    sh_light: Double, sh: NDArray, weights: NDArray, channels: int
+) -> tuple[Double, Double]:
+    """The prior of light: whitened rows over its 9 C numbers, channel by channel, and their values.
+
+    ``sh_light`` (9, 3) is the point of linearisation; ``sh`` (N, 9) and ``weights`` (N,) say where
+    the mean shading is taken.  Its logarithm is N(0, EXPOSURE_SIGMA), each of the C channels'
+    departure from it N(0, CAST_SIGMA); the light itself is near :func:`first_light`.
+    """
+    light = sh_light[:, :channels].T  # (C, 9)
+    mean = np.kron(np.full((1, channels), 1 / channels), np.eye(9))
+    apart = np.eye(9 * channels) - np.tile(mean, (channels, 1))
+    common_scale = np.sqrt(channels) / _COMMON_SIGMA
+    apart_scale = np.tile(1 / _CHANNEL_SIGMA, channels)
+    shade = np.maximum(sh @ light.T, DARKEST_SHADE)  # (N, C)
+    share = weights / max(float(weights.sum()), 1e-9)
+    level = share @ np.log(shade)
+    exposure = np.zeros((channels, 9 * channels))
+    for c in range(channels):
+        exposure[c, 9 * c : 9 * c + 9] = share @ (sh / shade[:, c, None])
+    flat, cast = light.ravel(), exposure - exposure.mean(0)
+    rows = [
+        common_scale[:, None] * mean,
+        apart_scale[:, None] * apart,
+        exposure.mean(0)[None] / EXPOSURE_SIGMA,
+        cast / CAST_SIGMA,
+    ]
+    values = [
+        common_scale * (first_light()[:, 0] - mean @ flat),
+        -apart_scale * (apart @ flat),
+        [-level.mean() / EXPOSURE_SIGMA],
+        -(level - level.mean()) / CAST_SIGMA,
+    ]
+    return np.vstack(rows), np.concatenate(values)
 
 
 def luminance(linear: NDArray) -> NDArray:

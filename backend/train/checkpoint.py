@@ -13,9 +13,8 @@ from typing import Any
 
 import torch
 
-from ..errors import OutputError
+from ..errors import OutputError, TrainingError
 from ..files import reason
-from .config import TrainingError
 
 NAME = "checkpoint.pt"
 _FORMAT = 1

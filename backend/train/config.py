@@ -8,16 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import FaceError
+from ..errors import TrainingError
 
 CONFIGS = Path(__file__).parent / "configs"
-
-
-class TrainingError(FaceError):
-    """A configuration or a training folder cannot be used."""
-
-    code = "training"
-    exit_status = 9
 
 
 @dataclass(frozen=True)

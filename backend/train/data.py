@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
+from ..errors import TrainingError
 from ..model import FaceModel, load_model
 from .augment import Augmenter, Pictures
-from .config import Config, TrainingError
+from .config import Config
 from .shards import Records, ShardSet, epoch_order
 
 

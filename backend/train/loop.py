@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import OutputError
+from ..errors import OutputError, TrainingError
 from ..files import reason
 from ..model import load_model
 from ..network.layout import Layout
@@ -23,7 +23,7 @@ from ..network.resnet import build_network
 from ..network.weights import Weights, load_weights, save_weights
 from .augment import Pictures
 from .checkpoint import load_checkpoint, save_checkpoint
-from .config import Config, TrainingError
+from .config import Config
 from .curves import Curve
 from .data import Place, load_batches, to_input, validation_set
 from .losses import LabelLosses, weighted_sum

@@ -15,10 +15,9 @@ from torch import Tensor
 
 from ..align import LandmarkPredictor, ffhq_crop
 from ..detect import DlibDetector
-from ..errors import NoFaceError, OutputError, PhotoError
+from ..errors import NoFaceError, OutputError, PhotoError, TrainingError
 from ..files import reason, write_bytes
 from ..photo import read_photo
-from .config import TrainingError
 
 SIZE = 224  #: pixels of the cached crops
 #: Landmark votes that disagree by more are guesses, from which nothing should be learnt.

@@ -16,9 +16,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import TrainingError
 from ..model import FaceModel
 from ..network.layout import Layout
-from .config import TrainingError
 
 #: One of so many pictures of a shard is held out.
 HELD_OUT = 64
