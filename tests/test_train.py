@@ -419,7 +419,7 @@ def test_photographs_teach_without_spoiling_shape(
             tmp_path / "photos",
             init=str(first),
             photos=str(folder),
-            steps=40,
+            steps=90,
             batch_size=16,
             photo_batch=12,
             learning_rate=5e-4,
