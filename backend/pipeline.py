@@ -22,7 +22,7 @@ from .detect import Detector
 from .errors import NoFaceError
 from .exchange import MaterialSlot, Reconstruction
 from .faces import Face, default_predictor, detect_faces, with_landmarks
-from .fitting import CROP_SIZE, FaceFit, fit_face, regressor_for
+from .fitting import FaceFit, fit_face, regressor_for
 from .model import DEFAULT_MODEL, FaceModel, load_model
 from .photo import Photo, read_photo
 from .photo.encode import encode_jpeg, encode_png
@@ -266,15 +266,12 @@ def _texture(
 
 
 def _confidence(face: Face, fit: FaceFit) -> Confidence:
-    sigma = fit.network_sigma
-    if sigma is not None:
-        sigma *= fit.crop.zoom * CROP_SIZE / 2 / face.side
     return assess(
         fit.camera.euler_degrees[0],
         face.side,
         spread=face.spread,
         disagreement=fit.disagreement,
-        network_sigma=sigma,
+        network_sigma=fit.network_sigma,
         inlier=fit.inlier,
         residual=fit.residual,
     )

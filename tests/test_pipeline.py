@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from reconstruct_face.backend import faces, fitting
 from reconstruct_face.backend.align import LandmarkPredictor
+from reconstruct_face.backend.cli.reconstruct import SAMPLE
 from reconstruct_face.backend.detect import Detection, DlibDetector
 from reconstruct_face.backend.errors import NoFaceError
 from reconstruct_face.backend.estimate import Camera, dlib_noise
@@ -340,6 +341,19 @@ def test_guessed_landmarks_are_refused_and_vague_ones_told(
     spread(faces.UNUSABLE_SPREAD - 0.001)
     warnings = reconstruct(photo_of(known.pixels), BARE)[0].warnings
     assert any("landmarks are uncertain" in text for text in warnings)
+
+
+def test_what_is_no_face_is_refused_by_the_network_too() -> None:
+    """A detector's false alarm: the space suit on the sample photo."""
+    suit = Detection(np.array([300.0, 350.0, 420.0, 470.0], np.float32), 1.0, "hog")
+
+    class Mistaken:
+        def detect(self, pixels: np.ndarray, *, every: bool = False) -> list[Detection]:
+            return [suit]
+
+    for options in (BARE, dataclasses.replace(BARE, landmarks=False)):
+        with pytest.raises(NoFaceError, match="shows both eyes"):
+            reconstruct(SAMPLE, options, detector=Mistaken())
 
 
 @pytest.mark.parametrize("times", [0.1, 10.0])
