@@ -10,8 +10,12 @@ import bpy
 
 from ..backend.exchange import Reconstruction
 from .camera import build_camera, photo_view
-from .light import build_suns, suns_for
+from .light import build_suns, is_light, light_only, suns_for
 from .mesh import build_mesh
+
+
+#: Custom property of a head: the camera that sees it as its photo does.
+CAMERA = "camera"
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,7 @@ class HeadScene:
 
     collection: bpy.types.Collection
     head: bpy.types.Object
-    camera: bpy.types.Object
+    camera: bpy.types.Object | None
     lights: tuple[bpy.types.Object, ...]
 
 
@@ -42,8 +46,9 @@ def build_scene(
     """Add the head of ``reconstruction`` with camera and lights to ``scene`` (the current one).
 
     Everything goes into one new collection named after the photo.  Nothing else in the file
-    changes; with ``set_active`` the new camera becomes the scene's and the head the active,
-    selected object.  Names are made unique by Blender, so it can be called again and again.
+    changes; with ``set_active`` the head becomes the active, selected object, and its camera the
+    scene's if that has none.  Names are made unique by Blender, so it can be called again and
+    again.  The lights light this head only.
     """
     scene = scene or _current_scene()
     name = name or head_name(reconstruction)
@@ -54,9 +59,26 @@ def build_scene(
     lights = build_suns(suns_for(reconstruction), f"{name} light")
     for thing in (head, camera, *lights):
         collection.objects.link(thing)
+    head[CAMERA] = camera
+    light_only(lights, collection)
     if set_active:
-        scene.camera = camera
+        scene.camera = scene.camera or camera
         _select_only(head, scene)
+    return HeadScene(collection, head, camera, tuple(lights))
+
+
+def head_scene_of(head: bpy.types.Object) -> HeadScene:
+    """What belongs to a head of ours now, found by its camera property and its collection.
+
+    The camera may have been deleted or put elsewhere by the user; then it is None, and the
+    collection that of the head alone.
+    """
+    camera = head.get(CAMERA)
+    collections = list(head.users_collection)
+    if camera is not None:
+        collections.sort(key=lambda group: camera.name not in group.objects)
+    collection = collections[0] if collections else None
+    lights = [x for x in collection.objects if is_light(x)] if collection else []
     return HeadScene(collection, head, camera, tuple(lights))
 
 

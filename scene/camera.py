@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import bpy
 import numpy as np
@@ -16,6 +16,11 @@ from .materials import packed_image
 
 #: The long side of the sensor in mm: the lens then reads as for a 35 mm film camera.
 SENSOR_MM = 36.0
+
+#: Custom properties of our cameras: fx, fy, cx, cy, width, height of the photo in pixels ...
+VIEW = "reconstruct_face_view"
+#: ... and the 16 numbers, row by row, of their place relative to the head.
+PLACE = "reconstruct_face_place"
 
 #: Blender keeps render sizes within these.
 _SMALLEST_PX, _LARGEST_PX = 4, 65536
@@ -72,6 +77,28 @@ class CameraView:
         render.resolution_percentage = 100
         render.pixel_aspect_x, render.pixel_aspect_y = self.pixel_aspect
 
+    @classmethod
+    def in_frame(
+        cls, camera_matrix: NDArray, size: tuple[int, int], frame: tuple[float, float]
+    ) -> CameraView:
+        """The view of a picture of ``size`` that is fitted into the middle of a ``frame``.
+
+        ``frame`` is width and height of what Blender renders, in square pixels of any size; of the
+        picture nothing is cut off.  The result's own size is that of the frame, in pixels of the
+        picture.
+        """
+        width, height = size
+        scale = max(width / frame[0], height / frame[1])
+        wide, high = frame[0] * scale, frame[1] * scale
+        shifted = np.array(camera_matrix, np.float64)
+        shifted[:2, 2] += (wide - width) / 2, (high - height) / 2
+        # A whole number of pixels would move the picture: scaled up, rounding is invisible.
+        much = 1000
+        shifted[:2] *= much
+        shifted[:2, 2] += (much - 1) / 2  # pixel centres
+        view = cls.from_matrix(shifted, (round(wide * much), round(high * much)))
+        return replace(view, width=round(wide), height=round(high))
+
 
 def photo_view(reconstruction: Reconstruction) -> CameraView:
     """The view of the whole photo."""
@@ -109,15 +136,56 @@ def build_camera(
     data = bpy.data.cameras.new(name)
     view.apply_to_camera(data)
     camera = bpy.data.objects.new(name, data)
-    matrix = camera_to_blender(reconstruction.rotation, reconstruction.translation)
-    camera.matrix_world = Matrix(matrix.tolist())
-    distance = float(np.linalg.norm(matrix[:3, 3]))
-    data.clip_start = min(0.01, 0.05 * distance)
-    data.clip_end = max(100.0, 10 * distance)
     data.display_size = 0.1
+    place_camera(camera, reconstruction)
     if background and reconstruction.photo.size:
         _add_background(data, packed_image(f"{name} photo", reconstruction.photo, ".jpg"))
     return camera
+
+
+def place_camera(camera: bpy.types.Object, reconstruction: Reconstruction) -> None:
+    """Put a camera of ours where the photo of a head at the origin was taken from.
+
+    Its lens is left as it is.
+    """
+    place = camera_to_blender(reconstruction.rotation, reconstruction.translation)
+    camera.matrix_world = Matrix(place.tolist())
+    camera[PLACE] = place.ravel().tolist()
+    data = camera.data
+    assert isinstance(data, bpy.types.Camera)
+    distance = float(np.linalg.norm(place[:3, 3]))
+    data.clip_start = min(0.01, 0.05 * distance)
+    data.clip_end = max(100.0, 10 * distance)
+    matrix, size = reconstruction.camera_matrix, reconstruction.image_size
+    camera[VIEW] = [matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2], *map(float, size)]
+
+
+def align_to_head(camera: bpy.types.Object, head: bpy.types.Object) -> None:
+    """Put a camera of ours before ``head`` as the photo's was, wherever that stands now."""
+    place = np.array(camera[PLACE]).reshape(4, 4)
+    camera.matrix_world = head.matrix_world @ Matrix(place.tolist())
+
+
+def fit_to_scene(camera: bpy.types.Object, scene: bpy.types.Scene) -> None:
+    """Have a camera of ours show the whole photo in the middle of what ``scene`` renders.
+
+    The scene's picture size is the user's, so the lens gives way.
+    """
+    fx, fy, cx, cy, width, height = camera[VIEW]
+    render = scene.render
+    frame = (
+        render.resolution_x * render.pixel_aspect_x,
+        render.resolution_y * render.pixel_aspect_y,
+    )
+    matrix = np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
+    assert isinstance(camera.data, bpy.types.Camera)
+    CameraView.in_frame(matrix, (int(width), int(height)), frame).apply_to_camera(camera.data)
+
+
+def background_of(camera: bpy.types.Object) -> bpy.types.CameraBackgroundImage | None:
+    """The photo behind a camera of ours, if the user has not removed it."""
+    assert isinstance(camera.data, bpy.types.Camera)
+    return next(iter(camera.data.background_images), None)
 
 
 def _add_background(data: bpy.types.Camera, photo: bpy.types.Image) -> None:

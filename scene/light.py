@@ -7,6 +7,7 @@ Environment Maps") is matched by a few wide suns found by non-negative orthogona
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -17,6 +18,9 @@ from numpy.typing import NDArray
 
 from ..backend.exchange import Reconstruction
 from .coordinates import HEAD_TO_BLENDER
+
+#: Custom property that marks our lights.
+TAG = "reconstruct_face_light"
 
 MOST_SUNS = 7
 
@@ -197,6 +201,22 @@ def build_suns(suns: list[Sun], name: str = "Light") -> list[bpy.types.Object]:
     return [_build_sun(sun, f"{name} {i}") for i, sun in enumerate(suns, start=1)]
 
 
+def light_only(lights: Sequence[bpy.types.Object], collection: bpy.types.Collection) -> None:
+    """Have ``lights`` light what is in ``collection`` and nothing else (light linking).
+
+    A second head, and what the user has in the scene, would be lit by all suns together.  Cycles
+    does this in every Blender that we know, EEVEE since 4.3.
+    """
+    for light in lights:
+        light.light_linking.receiver_collection = collection
+        light.light_linking.blocker_collection = collection
+
+
+def is_light(thing: bpy.types.Object) -> bool:
+    """Whether :func:`build_suns` made ``thing``."""
+    return thing.type == "LIGHT" and TAG in thing
+
+
 def _build_sun(sun: Sun, name: str) -> bpy.types.Object:
     data = bpy.data.lights.new(name, "SUN")
     peak = float(sun.strength.max())
@@ -207,6 +227,7 @@ def _build_sun(sun: Sun, name: str) -> bpy.types.Object:
     data.use_shadow = sun.shadow
     data.specular_factor = float(sun.glossy)  # EEVEE; Cycles asks the object
     light = bpy.data.objects.new(name, data)
+    light[TAG] = 1
     light.visible_glossy = sun.glossy
     towards = Vector((HEAD_TO_BLENDER @ sun.direction).tolist())
     light.rotation_euler = towards.to_track_quat("Z", "Y").to_euler()

@@ -6,7 +6,7 @@ exporters all understand.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeGuard
 
 import bpy
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from ..backend.exchange import MaterialSlot, Reconstruction
 
 UV_MAP = "UVMap"
+
+#: Custom property that marks our images.
+TAG = "reconstruct_face_image"
 
 #: Mean free path of light in skin, in metres for red, green and blue (Jensen et al. 2001, "A
 #: Practical Model for Subsurface Light Transport", skin1: 3.67, 1.37, 0.68 mm), as a ratio: the
@@ -90,7 +93,13 @@ def packed_image(name: str, encoded: NDArray, suffix: str) -> bpy.types.Image:
     image.filepath_raw = f"//{name.replace(' ', '_')}{suffix}"
     image.pack(data=data, data_len=len(data))
     image.colorspace_settings.name = "sRGB"
+    image[TAG] = 1
     return image
+
+
+def is_ours(image: bpy.types.Image | None) -> TypeGuard[bpy.types.Image]:
+    """Whether :func:`packed_image` made ``image``."""
+    return image is not None and TAG in image
 
 
 def _build_material(

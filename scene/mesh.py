@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 import bpy
 import numpy as np
@@ -23,8 +23,10 @@ def build_mesh(reconstruction: Reconstruction, name: str = "Head") -> bpy.types.
 
     Metres, Z up, facing -Y.  Polygons are kept.  Shape keys carry the expression's names, ranges
     and values, so that the object shows ``vertices_posed``.  Custom properties: ``identity``,
-    ``expression``, ``albedo`` (float arrays) and ``reconstruction`` (JSON: model, photo, versions,
-    provenance), next to the tag that :func:`is_head` reads.
+    ``expression``, ``albedo`` (float arrays), ``landmarks2d`` (136 floats: x, y of the fitted
+    landmarks in pixels of the photo), ``landmarks_corrected`` (those set by hand: index, x, y, one
+    after the other) and ``reconstruction`` (JSON: model, photo, versions, provenance), next to the
+    tag that :func:`is_head` reads.
     """
     mesh = bpy.data.meshes.new(name)
     _fill_polygons(mesh, reconstruction)
@@ -37,7 +39,7 @@ def build_mesh(reconstruction: Reconstruction, name: str = "Head") -> bpy.types.
     head = bpy.data.objects.new(name, mesh)
     _add_shape_keys(head, reconstruction)
     _add_subdivision(head, reconstruction)
-    _add_properties(head, reconstruction)
+    write_properties(head, reconstruction)
     return head
 
 
@@ -140,16 +142,27 @@ def _add_subdivision(head: bpy.types.Object, reconstruction: Reconstruction) -> 
     modifier.render_levels = 2
 
 
-def _add_properties(head: bpy.types.Object, reconstruction: Reconstruction) -> None:
+def write_properties(head: bpy.types.Object, reconstruction: Reconstruction) -> None:
+    """Set the custom properties that :func:`build_mesh` names."""
     head[TAG] = TAG_VERSION
-    for name in ("identity", "expression", "albedo"):
-        values = getattr(reconstruction, name).tolist()
+    corrected = reconstruction.provenance.get("options", {}).get("corrected")
+    arrays = {
+        "identity": reconstruction.identity.tolist(),
+        "expression": reconstruction.expression.tolist(),
+        "albedo": reconstruction.albedo.tolist(),
+        "landmarks2d": reconstruction.landmarks2d.ravel().tolist(),
+        "landmarks_corrected": [float(x) for point in corrected or () for x in point],
+    }
+    for name, values in arrays.items():
         if values:
             head[name] = values
+        elif name in head:
+            del head[name]
     head["reconstruction"] = json.dumps(
         {
             "photo": reconstruction.photo_path,
             "face_index": reconstruction.face_index,
+            "image_size": reconstruction.image_size,
             "texture_mode": reconstruction.texture_mode,
             "model": reconstruction.model,
             "versions": reconstruction.versions,
@@ -158,3 +171,12 @@ def _add_properties(head: bpy.types.Object, reconstruction: Reconstruction) -> N
         },
         ensure_ascii=False,
     )
+
+
+def about(head: bpy.types.Object) -> dict[str, Any]:
+    """The property ``reconstruction`` of a head of ours; empty where the user removed it."""
+    try:
+        found = json.loads(head.get("reconstruction", "{}"))
+    except (TypeError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
