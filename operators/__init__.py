@@ -1,15 +1,23 @@
-"""Operators and the settings they share with the panels."""
+"""Operators and the settings they share with the panels.
+
+A module here has ``CLASSES``, and ``register_more`` / ``unregister_more`` where there is more to
+add to Blender than classes.
+"""
+
+from __future__ import annotations
 
 from . import reconstruct, settings
+from .registering import add_modules, remove_modules
+
+#: In the order they are added: what others refer to comes first.
+MODULES = (settings, reconstruct)
 
 
 def register() -> None:
     """Add settings, then what uses them."""
-    settings.register()
-    reconstruct.register()
+    add_modules(MODULES)
 
 
 def unregister() -> None:
     """Remove them in the opposite order."""
-    reconstruct.unregister()
-    settings.unregister()
+    remove_modules(MODULES)

@@ -85,18 +85,11 @@ class RECONSTRUCT_FACE_OT_neutral(bpy.types.Operator):
 CLASSES = (RECONSTRUCT_FACE_OT_reconstruct, RECONSTRUCT_FACE_OT_neutral)
 
 
-def register() -> None:
-    """Add the operators."""
-    for kind in CLASSES:
-        bpy.utils.register_class(kind)
 
-
-def unregister() -> None:
-    """Remove them, and end the backend's process if one was started."""
+def unregister_more() -> None:
+    """End the backend's process if one was started."""
     import sys
 
-    for kind in reversed(CLASSES):
-        bpy.utils.unregister_class(kind)
     api = sys.modules.get(f"{__package__.rpartition('.')[0]}.scene.api")
     if api is not None:
         api.close_backend()

@@ -24,13 +24,15 @@ class FaceSettings(bpy.types.PropertyGroup):
     )
 
 
-def register() -> None:
+
+CLASSES = (FaceSettings,)
+
+
+def register_more() -> None:
     """Add ``scene.reconstruct_face``."""
-    bpy.utils.register_class(FaceSettings)
     bpy.types.Scene.reconstruct_face = PointerProperty(type=FaceSettings)
 
 
-def unregister() -> None:
+def unregister_more() -> None:
     """Remove it."""
     del bpy.types.Scene.reconstruct_face
-    bpy.utils.unregister_class(FaceSettings)

@@ -1,13 +1,19 @@
-"""The sidebar."""
+"""The sidebar; a module here is built like one of ``operators``."""
 
+from __future__ import annotations
+
+from ..operators.registering import add_modules, remove_modules
 from . import sidebar
+
+#: In the order they are drawn.
+MODULES = (sidebar,)
 
 
 def register() -> None:
     """Add the panels."""
-    sidebar.register()
+    add_modules(MODULES)
 
 
 def unregister() -> None:
     """Remove the panels."""
-    sidebar.unregister()
+    remove_modules(MODULES)

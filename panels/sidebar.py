@@ -62,15 +62,3 @@ class RECONSTRUCT_FACE_PT_expression(_FacePanel, bpy.types.Panel):
 
 
 CLASSES = (RECONSTRUCT_FACE_PT_reconstruct, RECONSTRUCT_FACE_PT_expression)
-
-
-def register() -> None:
-    """Add the panels."""
-    for kind in CLASSES:
-        bpy.utils.register_class(kind)
-
-
-def unregister() -> None:
-    """Remove them."""
-    for kind in reversed(CLASSES):
-        bpy.utils.unregister_class(kind)
