@@ -16,8 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .align import Crop, box_quad, ffhq_crop, quad_crop
+from .corrections import Corrections
 from .errors import NoFaceError
-from .estimate import Camera, dlib_noise, estimate_gaze, fit_landmarks, visible_teeth
+from .estimate import (
+    Camera,
+    LandmarkNoise,
+    dlib_noise,
+    estimate_gaze,
+    fit_landmarks,
+    visible_teeth,
+)
 from .estimate.contour import landmark_points
 from .faces import Face
 from .model import DEFAULT_MODEL, FaceModel, load_model
@@ -85,17 +93,24 @@ def regressor_for(model_name: str) -> Regressor | None:
 
 
 def fit_face(
-    model: FaceModel, photo: Photo, face: Face, regressor: Regressor | None, quality: str
+    model: FaceModel,
+    photo: Photo,
+    face: Face,
+    regressor: Regressor | None,
+    quality: str,
+    corrections: Corrections | None = None,
 ) -> FaceFit:
     """Estimate ``face``; without ``regressor`` from its landmarks alone.
+
+    ``corrections`` are landmarks set by hand, which come before any that were found.
 
     Raises :class:`NoFaceError` where neither landmarks nor network can read a face.
     """
     if regressor is not None:
-        return _NetworkFit(model, photo, face, regressor, quality).run()
+        return _NetworkFit(model, photo, face, regressor, quality, corrections).run()
     if face.landmarks is None:
         raise _unreadable(photo)
-    return _fit_to_landmarks(model, photo, face, face.landmarks)
+    return _fit_to_landmarks(model, photo, face, face.landmarks, corrections)
 
 
 def _unreadable(photo: Photo) -> NoFaceError:
@@ -109,9 +124,17 @@ class _NetworkFit:
     """One face: look, look again, refine."""
 
     def __init__(
-        self, model: FaceModel, photo: Photo, face: Face, regressor: Regressor, quality: str
+        self,
+        model: FaceModel,
+        photo: Photo,
+        face: Face,
+        regressor: Regressor,
+        quality: str,
+        corrections: Corrections | None,
     ) -> None:
         self.model, self.photo, self.face = model, photo, face
+        self.corrections = corrections or Corrections(None, face.side)
+        self.noise = self.corrections.noise(dlib_noise(), face.spread)
         self.regressor, self.quality = regressor, quality
         height, width = photo.pixels.shape[:2]
         self.image_size = (width, height)
@@ -119,6 +142,7 @@ class _NetworkFit:
     def run(self) -> FaceFit:
         marks = self.face.landmarks
         if marks is not None:
+            marks = self.corrections.marks(marks)
             crop = ffhq_crop(self.photo.pixels, marks)
             estimate = self._estimate(crop)
             found = self._network_landmarks(crop, estimate)
@@ -130,7 +154,10 @@ class _NetworkFit:
             found, apart = self._network_landmarks(crop, estimate), None
             if self._sigma(crop, estimate) > UNREADABLE_SIGMA:
                 # Then nothing speaks for the network and against dlib.
-                return fit_face(self.model, self.photo, self.face, None, self.quality)
+                return fit_face(
+                    self.model, self.photo, self.face, None, self.quality, self.corrections
+                )
+        found = self.corrections.marks(found)
         refined = self._refine(crop, estimate, marks, found)
         return self._result(crop, estimate, refined, marks, found, apart)
 
@@ -164,6 +191,7 @@ class _NetworkFit:
         from .network.crop_camera import photo_camera
         from .network.layout import anchor_of
         from .refine import Observation, Prior, State, refine
+        from .refine.priors import NETWORK_SIGMA_SCALE
 
         place = (anchor_of(self.model), crop.to_photo, CROP_SIZE, self.image_size)
         camera = photo_camera(estimate.pose, *place, self.photo.focal_px)
@@ -176,10 +204,12 @@ class _NetworkFit:
             image_size=self.image_size,
             grey=self.photo.grey,
             landmarks=None if marks is None else np.asarray(marks, np.float64),
-            noise=dlib_noise(),
+            noise=self.noise,
             spread=self.face.spread,
             network_landmarks=found,
-            network_sigma=estimate.landmark_sigma * crop.zoom * CROP_SIZE / 2,
+            network_sigma=self.corrections.sigmas(
+                estimate.landmark_sigma * crop.zoom * CROP_SIZE / 2, NETWORK_SIGMA_SCALE
+            ),
         )
         start = State(
             camera, estimate.identity, estimate.expression, estimate.albedo, estimate.sh_light
@@ -206,7 +236,10 @@ class _NetworkFit:
         vertices = model.vertices(state.identity, expression)
         points = landmark_points(model, vertices, refined.landmarks68)
         seen = state.camera.project(points)
-        observed = seen if marks is None else _unbiased(marks, state.camera, points)
+        if marks is None:
+            observed = self.corrections.marks(seen)
+        else:
+            observed = _unbiased(marks, state.camera, points, self.noise)
         gaze = estimate_gaze(model, self.photo.pixels, observed, vertices, state.camera)
         looks = gaze != 0
         if looks.any():
@@ -261,11 +294,11 @@ def posterior(regressor: Regressor, estimate: Estimate, distance_mm: float) -> P
     )
 
 
-def _unbiased(marks: NDArray, camera: Camera, points: Double) -> Double:
+def _unbiased(marks: NDArray, camera: Camera, points: Double, noise: LandmarkNoise) -> Double:
     """dlib's landmarks without its bias in this view."""
     yaw, _, roll = camera.euler_degrees
     scale = camera.focal / float(camera.to_camera(points)[:, 2].mean())
-    return marks - dlib_noise().offset(yaw, roll, scale)
+    return marks - noise.offset(yaw, roll, scale)
 
 
 def _turned(image: NDArray[np.uint8], degrees: float, zoom: float) -> NDArray[np.uint8]:
@@ -278,7 +311,16 @@ def _turned(image: NDArray[np.uint8], degrees: float, zoom: float) -> NDArray[np
     )
 
 
-def _fit_to_landmarks(model: FaceModel, photo: Photo, face: Face, landmarks: NDArray) -> FaceFit:
+def _fit_to_landmarks(
+    model: FaceModel,
+    photo: Photo,
+    face: Face,
+    landmarks: NDArray,
+    corrections: Corrections | None,
+) -> FaceFit:
+    noise = dlib_noise()
+    if corrections is not None:
+        landmarks, noise = corrections.marks(landmarks), corrections.noise(noise, face.spread)
     height, width = photo.pixels.shape[:2]
     fit_to = partial(
         fit_landmarks,
@@ -286,7 +328,7 @@ def _fit_to_landmarks(model: FaceModel, photo: Photo, face: Face, landmarks: NDA
         landmarks,
         (width, height),
         teeth=visible_teeth(photo.pixels, landmarks),
-        noise=dlib_noise(),
+        noise=noise,
         spread=face.spread,
     )
     focal = photo.focal_px

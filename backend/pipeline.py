@@ -8,7 +8,7 @@ from __future__ import annotations
 import platform
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -18,6 +18,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from .confidence import Confidence, assess
+from .corrections import Corrections, checked
 from .detect import Detector
 from .errors import NoFaceError
 from .exchange import MaterialSlot, Reconstruction
@@ -48,6 +49,8 @@ class Options:
     estimate: str = "network"  #: "network", refined on the photo, or "landmarks" alone
     quality: str = "balanced"  #: how far to refine: "fast", "balanced" or "best"
     landmarks: bool = True  #: False: do without dlib's landmark file (see the licence note)
+    #: (index 0..67, x, y) of landmarks set by hand, in pixels of the photo as it is seen upright
+    corrected: Sequence[Sequence[float]] | None = None
 
     def __post_init__(self) -> None:
         whole = isinstance(self.face, int) and not isinstance(self.face, bool) and self.face >= 1
@@ -63,6 +66,9 @@ class Options:
             raise ValueError(f"quality is {self.quality!r}; give one of {QUALITIES}.")
         if self.estimate == "landmarks" and not self.landmarks:
             raise ValueError("The estimate from landmarks needs landmarks; use the network's.")
+        object.__setattr__(self, "corrected", checked(self.corrected))
+        if self.corrected and self.face == "all":
+            raise ValueError("Corrected landmarks are those of one face; give its number.")
 
 
 class _Clock:
@@ -177,7 +183,8 @@ def _reconstruct_face(
     with clock("fit"):
         report(start, "Fitting the head")
         regressor = regressor_for(options.model) if options.estimate == "network" else None
-        fit = fit_face(model, photo, face, regressor, options.quality)
+        corrections = Corrections(options.corrected, face.side)
+        fit = fit_face(model, photo, face, regressor, options.quality, corrections)
     vertices = model.vertices(fit.identity, fit.expression)
     with clock("texture"):
         report(start + 0.3 * share, "Making the texture")
