@@ -7,6 +7,7 @@ names.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ import numpy as np
 from .errors import FaceError, OutputError
 from .exchange import load_reconstruction, save_reconstruction
 from .exchange.wire import Progress, serve
+from .faces import detect_faces
 from .files import reason
+from .photo import read_photo
 from .pipeline import Options, reconstruct, warm_up
 from .preview import preview_window, write_contact_sheet, write_preview
 
@@ -25,6 +28,21 @@ def ping(*, progress: Progress) -> dict[str, Any]:
     progress(0.0, "Loading the face model")
     warm_up()
     return {"ready": True}
+
+
+def detect(*, photo: str, progress: Progress) -> dict[str, Any]:
+    """All faces of ``photo``, the largest first: the numbers that ``face`` of a request means.
+
+    Returns ``{"boxes": [[x0, y0, x1, y1], ...], "size": [width, height]}`` in pixels of the photo
+    as it is seen upright.
+    """
+    progress(0.0, "Reading the photo")
+    picture = read_photo(photo)
+    progress(0.3, "Finding faces")
+    faces = detect_faces(picture, "all", None)
+    height, width = picture.pixels.shape[:2]
+    boxes = [[float(x) for x in face.detection.box] for face in faces]
+    return {"boxes": boxes, "size": [width, height]}
 
 
 def reconstruct_photo(
@@ -40,6 +58,7 @@ def reconstruct_photo(
     estimate: str = "network",
     quality: str = "balanced",
     landmarks: bool = True,
+    corrected: Sequence[Sequence[float]] | None = None,
 ) -> dict[str, Any]:
     """Reconstruct ``photo`` into ``out_dir``: ``NAME.npz``, further faces ``NAME_face2.npz``.
 
@@ -47,7 +66,9 @@ def reconstruct_photo(
     windows are what the previews show of the photo.
     """
     try:
-        options = Options(face, texture, texture_size, model, estimate, quality, landmarks)
+        options = Options(
+            face, texture, texture_size, model, estimate, quality, landmarks, corrected
+        )
     except ValueError as error:
         raise FaceError(str(error)) from error
     folder = Path(out_dir)
@@ -98,6 +119,7 @@ def contact_sheet(
 
 METHODS = {
     "ping": ping,
+    "detect": detect,
     "reconstruct": reconstruct_photo,
     "preview": preview,
     "contact_sheet": contact_sheet,

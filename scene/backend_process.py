@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..backend.errors import WorkerError
+from ..backend.errors import OutputError, WorkerError
 from ..backend.exchange import Reconstruction, load_reconstruction
 from ..backend.exchange.wire import Progress, WorkerProcess
 
@@ -21,6 +24,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 #: Names the Python that has the backend's packages.
 PYTHON_VARIABLE = "RECONSTRUCT_FACE_PYTHON"
+
+#: Longer than any library keeps the heartbeat's thread from running: torch is loaded within it.
+SILENCE_S = 30.0
 
 #: What tells a Python that has the backend's packages from one that has not.
 _NEEDED = ("cv2", "dlib")
@@ -57,11 +63,46 @@ class BackendProcess:
         python: str | os.PathLike[str] | None = None,
         *,
         command: Sequence[str] | None = None,
+        silence: float = SILENCE_S,
     ) -> None:
-        """``command`` replaces the whole command line, ``python`` only the interpreter."""
+        """``command`` replaces the whole command line, ``python`` only the interpreter.
+
+        A process that gives no sign of life for ``silence`` seconds counts as hung.
+        """
         if command is None:
             command = [find_python(python), str(ROOT / "backend" / "__main__.py"), "worker"]
         self._worker = WorkerProcess(command, env=_clean_environment())
+        self.silence = silence
+
+    @property
+    def pid(self) -> int | None:
+        """The process's id, None while there is none."""
+        return self._worker.pid
+
+    @property
+    def ready(self) -> bool:
+        """Whether it lives and has greeted."""
+        return self._worker.ready
+
+    def warm_up(self, cancelled: threading.Event | None = None) -> None:
+        """Start it and let it load what every photo needs.
+
+        Raises :class:`WorkerError` and :class:`Cancelled`.
+        """
+        self._worker.call("ping", timeout=self.silence, cancelled=cancelled)
+
+    def detect(
+        self,
+        photo: str | os.PathLike[str],
+        *,
+        progress: Progress | None = None,
+        cancelled: threading.Event | None = None,
+    ) -> dict[str, Any]:
+        """Where the faces of ``photo`` are, see ``backend.worker.detect``."""
+        params = {"photo": os.path.abspath(photo)}
+        return self._worker.call(
+            "detect", params, progress=progress, timeout=self.silence, cancelled=cancelled
+        )
 
     def reconstruct(
         self,
@@ -74,13 +115,16 @@ class BackendProcess:
         estimate: str = "network",
         quality: str = "balanced",
         landmarks: bool = True,
+        corrected: Sequence[tuple[int, float, float]] | None = None,
         progress: Progress | None = None,
+        cancelled: threading.Event | None = None,
     ) -> list[Reconstruction]:
         """The heads in ``photo``, largest first; see ``backend.pipeline.Options``.
 
-        Raises the :class:`FaceError` that the backend met.
+        Raises the :class:`FaceError` that the backend met, :class:`Cancelled` once ``cancelled``
+        is set.
         """
-        with tempfile.TemporaryDirectory(prefix="reconstruct_face-") as folder:
+        with _temporary_folder() as folder:
             options = {
                 "face": face,
                 "texture": texture,
@@ -89,8 +133,11 @@ class BackendProcess:
                 "estimate": estimate,
                 "quality": quality,
                 "landmarks": landmarks,
+                "corrected": plain_points(corrected),
             }
-            result = self.reconstruct_to(photo, folder, progress=progress, **options)
+            result = self.reconstruct_to(
+                photo, folder, progress=progress, cancelled=cancelled, **options
+            )
             return [load_reconstruction(path) for path in result["files"]]
 
     def reconstruct_to(
@@ -99,6 +146,7 @@ class BackendProcess:
         folder: str | os.PathLike[str],
         *,
         progress: Progress | None = None,
+        cancelled: threading.Event | None = None,
         **options: Any,
     ) -> dict[str, Any]:
         """As :meth:`reconstruct`, into exchange files in ``folder``.
@@ -107,7 +155,9 @@ class BackendProcess:
         the windows are what the previews show, in pixels of the photo.
         """
         params = {"photo": os.path.abspath(photo), "out_dir": os.path.abspath(folder), **options}
-        return self._worker.call("reconstruct", params, progress=progress)
+        return self._worker.call(
+            "reconstruct", params, progress=progress, timeout=self.silence, cancelled=cancelled
+        )
 
     def preview(
         self,
@@ -145,15 +195,40 @@ class BackendProcess:
         }
         return Path(self._worker.call("contact_sheet", params)["file"])
 
-    def close(self) -> None:
-        """End the process."""
-        self._worker.close()
+    def close(self, patience: float = 5.0) -> None:
+        """End the process, after ``patience`` seconds by force."""
+        self._worker.close(patience)
+
+    def kill(self) -> None:
+        """End it at once, also from another thread than the one that waits for it."""
+        self._worker.kill()
 
     def __enter__(self) -> BackendProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def plain_points(points: Sequence[Sequence[float]] | None) -> list[list[float]] | None:
+    """Corrected landmarks as JSON has them; what is no number is left to the backend's sentence."""
+    return [[getattr(x, "item", lambda x=x: x)() for x in point] for point in points or ()] or None
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[str]:
+    """A folder for the exchange files of one call.  Raises :class:`OutputError`."""
+    try:
+        folder = tempfile.mkdtemp(prefix="reconstruct_face-")
+    except OSError as error:
+        raise OutputError(
+            f"No temporary folder can be made in {tempfile.gettempdir()}: {error.strerror}; free "
+            "some space there or set another one."
+        ) from error
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)  # Windows may still hold a killed writer's file
 
 
 def _from_environment() -> str | None:

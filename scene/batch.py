@@ -59,7 +59,8 @@ class BatchOptions:
 
     def record(self) -> dict[str, Any]:
         """What has to be the same for a result to count as finished."""
-        return self.estimate() | {"formats": list(self.formats), "preview": self.preview}
+        wanted = {"corrected": None, "formats": list(self.formats), "preview": self.preview}
+        return self.estimate() | wanted
 
 
 @dataclass

@@ -78,9 +78,7 @@ def test_the_worker_does_not_grow_over_many_builds(tmp_path: Path) -> None:
 
 
 def _resident_mb(worker: WorkerProcess) -> float:
-    process = worker._process
-    assert process is not None
-    pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
+    pages = int(Path(f"/proc/{worker.pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 

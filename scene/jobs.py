@@ -1,0 +1,333 @@
+"""Requests to the backend that run beside Blender: started, polled, cancelled; nothing blocks.
+
+One warm backend process serves all jobs in turn.  A daemon thread of :class:`Service` talks to it;
+a :class:`Job` is what the main thread sees of a request.  Nothing here calls ``bpy``.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..backend.errors import Cancelled, FaceError, WorkerError
+from ..backend.exchange import Reconstruction
+from ..backend.exchange.wire import Progress
+from .backend_process import BackendProcess
+
+T = TypeVar("T")
+
+STARTING, WAITING = "Starting the backend", "Waiting"
+RUNNING, DONE, FAILED, CANCELLED = "running", "done", "failed", "cancelled"
+#: How long an idle process may take to end by itself when the add-on is closed.
+PATIENCE_S = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Detection:
+    """The faces of a photo; pixels of the photo as it is seen upright (EXIF applied)."""
+
+    boxes: NDArray[np.float32]  #: (N, 4) x0, y0, x1, y1; largest first: row 0 is ``face=1``
+    size: tuple[int, int]  #: (width, height) of the photo
+
+
+class Job(Generic[T]):
+    """One request, made by the ``start_...`` functions; all of it may be used from any thread."""
+
+    def __init__(
+        self, service: Service, work: Callable[[BackendProcess, Progress, threading.Event], T]
+    ) -> None:
+        self.fraction = 0.0  #: of the work done, 0..1
+        self.step = ""  #: what is being done, for the user
+        self.state = RUNNING  #: "running" (also when it waits its turn), "done", "failed", ...
+        self.error: FaceError | None = None  #: why it failed
+        self._service, self._work = service, work
+        self._cancelled, self._ended = threading.Event(), threading.Event()
+        self._news: deque[tuple[float, str]] = deque()
+        self._result: T | None = None
+
+    def poll(self) -> bool:
+        """Whether it has ended, in whatever state.  Never blocks."""
+        return self._ended.is_set()
+
+    def cancel(self) -> None:
+        """Have it end as "cancelled", which takes less than 0.5 s; returns at once."""
+        self._cancelled.set()
+        self._service.drop(self)
+
+    def wait(self, progress: Progress | None = None) -> T:
+        """:meth:`result`, with ``progress`` called on this thread for every step until then.
+
+        What ``progress`` raises, or Ctrl-C, cancels the job and is raised.
+        """
+        try:
+            while not self._ended.wait(0.02):
+                self._tell(progress)
+            self._tell(progress)
+        except BaseException:
+            self.cancel()
+            raise
+        return self.result()
+
+    def result(self) -> T:
+        """What was asked for; waits until the job has ended.
+
+        Raises ``error`` when it failed and :class:`Cancelled` when it was cancelled.
+        """
+        self._ended.wait()
+        if self.state == CANCELLED:
+            raise Cancelled("Cancelled.")
+        if self.error is not None:
+            raise self.error
+        return self._result  # type: ignore[return-value]  # set before it is done
+
+    def _tell(self, progress: Progress | None) -> None:
+        while self._news:
+            news = self._news.popleft()
+            if progress is not None:
+                progress(*news)
+
+    def report(self, fraction: float, step: str) -> None:
+        """Note the progress; for the service."""
+        self.fraction, self.step = fraction, step
+        self._news.append((fraction, step))
+
+    def attempt(self, backend: BackendProcess) -> Exception | None:
+        """Do the work and return what went wrong; for the service."""
+        try:
+            if self._cancelled.is_set():
+                raise Cancelled("Cancelled.")
+            self._result = self._work(backend, self.report, self._cancelled)
+        except Exception as error:
+            return error
+        return None
+
+    def end(self, error: Exception | None) -> None:
+        """Have ended, with ``error`` or well; for the service."""
+        if error is None:
+            self.fraction, self.state = 1.0, DONE
+        elif isinstance(error, Cancelled):
+            self.state = CANCELLED
+        else:
+            if not isinstance(error, FaceError):
+                error = FaceError(f"Unexpected {type(error).__name__}: {error}")
+            self.error, self.state = error, FAILED
+        self._work = _nothing  # it may hold much
+        self._ended.set()
+
+
+def _nothing(*_: object) -> Any:
+    raise AssertionError("a job runs once")
+
+
+class Service:
+    """Does jobs one after the other with one backend process, in a thread of its own."""
+
+    def __init__(self, make: Callable[[], BackendProcess] = BackendProcess) -> None:
+        """``make`` gives the process, not yet started; it is asked again after each end of one."""
+        self._make = make
+        self._backend: BackendProcess | None = None
+        self._change = threading.Condition()
+        self._queue: deque[Job[Any]] = deque()
+        self._current: Job[Any] | None = None
+        self._thread: threading.Thread | None = None
+        self._warming = self._wants_warming = False
+        self._broken = self._mended = self._closed = False
+
+    def submit(self, work: Callable[[BackendProcess, Progress, threading.Event], T]) -> Job[T]:
+        """Queue ``work(backend, progress, cancelled)``."""
+        job = Job(self, work)
+        with self._change:
+            if self._closed:
+                job.end(WorkerError("The backend was closed; enable the add-on again."))
+                return job
+            job.step = WAITING if self._current is not None else STARTING
+            self._queue.append(job)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, daemon=True)
+                self._thread.start()
+                atexit.register(self.close)
+            self._change.notify()
+        return job
+
+    def drop(self, job: Job[Any]) -> None:
+        """End ``job`` as cancelled if it has not begun."""
+        with self._change:
+            if job in self._queue:
+                self._queue.remove(job)
+                job.end(Cancelled("Cancelled."))
+
+    def state(self) -> str:
+        """See :func:`backend_state`."""
+        backend = self._backend
+        if self._current is not None:
+            return "busy" if backend is not None and backend.ready else "starting"
+        if self._broken:
+            return "broken"
+        if backend is None or backend.pid is None:
+            return "stopped"
+        return "ready" if backend.ready and not self._warming else "starting"
+
+    def mend(self) -> None:
+        """See :func:`mend_backend`."""
+        with self._change:
+            self._broken, self._mended = False, True
+            if self._backend is not None:
+                self._backend.kill()
+
+    def close(self) -> None:
+        """Cancel all jobs and end the process; this service then takes no more."""
+        with self._change:
+            self._closed = True
+            while self._queue:
+                self._queue.popleft().end(Cancelled("Cancelled."))
+            busy = self._current is not None or self._warming
+            if self._current is not None:
+                self._current.cancel()
+            if busy and self._backend is not None:
+                self._backend.kill()
+            self._change.notify()
+        atexit.unregister(self.close)
+        if self._thread is not None:
+            self._thread.join(2.0)
+        if self._backend is not None:
+            self._backend.close(PATIENCE_S)
+
+    def _run(self) -> None:
+        while True:
+            with self._change:
+                while not (self._queue or self._wants_warming or self._closed):
+                    self._change.wait()
+                if self._closed:
+                    return
+                self._current = self._queue.popleft() if self._queue else None
+                self._warming, self._wants_warming = self._current is None, False
+                self._broken = self._mended = False
+            self._serve(self._current)
+
+    def _serve(self, job: Job[Any] | None) -> None:
+        """Do ``job``, or only warm the process up."""
+        error = self._attempt(job)
+        with self._change:
+            self._current, self._warming = None, False
+            if isinstance(error, WorkerError):
+                self._broken = not self._mended
+            elif isinstance(error, Cancelled):  # the next one shall find it warm
+                self._wants_warming = self._backend is not None and not self._backend.ready
+        if job is not None:
+            job.end(error)
+
+    def _attempt(self, job: Job[Any] | None) -> Exception | None:
+        try:
+            if self._backend is None or self._backend.pid is None:
+                self._backend = self._make()  # the environment may be another one by now
+            if job is None:
+                self._backend.warm_up()
+                return None
+        except Exception as error:
+            return error
+        if not self._backend.ready:
+            job.report(0.0, STARTING)
+        return job.attempt(self._backend)
+
+
+_service: Service | None = None
+_make: Callable[[], BackendProcess] = BackendProcess
+
+
+def start_reconstruction(
+    photo: str | os.PathLike[str],
+    *,
+    face: int | str = "largest",
+    texture: str = "albedo",
+    texture_size: int = 2048,
+    model: str = "default",
+    estimate: str = "network",
+    quality: str = "balanced",
+    landmarks: bool = True,
+    corrected: Sequence[tuple[int, float, float]] | None = None,
+) -> Job[list[Reconstruction]]:
+    """Have the head(s) in ``photo`` reconstructed; the options are those of ``scene.api``.
+
+    The job's result are the heads, largest first.
+    """
+    photo = os.path.abspath(photo)
+
+    def work(
+        backend: BackendProcess, progress: Progress, cancelled: threading.Event
+    ) -> list[Reconstruction]:
+        return backend.reconstruct(
+            photo,
+            face=face,
+            texture=texture,
+            texture_size=texture_size,
+            model=model,
+            estimate=estimate,
+            quality=quality,
+            landmarks=landmarks,
+            corrected=corrected,
+            progress=progress,
+            cancelled=cancelled,
+        )
+
+    return _shared().submit(work)
+
+
+def start_detection(photo: str | os.PathLike[str]) -> Job[Detection]:
+    """Have the faces of ``photo`` found.
+
+    The job fails with :class:`NoFaceError` where there is none.
+    """
+    photo = os.path.abspath(photo)
+
+    def work(backend: BackendProcess, progress: Progress, cancelled: threading.Event) -> Detection:
+        found = backend.detect(photo, progress=progress, cancelled=cancelled)
+        boxes = np.asarray(found["boxes"], np.float32).reshape(-1, 4)
+        width, height = found["size"]
+        return Detection(boxes, (int(width), int(height)))
+
+    return _shared().submit(work)
+
+
+def backend_state() -> str:
+    """What the backend's process is at.
+
+    "stopped": there is none; "starting"; "ready"; "busy": at a job; "broken": the last one could
+    not be started, died or hung.  The next job starts another in any case.
+    """
+    return "stopped" if _service is None else _service.state()
+
+
+def mend_backend() -> None:
+    """End the process, hung or not, and its job with it; the next job starts another."""
+    if _service is not None:
+        _service.mend()
+
+
+def close() -> None:
+    """Cancel all jobs and end the process.  The next job starts anew."""
+    global _service
+    service, _service = _service, None
+    if service is not None:
+        service.close()
+
+
+def use_backend(make: Callable[[], BackendProcess]) -> None:
+    """Have the next jobs done by the processes that ``make`` gives (another Python, a test's)."""
+    global _make
+    close()
+    _make = make
+
+
+def _shared() -> Service:
+    global _service
+    if _service is None:
+        _service = Service(_make)
+    return _service
