@@ -5,10 +5,8 @@ Needs no ``bpy``.  The methods mirror ``backend/worker.py``.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
-import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
@@ -16,43 +14,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..backend.errors import OutputError, WorkerError
+from ..backend.errors import OutputError
 from ..backend.exchange import Reconstruction, load_reconstruction
 from ..backend.exchange.wire import Progress, WorkerProcess
+from .installation.locate import find_python, worker_environment
 
 ROOT = Path(__file__).resolve().parents[1]
 
-#: Names the Python that has the backend's packages.
-PYTHON_VARIABLE = "RECONSTRUCT_FACE_PYTHON"
-
 #: Longer than any library keeps the heartbeat's thread from running: torch is loaded within it.
 SILENCE_S = 30.0
-
-#: What tells a Python that has the backend's packages from one that has not.
-_NEEDED = ("cv2", "dlib")
-
-
-def find_python(python: str | os.PathLike[str] | None = None) -> str:
-    """The Python that runs the backend.
-
-    In this order: ``python``, the environment variable RECONSTRUCT_FACE_PYTHON, the project's
-    ``.venv``, and the running one if it has OpenCV and dlib.  Raises :class:`WorkerError`.
-    """
-    for source, choice in (("the given Python", python), (PYTHON_VARIABLE, _from_environment())):
-        if choice:
-            if not Path(choice).is_file():
-                raise WorkerError(f"There is no Python at {choice} ({source}); correct the path.")
-            return str(choice)
-    for inside in ("bin/python", "Scripts/python.exe"):
-        candidate = ROOT / ".venv" / inside
-        if candidate.is_file():
-            return str(candidate)
-    if sys.executable and all(importlib.util.find_spec(name) for name in _NEEDED):
-        return sys.executable
-    raise WorkerError(
-        "No Python with OpenCV and dlib was found; set the environment variable "
-        f"{PYTHON_VARIABLE} to one, or run the project's set-up, which makes {ROOT / '.venv'}."
-    )
 
 
 class BackendProcess:
@@ -71,7 +41,7 @@ class BackendProcess:
         """
         if command is None:
             command = [find_python(python), str(ROOT / "backend" / "__main__.py"), "worker"]
-        self._worker = WorkerProcess(command, env=_clean_environment())
+        self._worker = WorkerProcess(command, env=worker_environment())
         self.silence = silence
 
     @property
@@ -229,13 +199,3 @@ def _temporary_folder() -> Iterator[str]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)  # Windows may still hold a killed writer's file
-
-
-def _from_environment() -> str | None:
-    return os.environ.get(PYTHON_VARIABLE)
-
-
-def _clean_environment() -> dict[str, str]:
-    """This process's environment without what would point another Python at Blender's modules."""
-    hidden = ("PYTHONHOME", "PYTHONPATH")
-    return {key: value for key, value in os.environ.items() if key not in hidden}

@@ -14,8 +14,8 @@ import reconstruct_face
 from reconstruct_face.backend.errors import ExchangeError, NoFaceError, PhotoError, WorkerError
 from reconstruct_face.backend.exchange import save_reconstruction
 from reconstruct_face.backend.exchange.wire import WorkerProcess
-from reconstruct_face.scene import api, backend_process
-from reconstruct_face.scene.backend_process import PYTHON_VARIABLE, BackendProcess, find_python
+from reconstruct_face.scene import api
+from reconstruct_face.scene.backend_process import BackendProcess
 
 from tests.synthetic_reconstruction import make_reconstruction
 
@@ -105,35 +105,6 @@ def test_its_errors_arrive_as_what_they_are(backend: BackendProcess, tmp_path: P
     fine = tmp_path / "fine.jpg"
     fine.write_bytes(b"x")
     assert len(backend.reconstruct(fine)) == 1, "it starts again after a crash"
-
-
-def test_which_python_runs_the_backend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    chosen, other = tmp_path / "python a", tmp_path / "python b"
-    for path in (chosen, other):
-        path.write_text("")
-    monkeypatch.setenv(PYTHON_VARIABLE, str(other))
-    assert find_python(chosen) == str(chosen)
-    assert find_python() == str(other)
-    monkeypatch.setenv(PYTHON_VARIABLE, str(tmp_path / "gone"))
-    with pytest.raises(WorkerError, match=rf"gone \({PYTHON_VARIABLE}\)"):
-        find_python()
-    monkeypatch.delenv(PYTHON_VARIABLE)
-    monkeypatch.setattr(backend_process, "ROOT", tmp_path)
-    assert find_python() == sys.executable  # it has OpenCV and dlib
-    venv = tmp_path / ".venv" / "bin" / "python"
-    venv.parent.mkdir(parents=True)
-    venv.write_text("")
-    assert find_python() == str(venv)
-
-
-def test_without_any_python_it_says_what_to_do(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.delenv(PYTHON_VARIABLE, raising=False)
-    monkeypatch.setattr(backend_process, "ROOT", tmp_path)
-    monkeypatch.setattr(backend_process, "_NEEDED", ("cv2", "a_module_nobody_has"))
-    with pytest.raises(WorkerError, match=PYTHON_VARIABLE):
-        find_python()
 
 
 def test_reconstruct_adds_heads_to_the_scene(backend: BackendProcess, tmp_path: Path) -> None:

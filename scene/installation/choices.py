@@ -1,0 +1,38 @@
+"""What the user chose about the backend, as plain values that any thread may read.
+
+Blender's preferences belong to its main thread, the backend is started from another one: so the
+main thread copies them here (``blender.py: read_preferences``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+#: ``device``: what a run computes on.
+DEVICES = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Without the add-on's preferences: no environment of our own, nothing chosen."""
+
+    folder: Path | None = None  #: where the environment is made; None: nowhere
+    python: str = ""  #: an existing Python that is used instead
+    device: str = "auto"  #: one of DEVICES
+    index: str = ""  #: address of a further package index, for other builds of torch
+    online: bool = True  #: whether Blender allows access to the network
+
+
+_current = Choices()
+
+
+def choices() -> Choices:
+    """What was chosen last."""
+    return _current
+
+
+def choose(new: Choices) -> None:
+    """Have ``new`` used from now on; a backend that runs already is not touched."""
+    global _current
+    _current = new
