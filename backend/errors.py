@@ -11,6 +11,7 @@ class FaceError(Exception):
 
     code = "error"
     exit_status = 1
+    details = ""  #: more than a user wants to read, for the report of the failure
 
 
 class PhotoError(FaceError):
@@ -69,7 +70,9 @@ class Cancelled(FaceError):
     exit_status = 130
 
 
-def error_from_code(code: str, message: str) -> FaceError:
+def error_from_code(code: str, message: str, details: str = "") -> FaceError:
     """The error class for ``code`` (as sent over the wire), holding ``message``."""
     kinds = {kind.code: kind for kind in FaceError.__subclasses__()}
-    return kinds.get(code, FaceError)(message)
+    error = kinds.get(code, FaceError)(message)
+    error.details = details
+    return error

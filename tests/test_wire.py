@@ -1,14 +1,20 @@
-"""The wire between the two processes: answers, errors, death, silence, another version."""
+"""The wire between the two processes: answers, errors, cancel, death, silence, versions."""
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import subprocess
 import sys
 import threading
 import time
 
 import pytest
-from reconstruct_face.backend.errors import FaceError, NoFaceError, WorkerError
+from reconstruct_face.backend.errors import Cancelled, FaceError, NoFaceError, WorkerError
 from reconstruct_face.backend.exchange.wire import WorkerProcess
+
+from tests.processes import running, seconds_until
 
 SERVER = """
 import os, sys, time
@@ -38,13 +44,18 @@ def sleep(*, seconds, progress):
     time.sleep(seconds)
     return {}
 
-def slow(*, progress):
-    for i in range(6):
-        time.sleep(0.25)
-        progress(i / 6, "Working")
+def slow(*, progress, steps=6):
+    for i in range(steps):
+        time.sleep(0.1)
+        progress(i / steps, "Working")
     return {"done": True}
 
-serve({"add": add, "fail": fail, "crash": crash, "die": die, "sleep": sleep, "slow": slow})
+def locked(*, progress):
+    sum(range(10**10))  # minutes in C, without letting go of Python's lock
+    return {}
+
+methods = (add, fail, crash, die, sleep, slow, locked)
+serve({method.__name__: method for method in methods}, {"python": "3.x"})
 """
 
 
@@ -61,7 +72,8 @@ def test_answers_with_progress_and_stays_warm(worker: WorkerProcess) -> None:
     assert first["sum"] == 5
     assert seen == [(0.5, "Adding")]
     assert second["sum"] == "ä 日本"
-    assert first["pid"] == second["pid"], "a second process was started"
+    assert first["pid"] == second["pid"] == worker.pid, "a second process was started"
+    assert worker.about == {"python": "3.x"}
 
 
 def test_an_expected_error_keeps_class_and_sentence_and_the_worker_lives(
@@ -83,8 +95,9 @@ def test_an_expected_error_keeps_class_and_sentence_and_the_worker_lives(
 def test_unexpected_errors_are_answered(
     worker: WorkerProcess, method: str, params: dict, sentence: str
 ) -> None:
-    with pytest.raises(FaceError, match=sentence):
+    with pytest.raises(FaceError, match=sentence) as caught:
         worker.call(method, params)
+    assert ("Traceback" in caught.value.details) == (method != "nothing")
     assert worker.call("add", {"a": 1, "b": 1})["sum"] == 2
 
 
@@ -92,8 +105,13 @@ def test_death_is_told_with_its_last_words_and_the_next_call_starts_anew(
     worker: WorkerProcess,
 ) -> None:
     before = worker.call("add", {"a": 1, "b": 1})["pid"]
-    with pytest.raises(WorkerError, match="out of memory, says the library"):
+    with pytest.raises(WorkerError) as caught:
         worker.call("die")
+    assert str(caught.value) == (
+        "The worker ended unexpectedly (exit status 9); the next try starts another. "
+        "It last said: out of memory, says the library"
+    )
+    assert "a library prints" in caught.value.details
     assert worker.call("add", {"a": 1, "b": 1})["pid"] != before
 
 
@@ -106,9 +124,115 @@ def test_silence_ends_the_worker(worker: WorkerProcess) -> None:
     assert worker.call("add", {"a": 1, "b": 1})["sum"] == 2
 
 
-def test_progress_counts_as_a_sign_of_life(worker: WorkerProcess) -> None:
+def test_a_stopped_worker_is_noticed(worker: WorkerProcess) -> None:
+    pid = worker.call("add", {"a": 1, "b": 1})["pid"]
+    threading.Timer(0.3, os.kill, (pid, signal.SIGSTOP)).start()
+    with pytest.raises(WorkerError, match="silent for 2 s"):
+        worker.call("slow", {"steps": 100}, timeout=2.0)
+    assert not running(pid)
+    assert worker.call("add", {"a": 1, "b": 1})["sum"] == 2
+
+
+def test_progress_and_heartbeat_are_signs_of_life(worker: WorkerProcess) -> None:
     worker.call("add", {"a": 1, "b": 1})
-    assert worker.call("slow", timeout=0.9)["done"]  # 1.5 s in all
+    assert worker.call("slow", timeout=0.4)["done"]  # 0.6 s in all
+    assert worker.call("sleep", {"seconds": 3.0}, timeout=2.0) == {}
+
+
+class Cancel(threading.Event):
+    """Set ``after`` seconds from its making; ``seconds`` tells how long ago."""
+
+    def __init__(self, after: float) -> None:
+        super().__init__()
+        self._set = time.monotonic() + after
+        threading.Timer(after, self.set).start()
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._set
+
+
+def test_cancel_between_steps_keeps_the_worker(worker: WorkerProcess) -> None:
+    pid = worker.call("add", {"a": 1, "b": 1})["pid"]
+    cancel = Cancel(0.3)
+    with pytest.raises(Cancelled):
+        worker.call("slow", {"steps": 100}, cancelled=cancel)
+    assert cancel.seconds < 0.5
+    assert worker.call("add", {"a": 1, "b": 1})["pid"] == pid
+
+
+@pytest.mark.parametrize(("method", "params"), [("sleep", {"seconds": 30}), ("locked", {})])
+def test_cancel_ends_a_worker_that_does_not_listen(
+    worker: WorkerProcess, method: str, params: dict
+) -> None:
+    pid = worker.call("add", {"a": 1, "b": 1})["pid"]
+    cancel = Cancel(0.3)
+    with pytest.raises(Cancelled):
+        worker.call(method, params, cancelled=cancel)
+    assert cancel.seconds < 0.5
+    assert seconds_until(lambda: not running(pid)) < 1
+    assert worker.call("add", {"a": 1, "b": 1})["sum"] == 2
+
+
+def test_what_is_soon_done_may_linger(worker: WorkerProcess) -> None:
+    pid = worker.call("add", {"a": 1, "b": 1})["pid"]
+    for seconds, kept in ((1.0, True), (30.0, False)):
+        cancel = Cancel(0.1)
+        with pytest.raises(Cancelled):
+            worker.call("sleep", {"seconds": seconds}, cancelled=cancel, linger=2.0)
+        assert cancel.seconds < 0.5
+        assert worker.pid == pid
+        answer = worker.call("add", {"a": seconds, "b": 1})
+        assert answer["sum"] == seconds + 1, "the answer to the cancelled request was taken"
+        assert (answer["pid"] == pid) == kept
+
+
+def test_cancel_while_it_starts_leaves_it_starting() -> None:
+    slow_start = f"import time; time.sleep(1.5)\n{SERVER}"
+    with WorkerProcess([sys.executable, "-c", slow_start]) as worker:
+        cancel = Cancel(0.3)
+        with pytest.raises(Cancelled):
+            worker.call("add", {"a": 1, "b": 1}, cancelled=cancel)
+        assert cancel.seconds < 0.5
+        assert not worker.ready
+        pid = worker.pid
+        assert worker.call("add", {"a": 1, "b": 1})["pid"] == pid
+
+
+PARENT = """
+import sys, time
+from reconstruct_face.backend.exchange.wire import WorkerProcess
+
+worker = WorkerProcess([sys.executable, "-c", sys.argv[1]])
+print(worker.call("add", {"a": 1, "b": 1})["pid"], flush=True)
+if sys.argv[2]:
+    worker.call(sys.argv[2], {"seconds": 60} if sys.argv[2] == "sleep" else {})
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("method", ["", "sleep", "locked"])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_no_worker_outlives_its_parent(method: str, number: signal.Signals) -> None:
+    command = [sys.executable, "-c", PARENT, SERVER, method]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        time.sleep(0.3)
+        assert running(pid)
+        parent.send_signal(number)
+        assert seconds_until(lambda: not running(pid)) < 2
+
+
+def test_the_worker_refuses_a_parent_of_another_version() -> None:
+    request = {"id": 1, "method": "add", "params": {"a": 1, "b": 1}, "hello": 99}
+    done = subprocess.run(
+        [sys.executable, "-c", SERVER],
+        input=json.dumps(request) + "\n", capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    told = [json.loads(line) for line in done.stdout.splitlines() if '"error"' in line]
+    assert [message["error"]["code"] for message in told] == ["worker"]
+    assert "speaks exchange version 99" in told[0]["error"]["message"]
 
 
 def test_kill_frees_a_call_that_waits_in_another_thread(worker: WorkerProcess) -> None:

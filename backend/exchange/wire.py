@@ -7,12 +7,12 @@ message is one line of JSON:
 * cancel    ``{"cancel": 3}``, at any time
 * progress  ``{"id": 3, "progress": 0.4, "step": "Fitting"}``
 * result    ``{"id": 3, "result": {...}}``
-* error     ``{"id": 3, "error": {"code": "no_face", "message": "..."}}``
+* error     ``{"id": 3, "error": {"code": "no_face", "message": "...", "details": "..."}}``
 * heartbeat ``{"alive": true}``, every second while a request is worked on
 
-The child greets with ``{"hello": EXCHANGE_VERSION}``, the parent's first request carries its own
-``"hello"``; either refuses another version.  The child ends when its parent is gone, also in the
-middle of a request.  Standard library only.
+The child greets with ``{"hello": EXCHANGE_VERSION, "about": {...}}``, the parent's first request
+carries its own ``"hello"``; either refuses another version.  The child ends when its parent is
+gone, also in the middle of a request.  Standard library only.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from __future__ import annotations
 import json
 import os
 import queue
-import subprocess
 import threading
 import time
 import traceback
@@ -29,11 +28,12 @@ from contextlib import suppress
 from typing import Any
 
 from ..errors import Cancelled, FaceError, WorkerError, error_from_code
+from . import lifeline
+from .child import Child, Ended, Message
 from .npz import EXCHANGE_VERSION
 
 Progress = Callable[[float, str], None]
 Handler = Callable[..., dict[str, Any]]
-Message = dict[str, Any]
 
 HEARTBEAT_S = 1.0
 #: A cancelled request may take so long to end; then its process is ended.
@@ -52,19 +52,21 @@ def version_sentence(found: object) -> str:
     )
 
 
-def serve(handlers: Mapping[str, Handler]) -> None:
+def serve(handlers: Mapping[str, Handler], about: Mapping[str, str] | None = None) -> None:
     """Answer requests on standard input until it closes.
 
     A handler is called on this thread as ``handler(params..., progress=report)``; ``report``
-    raises :class:`Cancelled` once the request was cancelled.  Standard output belongs to the
-    protocol: libraries that print (Blender does) are sent to standard error instead.
+    raises :class:`Cancelled` once the request was cancelled.  ``about`` goes with the greeting:
+    versions, for reports.  Standard output belongs to the protocol: libraries that print (Blender
+    does) are sent to standard error instead.
     """
-    _Server(handlers).run()
+    _Server(handlers, about or {}).run()
 
 
 class _Server:
-    def __init__(self, handlers: Mapping[str, Handler]) -> None:
-        self._handlers = handlers
+    def __init__(self, handlers: Mapping[str, Handler], about: Mapping[str, str]) -> None:
+        lifeline.hold()
+        self._handlers, self._about = handlers, dict(about)
         self._channel = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
         os.dup2(2, 1)
         self._source = os.dup(0)
@@ -77,7 +79,7 @@ class _Server:
         self._cancelled: set[int] = set()
 
     def run(self) -> None:
-        self._send({"hello": EXCHANGE_VERSION})
+        self._send({"hello": EXCHANGE_VERSION, "about": self._about})
         threading.Thread(target=self._listen, daemon=True).start()
         threading.Thread(target=self._beat, daemon=True).start()
         while (request := self._requests.get()) is not None:
@@ -110,7 +112,8 @@ class _Server:
         except Exception as error:  # the parent must always get an answer
             traceback.print_exc()
             message = f"Unexpected {type(error).__name__}: {error}"
-            self._send({"id": number, "error": {"code": "error", "message": message}})
+            told = {"code": "error", "message": message, "details": traceback.format_exc()}
+            self._send({"id": number, "error": told})
 
     def _send(self, message: Message) -> None:
         with self._sending:
@@ -120,8 +123,8 @@ class _Server:
     def _listen(self) -> None:
         """Take requests, and cancels while one is worked on, until the parent is gone."""
         for line in _lines(self._source):
-            with suppress(ValueError):
-                message = json.loads(line)
+            with suppress(ValueError, TypeError):  # no message of ours
+                message = dict(json.loads(line))
                 if "cancel" in message:
                     self._cancelled.add(message["cancel"])
                 else:
@@ -157,100 +160,6 @@ def _lines(source: int) -> Iterator[bytes]:
         yield from (line for line in whole if line.strip())
 
 
-class _Ended(Exception):
-    """The child's pipes are closed."""
-
-
-class _Child:
-    """One started process: its pipes and the threads that read them."""
-
-    def __init__(self, command: Sequence[str], env: Mapping[str, str] | None) -> None:
-        try:
-            self.process = subprocess.Popen(
-                command,
-                env=env,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-                encoding="utf-8",
-                errors="replace",
-                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # Windows: no console
-            )
-        except OSError as error:
-            raise WorkerError(f"Cannot start {command[0]}: {error.strerror}.") from error
-        self.greeted = False
-        self.asked = False  #: whether it got a request, and with it our version
-        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._errors: list[str] = []
-        threading.Thread(target=self._read_answers, daemon=True).start()
-        self._listener = threading.Thread(target=self._read_errors, daemon=True)
-        self._listener.start()
-
-    @property
-    def alive(self) -> bool:
-        return self.process.poll() is None
-
-    def send(self, message: Message) -> None:
-        assert self.process.stdin is not None
-        try:
-            self.process.stdin.write(json.dumps(message) + "\n")
-            self.process.stdin.flush()
-        except (OSError, ValueError) as error:  # ValueError: closed on this side
-            raise _Ended from error
-
-    def take(self, seconds: float) -> Message | None:
-        """The next message, or None after so many seconds; raises _Ended when it has ended."""
-        end = time.monotonic() + seconds
-        while True:
-            try:
-                line = self._lines.get(timeout=max(0.0, end - time.monotonic()))
-            except queue.Empty:
-                return None
-            if line is None:
-                raise _Ended
-            # Blender greets on standard output before our script runs: no message of ours.
-            with suppress(ValueError):
-                message = json.loads(line)
-                if isinstance(message, dict):
-                    return message
-
-    def close(self, patience: float) -> None:
-        """End it: by closing its input, then by force."""
-        assert self.process.stdin is not None
-        try:
-            with suppress(OSError):  # what it never read
-                self.process.stdin.close()
-            self.process.wait(patience)
-        except subprocess.TimeoutExpired:
-            self.kill()
-
-    def kill(self) -> None:
-        """End it at once."""
-        assert self.process.stdin is not None
-        self.process.kill()
-        with suppress(subprocess.TimeoutExpired):  # frees much memory: not waited for
-            self.process.wait(0.1)
-        with suppress(OSError):
-            self.process.stdin.close()
-
-    def last_words(self) -> str:
-        self._listener.join(1.0)  # they may still be on their way
-        return f" It last said: {self._errors[-1]}" if self._errors else ""
-
-    def _read_answers(self) -> None:
-        with suppress(ValueError), self.process.stdout as stdout:  # type: ignore[union-attr]
-            for line in stdout:
-                self._lines.put(line)
-        self._lines.put(None)
-
-    def _read_errors(self) -> None:
-        with suppress(ValueError), self.process.stderr as stderr:  # type: ignore[union-attr]
-            for line in stderr:
-                self._errors.append(line.rstrip())
-                del self._errors[:-40]
-
-
 class WorkerProcess:
     """A child process that runs :func:`serve`, started on first use and kept warm.
 
@@ -260,7 +169,8 @@ class WorkerProcess:
     def __init__(self, command: Sequence[str], *, env: Mapping[str, str] | None = None) -> None:
         self.command = list(command)
         self.env = dict(env) if env is not None else None
-        self._child: _Child | None = None
+        self.about: dict[str, str] = {}  #: what the last child that greeted said of itself
+        self._child: Child | None = None
         self._count = 0
 
     @property
@@ -283,12 +193,15 @@ class WorkerProcess:
         progress: Progress | None = None,
         timeout: float = 600.0,
         cancelled: threading.Event | None = None,
+        linger: float = 0.0,
     ) -> dict[str, Any]:
         """Send one request, wait for its answer, and return the result.
 
         ``timeout`` is the longest silence in seconds, not the longest run: every message, also a
         heartbeat, starts it again.  ``progress`` is called on this thread.  When ``cancelled`` is
-        set, by any thread, the worker is told; if it goes on for ``GRACE_S`` it is ended.
+        set, by any thread, the worker is told; if it goes on for ``GRACE_S`` it is ended.  With
+        ``linger``, for what is soon done anyway, it may then go on for so many seconds more while
+        this call has returned: starting another takes longer.
 
         Raises the :class:`FaceError` that the worker named, :class:`WorkerError` when it cannot
         start, dies, or stays silent, :class:`Cancelled`.
@@ -300,12 +213,12 @@ class WorkerProcess:
             request["hello"], child.asked = EXCHANGE_VERSION, True
         try:
             child.send(request)
-            return self._answer(child, self._count, progress, timeout, cancelled)
-        except _Ended as error:
-            self._end(child)
+            return self._answer(child, self._count, progress, timeout, cancelled, linger)
+        except Ended as error:
             if cancelled is not None and cancelled.is_set():
+                self._end(child)
                 raise Cancelled("Cancelled.") from error
-            raise WorkerError(f"The worker ended unexpectedly.{child.last_words()}") from error
+            raise self._dead(child) from error
 
     def close(self, patience: float = 5.0) -> None:
         """End the child: by closing its input, after ``patience`` seconds by force."""
@@ -325,13 +238,14 @@ class WorkerProcess:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _ready_child(self, cancelled: threading.Event | None) -> _Child:
+    def _ready_child(self, cancelled: threading.Event | None) -> Child:
         """The living child that has greeted; cancelled on the way, it goes on starting."""
         child = self._child
-        if child is None or not child.alive:
-            if child is not None:
-                self._end(child)
-            child = self._child = _Child(self.command, self.env)
+        if child is not None and not (child.alive and self._settled(child, cancelled)):
+            self._end(child)
+            child = None
+        if child is None:
+            child = self._child = Child(self.command, self.env)
         if child.greeted:
             return child
         end = time.monotonic() + GREETING_S
@@ -340,9 +254,8 @@ class WorkerProcess:
                 raise Cancelled("Cancelled.")
             try:
                 message = child.take(_span(end, cancelled))
-            except _Ended as error:
-                self._end(child)
-                raise WorkerError(f"The worker ended unexpectedly.{child.last_words()}") from error
+            except Ended as error:
+                raise self._dead(child) from error
             if message is not None:
                 break
             if time.monotonic() >= end:
@@ -351,20 +264,38 @@ class WorkerProcess:
             self._end(child)
             raise WorkerError(version_sentence(message.get("hello")))
         child.greeted = True
+        self.about = {str(key): str(value) for key, value in message.get("about", {}).items()}
         return child
+
+    def _settled(self, child: Child, cancelled: threading.Event | None) -> bool:
+        """Whether ``child`` has dropped the request that was cancelled last, waiting for it."""
+        while child.owed is not None:
+            number, end = child.owed
+            if cancelled is not None and cancelled.is_set():
+                raise Cancelled("Cancelled.")
+            try:
+                message = child.take(_span(end, cancelled))
+            except Ended:
+                return False
+            if message is None and time.monotonic() >= end:
+                return False
+            if message and _is_last(message, number):
+                child.owed = None
+        return True
 
     def _answer(
         self,
-        child: _Child,
+        child: Child,
         number: int,
         progress: Progress | None,
         timeout: float,
         cancelled: threading.Event | None,
+        linger: float,
     ) -> dict[str, Any]:
         end = time.monotonic() + timeout
         while True:
             if cancelled is not None and cancelled.is_set():
-                self._cancel(child, number)
+                self._cancel(child, number, linger)
                 raise Cancelled("Cancelled.")
             message = child.take(_span(end, cancelled))
             if message is None:
@@ -375,33 +306,49 @@ class WorkerProcess:
             if message.get("id") != number:
                 continue
             if "error" in message:
-                raise error_from_code(message["error"]["code"], message["error"]["message"])
+                told = message["error"]
+                raise error_from_code(told["code"], told["message"], told.get("details", ""))
             if "result" in message:
                 return message["result"]
             if progress is not None:
                 progress(message["progress"], message["step"])
 
-    def _cancel(self, child: _Child, number: int) -> None:
+    def _cancel(self, child: Child, number: int, linger: float) -> None:
         """Ask the child to drop the request, and end it if it does not within ``GRACE_S``."""
         end = time.monotonic() + GRACE_S
         child.send({"cancel": number})
         while (left := end - time.monotonic()) > 0:
             message = child.take(left)
-            if message and message.get("id") == number and "progress" not in message:
+            if message and _is_last(message, number):
                 return
-        self._end(child)
+        if linger:
+            child.owed = number, end + linger
+        else:
+            self._end(child)
 
-    def _silent(self, child: _Child, seconds: float) -> WorkerError:
+    def _silent(self, child: Child, seconds: float) -> WorkerError:
         self._end(child)
-        return WorkerError(
-            f"The worker was silent for {seconds:.0f} s; it was ended, and the next try starts "
-            "another."
+        return child.explained(
+            WorkerError(
+                f"The worker was silent for {seconds:.0f} s; it was ended, and the next try starts "
+                "another."
+            )
         )
 
-    def _end(self, child: _Child) -> None:
+    def _dead(self, child: Child) -> WorkerError:
+        error = child.death()
+        self._end(child)
+        return error
+
+    def _end(self, child: Child) -> None:
         child.kill()
         if self._child is child:
             self._child = None
+
+
+def _is_last(message: Message, number: int) -> bool:
+    """Whether nothing comes after ``message`` for the request."""
+    return message.get("id") == number and "progress" not in message
 
 
 def _span(end: float, cancelled: threading.Event | None) -> float:

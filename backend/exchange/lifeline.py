@@ -1,0 +1,62 @@
+"""A pipe that ends a child with its parent, at once and whatever the child is doing.
+
+A thread that waits for the end of standard input comes too late where a library keeps Python's
+lock: dlib looks for faces for seconds.  So the parent keeps the writing end of a pipe into which
+nothing is ever written; when it dies, the system closes that end and sends the child SIGIO, whose
+default is to end the process.  Windows has no such signal: there the thread has to do.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+from contextlib import suppress
+
+try:
+    import fcntl
+except ImportError:
+    fcntl = None
+
+#: Tells the child the number of its end.
+VARIABLE = "RECONSTRUCT_FACE_LIFELINE"
+
+
+class Lifeline:
+    """The parent's end; ``fds`` and ``variables`` go to the child."""
+
+    def __init__(self) -> None:
+        self.fds: tuple[int, ...] = ()
+        self.variables: dict[str, str] = {}
+        self._kept: int | None = None
+        if fcntl is not None:
+            end, self._kept = os.pipe()
+            self.fds, self.variables = (end,), {VARIABLE: str(end)}
+
+    def started(self) -> None:
+        """The child has its end now."""
+        for end in self.fds:
+            os.close(end)
+        self.fds = ()
+
+    def cut(self) -> None:
+        """Let go of the child."""
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            os.close(kept)
+
+
+def hold() -> None:
+    """In the child: end with the parent."""
+    number = os.environ.pop(VARIABLE, "")
+    if fcntl is None or not number.isdecimal():
+        return
+    end = int(number)
+    # Where the system refuses (or started another process between), standard input has to do.
+    with suppress(OSError, ValueError):
+        os.set_inheritable(end, False)
+        signal.signal(signal.SIGIO, signal.SIG_DFL)
+        fcntl.fcntl(end, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(end, fcntl.F_SETFL, fcntl.fcntl(end, fcntl.F_GETFL) | os.O_ASYNC)
+        if select.select([end], [], [], 0)[0]:  # it was gone before
+            os._exit(1)
