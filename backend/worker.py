@@ -7,42 +7,54 @@ names.
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .errors import FaceError, OutputError
+from .errors import FaceError, NoFaceError, OutputError
 from .exchange import load_reconstruction, save_reconstruction
 from .exchange.wire import Progress, serve
 from .faces import detect_faces
 from .files import reason
 from .photo import read_photo
 from .pipeline import Options, reconstruct, warm_up
-from .preview import preview_window, write_contact_sheet, write_preview
+from .preview import preview_window, write_contact_sheet, write_preview, write_thumbnails
 
 
 def ping(*, progress: Progress) -> dict[str, Any]:
-    """Answers at once, and loads what the first photo needs."""
+    """Answers when what the first photo needs is loaded."""
     progress(0.0, "Loading the face model")
     warm_up()
     return {"ready": True}
 
 
-def detect(*, photo: str, progress: Progress) -> dict[str, Any]:
+def detect(*, photo: str, folder: str, progress: Progress) -> dict[str, Any]:
     """All faces of ``photo``, the largest first: the numbers that ``face`` of a request means.
 
-    Returns ``{"boxes": [[x0, y0, x1, y1], ...], "size": [width, height]}`` in pixels of the photo
-    as it is seen upright.
+    Returns ``{"boxes": [[x0, y0, x1, y1], ...], "size": [width, height], "thumbnail": png,
+    "faces": [png, ...]}``: boxes and size in pixels of the photo as it is seen upright, pictures
+    (:func:`write_thumbnails`) in ``folder``, which is made if need be.  A photo without a face has
+    no boxes.
     """
     progress(0.0, "Reading the photo")
     picture = read_photo(photo)
     progress(0.3, "Finding faces")
-    faces = detect_faces(picture, "all", None)
-    height, width = picture.pixels.shape[:2]
-    boxes = [[float(x) for x in face.detection.box] for face in faces]
-    return {"boxes": boxes, "size": [width, height]}
+    try:
+        found = [face.detection for face in detect_faces(picture, "all", None)]
+    except NoFaceError:
+        found = []
+    progress(0.9, "Drawing the faces")
+    thumbnail, faces = write_thumbnails(picture.pixels, found, _made(folder))
+    return {
+        "boxes": [[float(x) for x in face.box] for face in found],
+        "size": list(picture.size),
+        "thumbnail": str(thumbnail),
+        "faces": [str(path) for path in faces],
+    }
 
 
 def reconstruct_photo(
@@ -71,11 +83,7 @@ def reconstruct_photo(
         )
     except ValueError as error:
         raise FaceError(str(error)) from error
-    folder = Path(out_dir)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"Cannot make the folder {folder}: {reason(error)}.") from error
+    folder = _made(out_dir)
     heads = reconstruct(photo, options, progress)
     stem = name or Path(photo).stem
     files, windows, warnings = [], [], []
@@ -117,6 +125,26 @@ def contact_sheet(
     return {"file": str(write_contact_sheet(previews, titles, out, columns))}
 
 
+def _made(folder: str) -> Path:
+    path = Path(folder)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"Cannot make the folder {path}: {reason(error)}.") from error
+    return path
+
+
+def versions() -> dict[str, str]:
+    """Of Python and the packages that matter, for reports of failures."""
+    found = {"python": platform.python_version()}
+    for name in ("torch", "numpy", "scipy", "dlib-bin", "opencv-python-headless", "pillow"):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "unknown"
+    return found
+
+
 METHODS = {
     "ping": ping,
     "detect": detect,
@@ -128,5 +156,5 @@ METHODS = {
 
 def main(argv: list[str]) -> int:
     """Serve until standard input closes."""
-    serve(METHODS)
+    serve(METHODS, versions())
     return 0
