@@ -1,17 +1,17 @@
-"""The one call for scripts and the operator: a photo in, a head in the scene out."""
+"""The calls for scripts and operators: a photo in, a head in the scene out."""
 
 from __future__ import annotations
 
-import atexit
 import os
+from collections.abc import Sequence
 
 import bpy
 
+from ..backend.exchange import Reconstruction
 from ..backend.exchange.wire import Progress
+from . import jobs
 from .backend_process import BackendProcess
 from .build import build_scene
-
-_shared: BackendProcess | None = None
 
 
 def reconstruct(
@@ -24,6 +24,8 @@ def reconstruct(
     estimate: str = "network",
     quality: str = "balanced",
     landmarks: bool = True,
+    corrected: Sequence[tuple[int, float, float]] | None = None,
+    name: str | None = None,
     scene: bpy.types.Scene | None = None,
     set_active: bool = False,
     backend: BackendProcess | None = None,
@@ -32,44 +34,73 @@ def reconstruct(
     """Reconstruct the head in ``photo`` and add it to ``scene`` (the current one).
 
     The head's mesh object, or with ``face="all"`` the list of all of them, largest first.  Each is
-    in a collection of its own with camera and lights; see :func:`~.build.build_scene`.  ``face`` is
-    "largest", "all" or a number from 1; ``texture`` is "albedo", "photo" or "none"; ``estimate``
-    "network" or "landmarks"; ``quality`` "fast", "balanced" or "best"; ``landmarks`` False does
-    without dlib's landmark file.  ``backend`` replaces the shared process, which stays warm until
-    :func:`close_backend`.
+    in a collection of its own with camera and lights; see :func:`~.build.build_scene`.
+
+    * ``face``: "largest", "all" or a number, 1 for the largest, 2 for the next ...
+    * ``texture``: "albedo" (lighting divided out), "photo" or "none"; ``texture_size``: pixels.
+    * ``model``: "default" or the file of a face model.
+    * ``estimate``: "network" or "landmarks"; ``quality``: "fast", "balanced" or "best".
+    * ``landmarks``: False does without dlib's landmark file.
+    * ``corrected``: landmarks set by hand, (index 0..67, x, y) in pixels of the upright photo.
+    * ``name``: of head and collection; the photo's unless given.
+    * ``set_active``: make the head the active, selected object.
+    * ``backend``: a process of the caller's own in place of the shared one, which stays warm until
+      :func:`close_backend`.
+    * ``progress``: called as ``progress(fraction, step)`` on this thread.
+
+    Waits until it is done; what ``progress`` raises, or Ctrl-C, cancels it.
+    :func:`.jobs.start_reconstruction` with :func:`add_heads` is the same without waiting.
 
     Raises a :class:`FaceError` (``PhotoError``, ``NoFaceError``, ``WorkerError`` ...) whose text
     is one sentence for the user; the scene is then unchanged.
     """
-    heads = (backend or shared_backend()).reconstruct(
-        photo,
-        face=face,
-        texture=texture,
-        texture_size=texture_size,
-        model=model,
-        estimate=estimate,
-        quality=quality,
-        landmarks=landmarks,
-        progress=progress,
-    )
-    built = [build_scene(head, scene, set_active=set_active).head for head in heads]
-    return built if face == "all" else built[0]
+    options = {
+        "face": face,
+        "texture": texture,
+        "texture_size": texture_size,
+        "model": model,
+        "estimate": estimate,
+        "quality": quality,
+        "landmarks": landmarks,
+        "corrected": corrected,
+    }
+    if backend is None:
+        found = jobs.start_reconstruction(photo, **options).wait(progress)
+    else:
+        found = backend.reconstruct(photo, progress=progress, **options)
+    heads = add_heads(found, scene, set_active=set_active, name=name)
+    return heads if face == "all" else heads[0]
 
 
-def shared_backend() -> BackendProcess:
-    """The backend process that all calls share."""
-    global _shared
-    if _shared is None:
-        _shared = BackendProcess()
-    return _shared
+def add_heads(
+    reconstructions: Sequence[Reconstruction],
+    scene: bpy.types.Scene | None = None,
+    *,
+    set_active: bool = False,
+    name: str | None = None,
+) -> list[bpy.types.Object]:
+    """Add the heads of ``reconstructions`` to ``scene`` (the current one), or none of them.
+
+    The mesh objects, in that order.  With ``set_active`` the last of them is the active object.
+    Whatever goes wrong is raised after everything new was removed again.
+    """
+    before = _data()
+    try:
+        return [
+            build_scene(reconstruction, scene, name=name, set_active=set_active).head
+            for reconstruction in reconstructions
+        ]
+    except BaseException:
+        bpy.data.batch_remove(_data() - before)
+        raise
 
 
 def close_backend() -> None:
     """End the shared backend process, if there is one; the next call starts another."""
-    global _shared
-    backend, _shared = _shared, None
-    if backend is not None:
-        backend.close()
+    jobs.close()
 
 
-atexit.register(close_backend)
+def _data() -> set[bpy.types.ID]:
+    """All data of the kinds that heads are made of."""
+    kinds = ("collections", "objects", "meshes", "cameras", "lights", "materials", "images")
+    return {thing for kind in kinds for thing in getattr(bpy.data, kind)}

@@ -21,8 +21,11 @@ from .installation.locate import find_python, worker_environment
 
 ROOT = Path(__file__).resolve().parents[1]
 
-#: Longer than any library keeps the heartbeat's thread from running: torch is loaded within it.
-SILENCE_S = 30.0
+#: Longer than any library keeps the heartbeat's thread from running: torch when it is loaded, dlib
+#: when it looks for faces in a large photo (3 s; 9 s on a busy machine).
+SILENCE_S = 45.0
+#: A search for faces that nobody waits for any more may take so long to end.
+LINGER_S = 5.0
 
 
 class BackendProcess:
@@ -54,6 +57,11 @@ class BackendProcess:
         """Whether it lives and has greeted."""
         return self._worker.ready
 
+    @property
+    def about(self) -> dict[str, str]:
+        """Versions of its Python and packages; empty until it has greeted."""
+        return self._worker.about
+
     def warm_up(self, cancelled: threading.Event | None = None) -> None:
         """Start it and let it load what every photo needs.
 
@@ -64,14 +72,24 @@ class BackendProcess:
     def detect(
         self,
         photo: str | os.PathLike[str],
+        folder: str | os.PathLike[str],
         *,
         progress: Progress | None = None,
         cancelled: threading.Event | None = None,
     ) -> dict[str, Any]:
-        """Where the faces of ``photo`` are, see ``backend.worker.detect``."""
-        params = {"photo": os.path.abspath(photo)}
+        """Where the faces of ``photo`` are, with pictures in ``folder``: ``backend.worker.detect``.
+
+        Raises the :class:`FaceError` that the backend met, :class:`Cancelled` once ``cancelled``
+        is set.
+        """
+        params = {"photo": os.path.abspath(photo), "folder": os.path.abspath(folder)}
         return self._worker.call(
-            "detect", params, progress=progress, timeout=self.silence, cancelled=cancelled
+            "detect",
+            params,
+            progress=progress,
+            timeout=self.silence,
+            cancelled=cancelled,
+            linger=LINGER_S,
         )
 
     def reconstruct(

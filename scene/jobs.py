@@ -9,9 +9,11 @@ from __future__ import annotations
 import atexit
 import os
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -28,6 +30,8 @@ STARTING, WAITING = "Starting the backend", "Waiting"
 RUNNING, DONE, FAILED, CANCELLED = "running", "done", "failed", "cancelled"
 #: How long an idle process may take to end by itself when the add-on is closed.
 PATIENCE_S = 0.5
+#: A process that had nothing to do for so long is ended: its memory, the GPU's too, is given back.
+IDLE_S = 600.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +40,8 @@ class Detection:
 
     boxes: NDArray[np.float32]  #: (N, 4) x0, y0, x1, y1; largest first: row 0 is ``face=1``
     size: tuple[int, int]  #: (width, height) of the photo
+    thumbnail: Path  #: PNG of the photo, the longest side 512 pixels, with the faces outlined
+    faces: tuple[Path, ...]  #: PNG of each face, 128 pixels square, in the order of ``boxes``
 
 
 class Job(Generic[T]):
@@ -117,7 +123,9 @@ class Job(Generic[T]):
             self.state = CANCELLED
         else:
             if not isinstance(error, FaceError):
+                details = "".join(traceback.format_exception(error))
                 error = FaceError(f"Unexpected {type(error).__name__}: {error}")
+                error.details = details
             self.error, self.state = error, FAILED
         self._work = _nothing  # it may hold much
         self._ended.set()
@@ -130,9 +138,14 @@ def _nothing(*_: object) -> Any:
 class Service:
     """Does jobs one after the other with one backend process, in a thread of its own."""
 
-    def __init__(self, make: Callable[[], BackendProcess] = BackendProcess) -> None:
-        """``make`` gives the process, not yet started; it is asked again after each end of one."""
-        self._make = make
+    def __init__(
+        self, make: Callable[[], BackendProcess] = BackendProcess, idle: float = IDLE_S
+    ) -> None:
+        """``make`` gives the process, not yet started; it is asked again after each end of one.
+
+        The process is ended after ``idle`` seconds without a job; the next job starts another.
+        """
+        self._make, self._idle = make, idle
         self._backend: BackendProcess | None = None
         self._change = threading.Condition()
         self._queue: deque[Job[Any]] = deque()
@@ -175,10 +188,16 @@ class Service:
             return "stopped"
         return "ready" if backend.ready and not self._warming else "starting"
 
+    def about(self) -> dict[str, str]:
+        """See :func:`backend_versions`."""
+        return {} if self._backend is None else self._backend.about
+
     def mend(self) -> None:
         """See :func:`mend_backend`."""
         with self._change:
             self._broken, self._mended = False, True
+            if self._current is not None:
+                self._current.cancel()
             if self._backend is not None:
                 self._backend.kill()
 
@@ -204,13 +223,20 @@ class Service:
         while True:
             with self._change:
                 while not (self._queue or self._wants_warming or self._closed):
-                    self._change.wait()
+                    alive = self._backend is not None and self._backend.pid is not None
+                    if not self._change.wait(self._idle if alive else None):
+                        self._rest()
                 if self._closed:
                     return
                 self._current = self._queue.popleft() if self._queue else None
                 self._warming, self._wants_warming = self._current is None, False
                 self._broken = self._mended = False
             self._serve(self._current)
+
+    def _rest(self) -> None:
+        """End the idle process; not kept waiting for, as a job may come."""
+        if self._backend is not None:
+            self._backend.close(0.0)
 
     def _serve(self, job: Job[Any] | None) -> None:
         """Do ``job``, or only warm the process up."""
@@ -280,20 +306,31 @@ def start_reconstruction(
     return _shared().submit(work)
 
 
-def start_detection(photo: str | os.PathLike[str]) -> Job[Detection]:
-    """Have the faces of ``photo`` found.
+def start_detection(
+    photo: str | os.PathLike[str], folder: str | os.PathLike[str]
+) -> Job[Detection]:
+    """Have the faces of ``photo`` found, and pictures of them put into ``folder``.
 
-    The job fails with :class:`NoFaceError` where there is none.
+    A photo without a face is no failure: its :class:`Detection` has no boxes.
     """
-    photo = os.path.abspath(photo)
+    photo, folder = os.path.abspath(photo), os.path.abspath(folder)
 
     def work(backend: BackendProcess, progress: Progress, cancelled: threading.Event) -> Detection:
-        found = backend.detect(photo, progress=progress, cancelled=cancelled)
-        boxes = np.asarray(found["boxes"], np.float32).reshape(-1, 4)
+        found = backend.detect(photo, folder, progress=progress, cancelled=cancelled)
         width, height = found["size"]
-        return Detection(boxes, (int(width), int(height)))
+        return Detection(
+            np.asarray(found["boxes"], np.float32).reshape(-1, 4),
+            (int(width), int(height)),
+            Path(found["thumbnail"]),
+            tuple(Path(path) for path in found["faces"]),
+        )
 
     return _shared().submit(work)
+
+
+def backend_versions() -> dict[str, str]:
+    """Versions of the backend's Python and packages; empty while none has been started."""
+    return {} if _service is None else _service.about()
 
 
 def backend_state() -> str:

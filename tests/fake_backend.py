@@ -1,13 +1,15 @@
 """A backend worker without a backend: what the photo's name says happens.
 
 Run as ``python tests/fake_backend.py``; "none" in the name means no face, "two" two faces, "crash"
-the end of the process, "bug" an unexpected exception.
+the end of the process, "bug" an unexpected exception, "slow" half a second for each step, "stuck"
+a step that never ends, "locked" one that does not let go of Python's lock either.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +22,52 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from synthetic_reconstruction import encode_jpeg, encode_png, make_reconstruction  # noqa: E402
 
+#: Those of ``backend.pipeline``.
+STEPS = {
+    "Reading the photo": 0.0,
+    "Finding faces": 0.05,
+    "Finding landmarks": 0.2,
+    "Fitting the head": 0.3,
+    "Making the texture": 0.5,
+}
+
+
+def ping(*, progress: Progress) -> dict[str, Any]:
+    """Nothing to load."""
+    return {"ready": True}
+
+
+def detect(*, photo: str, folder: str, progress: Progress) -> dict[str, Any]:
+    """No, one or two faces, by the photo's name."""
+    _go_through(photo, list(STEPS)[:2], progress)
+    name = Path(photo).stem
+    boxes = [[20.0, 30.0, 220.0, 230.0], [300.0, 40.0, 400.0, 140.0]]
+    boxes = boxes[: 0 if "none" in name else 2 if "two" in name else 1]
+    pictures = [Path(folder, name) for name in ("photo.png", "face1.png", "face2.png")]
+    for path in pictures[: len(boxes) + 1]:
+        path.write_bytes(encode_png(np.zeros((8, 8, 3), np.uint8)).tobytes())
+    faces = [str(path) for path in pictures[1 : len(boxes) + 1]]
+    return {"boxes": boxes, "size": [640, 480], "thumbnail": str(pictures[0]), "faces": faces}
+
+
+def _go_through(photo: str, steps: list[str], progress: Progress) -> None:
+    name = Path(photo).stem
+    for step in steps:
+        progress(STEPS[step], step)
+        if step == "Reading the photo" and not Path(photo).is_file():
+            raise PhotoError(f"There is no file {photo}.")
+        if "slow" in name:
+            time.sleep(0.5)
+    if "stuck" in name:
+        time.sleep(60)
+    if "locked" in name:
+        sum(range(10**10))  # minutes in C
+
 
 def reconstruct(*, photo: str, out_dir: str, progress: Progress, **options: Any) -> dict[str, Any]:
     """One or two made-up heads, by the photo's name."""
     name = Path(photo).stem
-    progress(0.5, "Pretending")
-    if not Path(photo).is_file():
-        raise PhotoError(f"There is no file {photo}.")
+    _go_through(photo, list(STEPS), progress)
     if "none" in name:
         raise NoFaceError(f"No face was found in {name}.")
     if "crash" in name:
@@ -78,4 +119,5 @@ def contact_sheet(
 
 
 if __name__ == "__main__":
-    serve({"reconstruct": reconstruct, "preview": preview, "contact_sheet": contact_sheet})
+    methods = (ping, detect, reconstruct, preview, contact_sheet)
+    serve({method.__name__: method for method in methods}, {"python": "fake"})
