@@ -6,11 +6,11 @@ add to Blender than classes.
 
 from __future__ import annotations
 
-from . import reconstruct, settings
+from . import landmarks, photo, reconstruct, refit, running, session, settings, view
 from .registering import add_modules, remove_modules
 
 #: In the order they are added: what others refer to comes first.
-MODULES = (settings, reconstruct)
+MODULES = (session, settings, photo, running, reconstruct, view, refit, landmarks)
 
 
 def register() -> None:

@@ -1,95 +1,82 @@
-"""The operator behind the sidebar's button: a thin shell around ``scene.api.reconstruct``."""
+"""The operator behind the sidebar's button: a thin shell around ``jobs`` and ``api`` of scene."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import bpy
-from bpy.props import EnumProperty, IntProperty, StringProperty
-from bpy_extras.io_utils import ImportHelper
+from bpy.props import BoolProperty, IntProperty, StringProperty
 
-from ..backend.errors import FaceError
+from ..backend.errors import PhotoError
 from . import strings
+from .running import RunsJob
+
+if TYPE_CHECKING:
+    from ..scene.jobs import Job
 
 
-class RECONSTRUCT_FACE_OT_reconstruct(bpy.types.Operator, ImportHelper):
-    """Reconstruct the face(s) of one photo."""
+class RECONSTRUCT_FACE_OT_reconstruct(RunsJob, bpy.types.Operator):
+    """Reconstruct the face(s) of one photo with the settings of the scene."""
 
     bl_idname = "reconstruct_face.reconstruct"
     bl_label = strings.RECONSTRUCT
     bl_description = strings.RECONSTRUCT_TIP
-    bl_options = {"REGISTER", "UNDO"}
+    bl_options = {"UNDO"}
 
-    filter_image: bpy.props.BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
-    filter_folder: bpy.props.BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
     filepath: StringProperty(name=strings.PHOTO, subtype="FILE_PATH", options={"SKIP_SAVE"})
-    face: IntProperty(name=strings.FACE, description=strings.FACE_TIP, default=1, min=0, max=99)
-    texture: EnumProperty(
-        name=strings.TEXTURE, description=strings.TEXTURE_TIP, items=strings.TEXTURE_MODES
+    face: IntProperty(
+        name=strings.FACE,
+        description=strings.FACE_TIP,
+        default=1,
+        min=0,
+        max=99,
+        options={"SKIP_SAVE"},
     )
-    quality: EnumProperty(
-        name=strings.QUALITY,
-        description=strings.QUALITY_TIP,
-        items=strings.QUALITIES,
-        default="balanced",
+    show: BoolProperty(
+        name=strings.SHOW, description=strings.SHOW_TIP, default=False, options={"SKIP_SAVE"}
     )
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Reconstruct and select the new head(s)."""
-        from ..scene import api
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Run beside Blender; without a photo, ask for one."""
+        if not (self.filepath or context.scene.reconstruct_face.photo):
+            bpy.ops.reconstruct_face.choose_photo("INVOKE_DEFAULT")
+            return {"CANCELLED"}
+        return self.run_modal(context)
 
-        if not self.filepath:
-            self.report({"ERROR"}, strings.CHOOSE_PHOTO)
-            return {"CANCELLED"}
-        try:
-            heads = api.reconstruct(
-                bpy.path.abspath(self.filepath),
-                face=self.face or "all",
-                texture=self.texture,
-                quality=self.quality,
-                set_active=True,
-            )
-        except FaceError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        heads = heads if isinstance(heads, list) else [heads]
+    def begin(self, context: bpy.types.Context) -> tuple[Job[Any], dict[str, Any]]:
+        """Start with the operator's photo and face, or else the scene's."""
+        from ..scene import jobs
+
+        settings = context.scene.reconstruct_face
+        photo = self.filepath or settings.photo
+        if not photo:
+            raise PhotoError(strings.CHOOSE_PHOTO)
+        face = self.face if self.properties.is_property_set("face") else settings.face
+        options = {**settings.options(), "photo": bpy.path.abspath(photo), "face": face or "all"}
+        self._scene = context.scene.name
+        return jobs.start_reconstruction(**options), options
+
+    def take(self, context: bpy.types.Context, result: Any) -> None:
+        """Add and select the new head(s)."""
+        from ..scene import api, photo_view
+
+        scene = bpy.data.scenes.get(self._scene) or context.scene
+        heads = api.add_heads(result, scene, set_active=scene == context.scene)
+        if self.show:
+            photo_view.show(heads[-1], context)
+        warnings = {warning for head in result for warning in head.warnings}
         self.report({"INFO"}, strings.reconstructed([head.name for head in heads]))
-        return {"FINISHED"}
+        for warning in sorted(warnings):
+            self.report({"WARNING"}, warning)
 
 
-class RECONSTRUCT_FACE_OT_neutral(bpy.types.Operator):
-    """Take the expression off the active head."""
-
-    bl_idname = "reconstruct_face.neutral"
-    bl_label = strings.RESET
-    bl_description = strings.RESET_TIP
-    bl_options = {"REGISTER", "UNDO"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Whether the active object is a head of ours."""
-        from ..scene.mesh import is_head
-
-        return is_head(context.active_object)
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Set every expression key to zero."""
-        from ..scene.mesh import expression_keys, is_head
-
-        head = context.active_object
-        if not is_head(head):
-            return {"CANCELLED"}
-        for key in expression_keys(head):
-            key.value = 0.0
-        return {"FINISHED"}
-
-
-CLASSES = (RECONSTRUCT_FACE_OT_reconstruct, RECONSTRUCT_FACE_OT_neutral)
-
+CLASSES = (RECONSTRUCT_FACE_OT_reconstruct,)
 
 
 def unregister_more() -> None:
     """End the backend's process if one was started."""
     import sys
 
-    api = sys.modules.get(f"{__package__.rpartition('.')[0]}.scene.api")
-    if api is not None:
-        api.close_backend()
+    jobs = sys.modules.get(f"{__package__.rpartition('.')[0]}.scene.jobs")
+    if jobs is not None:
+        jobs.close()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ..operators.registering import add_modules, remove_modules
-from . import sidebar
+from . import head, sidebar
 
 #: In the order they are drawn.
-MODULES = (sidebar,)
+MODULES = (sidebar, head)
 
 
 def register() -> None:

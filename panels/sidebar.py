@@ -1,64 +1,148 @@
-"""The "Face" tab in the sidebar of the 3D view."""
+"""The "Face" tab in the sidebar of the 3D view: photo, button, progress, settings."""
 
 from __future__ import annotations
 
 import bpy
 
 from ..operators import strings
-from ..operators.reconstruct import RECONSTRUCT_FACE_OT_neutral, RECONSTRUCT_FACE_OT_reconstruct
-from ..scene.mesh import expression_keys, is_head
+from ..operators.photo import (
+    RECONSTRUCT_FACE_OT_choose_face,
+    RECONSTRUCT_FACE_OT_find_faces,
+    RECONSTRUCT_FACE_OT_paste_photo,
+    RECONSTRUCT_FACE_OT_use_image,
+)
+from ..operators.reconstruct import RECONSTRUCT_FACE_OT_reconstruct
+from ..operators.running import (
+    RECONSTRUCT_FACE_OT_cancel,
+    RECONSTRUCT_FACE_OT_dismiss,
+    RECONSTRUCT_FACE_OT_mend,
+    RECONSTRUCT_FACE_OT_open_report,
+)
+from ..operators.session import SESSION, Look
+from .text import draw_sentence
 
 
-class _FacePanel:
+class FacePanel:
+    """Base of the tab's panels."""
+
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
     bl_category = strings.TAB
 
 
-class RECONSTRUCT_FACE_PT_reconstruct(_FacePanel, bpy.types.Panel):
-    """Photo, options and the button."""
+class RECONSTRUCT_FACE_PT_reconstruct(FacePanel, bpy.types.Panel):
+    """Photo, faces and the button."""
 
     bl_idname = "RECONSTRUCT_FACE_PT_reconstruct"
     bl_label = strings.PANEL
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Draw from the scene's settings."""
+        """Draw from the scene's settings and the session."""
+        layout = self.layout
+        settings = context.scene.reconstruct_face
+        row = layout.row(align=True)
+        row.enabled = SESSION.run is None
+        row.prop(settings, "photo", text="")
+        row.operator(RECONSTRUCT_FACE_OT_use_image.bl_idname, text="", icon="IMAGE_DATA")
+        row.operator(RECONSTRUCT_FACE_OT_paste_photo.bl_idname, text="", icon="PASTEDOWN")
+        _draw_look(layout, settings)
+        if SESSION.run is not None:
+            _draw_progress(layout)
+        else:
+            row = layout.row()
+            row.scale_y = 1.5
+            button = row.operator(RECONSTRUCT_FACE_OT_reconstruct.bl_idname, icon="USER")
+            button.show = True
+        _draw_failure(layout, context)
+
+
+def _draw_look(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:
+    """The photo's thumbnail and the faces to pick from."""
+    look = SESSION.look
+    if look is None:
+        if settings.photo:
+            layout.operator(RECONSTRUCT_FACE_OT_find_faces.bl_idname, icon="VIEWZOOM")
+        return
+    if look.failure:
+        draw_sentence(layout, look.failure, icon="ERROR")
+    elif look.found is None:
+        layout.progress(text=strings.FINDING, factor=look.job.fraction)
+    else:
+        column = layout.column(align=True)
+        column.template_icon(icon_value=look.icon, scale=9.0)
+        if not look.faces:
+            draw_sentence(layout, strings.NO_FACE, icon="ERROR")
+        elif len(look.faces) > 1:
+            _draw_faces(column, look, settings.face)
+
+
+def _draw_faces(layout: bpy.types.UILayout, look: Look, chosen: int) -> None:
+    grid = layout.grid_flow(row_major=True, columns=min(4, len(look.faces)), align=True)
+    for number, icon in enumerate(look.faces, start=1):
+        cell = grid.column(align=True)
+        cell.template_icon(icon_value=icon, scale=3.0)
+        button = cell.operator(
+            RECONSTRUCT_FACE_OT_choose_face.bl_idname, text=str(number), depress=number == chosen
+        )
+        button.number = number
+    button = layout.operator(
+        RECONSTRUCT_FACE_OT_choose_face.bl_idname,
+        text=strings.ALL_FACES,
+        icon="COMMUNITY",
+        depress=chosen == 0,
+    )
+    button.number = 0
+
+
+def _draw_progress(layout: bpy.types.UILayout) -> None:
+    run = SESSION.run
+    assert run is not None
+    row = layout.row(align=True)
+    row.scale_y = 1.5
+    row.progress(text=run.step, factor=run.fraction)
+    row.operator(RECONSTRUCT_FACE_OT_cancel.bl_idname, text="", icon="CANCEL")
+
+
+def _draw_failure(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """The last failure, with what mends it."""
+    failure = SESSION.failure
+    if failure is None:
+        return
+    box = layout.box()
+    draw_sentence(box, failure.sentence, icon="ERROR", width=context.region.width - 40)
+    row = box.row(align=True)
+    if failure.code == "worker":
+        row.operator(RECONSTRUCT_FACE_OT_mend.bl_idname, icon="FILE_REFRESH")
+    if failure.report is not None:
+        row.operator(RECONSTRUCT_FACE_OT_open_report.bl_idname, icon="TEXT")
+    row.operator(RECONSTRUCT_FACE_OT_dismiss.bl_idname, text="", icon="X")
+
+
+class RECONSTRUCT_FACE_PT_settings(FacePanel, bpy.types.Panel):
+    """What the next reconstruction is made with."""
+
+    bl_idname = "RECONSTRUCT_FACE_PT_settings"
+    bl_label = strings.SETTINGS_PANEL
+    bl_parent_id = RECONSTRUCT_FACE_PT_reconstruct.bl_idname
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the scene's settings."""
         settings = context.scene.reconstruct_face
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
-        layout.prop(settings, "photo")
-        layout.prop(settings, "face")
-        layout.prop(settings, "texture")
+        layout.enabled = SESSION.run is None
         layout.prop(settings, "quality")
+        layout.prop(settings, "texture")
         row = layout.row()
-        row.scale_y = 1.4
-        # Without a photo the button asks for one.
-        row.operator_context = "EXEC_DEFAULT" if settings.photo else "INVOKE_DEFAULT"
-        button = row.operator(RECONSTRUCT_FACE_OT_reconstruct.bl_idname, icon="USER")
-        button.filepath = settings.photo
-        button.face = settings.face
-        button.texture = settings.texture
-        button.quality = settings.quality
+        row.enabled = settings.texture != "none"
+        row.prop(settings, "texture_size")
+        layout.prop(settings, "estimate")
+        row = layout.row()
+        row.enabled = settings.estimate != "landmarks"
+        row.prop(settings, "use_landmarks")
+        layout.prop(settings, "model")
 
 
-class RECONSTRUCT_FACE_PT_expression(_FacePanel, bpy.types.Panel):
-    """The active head's expression, a slider per shape key."""
-
-    bl_idname = "RECONSTRUCT_FACE_PT_expression"
-    bl_label = strings.EXPRESSION_PANEL
-
-    def draw(self, context: bpy.types.Context) -> None:
-        """Draw the sliders, or say what is missing."""
-        layout = self.layout
-        head = context.active_object
-        if not is_head(head):
-            layout.label(text=strings.NO_HEAD, icon="INFO")
-            return
-        layout.operator(RECONSTRUCT_FACE_OT_neutral.bl_idname, icon="LOOP_BACK")
-        column = layout.column(align=True)
-        for key in expression_keys(head):
-            column.prop(key, "value", text=key.name, slider=True)
-
-
-CLASSES = (RECONSTRUCT_FACE_PT_reconstruct, RECONSTRUCT_FACE_PT_expression)
+CLASSES = (RECONSTRUCT_FACE_PT_reconstruct, RECONSTRUCT_FACE_PT_settings)

@@ -13,7 +13,6 @@ from .camera import build_camera, photo_view
 from .light import build_suns, is_light, light_only, suns_for
 from .mesh import build_mesh
 
-
 #: Custom property of a head: the camera that sees it as its photo does.
 CAMERA = "camera"
 

@@ -1,0 +1,226 @@
+"""Ways to choose the photo: a file, a drop on the view, an open image, the clipboard."""
+
+from __future__ import annotations
+
+import os
+
+import bpy
+from bpy.props import BoolProperty, CollectionProperty, EnumProperty, IntProperty, StringProperty
+from bpy_extras.io_utils import ImportHelper
+
+from ..backend.errors import FaceError
+from . import strings
+from .session import SESSION
+
+
+class RECONSTRUCT_FACE_OT_choose_photo(bpy.types.Operator, ImportHelper):
+    """Choose a photo in the file selector."""
+
+    bl_idname = "reconstruct_face.choose_photo"
+    bl_label = strings.CHOOSE
+    bl_description = strings.CHOOSE_TIP
+    bl_options = {"UNDO", "INTERNAL"}
+
+    filter_image: BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
+    filter_folder: BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
+    filepath: StringProperty(name=strings.PHOTO, subtype="FILE_PATH", options={"SKIP_SAVE"})
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Make it the scene's photo; its faces are then looked for."""
+        context.scene.reconstruct_face.photo = self.filepath
+        return {"FINISHED"}
+
+
+class RECONSTRUCT_FACE_OT_drop_photo(bpy.types.Operator):
+    """Take a picture dropped on the 3D view."""
+
+    bl_idname = "reconstruct_face.drop_photo"
+    bl_label = strings.DROP
+    bl_description = strings.DROP_TIP
+    bl_options = {"UNDO", "INTERNAL"}
+
+    directory: StringProperty(subtype="DIR_PATH", options={"SKIP_SAVE", "HIDDEN"})
+    files: CollectionProperty(
+        type=bpy.types.OperatorFileListElement, options={"SKIP_SAVE", "HIDDEN"}
+    )
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Make the first one the scene's photo and show the sidebar's tab."""
+        if not self.files:
+            self.report({"ERROR"}, strings.CHOOSE_PHOTO)
+            return {"CANCELLED"}
+        photo = os.path.join(self.directory, self.files[0].name)
+        context.scene.reconstruct_face.photo = photo
+        if len(self.files) > 1:
+            self.report({"INFO"}, strings.one_of(self.files[0].name, len(self.files)))
+        if context.area is not None and context.area.type == "VIEW_3D":
+            _show_tab(context.area)
+        return {"FINISHED"}
+
+
+def _show_tab(area: bpy.types.Area) -> None:
+    area.spaces.active.show_region_ui = True
+    for region in area.regions:
+        if region.type == "UI":
+            try:
+                region.active_panel_category = strings.TAB
+            except (AttributeError, TypeError):
+                return  # a sidebar that was never drawn has no tabs yet
+
+
+class RECONSTRUCT_FACE_FH_photo(bpy.types.FileHandler):
+    """Pictures dropped on the 3D view."""
+
+    bl_idname = "RECONSTRUCT_FACE_FH_photo"
+    bl_label = strings.RECONSTRUCT
+    bl_import_operator = "reconstruct_face.drop_photo"
+    bl_file_extensions = ";".join(strings.PHOTO_SUFFIXES)
+
+    @classmethod
+    def poll_drop(cls, context: bpy.types.Context) -> bool:
+        """On 3D views alone."""
+        return context.area is not None and context.area.type == "VIEW_3D"
+
+
+#: Blender keeps no reference to an enumeration's texts: they must live on here.
+_images: list[tuple[str, str, str]] = []
+
+
+def _open_images(_self: object, _context: object) -> list[tuple[str, str, str]]:
+    _images[:] = [
+        (image.name, image.name, "")
+        for image in bpy.data.images
+        if image.source in {"FILE", "GENERATED"} and image.type != "RENDER_RESULT"
+    ]
+    return _images
+
+
+class RECONSTRUCT_FACE_OT_use_image(bpy.types.Operator):
+    """Take an image that is open in Blender."""
+
+    bl_idname = "reconstruct_face.use_image"
+    bl_label = strings.USE_IMAGE
+    bl_description = strings.USE_IMAGE_TIP
+    bl_options = {"UNDO", "INTERNAL"}
+    bl_property = "image"
+
+    image: EnumProperty(name=strings.IMAGE, items=_open_images, options={"SKIP_SAVE"})
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Whether there is any image."""
+        cls.poll_message_set(strings.NO_IMAGE)
+        return bool(_open_images(None, None))
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Let the user search among them."""
+        context.window_manager.invoke_search_popup(self)
+        return {"RUNNING_MODAL"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Make it the scene's photo."""
+        from ..scene.photo_source import photo_of_image
+
+        try:
+            photo = photo_of_image(bpy.data.images[self.image])
+        except FaceError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        context.scene.reconstruct_face.photo = str(photo)
+        return {"FINISHED"}
+
+
+class RECONSTRUCT_FACE_OT_paste_photo(bpy.types.Operator):
+    """Take the photo from the clipboard."""
+
+    bl_idname = "reconstruct_face.paste_photo"
+    bl_label = strings.PASTE
+    bl_description = strings.PASTE_TIP
+    bl_options = {"UNDO", "INTERNAL"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """A file's path that was copied, or a picture."""
+        from ..scene.photo_source import photo_of_image, photo_of_text
+
+        photo = photo_of_text(context.window_manager.clipboard)
+        if photo is None:
+            image = _pasted_image(context)
+            if image is None:
+                self.report({"ERROR"}, strings.NOTHING_TO_PASTE)
+                return {"CANCELLED"}
+            try:
+                photo = photo_of_image(image)
+            except FaceError as error:
+                self.report({"ERROR"}, str(error))
+                return {"CANCELLED"}
+            finally:
+                bpy.data.images.remove(image)
+        context.scene.reconstruct_face.photo = str(photo)
+        return {"FINISHED"}
+
+
+def _pasted_image(context: bpy.types.Context) -> bpy.types.Image | None:
+    """The clipboard's picture as a new image; None where there is none, or Blender cannot tell.
+
+    Blender pastes pictures on Windows, macOS and Wayland, and only in an image editor.
+    """
+    area = context.area
+    if area is None:
+        return None
+    before = set(bpy.data.images)
+    kind = area.ui_type
+    area.ui_type = "IMAGE_EDITOR"
+    try:
+        if bpy.ops.image.clipboard_paste.poll():
+            bpy.ops.image.clipboard_paste()
+    except (AttributeError, RuntimeError):
+        return None
+    finally:
+        area.ui_type = kind
+    return next((image for image in bpy.data.images if image not in before), None)
+
+
+class RECONSTRUCT_FACE_OT_find_faces(bpy.types.Operator):
+    """Look for the faces in the photo again."""
+
+    bl_idname = "reconstruct_face.find_faces"
+    bl_label = strings.FIND_FACES
+    bl_description = strings.FIND_FACES_TIP
+    bl_options = {"INTERNAL"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Whether there is a photo."""
+        return bool(context.scene.reconstruct_face.photo)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Ask the backend; the panel shows them when they are there."""
+        SESSION.look_at(bpy.path.abspath(context.scene.reconstruct_face.photo))
+        return {"FINISHED"}
+
+
+class RECONSTRUCT_FACE_OT_choose_face(bpy.types.Operator):
+    """Choose one of the faces found."""
+
+    bl_idname = "reconstruct_face.choose_face"
+    bl_label = strings.FACE
+    bl_description = strings.FACE_TIP
+    bl_options = {"UNDO", "INTERNAL"}
+
+    number: IntProperty(default=1, min=0, max=99, options={"SKIP_SAVE"})
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Keep it with the scene."""
+        context.scene.reconstruct_face.face = self.number
+        return {"FINISHED"}
+
+
+CLASSES = (
+    RECONSTRUCT_FACE_OT_choose_photo,
+    RECONSTRUCT_FACE_OT_drop_photo,
+    RECONSTRUCT_FACE_FH_photo,
+    RECONSTRUCT_FACE_OT_use_image,
+    RECONSTRUCT_FACE_OT_paste_photo,
+    RECONSTRUCT_FACE_OT_find_faces,
+    RECONSTRUCT_FACE_OT_choose_face,
+)

@@ -1,0 +1,91 @@
+"""A new fit of a head that is there: corrected landmarks, other settings, another photo."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import bpy
+from bpy.props import BoolProperty, StringProperty
+from bpy_extras.io_utils import ImportHelper
+
+from ..backend.errors import ModelError
+from . import strings
+from .running import RunsJob
+from .view import OnHead
+
+if TYPE_CHECKING:
+    from ..scene.jobs import Job
+
+
+class RECONSTRUCT_FACE_OT_refit(RunsJob, OnHead, bpy.types.Operator):
+    """Fit the active head to its photo again, or to another one."""
+
+    bl_idname = "reconstruct_face.refit"
+    bl_label = strings.REFIT
+    bl_description = strings.REFIT_TIP
+    bl_options = {"UNDO"}
+    doing = strings.REFIT
+
+    photo: StringProperty(name=strings.PHOTO, subtype="FILE_PATH", options={"SKIP_SAVE", "HIDDEN"})
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Run beside Blender."""
+        return self.run_modal(context)
+
+    def begin(self, context: bpy.types.Context) -> tuple[Job[Any], dict[str, Any]]:
+        """Start with the scene's settings, and with the landmarks that were set by hand."""
+        from ..scene import jobs
+
+        head = context.active_object
+        self._head, self._scene = head.name, context.scene.name
+        options = context.scene.reconstruct_face.options() | self._what(head)
+        return jobs.start_reconstruction(**options), options
+
+    def _what(self, head: bpy.types.Object) -> dict[str, Any]:
+        from ..scene.landmarks import corrected
+        from ..scene.mesh import about
+        from ..scene.photo_source import photo_of_head
+
+        if self.photo:
+            return {"photo": bpy.path.abspath(self.photo), "face": "largest"}
+        face = about(head).get("face_index", 1)
+        return {
+            "photo": str(photo_of_head(head)),
+            "face": face,
+            "corrected": corrected(head) or None,
+        }
+
+    def take(self, context: bpy.types.Context, result: Any) -> None:
+        """Update the head that was active at the start, if it is still there."""
+        from ..scene.mesh import is_head
+        from ..scene.update import update_head
+
+        head = bpy.data.objects.get(self._head)
+        if not is_head(head):
+            raise ModelError(strings.head_gone(self._head))
+        update_head(head, result[0], bpy.data.scenes.get(self._scene) or context.scene)
+        self.report({"INFO"}, strings.refitted(head.name))
+
+
+class RECONSTRUCT_FACE_OT_replace_photo(OnHead, bpy.types.Operator, ImportHelper):
+    """Choose another photo for the active head."""
+
+    bl_idname = "reconstruct_face.replace_photo"
+    bl_label = strings.REPLACE_PHOTO
+    bl_description = strings.REPLACE_PHOTO_TIP
+    bl_options = {"INTERNAL"}
+
+    filter_image: BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
+    filter_folder: BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
+    filepath: StringProperty(name=strings.PHOTO, subtype="FILE_PATH", options={"SKIP_SAVE"})
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Hand it to the operator that fits."""
+        if not self.filepath:
+            self.report({"ERROR"}, strings.CHOOSE_PHOTO)
+            return {"CANCELLED"}
+        bpy.ops.reconstruct_face.refit("INVOKE_DEFAULT", photo=self.filepath)
+        return {"FINISHED"}
+
+
+CLASSES = (RECONSTRUCT_FACE_OT_refit, RECONSTRUCT_FACE_OT_replace_photo)

@@ -1,0 +1,199 @@
+"""Operators whose work is a job of the backend: Blender goes on while it is done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import bpy
+
+from ..backend.errors import Cancelled, FaceError
+from . import strings
+from .session import INTERVAL_S, SESSION, redraw
+
+if TYPE_CHECKING:
+    from ..scene.jobs import Job
+
+
+class RunsJob:
+    """Base of such an operator: :meth:`begin` makes the job, :meth:`take` puts its result in.
+
+    Invoked by a button, it runs as a modal operator that only listens to its timer, and its undo
+    step is made when the result is there.  Executed (scripts, background mode), it blocks.
+    """
+
+    doing = strings.RECONSTRUCT  #: for the report of a failure
+
+    def begin(self, context: bpy.types.Context) -> tuple[Job[Any], dict[str, Any]]:
+        """The job and its options.  Raises :class:`FaceError`."""
+        raise AssertionError("for the operators derived from this")
+
+    def take(self, context: bpy.types.Context, result: Any) -> None:
+        """Put ``result`` into the scene.  Raises :class:`FaceError`."""
+        raise AssertionError("for the operators derived from this")
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Do it and wait for it."""
+        if not self._start(context):
+            return {"CANCELLED"}
+        try:
+            self._job.wait()
+        except FaceError:
+            pass  # told below
+        except KeyboardInterrupt:
+            self._release(context)
+            raise
+        return self._conclude(context)
+
+    def run_modal(self, context: bpy.types.Context) -> set[str]:
+        """Do it while Blender goes on; what :meth:`invoke` returns."""
+        if bpy.app.background or context.window is None:
+            return self.execute(context)
+        if not self._start(context):
+            return {"CANCELLED"}
+        manager = context.window_manager
+        self._timer = manager.event_timer_add(INTERVAL_S, window=context.window)
+        manager.modal_handler_add(self)
+        redraw()
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Look at the job from time to time; everything else is the user's."""
+        if event.type != "TIMER":
+            return {"PASS_THROUGH"}
+        if not self._job.poll():
+            # Only news are worth drawing: with slow graphics the window would stutter.
+            if self._shown != (news := (self._job.fraction, self._job.step)):
+                self._shown = news
+                redraw()
+            return {"PASS_THROUGH"}
+        return self._conclude(context)
+
+    def cancel(self, context: bpy.types.Context) -> None:
+        """Blender ends the operator: another file, a closed window."""
+        self._job.cancel()
+        self._release(context)
+
+    def _start(self, context: bpy.types.Context) -> bool:
+        self._timer = self._shown = None
+        SESSION.failure = None
+        if SESSION.run is not None:
+            self.report({"ERROR"}, strings.BUSY)
+            return False
+        self._options: dict[str, Any] = {}
+        try:
+            self._job, self._options = self.begin(context)
+        except FaceError as error:
+            self._tell(error)
+            return False
+        SESSION.run = self._job
+        return True
+
+    def _conclude(self, context: bpy.types.Context) -> set[str]:
+        self._release(context)
+        try:
+            self.take(context, self._job.result())
+        except Cancelled:
+            self.report({"INFO"}, strings.CANCELLED)
+            return {"CANCELLED"}
+        except FaceError as error:
+            self._tell(error)
+            return {"CANCELLED"}
+        except Exception as error:  # a fault of ours: told like the others, not as a traceback
+            unexpected = FaceError(strings.unexpected(error))
+            unexpected.__cause__ = error
+            self._tell(unexpected)
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+    def _tell(self, error: FaceError) -> None:
+        SESSION.fail(error, self.doing, self._options)
+        self.report({"ERROR"}, str(error))
+
+    def _release(self, context: bpy.types.Context) -> None:
+        SESSION.run = None
+        if self._timer is not None:
+            context.window_manager.event_timer_remove(self._timer)
+            self._timer = None
+        redraw()
+
+
+class RECONSTRUCT_FACE_OT_cancel(bpy.types.Operator):
+    """Stop the run."""
+
+    bl_idname = "reconstruct_face.cancel"
+    bl_label = strings.CANCEL
+    bl_description = strings.CANCEL_TIP
+    bl_options = {"INTERNAL"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Whether there is something to stop."""
+        return SESSION.run is not None
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Ask the job to stop; the operator that runs it notices."""
+        if SESSION.run is not None:
+            SESSION.run.cancel()
+        return {"FINISHED"}
+
+
+class RECONSTRUCT_FACE_OT_mend(bpy.types.Operator):
+    """Start the backend's process anew."""
+
+    bl_idname = "reconstruct_face.mend"
+    bl_label = strings.MEND
+    bl_description = strings.MEND_TIP
+    bl_options = {"INTERNAL"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """End it; the next run starts another."""
+        from ..scene import jobs
+
+        jobs.mend_backend()
+        SESSION.failure = None
+        redraw()
+        self.report({"INFO"}, strings.MENDED)
+        return {"FINISHED"}
+
+
+class RECONSTRUCT_FACE_OT_dismiss(bpy.types.Operator):
+    """Forget the last failure."""
+
+    bl_idname = "reconstruct_face.dismiss"
+    bl_label = strings.DISMISS
+    bl_description = strings.DISMISS_TIP
+    bl_options = {"INTERNAL"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Take it off the panel."""
+        SESSION.failure = None
+        redraw()
+        return {"FINISHED"}
+
+
+class RECONSTRUCT_FACE_OT_open_report(bpy.types.Operator):
+    """Show the report of the last failure."""
+
+    bl_idname = "reconstruct_face.open_report"
+    bl_label = strings.OPEN_REPORT
+    bl_description = strings.OPEN_REPORT_TIP
+    bl_options = {"INTERNAL"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Whether one was written."""
+        return SESSION.failure is not None and SESSION.failure.report is not None
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Open it with what the system opens text files with."""
+        assert SESSION.failure is not None and SESSION.failure.report is not None
+        bpy.ops.wm.path_open(filepath=str(SESSION.failure.report))
+        return {"FINISHED"}
+
+
+CLASSES = (
+    RECONSTRUCT_FACE_OT_cancel,
+    RECONSTRUCT_FACE_OT_mend,
+    RECONSTRUCT_FACE_OT_dismiss,
+    RECONSTRUCT_FACE_OT_open_report,
+)

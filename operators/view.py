@@ -1,0 +1,51 @@
+"""The photo's view of the active head, on and off."""
+
+from __future__ import annotations
+
+import bpy
+
+from . import strings
+
+
+class OnHead:
+    """Base of operators that need an active head of ours."""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Whether the active object is a head of ours."""
+        from ..scene.mesh import is_head
+
+        cls.poll_message_set(strings.NO_HEAD)
+        return is_head(context.active_object)
+
+
+class RECONSTRUCT_FACE_OT_photo_view(OnHead, bpy.types.Operator):
+    """See the active head as its photo does, or leave that view."""
+
+    bl_idname = "reconstruct_face.photo_view"
+    bl_label = strings.PHOTO_VIEW
+    bl_description = strings.PHOTO_VIEW_TIP
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Switch it."""
+        from ..scene import photo_view
+
+        head, space = context.active_object, context.space_data
+        if isinstance(space, bpy.types.SpaceView3D) and photo_view.is_shown(head, space):
+            photo_view.leave(context)
+        elif not photo_view.show(head, context):
+            self.report({"ERROR"}, strings.no_camera(head.name))
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+CLASSES = (RECONSTRUCT_FACE_OT_photo_view,)
+
+
+def unregister_more() -> None:
+    """Forget how the views were."""
+    import sys
+
+    module = sys.modules.get(f"{__package__.rpartition('.')[0]}.scene.photo_view")
+    if module is not None:
+        module.forget()

@@ -1,0 +1,26 @@
+"""Sentences in panels, whose labels are one line each."""
+
+from __future__ import annotations
+
+import textwrap
+
+import bpy
+
+#: Of the interface's font at its default size, on average.
+_CHARACTER_PX = 6.2
+
+
+def draw_sentence(
+    layout: bpy.types.UILayout, sentence: str, *, icon: str = "NONE", width: float | None = None
+) -> None:
+    """Draw ``sentence`` in as many lines as fit into ``width`` pixels (the region's)."""
+    context = bpy.context
+    if width is None:
+        width = context.region.width - 20 if context.region is not None else 300
+    scale = context.preferences.system.ui_scale
+    room = max(18, int((width / scale - 24) / _CHARACTER_PX))
+    column = layout.column(align=True)
+    for number, line in enumerate(textwrap.wrap(sentence, room)):
+        column.label(
+            text=line, icon=icon if number == 0 else "BLANK1" if icon != "NONE" else "NONE"
+        )

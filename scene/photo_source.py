@@ -1,0 +1,135 @@
+"""Photos that are not chosen as a file: an image open in Blender, the clipboard, a finished head.
+
+All of them end up as a file, which is what the backend reads.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+
+from ..backend.errors import PhotoError
+from .build import head_scene_of
+from .camera import background_of
+from .mesh import about
+
+#: What the backend reads, as file endings.
+SUFFIXES = (
+    ".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif", ".avif",
+)  # fmt: skip
+
+#: Blender's names of formats whose bytes are a picture file that the backend reads.
+_AS_THEY_ARE = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "TIFF": ".tif", "BMP": ".bmp"}
+
+
+def photo_of_image(image: bpy.types.Image) -> Path:
+    """A file with what ``image`` shows: its own, or one written for it.
+
+    Raises :class:`PhotoError`.
+    """
+    if not image.is_dirty and image.source == "FILE":
+        if image.packed_file is not None:
+            suffix = _AS_THEY_ARE.get(image.file_format)
+            if suffix is not None:
+                return _write(image.packed_file.data, image.name, suffix)
+        else:
+            path = Path(bpy.path.abspath(image.filepath, library=image.library))
+            if path.suffix.lower() in SUFFIXES and path.is_file():
+                return path
+    if not (image.size[0] and image.size[1] and image.channels):
+        raise PhotoError(f"The image {image.name} holds no pixels; choose another one.")
+    return _save(image)
+
+
+def _save(image: bpy.types.Image) -> Path:
+    """What ``image`` shows, painted or not, as a PNG; ``image`` itself is left alone.
+
+    Saving the image, or a copy of it, would change its path or lose what was painted.
+    """
+    path = _new_file(image.name, ".png")
+    width, height = image.size
+    pixels = np.empty(width * height * image.channels, np.float32)
+    image.pixels.foreach_get(pixels)
+    pixels = pixels.reshape(-1, image.channels)
+    rgba = np.ones((len(pixels), 4), np.float32)
+    rgba[:, :3] = pixels[:, : min(image.channels, 3)]  # grey goes to all three
+    if image.is_float:
+        rgba[:, :3] = _encoded(rgba[:, :3])
+    copy = bpy.data.images.new("photo", width, height)
+    try:
+        copy.pixels.foreach_set(rgba.ravel())
+        copy.filepath_raw, copy.file_format = str(path), "PNG"
+        copy.save()
+    except RuntimeError as error:
+        reason = str(error).strip().removeprefix("Error: ").splitlines()[0].rstrip(".")
+        raise PhotoError(f"The image {image.name} cannot be saved: {reason}.") from error
+    finally:
+        bpy.data.images.remove(copy)
+    return path
+
+
+def _encoded(linear: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Linear light as sRGB (IEC 61966-2-1), 0 to 1."""
+    linear = np.clip(linear, 0.0, 1.0)
+    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+
+
+def photo_of_text(text: str) -> Path | None:
+    """The picture file that a clipboard's ``text`` names, if it does.
+
+    A path, in quotes or not, or a file's address as file managers copy it.
+    """
+    for line in text.strip().splitlines()[:3]:
+        line = line.strip().strip("\"'")
+        if line.startswith("file:"):
+            line = unquote(urlparse(line).path)
+        path = Path(line).expanduser()
+        try:
+            if path.suffix.lower() in SUFFIXES and path.is_file():
+                return path
+        except (OSError, ValueError):  # no path at all: too long, a zero byte
+            continue
+    return None
+
+
+def photo_of_head(head: bpy.types.Object) -> Path:
+    """The photo of a head of ours: the file, or what is packed behind its camera.
+
+    Raises :class:`PhotoError` when both are gone.
+    """
+    path = about(head).get("photo", "")
+    if path and os.path.isfile(path):
+        return Path(path)
+    camera = head_scene_of(head).camera
+    behind = background_of(camera) if camera is not None else None
+    image = behind.image if behind is not None else None
+    if image is None or image.packed_file is None:
+        raise PhotoError(
+            f"The photo of {head.name} is neither at {path or 'its place'} nor in this file any "
+            "more; use Replace Photo to choose it again."
+        )
+    return _write(image.packed_file.data, Path(path).stem or head.name, ".jpg")
+
+
+def _write(data: bytes, name: str, suffix: str) -> Path:
+    path = _new_file(name, suffix)
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise PhotoError(
+            f"The photo cannot be put into {path.parent}: {error.strerror}."
+        ) from error
+    return path
+
+
+def _new_file(name: str, suffix: str) -> Path:
+    """A file that does not exist, in a folder of its own so that its name is what heads get."""
+    folder = tempfile.mkdtemp(prefix="photo-", dir=bpy.app.tempdir)
+    safe = bpy.path.clean_name(Path(name).stem) or "photo"
+    return Path(folder) / f"{safe}{suffix}"

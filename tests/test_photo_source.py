@@ -1,0 +1,108 @@
+"""Photos that come from an open image, the clipboard's text or a finished head."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+import numpy as np
+import pytest
+from PIL import Image
+from reconstruct_face.backend.errors import PhotoError
+from reconstruct_face.operators import strings
+from reconstruct_face.scene.build import build_scene
+from reconstruct_face.scene.photo_source import (
+    SUFFIXES,
+    photo_of_head,
+    photo_of_image,
+    photo_of_text,
+)
+
+from tests.synthetic_reconstruction import make_reconstruction
+
+
+@pytest.fixture(autouse=True)
+def _empty_file() -> None:
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    path = tmp_path / "Zoë's face.png"
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def pixels_of(path: Path) -> np.ndarray:
+    return np.asarray(Image.open(path).convert("RGB"))
+
+
+def test_an_image_from_a_file_is_that_file(picture: Path) -> None:
+    assert photo_of_image(bpy.data.images.load(str(picture))) == picture
+
+
+def test_a_packed_image_gives_its_own_bytes(picture: Path) -> None:
+    image = bpy.data.images.load(str(picture))
+    image.pack()
+    data = picture.read_bytes()
+    picture.unlink()
+    found = photo_of_image(image)
+    assert found.read_bytes() == data
+    assert found.suffix == ".png"
+
+
+def test_painted_pixels_count_and_the_image_stays_as_it_was(picture: Path) -> None:
+    image = bpy.data.images.load(str(picture))
+    values = np.array(image.pixels[:]).reshape(20, 30, 4)
+    values[..., :3] = (1.0, 0.0, 0.0)
+    image.pixels.foreach_set(values.ravel().astype(np.float32))
+    before = len(bpy.data.images)
+    found = photo_of_image(image)
+    assert found != picture
+    assert (pixels_of(found) == (255, 0, 0)).all()
+    assert image.is_dirty
+    assert Path(bpy.path.abspath(image.filepath)) == picture
+    assert len(bpy.data.images) == before
+
+
+def test_a_generated_image_is_written() -> None:
+    image = bpy.data.images.new("Grid", 8, 8)
+    image.generated_type = "COLOR_GRID"
+    assert pixels_of(photo_of_image(image)).shape == (8, 8, 3)
+
+
+def test_an_image_whose_file_is_gone_gets_a_sentence(picture: Path) -> None:
+    image = bpy.data.images.load(str(picture))
+    picture.unlink()
+    image.reload()
+    with pytest.raises(PhotoError, match="holds no pixels|cannot be saved"):
+        photo_of_image(image)
+
+
+def test_texts_that_name_a_picture(picture: Path, tmp_path: Path) -> None:
+    address = picture.as_uri()
+    assert "%20" in address
+    for text in (str(picture), f'"{picture}"', f"{address}\n", f"  {picture}  \n"):
+        assert photo_of_text(text) == picture
+    note = tmp_path / "note.txt"
+    note.write_text("")
+    for text in ("", "hello", str(note), str(tmp_path), "x" * 5000 + ".png", "a\0b.png"):
+        assert photo_of_text(text) is None
+
+
+def test_a_heads_photo_is_the_file_or_what_is_packed(picture: Path) -> None:
+    made = make_reconstruction(photo_path=str(picture))
+    head = build_scene(made).head
+    assert photo_of_head(head) == picture
+    picture.unlink()
+    found = photo_of_head(head)
+    assert found.read_bytes() == made.photo.tobytes()
+    assert found.stem == picture.stem.replace("'", "_").replace(" ", "_") or found.stem
+    bpy.data.objects.remove(head["camera"])
+    with pytest.raises(PhotoError, match="Replace Photo"):
+        photo_of_head(head)
+
+
+def test_what_can_be_dropped_is_what_can_be_read() -> None:
+    assert strings.PHOTO_SUFFIXES == SUFFIXES
