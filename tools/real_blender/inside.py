@@ -1,0 +1,159 @@
+"""Inside the Debian folder: starts an X server, installs the extension, runs the scenarios.
+
+    python3 inside.py PROJECT OUT [SCENARIO...]
+
+Each scenario gets a Blender of its own, driven by ``drive.py``.  What is left running after it has
+ended is counted here, from outside of Blender.  Standard library only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+DISPLAY = ":77"
+SIZE = (1600, 900)
+
+#: Seconds for one scenario; software OpenGL on a busy machine is slow.
+LIMIT = float(os.environ.get("REAL_BLENDER_LIMIT", "900"))
+
+#: In the order they are run; each is a function of ``scenarios.py``.
+ALL = ("journey", "photo_view", "landmarks", "faces", "pasted", "cancel", "killed", "hung",
+       "photo_gone", "two_heads", "new_file", "closed", "crashed")  # fmt: skip
+
+
+def main(project: Path, out: Path, names: list[str]) -> int:
+    """Run the scenarios ``names``; the exit status."""
+    unknown = [name for name in names if name not in ALL]
+    if unknown:
+        print(f"There is no scenario {', '.join(unknown)}; there are {', '.join(ALL)}.")
+        return 2
+    server = subprocess.Popen(
+        ["Xvfb", DISPLAY, "-screen", "0", f"{SIZE[0]}x{SIZE[1]}x24", "-nolisten", "tcp"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    os.environ["DISPLAY"] = DISPLAY
+    os.environ["BLENDER_USER_RESOURCES"] = str(out / "blender")
+    results: dict[str, Any] = {"blender": blender_version(), "scenarios": {}}
+    try:
+        results["installed"] = install(project, out)
+        for name in names or ALL:
+            results["scenarios"][name] = run(name, project, out)
+    finally:
+        (out / "result.json").write_text(json.dumps(results, indent=1))
+        server.terminate()
+    wrong = [
+        f"{name}: {sentence}"
+        for name, result in results["scenarios"].items()
+        for sentence in result["wrong"]
+    ]
+    print("\n".join(wrong) or f"All went well in Blender {results['blender']}.")
+    return 1 if wrong else 0
+
+
+def blender_version() -> str:
+    """Such as "4.3.2"."""
+    done = subprocess.run(
+        ["blender", "--background", "--version"], capture_output=True, text=True, timeout=300
+    )
+    return next(x.split()[1] for x in done.stdout.splitlines() if x.startswith("Blender "))
+
+
+def install(project: Path, out: Path) -> dict[str, Any]:
+    """Build the zip and install it as Blender's own command does."""
+    package = out / "package"
+    package.mkdir(exist_ok=True)
+    for old in package.glob("*.zip"):
+        old.unlink()
+    extension("build", "--source-dir", str(project), "--output-dir", str(package))
+    (path,) = package.glob("*.zip")
+    extension("validate", str(path))
+    extension("install-file", "-r", "user_default", "-e", str(path))
+    return {"zip": path.name, "megabytes": round(path.stat().st_size / 1e6, 1)}
+
+
+def extension(*arguments: str) -> None:
+    """``blender --command extension ...``; its output is shown if it fails."""
+    done = subprocess.run(
+        ["blender", "--command", "extension", *arguments],
+        capture_output=True, text=True, timeout=600,
+    )  # fmt: skip
+    if done.returncode != 0:
+        print(done.stdout + done.stderr)
+        raise SystemExit(f"blender --command extension {arguments[0]} failed")
+
+
+def run(name: str, project: Path, out: Path) -> dict[str, Any]:
+    """One scenario in a Blender of its own."""
+    folder = out / name
+    folder.mkdir(exist_ok=True)
+    result_file = folder / "result.json"
+    result_file.unlink(missing_ok=True)
+    command = [
+        "blender", "--window-geometry", "0", "0", *map(str, SIZE), "--python-exit-code", "3",
+        "--python", str(HERE / "drive.py"), "--", name, str(project), str(folder),
+    ]  # fmt: skip
+    start = time.monotonic()
+    wrong: list[str] = []
+    with open(folder / "blender.log", "w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            status = process.wait(LIMIT)
+        except subprocess.TimeoutExpired:
+            screenshot(folder / "at the limit.png")
+            process.kill()
+            status = process.wait()
+            wrong.append(f"not finished after {LIMIT:.0f} s")
+    result: dict[str, Any] = {"seconds": round(time.monotonic() - start, 1), "status": status}
+    if result_file.exists():
+        result |= json.loads(result_file.read_text())
+    else:
+        wrong.append(f"Blender ended with status {status} and no result")
+    result["wrong"] = wrong + result.get("wrong", [])
+    result["seconds_until_no_process_is_left"] = left = wait_for_backends(15.0)
+    if left is None:
+        result["wrong"].append(f"a backend process lives on: {backends()}")
+        for pid in backends():
+            os.kill(pid, 9)
+    print(f"{name}: {'; '.join(result['wrong']) or 'well'} ({result['seconds']} s)", flush=True)
+    return result
+
+
+def backends() -> list[int]:
+    """Process numbers of the backend's workers; what has ended but was not waited for is none."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            continue
+        if "backend" in line and "worker" in line and "drive.py" not in line and state != "Z":
+            found.append(int(folder.name))
+    return found
+
+
+def wait_for_backends(limit: float) -> float | None:
+    """Seconds until none is left; None if some are after ``limit`` seconds."""
+    start = time.monotonic()
+    while backends():
+        if time.monotonic() - start > limit:
+            return None
+        time.sleep(0.1)
+    return round(time.monotonic() - start, 1)
+
+
+def screenshot(path: Path) -> None:
+    """The whole screen."""
+    subprocess.run(["import", "-window", "root", str(path)], timeout=60, check=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]))
