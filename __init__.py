@@ -10,17 +10,21 @@ from typing import Any
 
 
 def register() -> None:
-    """Add the operators and the sidebar to Blender."""
+    """Add the operators, the sidebar and the command ``reconstruct_face`` to Blender."""
     from . import operators, panels
+    from .scene.command import add_command
 
     operators.register()
     panels.register()
+    add_command()
 
 
 def unregister() -> None:
     """Remove what :func:`register` added, and end the backend's process."""
     from . import operators, panels
+    from .scene.command import remove_command
 
+    remove_command()
     panels.unregister()
     operators.unregister()
 

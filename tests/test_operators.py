@@ -125,7 +125,7 @@ def test_another_file_forgets_the_photo_and_its_failure(photo: Path, tmp_path: P
     ("name", "sentence", "code"),
     [
         ("none.jpg", "No face was found in none.", "no_face"),
-        ("crash.jpg", "The worker ended unexpectedly.", "worker"),
+        ("crash.jpg", "The worker ended unexpectedly", "worker"),
         ("gone.jpg", "There is no file", "photo"),
     ],
 )
