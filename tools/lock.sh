@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Writes the exact versions that tools/reconstruct.sh and tools/test.sh install.
-#   tools/lock.sh            keep the versions that still fit pyproject.toml
+# Writes the exact versions that tools/reconstruct.sh, tools/test.sh and the add-on's set-up install.
+#   tools/lock.sh            keep the versions that still fit pyproject.toml and requirements.in
 #   tools/lock.sh --upgrade  take the newest
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -21,3 +21,9 @@ compile "$@" --output-file requirements.lock
 without_cuda requirements.lock
 compile "$@" --extra test --constraint requirements.lock --output-file requirements-test.lock
 without_cuda requirements-test.lock
+
+# The add-on's set-up: for every platform and every Python that Blender comes with.
+backend=scene/installation/requirements
+"$PYTHON" -m uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
+    --no-emit-package setuptools "$@" --output-file "$backend.lock" "$backend.in"
+without_cuda "$backend.lock"

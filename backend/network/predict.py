@@ -17,6 +17,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from ..estimate.contour import seen_landmarks
 from ..model import FaceModel
 from .crop_camera import CropPose
+from .device import chosen_device
 from .layout import Layout, anchor_of
 from .mirror import mirror_matrix
 from .resnet import channels_last
@@ -41,8 +42,8 @@ class Estimate:
 class Regressor:
     """The network at ``path`` (None: the shipped one), loaded at first use and kept.
 
-    ``device`` None takes CUDA where there is one.  Errors at first use or :meth:`warm`:
-    :class:`~..errors.ModelError`.
+    ``device`` None takes the one that was chosen, see :func:`~.device.chosen_device`.  Errors at
+    first use or :meth:`warm`: :class:`~..errors.ModelError`; of the device at once.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class Regressor:
     ) -> None:
         self.model = model
         self._path = path
-        self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self._device = chosen_device(device)
         self._layout = Layout.of(model)
         self._lock = threading.Lock()
         self._loaded: tuple[Weights, nn.Module] | None = None

@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from .requirements import BACKEND, Requirements
+
+ROOT = Path(__file__).resolve().parents[2]
 #: ``device``: what a run computes on.
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -22,6 +25,8 @@ class Choices:
     device: str = "auto"  #: one of DEVICES
     index: str = ""  #: address of a further package index, for other builds of torch
     online: bool = True  #: whether Blender allows access to the network
+    requirements: Requirements = BACKEND
+    wheels: Path = ROOT / "wheels"  #: packages that came with the extension, see ``wheels.py``
 
 
 _current = Choices()

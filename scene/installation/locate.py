@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 
 from ...backend.errors import WorkerError
-from .choices import choices
-
-ROOT = Path(__file__).resolve().parents[2]
+from . import environment
+from .check import CHECKS
+from .choices import ROOT, choices
 
 #: Names the Python that has the backend's packages.
 PYTHON_VARIABLE = "RECONSTRUCT_FACE_PYTHON"
-#: Names what the network computes on: "cpu", "cuda" or "auto", see ``backend/network/device.py``.
+#: Names what the network computes on: "cpu" or "cuda", see ``backend/network/device.py``.
 DEVICE_VARIABLE = "RECONSTRUCT_FACE_DEVICE"
 
 #: What tells a Python that has the backend's packages from one that has not.
@@ -25,28 +25,43 @@ def find_python(python: str | os.PathLike[str] | None = None) -> str:
     """The Python that runs the backend.
 
     In this order: ``python``, the environment variable RECONSTRUCT_FACE_PYTHON, the one chosen in
-    the preferences, the project's ``.venv``, and the running one if it has OpenCV and dlib.
-    Raises :class:`WorkerError`.
+    the preferences, the environment that the add-on has set up, the project's ``.venv``, and the
+    running one if it has OpenCV and dlib.  Raises :class:`WorkerError`, also where one of them was
+    found unusable when it was last looked at.  May be called from any thread.
     """
+    chosen = choices()
     for source, choice in (
         ("the given Python", python),
         (PYTHON_VARIABLE, os.environ.get(PYTHON_VARIABLE)),
-        ("the add-on's preferences", choices().python),
+        ("the add-on's preferences", chosen.python),
     ):
         if choice:
             if not Path(choice).is_file():
                 raise WorkerError(f"There is no Python at {choice} ({source}); correct the path.")
-            return str(choice)
+            return _not_known_as_broken(os.fspath(choice))
+    problem = environment.problem(chosen)
+    if problem is None and chosen.folder is not None:
+        made = environment.python_of(environment.environment_of(chosen.folder))
+        return _not_known_as_broken(str(made))
+    if problem is not None and problem[0] != "missing":
+        raise WorkerError(problem[1])
+    if elsewhere := project_python():
+        return elsewhere
+    raise WorkerError(
+        "The backend is not set up: press 'Set up backend' in the add-on's preferences, or name a "
+        f"Python that has its packages there or in the environment variable {PYTHON_VARIABLE}."
+    )
+
+
+def project_python() -> str:
+    """The Python of a checkout of the project, or the running one if it can; otherwise ""."""
     for inside in ("bin/python", "Scripts/python.exe"):
         candidate = ROOT / ".venv" / inside
         if candidate.is_file():
             return str(candidate)
     if sys.executable and all(importlib.util.find_spec(name) for name in _NEEDED):
         return sys.executable
-    raise WorkerError(
-        "No Python with OpenCV and dlib was found; set the environment variable "
-        f"{PYTHON_VARIABLE} to one, or run the project's set-up, which makes {ROOT / '.venv'}."
-    )
+    return ""
 
 
 def worker_environment() -> dict[str, str]:
@@ -61,3 +76,10 @@ def worker_environment() -> dict[str, str]:
     if choices().device != "auto":
         found[DEVICE_VARIABLE] = choices().device
     return found
+
+
+def _not_known_as_broken(python: str) -> str:
+    report = CHECKS.known(python, choices())
+    if report is not None and report.code != "ready":
+        raise WorkerError(report.sentence(python))
+    return python
