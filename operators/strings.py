@@ -161,3 +161,47 @@ def no_landmarks(name: str) -> str:
 def corrections(count: int) -> str:
     """How many landmarks were set by hand."""
     return f"{count} landmark{'' if count == 1 else 's'} set by hand"
+
+
+# -- the backend's installation
+
+SET_UP = "Set Up Backend"
+SET_UP_TIP = (
+    "Download and install what finds and fits the face, into a folder of its own; takes minutes "
+    "and some gigabytes. Blender can be used meanwhile"
+)
+SET_UP_AGAIN = "Set Up Again"
+UPDATE_BACKEND = "Update Backend"
+REPAIR_BACKEND = "Repair Backend"
+SET_UP_DONE = "The backend is ready"
+SETTING_UP = "Setting up the backend"
+CANCEL_SET_UP = "Cancel Set-up"
+CANCEL_SET_UP_TIP = "Stop, and delete what is half made; a backend that was there stays"
+REMOVE_BACKEND = "Remove Backend"
+REMOVE_BACKEND_TIP = "Delete the backend's packages from the disk"
+REMOVED_BACKEND = "The backend was removed"
+CHECK_BACKEND = "Check Backend"
+CHECK_BACKEND_TIP = "Look whether all of the backend's packages load"
+OPEN_LOG = "Open Log"
+OPEN_LOG_TIP = "Open the file that says what the last set-up did"
+NO_LOG = "There is no log: the backend was not set up here."
+OPEN_PREFERENCES = "Open Preferences"
+OPEN_PREFERENCES_TIP = "Show the add-on's preferences"
+CHOOSE_PYTHON = "Use an Existing Python"
+PYTHON = "Python"
+PYTHON_TIP = (
+    "An existing Python environment that has the backend's packages, its folder or its program; "
+    "empty: the one that is set up here"
+)
+DEVICE = "Device"
+DEVICE_TIP = "What the face network computes on"
+DEVICES = (
+    ("auto", "Automatic", "The graphics card where it can be used, otherwise the processor"),
+    ("cpu", "CPU", "The processor"),
+    ("cuda", "CUDA", "An NVIDIA graphics card; an error where there is none"),
+)
+INDEX = "Package Index"
+INDEX_TIP = (
+    "Address of a further package index that set-up looks at, for builds of torch that PyPI has "
+    "not: a smaller one without CUDA for Linux, or one with CUDA for Windows. Usually empty"
+)

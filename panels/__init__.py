@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ..operators.registering import add_modules, remove_modules
-from . import head, sidebar
+from . import head, preferences, sidebar
 
 #: In the order they are drawn.
-MODULES = (sidebar, head)
+MODULES = (preferences, sidebar, head)
 
 
 def register() -> None:
