@@ -6,6 +6,7 @@ Needs no ``bpy``.  The methods mirror ``backend/worker.py``.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 import threading
@@ -14,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..backend.errors import OutputError
+from ..backend.errors import OutputError, WorkerError
 from ..backend.exchange import Reconstruction, load_reconstruction
 from ..backend.exchange.wire import Progress, WorkerProcess
 from .installation.locate import find_python, worker_environment
@@ -67,7 +68,7 @@ class BackendProcess:
 
         Raises :class:`WorkerError` and :class:`Cancelled`.
         """
-        self._worker.call("ping", timeout=self.silence, cancelled=cancelled)
+        self._call("ping", {}, cancelled=cancelled)
 
     def detect(
         self,
@@ -83,14 +84,7 @@ class BackendProcess:
         is set.
         """
         params = {"photo": os.path.abspath(photo), "folder": os.path.abspath(folder)}
-        return self._worker.call(
-            "detect",
-            params,
-            progress=progress,
-            timeout=self.silence,
-            cancelled=cancelled,
-            linger=LINGER_S,
-        )
+        return self._call("detect", params, progress=progress, cancelled=cancelled, linger=LINGER_S)
 
     def reconstruct(
         self,
@@ -143,9 +137,7 @@ class BackendProcess:
         the windows are what the previews show, in pixels of the photo.
         """
         params = {"photo": os.path.abspath(photo), "out_dir": os.path.abspath(folder), **options}
-        return self._worker.call(
-            "reconstruct", params, progress=progress, timeout=self.silence, cancelled=cancelled
-        )
+        return self._call("reconstruct", params, progress=progress, cancelled=cancelled)
 
     def preview(
         self,
@@ -167,7 +159,7 @@ class BackendProcess:
             "three_quarter": str(three_quarter),
             "window": [float(x) for x in window],
         }
-        return Path(self._worker.call("preview", params)["file"])
+        return Path(self._call("preview", params)["file"])
 
     def contact_sheet(
         self,
@@ -181,7 +173,7 @@ class BackendProcess:
             "titles": list(titles),
             "out": str(out),
         }
-        return Path(self._worker.call("contact_sheet", params)["file"])
+        return Path(self._call("contact_sheet", params)["file"])
 
     def close(self, patience: float = 5.0) -> None:
         """End the process, after ``patience`` seconds by force."""
@@ -190,6 +182,20 @@ class BackendProcess:
     def kill(self) -> None:
         """End it at once, also from another thread than the one that waits for it."""
         self._worker.kill()
+
+    def _call(self, method: str, params: dict[str, Any], **options: Any) -> dict[str, Any]:
+        try:
+            return self._worker.call(method, params, timeout=self.silence, **options)
+        except WorkerError as error:
+            lacking = re.findall(r"(?m)^ModuleNotFoundError: .*'([\w.]+)'$", error.details)
+            if not lacking or self.about:
+                raise
+            told = WorkerError(
+                f"The backend's Python {self._worker.command[0]} lacks the package {lacking[-1]}; "
+                "repair the backend in the add-on's preferences, or choose another Python there."
+            )
+            told.details = error.details
+            raise told from error
 
     def __enter__(self) -> BackendProcess:
         return self

@@ -161,7 +161,7 @@ class Service:
             if self._closed:
                 job.end(WorkerError("The backend was closed; enable the add-on again."))
                 return job
-            job.step = WAITING if self._current is not None else STARTING
+            job.step = WAITING if self._current is not None or self._queue else STARTING
             self._queue.append(job)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, daemon=True)
@@ -180,7 +180,7 @@ class Service:
     def state(self) -> str:
         """See :func:`backend_state`."""
         backend = self._backend
-        if self._current is not None:
+        if self._current is not None or self._queue:
             return "busy" if backend is not None and backend.ready else "starting"
         if self._broken:
             return "broken"
