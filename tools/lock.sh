@@ -25,5 +25,5 @@ without_cuda requirements-test.lock
 # The add-on's set-up: for every platform and every Python that Blender comes with.
 backend=scene/installation/requirements
 "$PYTHON" -m uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
-    --no-emit-package setuptools "$@" --output-file "$backend.lock" "$backend.in"
+    "$@" --output-file "$backend.lock" "$backend.in"
 without_cuda "$backend.lock"

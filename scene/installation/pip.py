@@ -75,7 +75,8 @@ def install_command(python: Path, pip: Path, chosen: Choices, offline: bool) -> 
     if offline:
         return [*command, "--no-index", "--find-links", str(chosen.wheels)]
     names = [name for name in requirements.names() if name.lower() not in requirements.source_only]
-    command += ["--only-binary", ",".join(names)]
+    # Told to try once only, pip does not say that the network failed.
+    command += ["--retries", "2", "--only-binary", ",".join(names)]
     if chosen.index:
         command += ["--extra-index-url", chosen.index]
     return command

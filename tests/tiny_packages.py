@@ -1,0 +1,84 @@
+"""Wheels made on the spot, in place of the backend's gigabytes."""
+
+from __future__ import annotations
+
+import atexit
+import base64
+import compileall
+import ensurepip
+import hashlib
+import json
+import shutil
+import sys
+import tempfile
+import zipfile
+from functools import cache
+from pathlib import Path
+
+from reconstruct_face.scene.installation.choices import Choices
+from reconstruct_face.scene.installation.pip import BUNDLE
+from reconstruct_face.scene.installation.requirements import PLATFORMS, Requirements
+
+PLATFORM = next(
+    name for (system, _), name in PLATFORMS.items() if system.lower().startswith(sys.platform[:5])
+)
+
+
+def make_wheel(
+    folder: Path, name: str, code: str = "", version: str = "1.0", tag: str = "py3-none-any"
+) -> Path:
+    """A wheel of one module ``name`` that holds ``code``."""
+    info = f"{name}-{version}.dist-info"
+    files = {
+        f"{name}.py": code,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: {tag}\n",
+    }
+    record = []
+    for path, text in files.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=")
+        record.append(f"{path},sha256={digest.decode()},{len(text.encode())}\n")
+    files[f"{info}/RECORD"] = "".join(record) + f"{info}/RECORD,,\n"
+    folder.mkdir(parents=True, exist_ok=True)
+    wheel = folder / f"{name}-{version}-{tag}.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for path, text in files.items():
+            archive.writestr(path, text)
+    return wheel
+
+
+@cache
+def unpacked_pip() -> Path:
+    """The running Python's own pip in a folder: run from its wheel it is compiled every time."""
+    (wheel,) = (Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl")
+    folder = Path(tempfile.mkdtemp(prefix="tiny_packages-")) / wheel.name
+    atexit.register(shutil.rmtree, folder.parent, True)
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder)
+    compileall.compile_dir(folder, quiet=2)
+    return folder
+
+
+def tiny_choices(root: Path, *, bundled: bool = True, **packages: str) -> Choices:
+    """An installation in ``root`` of modules with the given code; two empty ones by default.
+
+    ``bundled``: their wheels come with the extension.
+    """
+    packages = packages or {"tiny_a": "", "tiny_b": "import tiny_a"}
+    lock, wheels = root / "requirements.lock", root / "wheels"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    lock.write_text("".join(f"{name}==1.0\n" for name in packages))
+    for name, code in packages.items():
+        make_wheel(wheels, name, code)
+    requirements = Requirements(lock, tuple(packages), disk_mb=1)
+    if bundled:
+        pip = wheels / unpacked_pip().name
+        if not pip.exists():
+            pip.symlink_to(unpacked_pip())
+        bundle = {
+            "python": "{}.{}".format(*sys.version_info),
+            "platform": PLATFORM,
+            "digest": requirements.digest(),
+        }
+        (wheels / BUNDLE).write_text(json.dumps(bundle))
+    return Choices(root / "backend", requirements=requirements, wheels=wheels, online=not bundled)
