@@ -1,4 +1,4 @@
-"""Many photos to finished files inside Blender; ``examples/batch.py`` is its command line.
+"""Many photos to finished files inside Blender; ``examples/03_folder.py`` is its command line.
 
 The files, names and records are those of the ``reconstruct`` command, so that either of the two
 skips what the other has finished.

@@ -127,7 +127,7 @@ def test_an_output_folder_that_is_a_file(tmp_path: Path, backend: BackendProcess
 
 def run_example(*arguments: object, python: object = sys.executable) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, str(ROOT / "examples" / "batch.py"), *map(str, arguments),
+        [sys.executable, str(ROOT / "examples" / "03_folder.py"), *map(str, arguments),
          "--python", str(python)],
         capture_output=True, text=True, timeout=300,
     )  # fmt: skip

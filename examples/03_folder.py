@@ -1,7 +1,7 @@
 """Reconstruct every picture of a folder inside Blender, or with the ``bpy`` module.
 
-    blender --background --python examples/batch.py -- photos/ -o out/
-    python examples/batch.py photos/ -o out/
+    blender --background --python examples/03_folder.py -- photos/ -o out/
+    python examples/03_folder.py photos/ -o out/
 
 Per photo: NAME.blend, NAME.glb, NAME_preview.png, NAME.npz, NAME.json; at the end summary.csv and
 contact_sheet.jpg.  A second run does only what is not finished.  Exit status: 0 all fine, 1 some
@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="batch.py", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="03_folder.py", description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("photos", nargs="+", help="photos, or folders of photos")
     add("-o", "--out", default="out", help="output folder (default: out)")
