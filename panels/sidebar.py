@@ -19,6 +19,7 @@ from ..operators.running import (
     RECONSTRUCT_FACE_OT_open_report,
 )
 from ..operators.session import SESSION, Look
+from .mend import draw_mend
 from .text import draw_sentence
 
 
@@ -39,6 +40,8 @@ class RECONSTRUCT_FACE_PT_reconstruct(FacePanel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """Draw from the scene's settings and the session."""
         layout = self.layout
+        if not draw_mend(layout):
+            return
         settings = context.scene.reconstruct_face
         row = layout.row(align=True)
         row.enabled = SESSION.run is None
