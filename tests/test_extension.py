@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-import time
 import tomllib
 import zipfile
 from pathlib import Path
@@ -50,7 +50,9 @@ def test_the_manifest_says_what_the_project_says() -> None:
     assert manifest["version"] == project["version"]
     assert manifest["license"] == [f"SPDX:{project['license']['text']}"]
     assert manifest["id"] == ID
-    assert set(manifest["permissions"]) == {"files", "network"}
+    assert set(manifest["permissions"]) == {"files", "network", "clipboard"}
+    for reason in manifest["permissions"].values():
+        assert 0 < len(reason) <= 64 and reason[-1].isalnum(), reason
 
 
 def test_the_package_holds_what_runs_and_nothing_else(package: Path) -> None:
@@ -61,21 +63,28 @@ def test_the_package_holds_what_runs_and_nothing_else(package: Path) -> None:
         "__init__.py", "blender_manifest.toml", "LICENSE", "README.md",
         "assets", "backend", "operators", "panels", "scene",
     }  # fmt: skip
-    for needed in ("scene/api.py", "backend/__main__.py", "backend/worker.py"):
+    for needed in (
+        "scene/api.py", "backend/__main__.py", "backend/worker.py", "scene/installation/probe.py",
+        "scene/installation/requirements.lock",
+    ):  # fmt: skip
         assert needed in names
     assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]
     assert package.stat().st_size < 30e6
 
 
 def registered() -> set[str]:
-    """Names of all classes, scene properties and operators that Blender knows."""
-    classes = {cls.__name__ for cls in bpy.types.Panel.__subclasses__() if cls.is_registered}
-    classes |= {cls.__name__ for cls in bpy.types.Operator.__subclasses__() if cls.is_registered}
-    classes |= {
-        cls.__name__ for cls in bpy.types.PropertyGroup.__subclasses__() if cls.is_registered
-    }
-    properties = set(bpy.types.Scene.bl_rna.properties.keys())
-    return classes | properties | {f"ops.{name}" for name in dir(bpy.ops)}
+    """Names of all registered classes of add-ons, of properties on any data, and of operators."""
+    names = {f"ops.{name}" for name in dir(bpy.ops)}
+    for kind in [getattr(bpy.types, name) for name in dir(bpy.types)]:
+        if isinstance(kind, type) and issubclass(kind, bpy.types.ID):
+            names |= {f"{kind.__name__}.{key}" for key, _ in kind.bl_rna.properties.items()}
+    bases = [bpy.types.bpy_struct]
+    while bases:
+        for kind in bases.pop().__subclasses__():
+            bases.append(kind)
+            if kind.__dict__.get("bl_rna") is not None and getattr(kind, "is_registered", False):
+                names.add(kind.__name__)
+    return names
 
 
 def test_unregistering_leaves_nothing_behind() -> None:
@@ -83,7 +92,10 @@ def test_unregistering_leaves_nothing_behind() -> None:
     handlers = {name: len(getattr(bpy.app.handlers, name)) for name in _handlers()}
     for _ in range(2):
         reconstruct_face.register()
-        assert {"RECONSTRUCT_FACE_PT_reconstruct", "reconstruct_face"} <= registered() - before
+        assert registered() - before >= {
+            "RECONSTRUCT_FACE_PT_reconstruct", "RECONSTRUCT_FACE_OT_setup_backend",
+            "RECONSTRUCT_FACE_preferences", "Scene.reconstruct_face",
+        }  # fmt: skip
         reconstruct_face.unregister()
         assert registered() - before == set()
     assert {name: len(getattr(bpy.app.handlers, name)) for name in _handlers()} == handlers
@@ -95,26 +107,51 @@ def _handlers() -> list[str]:
     ]
 
 
-REGISTER = """
-import time
-import bpy, numpy, bpy_extras.io_utils
-start = time.perf_counter()
+IMPORTED = """
+import sys
+import bpy, bpy_extras.io_utils
+before = set(sys.modules)
 import reconstruct_face
 reconstruct_face.register()
-print(time.perf_counter() - start)
+print(*sorted({name.partition(".")[0] for name in set(sys.modules) - before}))
 """
 
 
-def test_enabling_takes_no_noticeable_time() -> None:
-    """50 ms by hand; the fastest of three, against other processes on the machine."""
+def test_registering_imports_nothing_but_the_standard_library() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTED], capture_output=True, text=True, check=True
+    )
+    imported = set(done.stdout.split())
+    assert "reconstruct_face" in imported
+    assert imported - sys.stdlib_module_names <= {"reconstruct_face", "bpy_extras", "bl_ui"}
+
+
+REGISTER = """
+import time
+import bpy, bpy_extras.io_utils, shutil, tempfile, subprocess, dataclasses, typing
+start = time.process_time()
+import reconstruct_face
+reconstruct_face.register()
+print(time.process_time() - start)
+"""
+
+
+def test_enabling_takes_less_than_50_ms(tmp_path: Path) -> None:
+    """Of the processor's time: others use this machine as well.
+
+    The first of the runs compiles, as at the first start after installing; a Blender with its
+    windows has the standard library's modules loaded before add-ons.
+    """
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(tmp_path)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     seconds = []
-    for _ in range(3):
+    for _ in range(4):
         done = subprocess.run(
-            [sys.executable, "-c", REGISTER], capture_output=True, text=True, check=True
-        )
+            [sys.executable, "-c", REGISTER],
+            capture_output=True, text=True, check=True, env=environment,
+        )  # fmt: skip
         seconds.append(float(done.stdout.split()[-1]))
-        time.sleep(0.1)
-    assert min(seconds) < 0.15
+    assert min(seconds[1:]) < 0.05, seconds
 
 
 INSTALL = """
@@ -140,6 +177,53 @@ assert not hasattr(bpy.types, "RECONSTRUCT_FACE_PT_reconstruct")
 assert not hasattr(bpy.types.Scene, "reconstruct_face")
 print("INSTALLED")
 """
+
+
+PREFERENCES = """
+import importlib
+import sys
+import bpy
+bpy.ops.wm.read_factory_settings(use_empty=True)
+bpy.ops.extensions.package_install_files(
+    filepath=sys.argv[1], repo="user_default", enable_on_install=True
+)
+name = "bl_ext.user_default.reconstruct_face"
+preferences = bpy.context.preferences.addons[name].preferences
+status = importlib.import_module(name + ".scene.installation.status")
+locate = importlib.import_module(name + ".scene.installation.locate")
+blender = importlib.import_module(name + ".scene.installation.blender")
+user = bpy.utils.extension_path_user(name)
+assert str(blender.backend_folder()).startswith(user), user
+locate._NEEDED = ("a_module_nobody_has",)
+blender.read_preferences()
+assert status.installation_status().code == "offline", status.installation_status()
+preferences.python = "/no/such/python"
+assert status.installation_status().code == "python_missing", status.installation_status()
+assert bpy.ops.reconstruct_face.open_preferences.poll()
+preferences.python, preferences.device = sys.prefix, "cpu"
+found = status.installation_status()
+assert (found.code, found.source) == ("checking", "preferences"), found
+assert locate.find_python() == found.python
+assert locate.worker_environment()["RECONSTRUCT_FACE_DEVICE"] == "cpu"
+assert bpy.ops.reconstruct_face.check_backend() == {"FINISHED"}
+found = status.installation_status()
+assert (found.code, found.device) == ("ready", "CPU"), found
+print("PREFERENCES ARE READ")
+"""
+
+
+@pytest.mark.slow
+def test_the_preferences_of_the_installed_extension(package: Path, tmp_path: Path) -> None:
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(tmp_path),
+        "BLENDER_USER_RESOURCES": str(tmp_path / "blender"),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", PREFERENCES, package],
+        capture_output=True, text=True, timeout=300, env=environment, cwd=tmp_path,
+    )  # fmt: skip
+    assert "PREFERENCES ARE READ" in done.stdout, done.stdout + done.stderr
 
 
 @pytest.mark.slow
