@@ -29,7 +29,7 @@ def checked(points: Sequence[Sequence[Any]] | None) -> Corrected | None:
     two points of one index.
     """
     found: dict[int, tuple[int, float, float]] = {}
-    for point in points or ():
+    for point in () if points is None else points:
         try:
             index, x, y = point
             whole, x, y = int(index), float(x), float(y)
@@ -51,9 +51,7 @@ class Corrections:
     """``points`` put into what was found of one face, and into what is thought of its error."""
 
     def __init__(self, points: Sequence[Sequence[float]] | None, side: float) -> None:
-        """``points`` as :func:`checked` gave them; ``side`` that of the face's box in
-        pixels.
-        """
+        """``points`` as :func:`checked` gave them; ``side`` that of the face's box in pixels."""
         self.index = np.array([point[0] for point in points or ()], int)
         self.points = np.array([point[1:] for point in points or ()], np.float64).reshape(-1, 2)
         self.sigma = SIGMA * side  #: pixels
@@ -65,7 +63,7 @@ class Corrections:
         return moved
 
     def sigmas(self, sigma: NDArray, scale: float) -> NDArray[np.float64]:
-        """``sigma`` (68,) in pixels, that of a hand where corrected; it will be used ``scale``-d."""
+        """``sigma`` (68,) in pixels, that of a hand where corrected; used times ``scale``."""
         known = np.array(sigma, np.float64)
         known[self.index] = self.sigma / scale
         return known

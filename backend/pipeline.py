@@ -49,7 +49,7 @@ class Options:
     estimate: str = "network"  #: "network", refined on the photo, or "landmarks" alone
     quality: str = "balanced"  #: how far to refine: "fast", "balanced" or "best"
     landmarks: bool = True  #: False: do without dlib's landmark file (see the licence note)
-    #: (index 0..67, x, y) of landmarks set by hand, in pixels of the photo as it is seen upright
+    #: (index 0..67, x, y) of landmarks set by hand, in pixels of ``Reconstruction.image_size``
     corrected: Sequence[Sequence[float]] | None = None
 
     def __post_init__(self) -> None:

@@ -41,7 +41,8 @@ def reconstruct(
     * ``model``: "default" or the file of a face model.
     * ``estimate``: "network" or "landmarks"; ``quality``: "fast", "balanced" or "best".
     * ``landmarks``: False does without dlib's landmark file.
-    * ``corrected``: landmarks set by hand, (index 0..67, x, y) in pixels of the upright photo.
+    * ``corrected``: landmarks set by hand, (index 0..67, x, y) in pixels of the photo, upright, as
+      ``head["landmarks2d"]`` has them (photos of over 24 megapixels are halved).
     * ``name``: of head and collection; the photo's unless given.
     * ``set_active``: make the head the active, selected object.
     * ``backend``: a process of the caller's own in place of the shared one, which stays warm until

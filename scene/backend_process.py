@@ -10,7 +10,7 @@ import re
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -204,9 +204,16 @@ class BackendProcess:
         self.close()
 
 
-def plain_points(points: Sequence[Sequence[float]] | None) -> list[list[float]] | None:
+def plain_points(points: Sequence[Any] | None) -> list[Any] | None:
     """Corrected landmarks as JSON has them; what is no number is left to the backend's sentence."""
-    return [[getattr(x, "item", lambda x=x: x)() for x in point] for point in points or ()] or None
+    if points is None or len(points) == 0:
+        return None
+    return [
+        [getattr(x, "item", lambda x=x: x)() for x in point]
+        if isinstance(point, Iterable)
+        else point
+        for point in points
+    ]
 
 
 @contextmanager

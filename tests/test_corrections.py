@@ -1,0 +1,178 @@
+"""Landmarks set by hand, on rendered heads whose landmarks are known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from reconstruct_face.backend.corrections import Corrections, checked
+from reconstruct_face.backend.detect import Detection
+from reconstruct_face.backend.estimate import dlib_noise
+from reconstruct_face.backend.faces import Face
+from reconstruct_face.backend.fitting import FaceFit, fit_face, regressor_for
+from reconstruct_face.backend.model import FaceModel, load_model
+from reconstruct_face.backend.photo import Photo
+from reconstruct_face.backend.pipeline import Options
+from reconstruct_face.scene.backend_process import plain_points
+
+from tests.surface import surface_error
+from tests.test_fitting import Case, make_case
+
+#: Chin, inner brows, nostrils, mouth; each is moved so far, in sides of the face.
+WRONG = {
+    8: (0.0, 0.06),
+    21: (0.06, -0.03),
+    22: (-0.06, 0.03),
+    31: (0.06, 0.0),
+    35: (0.06, 0.02),
+    48: (-0.06, 0.04),
+    54: (0.06, 0.04),
+    57: (0.0, 0.06),
+}
+INDEX = list(WRONG)
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """A head as dlib sees it, with gross errors at some landmarks."""
+
+    case: Case
+    photo: Photo
+    face: Face
+    right: Face  #: without the gross errors
+
+    def missed(self, fit: FaceFit) -> np.ndarray:
+        """(68,) distance of the fit's landmarks from the true ones, in pixels of a face of 512."""
+        found = fit.camera.project(fit.landmarks3d.astype(float))
+        return np.linalg.norm(found - self.case.landmarks, axis=1) * 512 / self.face.side
+
+
+@pytest.fixture(scope="module")
+def model() -> FaceModel:
+    return load_model()
+
+
+def look(model: FaceModel, seed: int) -> Seen:
+    case, rng, noise = make_case(model, seed), np.random.default_rng(seed), dlib_noise()
+    box = np.array([*case.landmarks.min(0), *case.landmarks.max(0)], np.float32)
+    error = 0.4 * np.linalg.cholesky(noise.covariance) @ rng.normal(size=136)
+    marks = case.landmarks + error.reshape(68, 2) + noise.offset(12.0, 3.0, 1.0)
+    right = Face(1, Detection(box, 1.0, "hog"), marks, 0.4 * noise.spread)
+    moved = marks.copy()
+    moved[INDEX] += right.side * np.array(list(WRONG.values()))
+    face = Face(1, right.detection, moved, right.spread)
+    return Seen(case, Photo(case.pixels, Path("rendered.png"), None, False), face, right)
+
+
+def corrections(seen: Seen, index: list[int]) -> Corrections:
+    points = checked([(i, *seen.case.landmarks[i]) for i in index])
+    return Corrections(points, seen.face.side)
+
+
+def test_corrected_landmarks_bring_the_head_back(model: FaceModel) -> None:
+    """The fit to landmarks: as good as if dlib had not erred, and where the hand said."""
+    for seed in range(2):
+        seen = look(model, seed)
+        true = model.vertices(seen.case.identity)
+
+        def surface(fit: FaceFit, true: np.ndarray = true) -> float:
+            return surface_error(model, model.vertices(fit.identity), true)
+
+        wrong = fit_face(model, seen.photo, seen.face, None, "fast")
+        mended = fit_face(model, seen.photo, seen.face, None, "fast", corrections(seen, INDEX))
+        clean = fit_face(model, seen.photo, seen.right, None, "fast")
+        assert seen.missed(wrong)[INDEX].max() > 20
+        assert seen.missed(mended)[INDEX].max() < 2
+        assert surface(mended) < 0.5 * surface(wrong)
+        assert surface(mended) < 1.15 * surface(clean)
+        rest = np.setdiff1d(np.arange(68), INDEX)
+        assert seen.missed(mended)[rest].mean() < seen.missed(wrong)[rest].mean()
+
+
+@pytest.mark.slow
+def test_so_they_do_with_the_network(model: FaceModel) -> None:
+    seen, network = look(model, 0), regressor_for("default")
+    true = model.vertices(seen.case.identity)
+    wrong, mended = (
+        fit_face(model, seen.photo, seen.face, network, "balanced", by_hand)
+        for by_hand in (None, corrections(seen, INDEX))
+    )
+    assert wrong.source == mended.source == "network"
+    assert seen.missed(wrong)[INDEX].max() > 20
+    assert seen.missed(mended)[INDEX].max() < 1
+    errors = [surface_error(model, model.vertices(f.identity), true) for f in (wrong, mended)]
+    assert errors[1] < 0.5 * errors[0]
+    # Where dlib's landmarks were not to be used at all, the hand's still are.
+    unread = Face(1, seen.face.detection, None, seen.face.spread)
+    alone = fit_face(model, seen.photo, unread, network, "fast", corrections(seen, INDEX))
+    assert seen.missed(alone)[INDEX].max() < 1
+
+
+def test_one_corrected_landmark_changes_little_elsewhere(model: FaceModel) -> None:
+    seen = look(model, 1)
+    before = fit_face(model, seen.photo, seen.right, None, "fast")
+    after = fit_face(model, seen.photo, seen.right, None, "fast", corrections(seen, [54]))
+    assert seen.missed(after)[54] < 1.5 < seen.missed(before)[54]
+    far = [*range(17, 27), *range(36, 48)]  # brows and eyes
+    points = [fit.camera.project(fit.landmarks3d.astype(float))[far] for fit in (before, after)]
+    assert np.linalg.norm(points[1] - points[0], axis=1).mean() * 512 / seen.face.side < 3
+
+
+def test_no_corrections_change_nothing(model: FaceModel) -> None:
+    seen = look(model, 0)
+    plain, none = (
+        fit_face(model, seen.photo, seen.right, None, "fast", by_hand)
+        for by_hand in (None, Corrections(None, seen.face.side))
+    )
+    assert np.array_equal(plain.identity, none.identity)
+    assert np.array_equal(plain.observed, none.observed)
+
+
+def test_a_landmark_dragged_off_the_face_breaks_nothing(model: FaceModel) -> None:
+    seen = look(model, 0)
+    far = Corrections(checked([(30, -500.0, 2000.0)]), seen.face.side)
+    fit = fit_face(model, seen.photo, seen.right, None, "fast", far)
+    vertices = model.vertices(fit.identity, fit.expression)
+    assert np.isfinite(vertices).all() and np.isfinite(fit.camera.camera_matrix).all()
+    assert fit.error_px > 10, "and it is told that the head does not fit"
+
+
+@pytest.mark.parametrize(
+    ("points", "sentence"),
+    [
+        ([(68, 1.0, 2.0)], "has the index 68; give 0 to 67"),
+        ([(-1, 1.0, 2.0)], "has the index -1; give 0 to 67"),
+        ([(3.5, 1.0, 2.0)], "has the index 3.5; give 0 to 67"),
+        ([(True, 1.0, 2.0)], "has the index True; give 0 to 67"),
+        ([(3, float("nan"), 2.0)], "landmark 3 is at nan, 2.0; give finite pixels"),
+        ([(3, 1.0, float("inf"))], "landmark 3 is at 1.0, inf; give finite pixels"),
+        ([(3, 1.0, 2.0), (3, 4.0, 5.0)], "landmark 3 is given twice; give it once"),
+        ([(3, 1.0)], r"is \(3, 1.0\); give \(index, x, y\), three numbers"),
+        ([(3, "left", 2.0)], "give .index, x, y., three numbers"),
+        ([7], "is 7; give .index, x, y., three numbers"),
+        ([(float("inf"), 1.0, 2.0)], "three numbers"),
+    ],
+)
+def test_bad_values_are_named(points: list, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        Options(corrected=points)
+
+
+def test_they_are_put_in_order_and_belong_to_one_face() -> None:
+    options = Options(corrected=[(9, 1, 2), [3, 4.5, 6]], face=2)
+    assert options.corrected == ((3, 4.5, 6.0), (9, 1.0, 2.0))
+    assert Options(corrected=[]).corrected is None
+    with pytest.raises(ValueError, match="those of one face; give its number"):
+        Options(corrected=[(3, 1.0, 2.0)], face="all")
+
+
+def test_numpy_numbers_cross_the_wire() -> None:
+    points = np.array([[3.0, 4.5, 6.0]], np.float32)
+    assert plain_points(points) == [[3.0, 4.5, 6.0]]
+    assert checked(plain_points([(np.int64(3), np.float32(4.5), 6)])) == ((3, 4.5, 6.0),)
+    assert checked(points) == ((3, 4.5, 6.0),)
+    assert plain_points(None) is None and plain_points([]) is None
+    with pytest.raises(ValueError, match="is 7; give"):
+        checked(plain_points([7]))
