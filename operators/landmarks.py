@@ -6,6 +6,7 @@ from typing import Any
 
 import bpy
 
+from ..scene.context import head_of
 from . import strings
 from .view import OnHead
 
@@ -27,17 +28,18 @@ class RECONSTRUCT_FACE_OT_edit_landmarks(OnHead, bpy.types.Operator):
         from ..scene import landmarks, photo_view
         from ..scene.landmark_handles import Handles
 
-        head = context.active_object
+        head = head_of(context)
         points = landmarks.shown(head)
         if not points:
             self.report({"ERROR"}, strings.no_landmarks(head.name))
             return {"CANCELLED"}
-        if not photo_view.show(head, context):
+        camera = photo_view.camera_of(head)
+        if camera is None or not photo_view.show(head, context):
             self.report({"ERROR"}, strings.no_camera(head.name))
             return {"CANCELLED"}
         moved = {index: (x, y) for index, x, y in landmarks.corrected(head)}
         self._head = head.name
-        self._handles = Handles(points, landmarks.fitted(head), moved, photo_view.camera_of(head))
+        self._handles = Handles(points, landmarks.fitted(head), moved, camera)
         self._drawn = bpy.types.SpaceView3D.draw_handler_add(
             self._handles.draw, (context.area,), "WINDOW", "POST_PIXEL"
         )
@@ -116,7 +118,7 @@ class RECONSTRUCT_FACE_OT_forget_landmarks(OnHead, bpy.types.Operator):
         """The next fit is without them."""
         from ..scene.landmarks import set_corrected
 
-        set_corrected(context.active_object, {})
+        set_corrected(head_of(context), {})
         return {"FINISHED"}
 
 

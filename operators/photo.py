@@ -9,6 +9,7 @@ from bpy.props import BoolProperty, CollectionProperty, EnumProperty, IntPropert
 from bpy_extras.io_utils import ImportHelper
 
 from ..backend.errors import FaceError
+from ..scene.context import area_of
 from . import strings
 from .session import SESSION
 
@@ -53,8 +54,9 @@ class RECONSTRUCT_FACE_OT_drop_photo(bpy.types.Operator):
         context.scene.reconstruct_face.photo = photo
         if len(self.files) > 1:
             self.report({"INFO"}, strings.one_of(self.files[0].name, len(self.files)))
-        if context.area is not None and context.area.type == "VIEW_3D":
-            _show_tab(context.area)
+        area = area_of(context)
+        if area is not None and area.type == "VIEW_3D":
+            _show_tab(area)
         return {"FINISHED"}
 
 
@@ -109,8 +111,8 @@ class RECONSTRUCT_FACE_OT_use_image(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Whether there is any image."""
-        cls.poll_message_set(strings.NO_IMAGE)
-        return bool(_open_images(None, None))
+        cls.poll_message_set(strings.NO_IMAGE)  # pyright: ignore[reportCallIssue]
+        return bool(bpy.data.images)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Let the user search among them."""

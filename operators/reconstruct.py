@@ -8,6 +8,7 @@ import bpy
 from bpy.props import BoolProperty, IntProperty, StringProperty
 
 from ..backend.errors import PhotoError
+from ..scene.context import scene_of
 from . import strings
 from .running import RunsJob
 
@@ -60,8 +61,8 @@ class RECONSTRUCT_FACE_OT_reconstruct(RunsJob, bpy.types.Operator):
         """Add and select the new head(s)."""
         from ..scene import api, photo_view
 
-        scene = bpy.data.scenes.get(self._scene) or context.scene
-        heads = api.add_heads(result, scene, set_active=scene == context.scene)
+        scene = bpy.data.scenes.get(self._scene) or scene_of(context)
+        heads = api.add_heads(result, scene, set_active=scene == scene_of(context))
         if self.show:
             photo_view.show(heads[-1], context)
         warnings = {warning for head in result for warning in head.warnings}

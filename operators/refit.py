@@ -9,6 +9,7 @@ from bpy.props import BoolProperty, StringProperty
 from bpy_extras.io_utils import ImportHelper
 
 from ..backend.errors import ModelError
+from ..scene.context import head_of, scene_of
 from . import strings
 from .running import RunsJob
 from .view import OnHead
@@ -36,7 +37,7 @@ class RECONSTRUCT_FACE_OT_refit(RunsJob, OnHead, bpy.types.Operator):
         """Start with the scene's settings, and with the landmarks that were set by hand."""
         from ..scene import jobs
 
-        head = context.active_object
+        head = head_of(context)
         self._head, self._scene = head.name, context.scene.name
         options = context.scene.reconstruct_face.options() | self._what(head)
         return jobs.start_reconstruction(**options), options
@@ -63,7 +64,7 @@ class RECONSTRUCT_FACE_OT_refit(RunsJob, OnHead, bpy.types.Operator):
         head = bpy.data.objects.get(self._head)
         if not is_head(head):
             raise ModelError(strings.head_gone(self._head))
-        update_head(head, result[0], bpy.data.scenes.get(self._scene) or context.scene)
+        update_head(head, result[0], bpy.data.scenes.get(self._scene) or scene_of(context))
         self.report({"INFO"}, strings.refitted(head.name))
 
 

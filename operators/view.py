@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bpy
 
+from ..scene.context import head_of
 from . import strings
 
 
@@ -15,7 +16,7 @@ class OnHead:
         """Whether the active object is a head of ours."""
         from ..scene.mesh import is_head
 
-        cls.poll_message_set(strings.NO_HEAD)
+        cls.poll_message_set(strings.NO_HEAD)  # pyright: ignore[reportCallIssue]
         return is_head(context.active_object)
 
 
@@ -30,7 +31,7 @@ class RECONSTRUCT_FACE_OT_photo_view(OnHead, bpy.types.Operator):
         """Switch it."""
         from ..scene import photo_view
 
-        head, space = context.active_object, context.space_data
+        head, space = head_of(context), context.space_data
         if isinstance(space, bpy.types.SpaceView3D) and photo_view.is_shown(head, space):
             photo_view.leave(context)
         elif not photo_view.show(head, context):

@@ -12,6 +12,7 @@ from ..operators.landmarks import (
 from ..operators.refit import RECONSTRUCT_FACE_OT_refit, RECONSTRUCT_FACE_OT_replace_photo
 from ..operators.session import SESSION
 from ..operators.view import RECONSTRUCT_FACE_OT_photo_view
+from ..scene.context import area_of, head_of, view_of
 from .sidebar import FacePanel
 
 
@@ -32,10 +33,11 @@ class RECONSTRUCT_FACE_PT_head(FacePanel, bpy.types.Panel):
         """Draw for the active head."""
         from ..scene import landmarks, photo_view
 
-        head, settings = context.active_object, context.scene.reconstruct_face
+        head, settings = head_of(context), context.scene.reconstruct_face
         layout = self.layout
         layout.prop(head, "name", text="", icon="USER")
-        shown = photo_view.is_shown(head, context.space_data)
+        area = area_of(context)
+        shown = area is not None and photo_view.is_shown(head, view_of(area))
         layout.operator(RECONSTRUCT_FACE_OT_photo_view.bl_idname, icon="VIEW_CAMERA", depress=shown)
         row = layout.row()
         row.enabled = shown

@@ -20,7 +20,7 @@ from ..operators.running import (
 )
 from ..operators.session import SESSION, Look
 from .mend import draw_mend
-from .text import draw_sentence
+from .text import draw_sentence, layout_of
 
 
 class FacePanel:
@@ -39,7 +39,7 @@ class RECONSTRUCT_FACE_PT_reconstruct(FacePanel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw from the scene's settings and the session."""
-        layout = self.layout
+        layout = layout_of(self)
         if not draw_mend(layout):
             return
         settings = context.scene.reconstruct_face

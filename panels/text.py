@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from typing import Any, cast
 
 import bpy
 
@@ -10,8 +11,13 @@ import bpy
 _CHARACTER_PX = 6.2
 
 
+def layout_of(panel: bpy.types.Panel) -> bpy.types.UILayout:
+    """Where ``panel`` draws: there while it is drawn, which type stubs do not know."""
+    return cast(bpy.types.UILayout, panel.layout)
+
+
 def draw_sentence(
-    layout: bpy.types.UILayout, sentence: str, *, icon: str = "NONE", width: float | None = None
+    layout: bpy.types.UILayout, sentence: str, *, icon: Any = "NONE", width: float | None = None
 ) -> None:
     """Draw ``sentence`` in as many lines as fit into ``width`` pixels (the region's)."""
     context = bpy.context

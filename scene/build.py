@@ -70,14 +70,14 @@ def head_scene_of(head: bpy.types.Object) -> HeadScene:
     """What belongs to a head of ours now, found by its camera property and its collection.
 
     The camera may have been deleted or put elsewhere by the user; then it is None, and the
-    collection that of the head alone.
+    collection one that holds the head.
     """
     camera = head.get(CAMERA)
     collections = list(head.users_collection)
     if camera is not None:
         collections.sort(key=lambda group: camera.name not in group.objects)
-    collection = collections[0] if collections else None
-    lights = [x for x in collection.objects if is_light(x)] if collection else []
+    collection = collections[0] if collections else bpy.context.scene.collection
+    lights = [x for x in collection.objects if is_light(x)]
     return HeadScene(collection, head, camera, tuple(lights))
 
 

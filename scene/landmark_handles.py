@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import bpy
 from bpy_extras.view3d_utils import location_3d_to_region_2d
-from mathutils import Vector
 
 from .camera import VIEW
+from .context import area_of, scene_of, view_of
 from .landmarks import LINES, Point
 
 _RADIUS_PX = 3.5
@@ -49,7 +49,8 @@ class Handles:
         """The mouse is at ``place``: drag on, or hover over the nearest within ``reach``."""
         corner, step = self._frame(context, region)
         if self.dragged is not None:
-            point = tuple((p - c) / s for p, c, s in zip(place, corner, step, strict=True))
+            x, y = ((p - c) / s for p, c, s in zip(place, corner, step, strict=True))
+            point = (x, y)
             self.points[self.dragged] = point
             self.moved[self.dragged] = point
             return
@@ -87,15 +88,17 @@ class Handles:
     ) -> tuple[tuple[float, float], tuple[float, float]]:
         """Where pixel (0, 0) of the photo is in the region, and how far the next ones are."""
         camera = bpy.data.objects[self._camera]
-        space = context.space_data
-        assert isinstance(space, bpy.types.SpaceView3D)
+        area, scene = area_of(context), scene_of(context)
+        assert area is not None
+        view = view_of(area).region_3d
+        assert view is not None
         width, height = camera[VIEW][4:6]
-        render = context.scene.render
+        render = scene.render
         frame_x = render.resolution_x * render.pixel_aspect_x
         frame_y = render.resolution_y * render.pixel_aspect_y
         corners = [
-            location_3d_to_region_2d(region, space.region_3d, camera.matrix_world @ corner)
-            for corner in camera.data.view_frame(scene=context.scene)
+            location_3d_to_region_2d(region, view, camera.matrix_world @ corner)
+            for corner in camera.data.view_frame(scene=scene)
         ]
         seen = [corner for corner in corners if corner is not None]
         left, right = min(c.x for c in seen), max(c.x for c in seen)
@@ -120,8 +123,9 @@ class Handles:
         context = bpy.context
         if context.area != area or self._camera not in bpy.data.objects:
             return
-        corner, step = self._frame(context, context.region)
-        places = [Vector(self._place(point, corner, step)) for point in self.points]
+        region = next(region for region in area.regions if region.type == "WINDOW")
+        corner, step = self._frame(context, region)
+        places = [self._place(point, corner, step) for point in self.points]
         scale = context.preferences.system.ui_scale
         shader = gpu.shader.from_builtin("UNIFORM_COLOR")
         shader.bind()
@@ -141,9 +145,8 @@ class Handles:
         gpu.state.blend_set("NONE")
 
 
-def _disc(centre: Vector, radius: float, corners: int = 12) -> list[tuple[float, float]]:
+def _disc(centre: Point, radius: float, corners: int = 12) -> list[tuple[float, float]]:
     """Triangles of a disc: Blender's own points cannot be given a size in every version."""
     turn = [2 * math.pi * i / corners for i in range(corners + 1)]
-    rim = [(centre.x + radius * math.cos(a), centre.y + radius * math.sin(a)) for a in turn]
-    middle = (centre.x, centre.y)
-    return [point for pair in zip(rim, rim[1:], strict=False) for point in (middle, *pair)]
+    rim = [(centre[0] + radius * math.cos(a), centre[1] + radius * math.sin(a)) for a in turn]
+    return [point for pair in zip(rim, rim[1:], strict=False) for point in (centre, *pair)]

@@ -10,12 +10,13 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import bpy
 
 from .build import head_scene_of
 from .camera import PLACE, VIEW, align_to_head, background_of, fit_to_scene
+from .context import area_of, scene_of, view_of
 from .landmarks import fitted
 from .mesh import is_head
 
@@ -96,15 +97,15 @@ def show(head: bpy.types.Object, context: bpy.types.Context) -> bool:
     camera = camera_of(head)
     if area is None or camera is None or camera.name not in context.view_layer.objects:
         return False
-    space = area.spaces.active
+    space = view_of(area)
     align_to_head(camera, head)
-    fit_to_scene(camera, context.scene)
+    fit_to_scene(camera, scene_of(context))
     _before.setdefault(area.as_pointer(), _Viewport.of(space))
     _isolate(head, area, context)
     space.use_local_camera = True
     space.camera = camera
     space.region_3d.view_perspective = "CAMERA"
-    _frame_face(head, camera, area, context.scene)
+    _frame_face(head, camera, area, scene_of(context))
     for name in _CLUTTER:
         setattr(space.overlay, name, False)
     if space.shading.type == "SOLID":
@@ -117,7 +118,7 @@ def leave(context: bpy.types.Context) -> None:
     area = _area(context)
     if area is None:
         return
-    space = area.spaces.active
+    space = view_of(area)
     view = space.region_3d
     was = _before.pop(area.as_pointer(), None)
     if was is None:  # after opening the file: the view was saved as it was shown
@@ -163,7 +164,7 @@ def forget() -> None:
 
 def _isolate(head: bpy.types.Object, area: bpy.types.Area, context: bpy.types.Context) -> None:
     """Show the head, its camera and lights alone: a default cube would stand around it."""
-    space = area.spaces.active
+    space = view_of(area)
     around = head_scene_of(head)
     if space.local_view is None:
         chosen = [thing for thing in context.view_layer.objects if thing.select_get()]
@@ -232,8 +233,9 @@ def _frame_face(
 
 def _area(context: bpy.types.Context) -> bpy.types.Area | None:
     """The 3D view of ``context``, or the largest one of its window."""
-    if context.area is not None and context.area.type == "VIEW_3D":
-        return context.area
+    area = area_of(context)
+    if area is not None and area.type == "VIEW_3D":
+        return area
     if context.window is None:
         return None
     views = [area for area in context.window.screen.areas if area.type == "VIEW_3D"]
@@ -244,5 +246,7 @@ def _area(context: bpy.types.Context) -> bpy.types.Area | None:
 def _in_window(context: bpy.types.Context, area: bpy.types.Area) -> Iterator[None]:
     """Operators find ``area`` in the context."""
     region = next(region for region in area.regions if region.type == "WINDOW")
-    with context.temp_override(window=context.window, area=area, region=region):
+    with context.temp_override(
+        window=cast(bpy.types.Window, context.window), area=area, region=region
+    ):
         yield

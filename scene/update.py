@@ -128,10 +128,11 @@ def _update_surroundings(
         if behind is not None and is_ours(behind.image) and reconstruction.photo.size:
             photo = packed_image(behind.image.name, reconstruction.photo, ".jpg")
             _take_over(behind.image, photo)
-    if not around.lights or around.collection is None:
+    if not around.lights:
         return
     name = f"{head.name} light"
     for light in around.lights:
+        assert isinstance(light.data, bpy.types.Light)
         bpy.data.lights.remove(light.data)  # and the object with it
     lights = build_suns(suns_for(reconstruction), name)
     for light in lights:
