@@ -30,5 +30,5 @@ for name, values in MOTION.items():
         keys[name].value = value
         keys[name].keyframe_insert("value", frame=frame)
 
-bpy.context.scene.frame_end = 60
+head.users_scene[0].frame_end = 60
 bpy.ops.wm.save_as_mainfile(filepath=out)

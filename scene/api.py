@@ -92,7 +92,7 @@ def add_heads(
             for reconstruction in reconstructions
         ]
     except BaseException:
-        bpy.data.batch_remove(_data() - before)
+        bpy.data.batch_remove(list(_data() - before))
         raise
 
 

@@ -36,7 +36,10 @@ IDLE_S = 600.0
 
 @dataclass(frozen=True, eq=False)
 class Detection:
-    """The faces of a photo; pixels of the photo as it is read: upright, over 24 megapixels halved."""
+    """The faces of a photo; pixels of the photo as it is read: upright, above 24 megapixels halved.
+
+    ``face`` of a reconstruction counts them in the same order.
+    """
 
     boxes: NDArray[np.float32]  #: (N, 4) x0, y0, x1, y1; largest first: row 0 is ``face=1``
     size: tuple[int, int]  #: (width, height) of the photo
