@@ -52,7 +52,7 @@ def draw_mend(layout: bpy.types.UILayout, *, in_preferences: bool = False) -> bo
         _draw_progress(box, status)
         return False
     first = status.code == codes.MISSING and not status.failure
-    draw_sentence(box, status.sentence, icon="INFO" if first else "ERROR")
+    draw_sentence(box, status.sentence, icon="INFO" if first else "ERROR", width=_width_inside())
     _draw_failure(box, status)
     column = box.column(align=True)
     _draw_buttons(column, status, in_preferences)
@@ -80,7 +80,7 @@ def _draw_buttons(column: bpy.types.UILayout, status: Status, in_preferences: bo
 
 def _draw_progress(layout: bpy.types.UILayout, status: Status) -> None:
     if not status.step:  # another Blender's
-        draw_sentence(layout, status.sentence, icon="SORTTIME")
+        draw_sentence(layout, status.sentence, icon="SORTTIME", width=_width_inside())
         return
     layout.label(text=strings.SETTING_UP, icon="IMPORT")
     row = layout.row(align=True)
@@ -92,8 +92,14 @@ def _draw_failure(layout: bpy.types.UILayout, status: Status) -> None:
     """Why the last set-up failed, until the next one."""
     if status.failure:
         column = layout.column(align=True)
-        draw_sentence(column, status.failure, icon="ERROR")
+        draw_sentence(column, status.failure, icon="ERROR", width=_width_inside())
         column.operator(RECONSTRUCT_FACE_OT_open_setup_log.bl_idname, icon="TEXT")
+
+
+def _width_inside() -> float | None:
+    """Of a box, in pixels."""
+    region = bpy.context.region
+    return region.width - 40 if region is not None else None
 
 
 #: Nothing is registered for this module: other panels call :func:`draw_mend`.

@@ -62,7 +62,7 @@ class RECONSTRUCT_FACE_preferences(bpy.types.AddonPreferences):
                 column.label(text=f"{strings.DEVICE}: {status.device}", icon="BLANK1")
         row = layout.row(align=True)
         row.enabled = status.code != INSTALLING
-        if there:
+        if there and status.usable:  # otherwise it is the mend
             row.operator(
                 RECONSTRUCT_FACE_OT_setup_backend.bl_idname,
                 text=strings.REPAIR_BACKEND,

@@ -131,6 +131,7 @@ def test_a_set_up_from_the_extensions_own_wheels(
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     before = installation_status()
     assert (before.code, before.usable) == (status.MISSING, False)
+    assert "came with the add-on" in before.sentence
     steps: list[tuple[float, str]] = []
     run = start_set_up("0.1.0")
     assert start_set_up("0.1.0") is run, "one at a time"
@@ -161,10 +162,13 @@ def test_by_name_from_where_pips_configuration_says(
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", chosen.wheels.as_uri())
     monkeypatch.setenv("PIP_TARGET", str(tmp_path / "elsewhere"))
-    choose(chosen)
+    choose(replace(chosen, index="http://me:secret@127.0.0.1:9/simple"))
+    assert "0.0 GB to download" in installation_status().sentence
     start_set_up("0.1.0").wait()
     assert settled().code == status.READY
     assert not (tmp_path / "elsewhere").exists()
+    log = (tmp_path / "backend" / "setup.log").read_text()
+    assert "127.0.0.1:9" in log and "secret" not in log
 
 
 def test_offline_it_says_what_to_do(tmp_path: Path) -> None:
@@ -463,6 +467,14 @@ def test_an_existing_python_without_the_packages(tiny: Choices, tmp_path: Path) 
     (site / "tiny_a.py").write_text("")  # the user mends it: noticed without being told
     (site / "tiny_b.py").write_text("")
     assert settled().code == status.READY
+
+
+def test_a_device_that_is_not_there_is_told_before_the_run(made: Choices) -> None:
+    """None of the small packages is torch: no CUDA is found."""
+    choose(replace(made, device="cuda"))
+    found = settled()
+    assert (found.code, found.device) == (status.READY, "CPU")
+    assert "no CUDA" in found.sentence
 
 
 def test_a_chosen_python_that_is_none(tiny: Choices, tmp_path: Path) -> None:

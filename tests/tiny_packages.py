@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import atexit
 import base64
-import compileall
-import ensurepip
 import hashlib
 import json
-import shutil
 import sys
-import tempfile
 import zipfile
-from functools import cache
 from pathlib import Path
 
+import pip
 from reconstruct_face.scene.installation.choices import Choices
 from reconstruct_face.scene.installation.pip import BUNDLE
 from reconstruct_face.scene.installation.requirements import PLATFORMS, Requirements
@@ -47,16 +42,12 @@ def make_wheel(
     return wheel
 
 
-@cache
-def unpacked_pip() -> Path:
-    """The running Python's own pip in a folder: run from its wheel it is compiled every time."""
-    (wheel,) = (Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl")
-    folder = Path(tempfile.mkdtemp(prefix="tiny_packages-")) / wheel.name
-    atexit.register(shutil.rmtree, folder.parent, True)
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(folder)
-    compileall.compile_dir(folder, quiet=2)
-    return folder
+def pip_as_if_unpacked(folder: Path) -> None:
+    """This environment's pip, where a wheel of it is looked for: that is compiled at every run."""
+    wheel = folder / f"pip-{pip.__version__}-py3-none-any.whl"
+    if not wheel.exists():
+        wheel.mkdir(parents=True)
+        (wheel / "pip").symlink_to(Path(pip.__file__).parent)
 
 
 def tiny_choices(root: Path, *, bundled: bool = True, **packages: str) -> Choices:
@@ -72,9 +63,7 @@ def tiny_choices(root: Path, *, bundled: bool = True, **packages: str) -> Choice
         make_wheel(wheels, name, code)
     requirements = Requirements(lock, tuple(packages), disk_mb=1)
     if bundled:
-        pip = wheels / unpacked_pip().name
-        if not pip.exists():
-            pip.symlink_to(unpacked_pip())
+        pip_as_if_unpacked(wheels)
         bundle = {
             "python": "{}.{}".format(*sys.version_info),
             "platform": PLATFORM,

@@ -86,7 +86,7 @@ def problem(choices: Choices) -> tuple[str, str] | None:
     if folder is None or not environment_of(folder).is_dir():
         if folder is not None and making_of(folder).is_dir() and not being_made(folder):
             return "unfinished", "Setting up the backend was interrupted; set it up again."
-        return "missing", "The backend is not set up yet; it finds and fits the face."
+        return "missing", "The backend, which finds and fits the face, is not set up yet."
     stamp = read_json(environment_of(folder) / STAMP)
     if not stamp:
         return "broken", "The backend's environment is damaged; repair it."

@@ -6,6 +6,7 @@ import atexit
 import os
 import platform
 import queue
+import re
 import shutil
 import signal
 import subprocess
@@ -43,8 +44,8 @@ class SetUp:
     ) -> None:
         """``version`` is the add-on's, ``base`` the Python that the environment is made from.
 
-        ``before_swap`` is called, in the set-up's thread, before an environment that is there
-        already is replaced: to end what uses it.
+        ``before_swap`` is called, in the set-up's thread, before the new environment takes the
+        place of the old one: to end what uses that.
         """
         self.fraction = 0.0
         self.step = "Starting"
@@ -190,9 +191,8 @@ class SetUp:
         """Put it in its place: from here on it counts."""
         self._report(0.98, "Finishing")
         place = environment.environment_of(folder)
-        if place.exists():
-            self._before_swap()
-            environment.discard(place)
+        self._before_swap()
+        environment.discard(place)
         environment.rename(made, place)
         moved = tuple(path.replace(str(made), str(place)) for path in report.folders)
         python = environment.python_of(place)
@@ -235,7 +235,8 @@ class SetUp:
         lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         threading.Thread(target=_pump, args=(process, lines), daemon=True).start()
         with open(self._chosen.folder / environment.LOG, "a", encoding="utf-8") as log:
-            log.write(f"$ {' '.join(command)}\n")
+            # The address of a package index may hold a password.
+            log.write(re.sub(r"//[^/@\s]+@", "//...@", f"$ {' '.join(command)}\n"))
             while True:
                 if self._cancelled.is_set():
                     end_process(process)

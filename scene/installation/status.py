@@ -113,6 +113,8 @@ def _checked(python: str, source: str, chosen: Choices, failure: str = "") -> St
     if device == "CUDA" and report.device_name:
         device += f": {report.device_name}"
     sentence = "The backend is ready." if code == READY else report.sentence(python)
+    if code == READY and chosen.device == "cuda" and report.device != "cuda":
+        sentence = "The backend is ready, but finds no CUDA here; choose another device."
     return Status(code, sentence, python, source, device, failure=failure)
 
 
@@ -123,6 +125,10 @@ def _needs_set_up(
     source = "environment" if python else ""
     if reason := unsupported():
         return Status(UNSUPPORTED, reason, python, source, failure=failure)
-    if not chosen.online and not packages_are_here(chosen):
+    here = packages_are_here(chosen)
+    if not chosen.online and not here:
         return Status(OFFLINE, OFFLINE_SENTENCE, python, source, failure=failure)
+    if code == MISSING:
+        size = f"There is about {chosen.requirements.download_mb / 1000:.1f} GB to download."
+        sentence += " Its packages came with the add-on." if here else f" {size}"
     return Status(code, sentence, python, source, failure=failure)
