@@ -6,11 +6,28 @@ add to Blender than classes.
 
 from __future__ import annotations
 
-from . import installation, landmarks, photo, reconstruct, refit, running, session, settings, view
+from . import (
+    export,
+    expression,
+    installation,
+    landmarks,
+    photo,
+    pose_asset,
+    presets,
+    reconstruct,
+    refit,
+    running,
+    session,
+    settings,
+    view,
+)
 from .registering import add_modules, remove_modules
 
 #: In the order they are added: what others refer to comes first.
-MODULES = (session, settings, installation, photo, running, reconstruct, view, refit, landmarks)
+MODULES = (
+    session, settings, installation, photo, running, reconstruct, view, refit, landmarks,
+    expression, pose_asset, export, presets,
+)  # fmt: skip
 
 
 def register() -> None:

@@ -205,3 +205,201 @@ INDEX_TIP = (
     "Address of a further package index that set-up looks at, for builds of torch that PyPI has "
     "not: a smaller one without CUDA for Linux, or one with CUDA for Windows. Usually empty"
 )
+
+# -- the expression
+
+GROUP_NAMES = {
+    "brows": "Brows", "eyes": "Eyes", "jaw": "Jaw", "mouth": "Mouth", "cheeks": "Cheeks",
+    "nose": "Nose", "tongue": "Tongue", "other": "Other",
+}  # fmt: skip
+#: Of the names without their side.
+MOVEMENTS = {
+    "browInnerUp": "Inner brows up", "browOuterUp": "Outer brow up", "browDown": "Brow down",
+    "eyeBlink": "Blink", "eyeSquint": "Squint", "eyeWide": "Wide open",
+    "eyeLookUp": "Look up", "eyeLookDown": "Look down",
+    "eyeLookIn": "Look to the nose", "eyeLookOut": "Look outward",
+    "jawOpen": "Jaw open", "jawForward": "Jaw forward", "jaw": "Jaw aside",
+    "mouthSmile": "Smile", "mouthFrown": "Frown", "mouthClose": "Lips together",
+    "mouthFunnel": "Funnel", "mouthPucker": "Pucker", "mouth": "Mouth aside",
+    "mouthUpperUp": "Upper lip up", "mouthLowerDown": "Lower lip down",
+    "mouthStretch": "Stretch", "mouthDimple": "Dimple", "mouthPress": "Press lips",
+    "mouthRollUpper": "Roll upper lip in", "mouthRollLower": "Roll lower lip in",
+    "mouthShrugUpper": "Shrug upper lip", "mouthShrugLower": "Shrug lower lip",
+    "cheekPuff": "Puff cheeks", "cheekSquint": "Cheek up",
+    "noseSneer": "Sneer", "tongueOut": "Tongue out",
+}  # fmt: skip
+LEFT = "L"
+RIGHT = "R"
+SEARCH = "Search"
+SEARCH_TIP = "Show only the sliders with these words in their label, group or shape key name"
+NOTHING_FOUND = "No slider has these words"
+SYMMETRIC = "Symmetric"
+SYMMETRIC_TIP = (
+    "Moving a slider of one side moves the other side along; both eyes look to the same side"
+)
+SIDE_TIP = "{}; the other side moves along"
+GAZE = "Gaze"
+GAZE_ACROSS = "Gaze to the Side"
+GAZE_ACROSS_TIP = "Turn both eyes; positive is the head's left"
+GAZE_UP = "Gaze Up"
+GAZE_UP_TIP = "Turn both eyes up; negative is down"
+RESET_GROUP = "Reset Group"
+RESET_GROUP_TIP = "Set the sliders of this group to zero"
+MIRROR = "Mirror"
+MIRROR_TIP = "Swap the left and the right half of the expression"
+RANDOM = "Random"
+RANDOM_TIP = "Make an expression at random such as a face can make; another seed, another one"
+SEED = "Seed"
+SEED_TIP = "The same number makes the same expression"
+STRENGTH = "Strength"
+STRENGTH_TIP = "How strong the expression is"
+KEY_ALL = "Key All"
+KEY_ALL_TIP = "Insert a keyframe for every expression slider at this frame"
+DELETE_KEYS = "Delete Keys"
+DELETE_KEYS_TIP = "Delete the keyframes of all expression sliders at this frame"
+NO_KEYS = "There are no keyframes at this frame"
+COPY_FROM = "Copy From"
+COPY_FROM_TIP = "Take the expression of another head, slider by slider of the same name"
+NO_OTHER_HEAD = "There is no other head in this file"
+PHOTO_EXPRESSION = "As in the Photo"
+PHOTO_EXPRESSION_TIP = "Set the expression that was found in the photo"
+PINNED = "Pinned: only {} is shown"
+UNPIN = "Unpin"
+LINKED = "Linked from another file: make a library override to edit it"
+EMPTY_HEAD = "This head has no shape keys any more"
+GROUP = "Group"
+SOURCE = "Head"
+
+
+def keyed(count: int, frame: int, left_out: int) -> str:
+    """The message after keying."""
+    driven = f"; {left_out} moved by drivers took none" if left_out else ""
+    return f"Keyed {count} sliders at frame {frame}{driven}"
+
+
+def deleted_keys(count: int, frame: int) -> str:
+    """The message after deleting keyframes."""
+    return f"Deleted {count} keyframes at frame {frame}"
+
+
+def no_such_head(name: str) -> str:
+    """When the head to copy from is not there."""
+    return f"There is no head '{name}' in this file; choose another."
+
+
+# -- expressions as assets
+
+SAVE_EXPRESSION = "Save Expression"
+SAVE_EXPRESSION_TIP = (
+    "Save the sliders as an asset of this file: an action on shape keys with a picture, for the "
+    "asset browser. It fits every head of the same face model; Blender's pose library itself "
+    "knows only bones"
+)
+APPLY_EXPRESSION = "Apply Expression"
+APPLY_EXPRESSION_TIP = "Give the active head an expression that was saved in this file"
+EXPRESSIONS = "Expressions"
+NO_EXPRESSIONS = "No expression is saved in this file"
+ASSET_NAME = "Name"
+ASSET_NAME_TIP = "Under which it is found"
+ASSET_TAGS = "Tags"
+ASSET_TAGS_TIP = "Words to find it by, separated by commas"
+ASSET_DESCRIPTION = "Description"
+ASSET_DESCRIPTION_TIP = "Shown in the asset browser"
+NEW_EXPRESSION = "Expression"
+BLEND = "Blend"
+BLEND_TIP = "0 leaves the head as it is, 1 is the saved expression"
+
+
+def saved_expression(name: str) -> str:
+    """The message after saving."""
+    return f"Saved the expression {name}; it stays when the file is saved"
+
+
+def no_such_expression(name: str) -> str:
+    """When the action is not there."""
+    return f"There is no saved expression '{name}' in this file; choose another."
+
+
+# -- export
+
+EXPORT_PANEL = "Export"
+EXPORT = "Export"
+EXPORT_TIP = (
+    "Write the active head as it is now, with its expression, place and texture, to files. "
+    "A .blend holds the whole open file"
+)
+EXPORT_FOLDER = "Folder"
+EXPORT_FOLDER_TIP = "Where the files go; empty: beside the .blend"
+EXPORT_NAME = "Name"
+EXPORT_NAME_TIP = "Of the files, without an ending; empty: the head's"
+EXPORT_FORMATS = "Formats"
+EXPORT_FORMATS_TIP = "Which files are written; hold Shift for several"
+FORMAT_ITEMS = (
+    ("glb", "glTF", "For game engines and viewers: one file with texture and morph targets"),
+    ("fbx", "FBX", "For game engines and other 3D programs: shape keys, texture inside"),
+    ("obj", "OBJ", "The shape as it is now, with its texture beside; no shape keys"),
+    ("usd", "USD", "A .usdz with texture and blend shapes"),
+    ("blend", "Blend", "A copy of the whole open file"),
+)
+EXPORT_PATH_TIP = "Folder and name of the files; the ending is the format's"
+NO_FORMAT = "Choose at least one format."
+NO_FOLDER = "This file is not saved yet, so there is no place beside it; choose a folder."
+LEAVE_MODE = "Leave the edit or sculpt mode first"
+
+
+def exported(names: list[str], folder: str) -> str:
+    """The message after the export."""
+    return f"Wrote {', '.join(names)} to {folder}"
+
+
+def still(formats: list[str], frame: int) -> str:
+    """When the head is animated and a format holds one frame only."""
+    return (
+        f"The head is animated: {', '.join(formats)} hold{'s' if len(formats) == 1 else ''} its "
+        f"expression at frame {frame} only; the .blend keeps the animation."
+    )
+
+
+def bad_name(name: str) -> str:
+    """When a file cannot be called so."""
+    return f"A file cannot be called '{name}'; leave out / \\ : * ? \" < > |."
+
+
+# -- verify
+
+VERIFY_PANEL = "Verify"
+LIGHTS = {
+    "good": "Reliable",
+    "fair": "Check the far and covered parts",
+    "poor": "Mostly guessed: use a better photo",
+    "unknown": "Not known: this head does not say",
+}
+CONFIDENCE = "Confidence"
+FOUND_BY = "Found by"
+SOURCES = {
+    "network": "the network",
+    "landmarks": "landmarks alone",
+}
+LANDMARK_DISTANCE = "Landmarks"
+CORRECTED = "Set by hand"
+SECONDS = "Took"
+MODEL_USED = "Face model"
+QUALITY_USED = "Quality"
+
+
+def landmark_distance(pixels: float, share: float | None) -> str:
+    """How far the fitted landmarks are from those that were seen."""
+    part = "" if share is None else f" ({share:.1%} of the face)"
+    return f"{pixels:.1f} px off{part}"
+
+
+# -- presets
+
+PRESETS = "Settings Presets"
+ADD_PRESET = "Add Settings Preset"
+ADD_PRESET_TIP = "Keep the settings under a name, or remove one of yours"
+
+
+def shipped_preset(name: str) -> str:
+    """When a preset of the add-on is to be removed."""
+    return f"{name} comes with the add-on and stays; remove presets of your own."

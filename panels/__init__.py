@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ..operators.registering import add_modules, remove_modules
-from . import head, preferences, sidebar
+from . import export, expression, head, preferences, presets, sidebar, verify
 
 #: In the order they are drawn.
-MODULES = (preferences, sidebar, head)
+MODULES = (preferences, presets, sidebar, head, expression, verify, export)
 
 
 def register() -> None:

@@ -1,0 +1,138 @@
+"""The active head to files: a thin shell around ``scene/export.py``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+from bpy.props import EnumProperty, PointerProperty, StringProperty
+
+from ..backend.errors import FaceError, OutputError
+from ..scene.context import head_of, scene_of
+from . import strings
+from .view import OnHead
+
+#: What Windows does not take in file names.
+_FORBIDDEN = '/\\:*?"<>|'
+
+
+class ExportSettings(bpy.types.PropertyGroup):
+    """Where and as what heads are exported."""
+
+    folder: StringProperty(
+        name=strings.EXPORT_FOLDER, description=strings.EXPORT_FOLDER_TIP, subtype="DIR_PATH"
+    )
+    name: StringProperty(name=strings.EXPORT_NAME, description=strings.EXPORT_NAME_TIP)
+    formats: EnumProperty(
+        name=strings.EXPORT_FORMATS,
+        description=strings.EXPORT_FORMATS_TIP,
+        items=strings.FORMAT_ITEMS,
+        options={"ENUM_FLAG"},
+        default={"glb"},
+    )
+
+
+def _target(filepath: str, settings: ExportSettings, head: bpy.types.Object) -> tuple[Path, str]:
+    """Folder and file name without an ending, from a path or else the scene's settings.
+
+    Raises :class:`OutputError`.
+    """
+    if filepath:
+        path = Path(bpy.path.abspath(filepath))
+        endings = (".glb", ".gltf", ".fbx", ".obj", ".usdz", ".usd", ".blend")
+        folder = path.parent
+        name = path.stem if path.suffix.lower() in endings else path.name
+    else:
+        if (not settings.folder or settings.folder.startswith("//")) and not bpy.data.filepath:
+            raise OutputError(strings.NO_FOLDER)
+        folder = Path(bpy.path.abspath(settings.folder or "//"))
+        # A head's name may hold what file names cannot; one that was typed is not changed.
+        free = "".join("_" if letter in _FORBIDDEN else letter for letter in head.name)
+        name = settings.name.strip() or free
+    if not name.strip(". ") or any(letter in _FORBIDDEN for letter in name):
+        raise OutputError(strings.bad_name(name))
+    return folder, name
+
+
+class RECONSTRUCT_FACE_OT_export(OnHead, bpy.types.Operator):
+    """Write the active head as it is now."""
+
+    bl_idname = "reconstruct_face.export"
+    bl_label = strings.EXPORT
+    bl_description = strings.EXPORT_TIP
+
+    filepath: StringProperty(
+        name=strings.EXPORT_NAME,
+        description=strings.EXPORT_PATH_TIP,
+        subtype="FILE_PATH",
+        options={"SKIP_SAVE"},
+    )
+    formats: EnumProperty(
+        name=strings.EXPORT_FORMATS,
+        description=strings.EXPORT_FORMATS_TIP,
+        items=strings.FORMAT_ITEMS,
+        options={"ENUM_FLAG", "SKIP_SAVE"},
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """For a head of ours, outside of the edit modes: exporters see it as it was before."""
+        if not super().poll(context):
+            return False
+        cls.poll_message_set(strings.LEAVE_MODE)  # pyright: ignore[reportCallIssue]
+        return head_of(context).mode == "OBJECT"
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Ask before files are replaced."""
+        try:
+            folder, name, formats = self._wanted(context)
+        except FaceError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        from ..scene.export import FORMATS
+
+        if any((folder / f"{name}{FORMATS[key][0]}").exists() for key in formats):
+            return context.window_manager.invoke_confirm(self, event)
+        return self.execute(context)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Write the files."""
+        from ..scene.actions import is_animated
+        from ..scene.build import head_scene_of
+        from ..scene.export import export_head
+
+        head = head_of(context)
+        try:
+            folder, name, formats = self._wanted(context)
+            written = export_head(head_scene_of(head), folder, name, formats)
+        except FaceError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        self.report({"INFO"}, strings.exported([x.name for x in written.values()], str(folder)))
+        still = [key for key in written if key != "blend"]
+        if still and (is_animated(head) or is_animated(head.data.shape_keys or head)):
+            self.report({"WARNING"}, strings.still(still, scene_of(context).frame_current))
+        return {"FINISHED"}
+
+    def _wanted(self, context: bpy.types.Context) -> tuple[Path, str, list[str]]:
+        """Folder, name and formats.  Raises :class:`OutputError`."""
+        settings = scene_of(context).reconstruct_face_export
+        folder, name = _target(self.filepath, settings, head_of(context))
+        chosen = self.formats or settings.formats
+        formats = [key for key, *_ in strings.FORMAT_ITEMS if key in chosen]
+        if not formats:
+            raise OutputError(strings.NO_FORMAT)
+        return folder, name, formats
+
+
+CLASSES = (ExportSettings, RECONSTRUCT_FACE_OT_export)
+
+
+def register_more() -> None:
+    """Add ``scene.reconstruct_face_export``."""
+    bpy.types.Scene.reconstruct_face_export = PointerProperty(type=ExportSettings)
+
+
+def unregister_more() -> None:
+    """Remove it."""
+    del bpy.types.Scene.reconstruct_face_export

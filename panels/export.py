@@ -1,0 +1,39 @@
+"""The active head to files."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..operators import strings
+from ..operators.export import RECONSTRUCT_FACE_OT_export
+from ..scene.context import head_of, scene_of
+from .sidebar import FacePanel
+from .text import layout_of
+
+
+class RECONSTRUCT_FACE_PT_export(FacePanel, bpy.types.Panel):
+    """Formats, folder, name and the button."""
+
+    bl_idname = "RECONSTRUCT_FACE_PT_export"
+    bl_label = strings.EXPORT_PANEL
+    bl_options = {"DEFAULT_CLOSED"}
+    bl_order = 40
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only for a head of ours."""
+        from ..scene.mesh import is_head
+
+        return is_head(context.active_object)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the scene's settings."""
+        settings = scene_of(context).reconstruct_face_export
+        layout = layout_of(self)
+        layout.row(align=True).prop(settings, "formats", expand=True)
+        layout.prop(settings, "folder", text="", placeholder=strings.EXPORT_FOLDER)
+        layout.prop(settings, "name", text="", placeholder=head_of(context).name)
+        layout.operator(RECONSTRUCT_FACE_OT_export.bl_idname, icon="EXPORT")
+
+
+CLASSES = (RECONSTRUCT_FACE_PT_export,)
