@@ -136,6 +136,9 @@ def test_the_index_lists_the_zips_for_blender(
     zipped = tmp_path / "repository" / Path(entry["archive_url"]).name
     assert zipped.stat().st_size == entry["archive_size"]
     assert str(zipped) in shown and " MB" in shown
+    shutil.copy(zipped, zipped.with_name("another.zip"))
+    assert tool.main(["--index", str(tmp_path / "repository")]) == 1
+    assert "several zips for the same Blender" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("platform", sorted(PLATFORMS.values()))

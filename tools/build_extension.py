@@ -99,7 +99,12 @@ def build_full(
 
 def write_index(folder: Path) -> Path:
     """``folder``/index.json, of all zips in it: a static extension repository."""
-    _blender_ext("server-generate", "--repo-dir", str(folder))
+    said = _blender_ext("server-generate", "--repo-dir", str(folder))
+    if "duplicate" in said:
+        raise BuildError(
+            f"{folder} has several zips for the same Blender and platform, of which Blender would "
+            "take any; keep either the thin zip there, or one full zip for each."
+        )
     return folder / "index.json"
 
 
@@ -171,24 +176,25 @@ def _pack(source: Path, out: Path) -> Path:
     return out
 
 
-def _blender_ext(*arguments: str) -> None:
+def _blender_ext(*arguments: str) -> str:
+    """Run Blender's own tool; returns what it said."""
     spec = importlib.util.find_spec("bpy")
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         for script in Path(folder).glob("*/scripts/addons_core/bl_pkg/cli/blender_ext.py"):
-            _run([sys.executable, str(script), *arguments], "Blender's tool")
-            return
+            return _run([sys.executable, str(script), *arguments], "Blender's tool")
     raise BuildError(
         "Blender's module has no tool for extensions; run this with the .venv's Python."
     )
 
 
-def _run(command: Sequence[str], who: str) -> None:
+def _run(command: Sequence[str], who: str) -> str:
     done = subprocess.run(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
     if done.returncode:
         last = [line for line in done.stdout.splitlines() if line.strip()][-3:]
         raise BuildError(f"{who} failed: {' / '.join(last)}")
+    return done.stdout
 
 
 def main(argv: Sequence[str] | None = None) -> int:
