@@ -29,7 +29,10 @@ def main(argv: list[str]) -> int:
         wanted = command in ("-h", "--help")
         print(USAGE, file=sys.stdout if wanted else sys.stderr)
         return 0 if wanted else 2
-    module = importlib.import_module(COMMANDS[command], package=_backend_package())
+    package = _backend_package()
+    if command == "worker":  # its parent may be gone before the packages are loaded
+        importlib.import_module(".lifeline", package=package).hold()
+    module = importlib.import_module(COMMANDS[command], package=package)
     return module.main(argv[1:])
 
 

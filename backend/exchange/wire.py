@@ -27,8 +27,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from .. import lifeline
 from ..errors import Cancelled, FaceError, WorkerError, error_from_code
-from . import lifeline
 from .child import Child, Ended, Message
 from .npz import EXCHANGE_VERSION
 
@@ -37,7 +37,7 @@ Handler = Callable[..., dict[str, Any]]
 
 HEARTBEAT_S = 1.0
 #: A cancelled request may take so long to end; then its process is ended.
-GRACE_S = 0.25
+GRACE_S = 0.2
 #: How often a waiting call looks whether it was cancelled.
 POLL_S = 0.03
 #: A worker's first words: its Python imports numpy and OpenCV before.
