@@ -26,8 +26,8 @@ class RECONSTRUCT_FACE_OT_add_preset(AddPresetBase, bpy.types.Operator):
     bl_label = strings.ADD_PRESET
     bl_description = strings.ADD_PRESET_TIP
     preset_menu = "RECONSTRUCT_FACE_PT_presets"
-    preset_defines = ["settings = bpy.context.scene.reconstruct_face"]  # noqa: RUF012
-    preset_values = [f"settings.{value}" for value in VALUES]  # noqa: RUF012
+    # Whole paths: the short names that presets may define fail in Blender 4.3 with Python 3.13.
+    preset_values = [f"bpy.context.scene.reconstruct_face.{value}" for value in VALUES]
     preset_subdir = SUBDIR
 
     def execute(self, context: bpy.types.Context) -> set[str]:
