@@ -20,6 +20,7 @@ from ..operators.running import (
 )
 from ..operators.session import SESSION, Look
 from .mend import draw_mend
+from .presets import RECONSTRUCT_FACE_PT_presets
 from .text import draw_sentence, layout_of
 
 
@@ -128,6 +129,10 @@ class RECONSTRUCT_FACE_PT_settings(FacePanel, bpy.types.Panel):
     bl_label = strings.SETTINGS_PANEL
     bl_parent_id = RECONSTRUCT_FACE_PT_reconstruct.bl_idname
     bl_options = {"DEFAULT_CLOSED"}
+
+    def draw_header_preset(self, context: bpy.types.Context) -> None:
+        """The presets' menu."""
+        RECONSTRUCT_FACE_PT_presets.draw_panel_header(self.layout)
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the scene's settings."""

@@ -41,8 +41,13 @@ def workers() -> list[int]:
 
 
 def busy() -> bool:
-    """Whether a run is going on."""
-    return backend_state() in ("starting", "busy")
+    """Whether a run goes on, or faces are looked for."""
+    module = sys.modules.get(f"{PACKAGE}.operators.session")
+    if module is None:
+        return False
+    run, look = module.SESSION.run, module.SESSION.look
+    looking = look is not None and look.found is None and not look.failure
+    return run is not None or looking
 
 
 def pick(user: User, photo: Path | None = None) -> Iterator[float]:
@@ -289,7 +294,7 @@ def pasted(user: User) -> Iterator[float]:
     """The path of a picture on the clipboard; then a text that is none; then a drop."""
     settings = bpy.context.scene.reconstruct_face
     astronaut = str(user.project / "assets" / "astronaut.jpg")
-    yield from user.find("paste_photo", across=(0.95, 0.92, 0.9))
+    yield from user.find("paste_photo", across=(0.83, 0.81, 0.86))
     user.check(user.at is not None, "there is a button to paste")
     bpy.context.window_manager.clipboard = f'"{astronaut}"'
     yield from user.mouse("click", 1)
@@ -299,7 +304,7 @@ def pasted(user: User) -> Iterator[float]:
     yield 1.0
     yield from user.screenshot("pasted")
     bpy.context.window_manager.clipboard = "no picture"
-    yield from user.find("paste_photo", across=(0.95, 0.92, 0.9))
+    yield from user.find("paste_photo", across=(0.83, 0.81, 0.86))
     bpy.context.window_manager.clipboard = "no picture"  # finding uses the clipboard
     yield from user.mouse("click", 1)
     yield 1.0
