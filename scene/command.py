@@ -6,8 +6,6 @@ Imported when the add-on is registered, so what it needs is imported when it is 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +52,7 @@ def run(arguments: list[str]) -> int:
         return end.code if isinstance(end.code, int) else 2
     options = {name: getattr(args, name) for name in _OPTIONS}
     try:
-        with _interruptible():
+        with jobs.interruptible():
             _reconstruct(args.photo, options, outputs)
     except Exception as error:
         expected = isinstance(error, FaceError)
@@ -195,15 +193,3 @@ def _progress(fraction: float, step: str) -> None:
 
 def _say(sentence: str) -> None:
     print(f"{NAME}: {sentence}", file=sys.stderr, flush=True)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let Ctrl-C reach Python: Blender takes it for itself in the background."""
-    import signal
-
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import atexit
 import os
+import signal
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -77,8 +79,9 @@ class Job(Generic[T]):
         What ``progress`` raises, or Ctrl-C, cancels the job and is raised.
         """
         try:
-            while not self._ended.wait(0.02):
-                self._tell(progress)
+            with interruptible():
+                while not self._ended.wait(0.02):
+                    self._tell(progress)
             self._tell(progress)
         except BaseException:
             self.cancel()
@@ -132,6 +135,24 @@ class Job(Generic[T]):
             self.error, self.state = error, FAILED
         self._work = _nothing  # it may hold much
         self._ended.set()
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C reach Python in here; afterwards it ends the process.
+
+    Only where Blender keeps it for itself, as it does in the background: its handler is none of
+    Python's and cannot be put back.
+    """
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGINT) is not None:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _nothing(*_: object) -> Any:
