@@ -7,6 +7,7 @@ presets and stay there when the add-on is removed.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import bpy
 from bl_operators.presets import AddPresetBase
@@ -38,7 +39,7 @@ class RECONSTRUCT_FACE_OT_add_preset(AddPresetBase, bpy.types.Operator):
             if path and Path(path).is_relative_to(SHIPPED):
                 self.report({"ERROR"}, strings.shipped_preset(name))
                 return {"CANCELLED"}
-        return super().execute(context)
+        return cast(set[str], super().execute(context))  # the stubs know no result
 
 
 CLASSES = (RECONSTRUCT_FACE_OT_add_preset,)

@@ -1,7 +1,7 @@
 """A small picture of a head, drawn without a GPU, a window or a render: for assets.
 
 A frontal, orthographic view with the head's texture and a fixed light.  Cycles would take seconds
-and need a scene; this takes a tenth of one.
+and need a scene; this takes about half a second.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 SIZE = 256
-#: Points per triangle edge: triangles are a few pixels large, so these leave no holes.
-_STEPS = 5
+#: Between the points that fill a triangle, in pixels: so close that no pixel is left out.
+_SPACING = 0.6
 #: Towards the light: from the front, above and the head's right.
 _LIGHT = np.array([-0.35, -0.75, 0.56])
 _AMBIENT = 0.35
@@ -27,8 +27,9 @@ def draw_head(head: bpy.types.Object, size: int = SIZE) -> NDArray[np.float32]:
         corners, normals, colours = _triangles(mesh, head)
     finally:
         evaluated.to_mesh_clear()
-    points, shades = _samples(corners, normals, colours)
-    return _splat(points, shades, size)
+    seen = normals[:, 1] < 0  # a head faces -Y
+    corners, colours = _to_pixels(corners, size)[seen], _lit(colours, normals)[seen]
+    return _splat(*_samples(corners, colours), size)
 
 
 def _triangles(mesh: bpy.types.Mesh, head: bpy.types.Object) -> tuple[NDArray, NDArray, NDArray]:
@@ -89,32 +90,49 @@ def _texture(material: bpy.types.Material) -> bpy.types.Image | None:
     return None
 
 
-def _samples(corners: NDArray, normals: NDArray, colours: NDArray) -> tuple[NDArray, NDArray]:
-    """(N, 3) points all over the triangles that face the viewer; (N, 3) their shaded colours."""
-    seen = normals[:, 1] < 0  # a head faces -Y
-    corners, normals, colours = corners[seen], normals[seen], colours[seen]
-    steps = np.arange(_STEPS)
-    a, b = (x.ravel() for x in np.meshgrid(steps, steps))
-    inside = a + b < _STEPS
-    a, b = (a[inside] + 1 / 3) / _STEPS, (b[inside] + 1 / 3) / _STEPS
-    weights = np.stack([1 - a - b, a, b], 1).astype(np.float32)
-    points = np.einsum("sc,fcx->fsx", weights, corners)
+def _to_pixels(corners: NDArray, size: int) -> NDArray[np.float32]:
+    """(F, 3, 3) corners as x, depth (lower is nearer) and y in pixels, the head in the middle."""
+    if not len(corners):
+        return corners
+    points = corners.reshape(-1, 3)
+    low, high = points.min(0), points.max(0)
+    scale = 0.94 * size / max(high[0] - low[0], high[2] - low[2], 1e-9)
+    return (corners - (low + high) / 2) * scale + size / 2
+
+
+def _lit(colours: NDArray, normals: NDArray) -> NDArray[np.float32]:
+    """(F, 3, 3) RGB of the corners with flat shading."""
     light = _AMBIENT + (1 - _AMBIENT) * np.clip(normals @ _LIGHT.astype(np.float32), 0, 1)
-    shades = np.einsum("sc,fcx->fsx", weights, colours[..., :3]) * light[:, None, None]
-    return points.reshape(-1, 3), shades.reshape(-1, 3)
+    return colours[..., :3] * light[:, None, None]
+
+
+def _samples(corners: NDArray, colours: NDArray) -> tuple[NDArray, NDArray]:
+    """(N, 3) points all over the triangles, as close as the pixels need; (N, 3) their colours."""
+    flat = corners[..., [0, 2]]
+    edges = np.linalg.norm(flat - np.roll(flat, 1, axis=1), axis=2).max(1)
+    steps = np.maximum(np.ceil(edges / _SPACING).astype(int), 1)
+    points, shades = [np.empty((0, 3), np.float32)], [np.empty((0, 3), np.float32)]
+    for count in np.unique(steps):
+        weights = _barycentric(int(count))
+        here = steps == count
+        points.append(np.einsum("sc,fcx->fsx", weights, corners[here]).reshape(-1, 3))
+        shades.append(np.einsum("sc,fcx->fsx", weights, colours[here]).reshape(-1, 3))
+    return np.concatenate(points), np.concatenate(shades)
+
+
+def _barycentric(steps: int) -> NDArray[np.float32]:
+    """(S, 3) weights of points spread evenly over a triangle, ``steps`` along an edge."""
+    a, b = (x.ravel() for x in np.meshgrid(np.arange(steps), np.arange(steps)))
+    inside = a + b < steps
+    a, b = (a[inside] + 1 / 3) / steps, (b[inside] + 1 / 3) / steps
+    return np.stack([1 - a - b, a, b], 1).astype(np.float32)
 
 
 def _splat(points: NDArray, shades: NDArray, size: int) -> NDArray[np.float32]:
-    """Each point on its pixel, the nearest one last; a pixel between two rows is never left out."""
+    """Each point on its pixel, the nearest one last."""
     picture = np.zeros((size, size, 4), np.float32)
-    if not len(points):
-        return picture
-    low, high = points.min(0), points.max(0)
-    scale = 0.94 * size / max(high[0] - low[0], high[2] - low[2], 1e-9)
-    middle = (low + high) / 2
-    x = np.clip((points[:, 0] - middle[0]) * scale + size / 2, 0, size - 1).astype(int)
-    y = np.clip((points[:, 2] - middle[2]) * scale + size / 2, 0, size - 1).astype(int)
-    # Of several values for one place numpy keeps the last: sort by depth, nearest (lowest y) last.
+    x, y = (np.clip(points[:, axis], 0, size - 1).astype(int) for axis in (0, 2))
+    # Of several values for one place numpy keeps the last: sort by depth, nearest last.
     order = np.argsort(-points[:, 1], kind="stable")
     picture[y[order], x[order], :3] = np.clip(shades[order], 0, 1)
     picture[y[order], x[order], 3] = 1.0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
+from typing import cast
 
 import bpy
 
@@ -259,11 +260,10 @@ def delete_keyframes(head: bpy.types.Object, frame: float) -> int:
 
     Raises as :func:`editable_keys`.
     """
-    data = head.data.shape_keys
     found = [
         key
         for key in editable_keys(head).values()
-        if has_keyframe(data, key.path_from_id("value"), frame)
+        if has_keyframe(cast(bpy.types.ID, key.id_data), key.path_from_id("value"), frame)
     ]
     for key in found:
         key.keyframe_delete("value", frame=frame)
