@@ -38,9 +38,8 @@ class RECONSTRUCT_FACE_preferences(bpy.types.AddonPreferences):
     device: EnumProperty(
         name=strings.DEVICE, description=strings.DEVICE_TIP, items=strings.DEVICES, update=_changed
     )
-    index: StringProperty(
-        name=strings.INDEX, description=strings.INDEX_TIP, default="", update=_changed
-    )
+    # Read when a set-up starts: no reason to end a backend that runs.
+    index: StringProperty(name=strings.INDEX, description=strings.INDEX_TIP, default="")
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw state, buttons and settings."""

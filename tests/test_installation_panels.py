@@ -46,7 +46,7 @@ def test_set_up_check_and_remove_from_a_script(
 ) -> None:
     assert OPS.setup_backend() == {"FINISHED"}
     shown = capfd.readouterr().out
-    assert "Making the environment" in shown and "Installing tiny_b" in shown
+    assert "Making the environment" in shown and "Trying the packages" in shown
     assert installation_status().code == status.READY
     assert OPS.check_backend() == {"FINISHED"}
     assert OPS.open_setup_log() == {"FINISHED"}

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 from ...backend.errors import WorkerError
 from .choices import Choices, choices
 from .environment import CHECKED, read_json, write_json
-from .requirements import PYTHONS, Requirements
+from .requirements import PACKAGES, PYTHONS, Requirements
 
 PROBE = Path(__file__).with_name("probe.py")
 #: torch on a cold, slow disk.
@@ -46,7 +46,8 @@ class Report:
             wanted = ".".join(map(str, PYTHONS[0]))
             return f"{python} is Python {self.python}; the backend needs {wanted} or newer."
         if self.missing:
-            return f"{python} lacks {_listed(self.missing)}; install what is missing there."
+            names = [PACKAGES.get(name, name) for name in self.missing]
+            return f"{python} lacks {_listed(names)}; install what is missing there with pip."
         if self.failed:
             name, line = next(iter(self.failed.items()))
             return f"The package {name} does not load in {python}: {line}"
@@ -197,6 +198,6 @@ def _report(found: dict[str, Any]) -> Report:
     )
 
 
-def _listed(names: tuple[str, ...]) -> str:
+def _listed(names: Sequence[str]) -> str:
     *first, last = names
     return f"{', '.join(first)} and {last}" if first else last

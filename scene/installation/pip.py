@@ -45,8 +45,10 @@ def find_pip(base: str, chosen: Choices, env: Mapping[str, str]) -> Path:
     if not found:
         try:
             done = subprocess.run(
-                [base, "-c", _FIND_WHEEL], capture_output=True, text=True, env=dict(env), timeout=60
-            )
+                [base, "-c", _FIND_WHEEL],
+                capture_output=True, text=True, env=dict(env), timeout=60,
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            )  # fmt: skip
             found = [Path(line) for line in done.stdout.splitlines()]
         except (OSError, subprocess.TimeoutExpired) as error:
             raise WorkerError(f"Blender's Python at {base} cannot be run: {error}.") from error
@@ -56,7 +58,7 @@ def find_pip(base: str, chosen: Choices, env: Mapping[str, str]) -> Path:
             f"Blender's Python at {base} has no pip; install your system's package python3-venv, "
             "or choose an existing Python environment in the add-on's preferences."
         )
-    return found[-1]
+    return max(found, key=_version)
 
 
 def install_command(python: Path, pip: Path, chosen: Choices, offline: bool) -> list[str]:
@@ -103,8 +105,10 @@ class Output:
         elif found := re.match(r"(?:Downloading|Using cached) (\S+\.(?:whl|tar\.gz|zip))\b", line):
             self._done += self._size
             self._size = 0.0
-            self._name = found[1].rpartition("/")[2].split("-")[0].replace("_", "-")
+            self._name = _package_of(found[1])
             self.step = f"Downloading {self._name}"
+        elif found := re.match(r"Processing (.+\.(?:whl|tar\.gz|zip))\b", line):  # on this disk
+            self.step = f"Reading {_package_of(found[1])}"
         elif found := re.match(r"Collecting ([A-Za-z0-9._-]+)", line):
             self.step = f"Looking up {found[1]}"
         elif found := re.match(r"Installing collected packages: (.*)", line):
@@ -162,6 +166,10 @@ def why(log: str, disk_mb: int) -> str:
     lines = [line.strip() for line in log.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("ERROR:")]
     return (errors or lines or ["pip said nothing"])[-1].removeprefix("ERROR:").strip()
+
+
+def _package_of(file: str) -> str:
+    return re.split(r"[/\\]", file)[-1].split("-")[0].replace("_", "-")
 
 
 def _version(pip: Path) -> tuple[int, int]:

@@ -18,6 +18,14 @@ PLATFORMS = {
     ("Darwin", "arm64"): "macos-arm64",
 }
 
+#: Modules whose package has another name.
+PACKAGES = {
+    "PIL": "pillow",
+    "cv2": "opencv-python-headless",
+    "dlib": "dlib-bin",
+    "pillow_heif": "pillow-heif",
+}
+
 
 @dataclass(frozen=True)
 class Requirements:

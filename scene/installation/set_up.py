@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -55,6 +56,7 @@ class SetUp:
         self._base, self._before_swap = base or sys.executable, before_swap
         self._cancelled, self._ended = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
+        self._news: deque[tuple[float, str]] = deque()
         self._claimed = False  #: whether the folder of what is being made is this one's
 
     def start(self) -> SetUp:
@@ -75,12 +77,10 @@ class SetUp:
 
         Raises ``error``, and :class:`Cancelled`.
         """
-        told = ""
         try:
             while not self._ended.wait(0.1):
-                if progress is not None and self.step != told:
-                    told = self.step
-                    progress(self.fraction, told)
+                self._tell(progress)
+            self._tell(progress)
         except BaseException:
             self.cancel()
             self._ended.wait(10.0)
@@ -89,6 +89,12 @@ class SetUp:
             raise self.error
         if self.state == CANCELLED:
             raise Cancelled("Cancelled.")
+
+    def _tell(self, progress: Callable[[float, str], None] | None) -> None:
+        while self._news:
+            news = self._news.popleft()
+            if progress is not None:
+                progress(*news)
 
     # -- the thread
 
@@ -206,6 +212,7 @@ class SetUp:
         temporary = str(making / "temporary")
         env |= {"TMPDIR": temporary, "TEMP": temporary, "TMP": temporary}
         env |= {"PIP_CACHE_DIR": str(making.parent / "cache"), "PYTHONUTF8": "1"}
+        env["PYTHONUNBUFFERED"] = "1"  # what pip does is shown when it does it
         # Settings that would have it install elsewhere than into the environment.
         for name in ("PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_ROOT", "PIP_REQUIRE_VIRTUALENV"):
             env.pop(name, None)
@@ -267,7 +274,10 @@ class SetUp:
         threading.Thread(target=watch, daemon=True).start()
 
     def _report(self, fraction: float, step: str) -> None:
-        self.fraction, self.step = max(self.fraction, fraction), step
+        fraction = max(self.fraction, fraction)
+        if step != self.step:
+            self._news.append((fraction, step))
+        self.fraction, self.step = fraction, step
 
     def _beat(self, alive: Path) -> None:
         """Tell other Blenders that this is going on."""
@@ -319,8 +329,9 @@ def end_process(process: subprocess.Popen[str]) -> None:
     """End a process and those that it has started."""
     if sys.platform == "win32":
         subprocess.run(
-            ["taskkill", "/T", "/F", "/PID", str(process.pid)], capture_output=True, check=False
-        )
+            ["taskkill", "/T", "/F", "/PID", str(process.pid)],
+            capture_output=True, check=False, creationflags=subprocess.CREATE_NO_WINDOW,
+        )  # fmt: skip
     else:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
