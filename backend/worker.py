@@ -41,6 +41,7 @@ def detect(*, photo: str, folder: str, progress: Progress) -> dict[str, Any]:
     no boxes.
     """
     progress(0.0, "Reading the photo")
+    out = _made(folder)
     picture = read_photo(photo)
     progress(0.3, "Finding faces")
     try:
@@ -48,7 +49,7 @@ def detect(*, photo: str, folder: str, progress: Progress) -> dict[str, Any]:
     except NoFaceError:
         found = []
     progress(0.9, "Drawing the faces")
-    thumbnail, faces = write_thumbnails(picture.pixels, found, _made(folder))
+    thumbnail, faces = write_thumbnails(picture.pixels, found, out)
     return {
         "boxes": [[float(x) for x in face.box] for face in found],
         "size": list(picture.size),
