@@ -13,13 +13,13 @@ from ..scene.context import head_of, scene_of
 from . import strings
 from .view import OnHead
 
-#: The ARKit names that have a side, and move the other side along in symmetric editing.
+#: The known names that have a side, and move the other side along in symmetric editing.
 PAIRED = tuple(
     f"{stem}{side}"
     for stem in strings.MOVEMENTS
     if stem.startswith((
         "browOuter", "browDown", "eye", "mouthSmile", "mouthFrown", "mouthUpper", "mouthLower",
-        "mouthStretch", "mouthDimple", "mouthPress", "cheekSquint", "noseSneer",
+        "mouthStretch", "mouthDimple", "mouthPress", "cheekSquint", "noseSneer", "nostrilDilate",
     ))
     for side in ("Left", "Right")
 )  # fmt: skip

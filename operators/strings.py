@@ -226,7 +226,8 @@ MOVEMENTS = {
     "mouthRollUpper": "Roll upper lip in", "mouthRollLower": "Roll lower lip in",
     "mouthShrugUpper": "Shrug upper lip", "mouthShrugLower": "Shrug lower lip",
     "cheekPuff": "Puff cheeks", "cheekSquint": "Cheek up",
-    "noseSneer": "Sneer", "tongueOut": "Tongue out",
+    "noseSneer": "Sneer", "nostrilDilate": "Nostril wide", "nostrilCompress": "Nostrils narrow",
+    "tongueOut": "Tongue out",
 }  # fmt: skip
 LEFT = "L"
 RIGHT = "R"

@@ -61,11 +61,10 @@ class RECONSTRUCT_FACE_PT_expression(FacePanel, bpy.types.Panel):
             draw_sentence(layout, strings.LINKED, icon="LINKED")
             layout.enabled = False
         if head.show_only_shape_key:
-            row = layout.row()
-            row.alert = True
+            column = layout.column(align=True)
             shown = head.active_shape_key.name if head.active_shape_key is not None else "Basis"
-            row.label(text=strings.PINNED.format(shown), icon="PINNED")
-            row.prop(head, "show_only_shape_key", text=strings.UNPIN, toggle=True)
+            draw_sentence(column, strings.PINNED.format(shown), icon="PINNED")
+            column.prop(head, "show_only_shape_key", text=strings.UNPIN, toggle=True)
         _draw_buttons(layout)
         row = layout.row(align=True)
         row.prop(settings, "search", text="", icon="VIEWZOOM")
@@ -151,9 +150,12 @@ def _draw_row(
     if len(names) == 1:
         _draw_slider(layout.row(align=True), names[0], label + _side(names[0]), keys, settings)
         return
-    line = layout.row(align=True)
+    # The label once: in two halves of a narrow sidebar it would be cut off before its side.
+    line = layout.split(factor=0.42, align=True)
+    line.label(text=label)
+    sliders = line.row(align=True)
     for name in reversed(names):
-        _draw_slider(line.row(align=True), name, label + _side(name), keys, settings)
+        _draw_slider(sliders.row(align=True), name, _side(name).strip(), keys, settings)
 
 
 def _side(name: str) -> str:

@@ -1,7 +1,8 @@
 """The expression of a head of ours: groups, sides, and what can be done with all its shape keys.
 
-The names are ARKit's.  Shape keys of other face models, and those that the user added, are in the
-group "other"; they are set, keyed and copied like the others.
+The names are ARKit's 52 and the nostrils' of the shipped face model.  Shape keys of other face
+models, and those that the user added, are in the group "other"; they are set, keyed and copied like
+the others.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _STEMS = {
         "mouthRollUpper", "mouthRollLower", "mouthShrugUpper", "mouthShrugLower",
     ),
     "cheeks": ("cheekPuff", "cheekSquint*"),
-    "nose": ("noseSneer*",),
+    "nose": ("noseSneer*", "nostrilDilate*", "nostrilCompress"),
     "tongue": ("tongueOut",),
 }  # fmt: skip
 SIDES = ("Left", "Right")
@@ -44,13 +45,13 @@ def _rows_of(stem: str) -> Row:
     return tuple(stem.replace("*", side) for side in SIDES) if "*" in stem else (stem,)
 
 
-#: Group to its rows, of all 52 names.
-ARKIT_ROWS: dict[str, tuple[Row, ...]] = {
+#: Group to its rows, of all names.
+KNOWN_ROWS: dict[str, tuple[Row, ...]] = {
     group: tuple(_rows_of(stem) for stem in stems) for group, stems in _STEMS.items()
 }
-#: ARKit name to its group.
-GROUP_OF = {name: group for group, rows in ARKIT_ROWS.items() for row in rows for name in row}
-GROUPS = (*ARKIT_ROWS, OTHER)
+#: Name to its group.
+GROUP_OF = {name: group for group, rows in KNOWN_ROWS.items() for row in rows for name in row}
+GROUPS = (*KNOWN_ROWS, OTHER)
 
 
 def group_of(name: str) -> str:
@@ -61,12 +62,12 @@ def group_of(name: str) -> str:
 def rows_of(names: Iterable[str]) -> dict[str, list[Row]]:
     """``names`` by group, as rows of one name, or of left and right where both are there.
 
-    Groups and ARKit names are in the order they are shown in, others in the order given; groups
+    Groups and known names are in the order they are shown in, others in the order given; groups
     without a name are left out.
     """
     there = list(dict.fromkeys(names))
     out: dict[str, list[Row]] = {}
-    for group, rows in ARKIT_ROWS.items():
+    for group, rows in KNOWN_ROWS.items():
         found = [kept for row in rows if (kept := tuple(name for name in row if name in there))]
         if found:
             out[group] = found
@@ -183,8 +184,8 @@ def mirror(head: bpy.types.Object) -> None:
 def randomise(head: bpy.types.Object, *, seed: int = 0, strength: float = 0.6) -> None:
     """Give ``head`` the expression number ``seed``, such as a face can make.
 
-    ``strength`` 0 is neutral, 1 strong.  Shape keys that the user added to ARKit's stay as they
-    are; for a face model with other names, values near zero are drawn.  Raises as
+    ``strength`` 0 is neutral, 1 strong.  Shape keys that the user added stay as they are;
+    for a face model with other names, values near zero are drawn.  Raises as
     :func:`editable_keys`.
     """
     keys = editable_keys(head)

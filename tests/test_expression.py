@@ -9,6 +9,7 @@ import bpy
 import pytest
 import reconstruct_face
 from reconstruct_face.backend.errors import FaceError, ModelError
+from reconstruct_face.backend.model import load_model
 from reconstruct_face.operators import strings
 from reconstruct_face.operators.expression import PAIRED, label_of
 from reconstruct_face.panels.expression import shown_rows
@@ -47,13 +48,15 @@ def settings() -> bpy.types.PropertyGroup:
     return bpy.context.scene.reconstruct_face_expression
 
 
-def test_every_arkit_name_has_one_group_and_a_label() -> None:
-    assert sorted(expression.GROUP_OF) == sorted(ARKIT_NAMES)
-    rows = expression.rows_of(ARKIT_NAMES)
+def test_every_name_of_the_shipped_model_has_one_group_and_a_label() -> None:
+    names = load_model("default").expression_names
+    assert sorted(expression.GROUP_OF) == sorted(names)
+    assert set(names) >= set(ARKIT_NAMES)
+    rows = expression.rows_of(names)
     flat = [name for group in rows.values() for row in group for name in row]
-    assert sorted(flat) == sorted(ARKIT_NAMES)
+    assert sorted(flat) == sorted(names)
     assert list(rows) == ["brows", "eyes", "jaw", "mouth", "cheeks", "nose", "tongue"]
-    assert not [name for name in ARKIT_NAMES if label_of(name) == name]
+    assert not [name for name in names if label_of(name) == name]
     assert len({(label_of(row[0])) for group in rows.values() for row in group}) == len(
         [row for group in rows.values() for row in group]
     )
