@@ -151,7 +151,7 @@ def test_close_ends_everything_and_the_next_job_starts_anew(tmp_path: Path) -> N
     api.close_backend()
     assert time.monotonic() - start < 1
     assert (running_job.state, waiting.state) == ("cancelled", "cancelled")
-    assert not running(pid)
+    assert seconds_until(lambda: not running(pid)) < 1
     assert len(jobs.start_reconstruction(photo(tmp_path, "third.jpg")).result()) == 1
 
 

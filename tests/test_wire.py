@@ -129,7 +129,7 @@ def test_a_stopped_worker_is_noticed(worker: WorkerProcess) -> None:
     threading.Timer(0.3, os.kill, (pid, signal.SIGSTOP)).start()
     with pytest.raises(WorkerError, match="silent for 2 s"):
         worker.call("slow", {"steps": 100}, timeout=2.0)
-    assert not running(pid)
+    assert seconds_until(lambda: not running(pid)) < 1
     assert worker.call("add", {"a": 1, "b": 1})["sum"] == 2
 
 
@@ -197,6 +197,20 @@ def test_cancel_while_it_starts_leaves_it_starting() -> None:
         assert not worker.ready
         pid = worker.pid
         assert worker.call("add", {"a": 1, "b": 1})["pid"] == pid
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, Cancelled, ValueError])
+def test_what_progress_raises_ends_the_request(
+    worker: WorkerProcess, error: type[BaseException]
+) -> None:
+    def stop(fraction: float, step: str) -> None:
+        raise error("enough")
+
+    with pytest.raises(error, match="enough"):
+        worker.call("slow", {"steps": 1000}, progress=stop)
+    start = time.monotonic()
+    assert worker.call("add", {"a": 1, "b": 1})["sum"] == 2
+    assert time.monotonic() - start < 10, "the next request had to wait for it"
 
 
 PARENT = """

@@ -198,10 +198,11 @@ class WorkerProcess:
         """Send one request, wait for its answer, and return the result.
 
         ``timeout`` is the longest silence in seconds, not the longest run: every message, also a
-        heartbeat, starts it again.  ``progress`` is called on this thread.  When ``cancelled`` is
-        set, by any thread, the worker is told; if it goes on for ``GRACE_S`` it is ended.  With
-        ``linger``, for what is soon done anyway, it may then go on for so many seconds more while
-        this call has returned: starting another takes longer.
+        heartbeat, starts it again.  ``progress`` is called on this thread; what it raises ends the
+        worker and is raised.  When ``cancelled`` is set, by any thread, the worker is told; if it
+        goes on for ``GRACE_S`` it is ended.  With ``linger``, for what is soon done anyway, it may
+        then go on for so many seconds more while this call has returned: starting another takes
+        longer.
 
         Raises the :class:`FaceError` that the worker named, :class:`WorkerError` when it cannot
         start, dies, or stays silent, :class:`Cancelled`.
@@ -219,6 +220,11 @@ class WorkerProcess:
                 self._end(child)
                 raise Cancelled("Cancelled.") from error
             raise self._dead(child) from error
+        except FaceError:
+            raise  # the worker's answer, or it was ended
+        except BaseException:  # Ctrl-C: nobody waits for the answer any more
+            self._end(child)
+            raise
 
     def close(self, patience: float = 5.0) -> None:
         """End the child: by closing its input, after ``patience`` seconds by force."""
@@ -311,7 +317,11 @@ class WorkerProcess:
             if "result" in message:
                 return message["result"]
             if progress is not None:
-                progress(message["progress"], message["step"])
+                try:
+                    progress(message["progress"], message["step"])
+                except FaceError:  # the caller's own: it has enough
+                    self._end(child)
+                    raise
 
     def _cancel(self, child: Child, number: int, linger: float) -> None:
         """Ask the child to drop the request, and end it if it does not within ``GRACE_S``."""
