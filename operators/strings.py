@@ -229,8 +229,8 @@ MOVEMENTS = {
     "noseSneer": "Sneer", "nostrilDilate": "Nostril wide", "nostrilCompress": "Nostrils narrow",
     "tongueOut": "Tongue out",
 }  # fmt: skip
-LEFT = "L"
-RIGHT = "R"
+LEFT = "Left"
+RIGHT = "Right"
 SEARCH = "Search"
 SEARCH_TIP = "Show only the sliders with these words in their label, group or shape key name"
 NOTHING_FOUND = "No slider has these words"

@@ -134,10 +134,12 @@ def draw_groups(layout: bpy.types.UILayout, keys: Keys, settings: bpy.types.Prop
         if body is None:
             continue
         if group == "eyes" and not settings.search and "eyeLookUpLeft" in keys:
-            row = body.row(align=True)
-            row.prop(settings, "gaze_across", slider=True)
-            row.prop(settings, "gaze_up", slider=True)
+            gaze = body.column(align=True)
+            gaze.prop(settings, "gaze_across", slider=True)
+            gaze.prop(settings, "gaze_up", slider=True)
         column = body.column(align=True)
+        if any(len(row) == 2 for row in rows):
+            _draw_sides(column)
         for row in rows:
             _draw_row(column, row, keys, settings)
 
@@ -150,12 +152,25 @@ def _draw_row(
     if len(names) == 1:
         _draw_slider(layout.row(align=True), names[0], label + _side(names[0]), keys, settings)
         return
-    # The label once: in two halves of a narrow sidebar it would be cut off before its side.
+    cells = _split(layout, label)
+    for name in reversed(names):
+        _draw_slider(cells.row(align=True), name, "", keys, settings)
+
+
+def _draw_sides(layout: bpy.types.UILayout) -> None:
+    """The heading over the pairs."""
+    cells = _split(layout, "")
+    for side in (strings.RIGHT, strings.LEFT):
+        cell = cells.row()
+        cell.alignment = "CENTER"
+        cell.label(text=side)
+
+
+def _split(layout: bpy.types.UILayout, label: str) -> bpy.types.UILayout:
+    """Where a pair goes, after its label: within the sliders it would be cut off."""
     line = layout.split(factor=0.42, align=True)
     line.label(text=label)
-    sliders = line.row(align=True)
-    for name in reversed(names):
-        _draw_slider(sliders.row(align=True), name, _side(name).strip(), keys, settings)
+    return line.row(align=True)
 
 
 def _side(name: str) -> str:
