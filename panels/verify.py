@@ -19,17 +19,18 @@ _ICONS: dict[str, Any] = {
     "unknown": "QUESTION",
 }
 
+#: ``WORTH_SAYING`` of ``backend/confidence.py``, which this side does not import.
+_WORTH_SAYING = 0.6
+
 
 def grade_of(score: float | None) -> str:
     """The traffic light for a confidence: "good", "fair", "poor", or "unknown" without one.
 
     Good is what the backend finds nothing worth saying about, poor what two such reasons take.
     """
-    from ..backend.confidence import WORTH_SAYING
-
     if score is None:
         return "unknown"
-    return "good" if score >= WORTH_SAYING else "fair" if score >= WORTH_SAYING**2 else "poor"
+    return "good" if score >= _WORTH_SAYING else "fair" if score >= _WORTH_SAYING**2 else "poor"
 
 
 def facts_of(head: bpy.types.Object) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import bpy
 import pytest
 import reconstruct_face
+from reconstruct_face.backend.confidence import WORTH_SAYING
 from reconstruct_face.operators import strings
 from reconstruct_face.panels import verify
 from reconstruct_face.scene import expression
@@ -140,7 +141,10 @@ def say(head: bpy.types.Object, **what: object) -> None:
 
 def test_the_light_is_green_to_red(head: bpy.types.Object) -> None:
     assert verify.grade_of(verify.confidence_of(head)) == "unknown"
-    for score, grade in ((1, "good"), (0.61, "good"), (0.59, "fair"), (0.2, "poor")):
+    limit = WORTH_SAYING
+    for score, grade in (
+        (1, "good"), (limit, "good"), (limit - 0.01, "fair"), (limit**2 - 0.01, "poor"),
+    ):  # fmt: skip
         say(head, provenance={"confidence": score})
         assert verify.grade_of(verify.confidence_of(head)) == grade
 
