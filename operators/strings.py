@@ -180,6 +180,7 @@ CANCEL_SET_UP_TIP = "Stop, and delete what is half made; a backend that was ther
 REMOVE_BACKEND = "Remove Backend"
 REMOVE_BACKEND_TIP = "Delete the backend's packages from the disk"
 REMOVED_BACKEND = "The backend was removed"
+ALLOW_ONLINE = "Allow Online Access"
 CHECK_BACKEND = "Check Backend"
 CHECK_BACKEND_TIP = "Look whether all of the backend's packages load"
 OPEN_LOG = "Open Log"

@@ -67,7 +67,10 @@ def _draw_buttons(column: bpy.types.UILayout, status: Status, in_preferences: bo
             RECONSTRUCT_FACE_OT_setup_backend.bl_idname, text=_SET_UP[status.code], icon="IMPORT"
         )
     if status.code == codes.OFFLINE and not bpy.app.online_access_override:
-        column.operator("extensions.userpref_allow_online", icon="INTERNET")
+        # Blender's own operator has no label.
+        column.operator(
+            "extensions.userpref_allow_online", text=strings.ALLOW_ONLINE, icon="INTERNET"
+        )
     if not ours and status.python:
         column.operator(RECONSTRUCT_FACE_OT_check_backend.bl_idname, icon="FILE_REFRESH")
     if status.code in _CHOOSE and status.source != "variable" and not in_preferences:
@@ -97,9 +100,9 @@ def _draw_failure(layout: bpy.types.UILayout, status: Status) -> None:
 
 
 def _width_inside() -> float | None:
-    """Of a box, in pixels."""
+    """Of a box, in pixels; its margins differ a little between Blenders."""
     region = bpy.context.region
-    return region.width - 40 if region is not None else None
+    return region.width - 56 if region is not None else None
 
 
 #: Nothing is registered for this module: other panels call :func:`draw_mend`.

@@ -88,6 +88,10 @@ class Recorder:
                 icon in bpy.types.UILayout.bl_rna.functions["label"].parameters["icon"].enum_items
             )
             self.drawn.append((name, first or options.get("text", "")))
+            if name == "operator":
+                group, _, operator = first.partition(".")
+                kind = getattr(getattr(bpy.ops, group), operator).get_rna_type()
+                assert options.get("text", kind.name) or "text" in options, f"{first}: no label"
 
         return draw
 
@@ -100,9 +104,6 @@ def drawn(found: Status, monkeypatch: pytest.MonkeyPatch) -> tuple[bool, list[st
     noted: list[tuple[str, str]] = []
     usable = mend.draw_mend(Recorder(noted))  # type: ignore[arg-type]
     buttons = [what for kind, what in noted if kind == "operator"]
-    for name in buttons:
-        group, _, operator = name.partition(".")
-        getattr(getattr(bpy.ops, group), operator).get_rna_type()  # raises where there is none
     return usable, buttons, " ".join(what for kind, what in noted if kind == "label")
 
 
