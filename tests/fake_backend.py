@@ -1,7 +1,7 @@
 """A backend worker without a backend: what the photo's name says happens.
 
 Run as ``python tests/fake_backend.py``; "none" in the name means no face, "two" two faces, "crash"
-the end of the process, "bug" an unexpected exception, "slow" a quarter of a second for each step,
+the end of the process, "bug" an unexpected exception, "slow" a tenth of a second for each step,
 "stuck" a step that never ends, "locked" one that does not let go of Python's lock either.
 """
 
@@ -57,7 +57,7 @@ def _go_through(photo: str, steps: list[str], progress: Progress) -> None:
         if step == "Reading the photo" and not Path(photo).is_file():
             raise PhotoError(f"There is no file {photo}.")
         if "slow" in name:
-            time.sleep(0.25)
+            time.sleep(0.1)
     if "stuck" in name:
         time.sleep(60)
     if "locked" in name:
