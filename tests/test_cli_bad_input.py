@@ -226,7 +226,7 @@ def test_the_worker_answers_by_its_path_without_the_project_installed(
         cwd=tmp_path,
     )
     messages = [json.loads(line) for line in done.stdout.splitlines()]
-    assert messages[0] == {"hello": 1}
+    assert messages[0]["hello"] == 1
     answers = {m["id"]: m for m in messages if "result" in m or "error" in m}
     assert answers[0]["result"] == {"from": str(copy / "backend" / "worker.py")}
     result = answers[1]["result"]
