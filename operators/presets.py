@@ -46,10 +46,12 @@ CLASSES = (RECONSTRUCT_FACE_OT_add_preset,)
 
 
 def register_more() -> None:
-    """Have the shipped presets listed."""
-    bpy.utils.register_preset_path(str(SHIPPED))
+    """Have the shipped presets listed; Blender 4.2 lists the user's alone."""
+    if hasattr(bpy.utils, "register_preset_path"):
+        bpy.utils.register_preset_path(str(SHIPPED))
 
 
 def unregister_more() -> None:
     """Not any more."""
-    bpy.utils.unregister_preset_path(str(SHIPPED))
+    if hasattr(bpy.utils, "unregister_preset_path"):
+        bpy.utils.unregister_preset_path(str(SHIPPED))

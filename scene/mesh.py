@@ -168,6 +168,9 @@ def write_properties(head: bpy.types.Object, reconstruction: Reconstruction) -> 
             "versions": reconstruction.versions,
             "provenance": reconstruction.provenance,
             "warnings": list(reconstruction.warnings),
+            "timings": reconstruction.timings,
+            "landmark_error_px": reconstruction.landmark_error,
+            "expression_names": list(reconstruction.expression_names),
         },
         ensure_ascii=False,
     )

@@ -43,7 +43,10 @@ def within(name: str, packages: tuple[str, ...]) -> bool:
 
 @pytest.mark.parametrize("path", files(*BLENDER_SIDE), ids=lambda p: str(p.relative_to(ROOT)))
 def test_the_blender_side_imports_blender_numpy_and_the_exchange_only(path: Path) -> None:
-    blender = ("bpy", "bpy_extras", "bl_ext", "mathutils", "numpy", "__future__")
+    blender = (
+        "bpy", "bpy_extras", "bl_ext", "bl_operators", "bl_ui", "gpu", "gpu_extras", "mathutils",
+        "numpy", "__future__",
+    )  # fmt: skip
     for name in imports(path):
         if within(name, ("reconstruct_face.backend",)):
             assert within(name, SHARED), f"{name} is not part of the exchange"

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-DISPLAY = ":77"
 SIZE = (1600, 900)
 
 #: Seconds for one scenario; software OpenGL on a busy machine is slow.
@@ -34,12 +33,7 @@ def main(project: Path, out: Path, names: list[str]) -> int:
     if unknown:
         print(f"There is no scenario {', '.join(unknown)}; there are {', '.join(ALL)}.")
         return 2
-    server = subprocess.Popen(
-        ["Xvfb", DISPLAY, "-screen", "0", f"{SIZE[0]}x{SIZE[1]}x24", "-nolisten", "tcp"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    os.environ["DISPLAY"] = DISPLAY
+    server = start_display()
     os.environ["BLENDER_USER_RESOURCES"] = str(out / "blender")
     results: dict[str, Any] = {"blender": blender_version(), "scenarios": {}}
     try:
@@ -56,6 +50,20 @@ def main(project: Path, out: Path, names: list[str]) -> int:
     ]
     print("\n".join(wrong) or f"All went well in Blender {results['blender']}.")
     return 1 if wrong else 0
+
+
+def start_display() -> subprocess.Popen[bytes]:
+    """An X server on a display that is free, named in the environment."""
+    ours, theirs = os.pipe()
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(theirs), "-screen", "0", f"{SIZE[0]}x{SIZE[1]}x24",
+         "-nolisten", "tcp"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, pass_fds=(theirs,),
+    )  # fmt: skip
+    os.close(theirs)
+    with os.fdopen(ours) as answer:
+        os.environ["DISPLAY"] = f":{answer.readline().strip()}"
+    return server
 
 
 def blender_version() -> str:
