@@ -5,10 +5,11 @@
 #   tools/real_blender/prepare.sh 5.2 FOLDER     Blender 5.2, Debian sid
 #
 # Needs root, apt and about 2 GB; a few minutes.  The mirror is the one that this machine's apt
-# uses.  Does nothing when the folder is complete, continues when it is not.
+# uses.  Does nothing when the folder is complete, continues when it is not.  Exit status 3 and a
+# sentence when this machine cannot do it.
 set -euo pipefail
 
-[ $# = 2 ] || { sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 2; }
+[ $# = 2 ] || { sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 2; }
 version=$1
 root=$2
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -24,7 +25,7 @@ packages=(
 )
 
 say() { printf '%s\n' "$*" >&2; }
-stop() { say "Real Blender $version: $1"; exit 1; }
+stop() { say "Real Blender $version: $1"; exit 3; }
 
 stamp=$root/.prepared
 wanted="$suite ${packages[*]}"
@@ -39,9 +40,11 @@ if ! command -v debootstrap >/dev/null; then
 fi
 
 # What this machine's own Debian packages come from serves the newer suites as well.
+# shellcheck disable=SC2016  # apt expands these
 mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Label: Debian' 2>/dev/null \
     | head -n 1)
 if [ -z "$mirror" ]; then
+    # shellcheck disable=SC2016
     mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -m 1 '/debian$')
 fi
 [ -n "$mirror" ] || stop "apt names no Debian mirror."

@@ -6,7 +6,8 @@
 # Makes the Debian folder when it is not there (see prepare.sh), builds the extension's zip,
 # installs it by `blender --command extension install-file`, and runs the scenarios of
 # scenarios.py, all of them unless some are named.  FOLDER gets screenshots, Blender's output and
-# result.json.  Exit status 0: all went as it should; 1: see the sentences; 2: called wrongly.
+# result.json.  Exit status 0: all went as it should; 1: see the sentences; 2: called wrongly; 3: this
+# machine cannot do it (see prepare.sh).
 #
 #   RECONSTRUCT_FACE_REAL_BLENDER   where the Debian folders are kept, one for each version
 #   RECONSTRUCT_FACE_PYTHON         the backend's Python; otherwise the project's .venv
@@ -21,7 +22,7 @@ while [ $# -gt 0 ]; do
     case $1 in
         [0-9].*) version=$1 ;;
         --out) out=${2:?--out needs a folder}; shift ;;
-        -*) sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 2 ;;
+        -*) sed -n '2,14s/^# \{0,1\}//p' "$0"; exit 2 ;;
         *) scenarios+=("$1") ;;
     esac
     shift
