@@ -10,8 +10,9 @@ import re
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +220,7 @@ def plain_points(points: Sequence[Any] | None) -> list[Any] | None:
 @contextmanager
 def _temporary_folder() -> Iterator[str]:
     """A folder for the exchange files of one call.  Raises :class:`OutputError`."""
+    _sweep()
     try:
         folder = tempfile.mkdtemp(prefix="reconstruct_face-")
     except OSError as error:
@@ -230,3 +232,11 @@ def _temporary_folder() -> Iterator[str]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)  # Windows may still hold a killed writer's file
+
+
+def _sweep() -> None:
+    """Remove what a Blender that was killed left behind, once it is a day old."""
+    for folder in Path(tempfile.gettempdir()).glob("reconstruct_face-????????"):
+        with suppress(OSError):
+            if time.time() - folder.stat().st_mtime > 24 * 3600:
+                shutil.rmtree(folder, ignore_errors=True)

@@ -346,6 +346,21 @@ def test_the_command_is_registered_and_taken_back() -> None:
     assert command._handle is None
 
 
+def test_what_a_killed_blender_left_is_swept_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "temporary"
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    names = ("reconstruct_face-12345678", "reconstruct_face-abcdefgh", "reconstruct_face_reports")
+    for name in names:
+        (temporary / name).mkdir(parents=True)
+        (temporary / name / "face1.npz").write_bytes(b"x")
+    for name in (names[0], names[2]):
+        os.utime(temporary / name, (0, 0))
+    jobs.start_reconstruction(photo(tmp_path, "a.jpg")).result()
+    assert {path.name for path in temporary.iterdir()} == set(names[1:])
+
+
 def test_no_face_is_told_once(tmp_path: Path) -> None:
     job = jobs.start_reconstruction(photo(tmp_path, "none.jpg"))
     for _ in range(2):
