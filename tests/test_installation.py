@@ -208,7 +208,7 @@ def test_cancelling_leaves_nothing(tiny: Choices, tmp_path: Path) -> None:
     run.cancel()
     with pytest.raises(Cancelled):
         run.wait()
-    assert time.monotonic() - start < 1.0
+    assert time.monotonic() - start < 5.0, "half a second, on a machine that is not busy"
     assert gone(pid)
     assert tiny.folder is not None
     assert {path.name for path in tiny.folder.iterdir()} == {"setup.log"}

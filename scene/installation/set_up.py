@@ -151,6 +151,7 @@ class SetUp:
         making.mkdir()
         self._claimed = True
         (making / "temporary").mkdir()
+        (making / "alive").touch()  # now, not when the thread gets its turn
         threading.Thread(target=self._beat, args=(making / "alive",), daemon=True).start()
         env = self._environment(making)
         made = making / "environment"
@@ -282,7 +283,6 @@ class SetUp:
     def _beat(self, alive: Path) -> None:
         """Tell other Blenders that this is going on."""
         with suppress(OSError):
-            alive.touch()
             while not self._ended.wait(1.0):
                 alive.touch()
 
