@@ -43,12 +43,18 @@ def default_predictor() -> LandmarkPredictor:
     return LandmarkPredictor()
 
 
-def detect_faces(photo: Photo, face: int | str, detector: Detector | None) -> list[Face]:
+def detect_faces(
+    photo: Photo, face: int | str, detector: Detector | None, thorough: bool = True
+) -> list[Face]:
     """The chosen ``face`` ("largest", "all" or a number) of ``photo``, without landmarks.
+
+    ``thorough``: see :meth:`Detector.detect`; the numbers are those of what was found so.
 
     Raises :class:`NoFaceError` when there is none, or not that one.
     """
-    found = (detector or default_detector()).detect(photo.pixels, every=face != "largest")
+    found = (detector or default_detector()).detect(
+        photo.pixels, every=face != "largest", thorough=thorough
+    )
     return [Face(number, one, None, None) for number, one in _choose(found, face, photo)]
 
 

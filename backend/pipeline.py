@@ -51,6 +51,8 @@ class Options:
     landmarks: bool = True  #: False: do without dlib's landmark file (see the licence note)
     #: (index 0..67, x, y) of landmarks set by hand, in pixels of ``Reconstruction.image_size``
     corrected: Sequence[Sequence[float]] | None = None
+    #: Look for turned faces beside the upright ones too, which takes seconds; not for "largest"
+    thorough: bool = True
 
     def __post_init__(self) -> None:
         whole = isinstance(self.face, int) and not isinstance(self.face, bool) and self.face >= 1
@@ -162,7 +164,7 @@ def _find_faces(
 ) -> list[Face]:
     with clock("detect"):
         report(0.05, "Finding faces")
-        faces = detect_faces(photo, options.face, detector)
+        faces = detect_faces(photo, options.face, detector, options.thorough)
     if options.landmarks:
         with clock("landmarks"):
             report(0.2, "Finding landmarks")

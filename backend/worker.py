@@ -32,8 +32,10 @@ def ping(*, progress: Progress) -> dict[str, Any]:
     return {"ready": True}
 
 
-def detect(*, photo: str, folder: str, progress: Progress) -> dict[str, Any]:
-    """All faces of ``photo``, the largest first: the numbers that ``face`` of a request means.
+def detect(
+    *, photo: str, folder: str, progress: Progress, thorough: bool = False
+) -> dict[str, Any]:
+    """The faces of ``photo``, the largest first: what ``face`` of a request as thorough means.
 
     Returns ``{"boxes": [[x0, y0, x1, y1], ...], "size": [width, height], "thumbnail": png,
     "faces": [png, ...]}``: boxes and size in pixels of the photo as it is seen upright, pictures
@@ -45,7 +47,7 @@ def detect(*, photo: str, folder: str, progress: Progress) -> dict[str, Any]:
     picture = read_photo(photo)
     progress(0.3, "Finding faces")
     try:
-        found = [face.detection for face in detect_faces(picture, "all", None)]
+        found = [face.detection for face in detect_faces(picture, "all", None, thorough)]
     except NoFaceError:
         found = []
     progress(0.9, "Drawing the faces")
@@ -72,6 +74,7 @@ def reconstruct_photo(
     quality: str = "balanced",
     landmarks: bool = True,
     corrected: Sequence[Sequence[float]] | None = None,
+    thorough: bool = True,
 ) -> dict[str, Any]:
     """Reconstruct ``photo`` into ``out_dir``: ``NAME.npz``, further faces ``NAME_face2.npz``.
 
@@ -80,7 +83,7 @@ def reconstruct_photo(
     """
     try:
         options = Options(
-            face, texture, texture_size, model, estimate, quality, landmarks, corrected
+            face, texture, texture_size, model, estimate, quality, landmarks, corrected, thorough
         )
     except ValueError as error:
         raise FaceError(str(error)) from error

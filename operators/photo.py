@@ -190,6 +190,15 @@ class RECONSTRUCT_FACE_OT_find_faces(bpy.types.Operator):
     bl_description = strings.FIND_FACES_TIP
     bl_options = {"INTERNAL"}
 
+    thorough: BoolProperty(default=False, options={"SKIP_SAVE"})
+
+    @classmethod
+    def description(
+        cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties
+    ) -> str:
+        """The tooltip."""
+        return strings.LOOK_CLOSER_TIP if properties.thorough else strings.FIND_FACES_TIP
+
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Whether there is a photo."""
@@ -197,7 +206,8 @@ class RECONSTRUCT_FACE_OT_find_faces(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Ask the backend; the panel shows them when they are there."""
-        SESSION.look_at(bpy.path.abspath(context.scene.reconstruct_face.photo))
+        photo = bpy.path.abspath(context.scene.reconstruct_face.photo)
+        SESSION.look_at(photo, thorough=self.thorough)
         return {"FINISHED"}
 
 

@@ -11,6 +11,7 @@ from ..backend.errors import PhotoError
 from ..scene.context import scene_of
 from . import strings
 from .running import RunsJob
+from .session import SESSION
 
 if TYPE_CHECKING:
     from ..scene.jobs import Job
@@ -53,7 +54,8 @@ class RECONSTRUCT_FACE_OT_reconstruct(RunsJob, bpy.types.Operator):
         if not photo:
             raise PhotoError(strings.CHOOSE_PHOTO)
         face = self.face if self.properties.is_property_set("face") else settings.face
-        options = {**settings.options(), "photo": bpy.path.abspath(photo), "face": face or "all"}
+        photo = bpy.path.abspath(photo)
+        options = {**settings.options(), "photo": photo, **_choice(photo, face)}
         self._scene = context.scene.name
         return jobs.start_reconstruction(**options), options
 
@@ -69,6 +71,15 @@ class RECONSTRUCT_FACE_OT_reconstruct(RunsJob, bpy.types.Operator):
         self.report({"INFO"}, strings.reconstructed([head.name for head in heads]))
         for warning in sorted(warnings):
             self.report({"WARNING"}, warning)
+
+
+def _choice(photo: str, face: int) -> dict[str, Any]:
+    """The face as the backend takes it; a number means what the panel shows for ``photo``."""
+    look = SESSION.look
+    shown = look if look is not None and look.photo == photo else None
+    if face == 1 and (shown is None or len(shown.faces) < 2):
+        return {"face": "largest"}  # which need not be counted
+    return {"face": face or "all", "thorough": shown is None or shown.thorough}
 
 
 CLASSES = (RECONSTRUCT_FACE_OT_reconstruct,)

@@ -49,10 +49,14 @@ class RECONSTRUCT_FACE_OT_refit(RunsJob, OnHead, bpy.types.Operator):
 
         if self.photo:
             return {"photo": bpy.path.abspath(self.photo), "face": "largest"}
-        face = about(head).get("face_index", 1)
+        known = about(head)
+        was = known.get("provenance", {}).get("options", {})
+        number = known.get("face_index", 1)
         return {
             "photo": str(photo_of_head(head)),
-            "face": face,
+            # The number is that of what was found then.
+            "face": "largest" if was.get("face") == "largest" else number,
+            "thorough": was.get("thorough", True),
             "corrected": corrected(head) or None,
         }
 

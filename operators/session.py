@@ -29,6 +29,7 @@ class Look:
     photo: str
     folder: Path  #: of the thumbnails
     job: Job[Detection]
+    thorough: bool  #: whether faces that are hard to see were looked for too
     found: Detection | None = None
     failure: str = ""  #: the sentence
     icon: int = 0  #: of the whole photo
@@ -66,8 +67,8 @@ class Session:
 
     # -- the photo
 
-    def look_at(self, photo: str) -> None:
-        """Have the faces of ``photo`` found, unless it is being looked at; "" forgets the last."""
+    def look_at(self, photo: str, *, thorough: bool = False) -> None:
+        """Have the faces of ``photo`` found; "" forgets the last."""
         from ..scene import jobs
 
         self.forget_look()
@@ -75,7 +76,8 @@ class Session:
             return
         # Not in bpy.app.tempdir: that changes with the file.
         folder = Path(tempfile.mkdtemp(prefix="reconstruct_face-look-"))
-        self.look = Look(photo, folder, jobs.start_detection(photo, folder))
+        job = jobs.start_detection(photo, folder, thorough=thorough)
+        self.look = Look(photo, folder, job, thorough)
         if not bpy.app.timers.is_registered(_follow):
             bpy.app.timers.register(_follow, first_interval=INTERVAL_S, persistent=True)
 

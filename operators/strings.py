@@ -80,6 +80,8 @@ NOTHING_TO_PASTE = (
 )
 FIND_FACES = "Find Faces"
 FIND_FACES_TIP = "Look for the faces in the photo"
+LOOK_CLOSER = "Look Closer"
+LOOK_CLOSER_TIP = "Look for faces that are turned or half hidden too; takes some seconds"
 FINDING = "Looking for faces"
 NO_FACE = "No face was found in this photo"
 ALL_FACES = "All Faces"

@@ -51,6 +51,9 @@ class RECONSTRUCT_FACE_PT_head(FacePanel, bpy.types.Panel):
             row.label(text=strings.corrections(len(moved)))
             row.operator(RECONSTRUCT_FACE_OT_forget_landmarks.bl_idname, text="", icon="X")
         column.operator(RECONSTRUCT_FACE_OT_refit.bl_idname, icon="FILE_REFRESH")
+        row = column.row(align=True)  # what users change most for another fit
+        row.enabled = settings.texture != "none"
+        row.prop(settings, "texture_size")
         column.operator(RECONSTRUCT_FACE_OT_replace_photo.bl_idname, icon="FILE_IMAGE")
 
 

@@ -78,6 +78,11 @@ def _draw_look(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) ->
             draw_sentence(layout, strings.NO_FACE, icon="ERROR")
         elif len(look.faces) > 1:
             _draw_faces(column, look, settings.face)
+        if not look.thorough:
+            button = column.operator(
+                RECONSTRUCT_FACE_OT_find_faces.bl_idname, text=strings.LOOK_CLOSER, icon="VIEWZOOM"
+            )
+            button.thorough = True
 
 
 def _draw_faces(layout: bpy.types.UILayout, look: Look, chosen: int) -> None:

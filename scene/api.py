@@ -25,6 +25,7 @@ def reconstruct(
     quality: str = "balanced",
     landmarks: bool = True,
     corrected: Sequence[tuple[int, float, float]] | None = None,
+    thorough: bool = True,
     name: str | None = None,
     scene: bpy.types.Scene | None = None,
     set_active: bool = False,
@@ -43,6 +44,8 @@ def reconstruct(
     * ``landmarks``: False does without dlib's landmark file.
     * ``corrected``: landmarks set by hand, (index 0..67, x, y) in pixels of the photo, upright, as
       ``head["landmarks2d"]`` has them (photos of over 24 megapixels are halved).
+    * ``thorough``: look for turned faces beside the upright ones too, which takes seconds; it
+      counts for numbers and "all".
     * ``name``: of head and collection; the photo's unless given.
     * ``set_active``: make the head the active, selected object.
     * ``backend``: a process of the caller's own in place of the shared one, which stays warm until
@@ -64,6 +67,7 @@ def reconstruct(
         "quality": quality,
         "landmarks": landmarks,
         "corrected": corrected,
+        "thorough": thorough,
     }
     if backend is None:
         found = jobs.start_reconstruction(photo, **options).wait(progress)

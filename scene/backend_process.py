@@ -76,6 +76,7 @@ class BackendProcess:
         photo: str | os.PathLike[str],
         folder: str | os.PathLike[str],
         *,
+        thorough: bool = False,
         progress: Progress | None = None,
         cancelled: threading.Event | None = None,
     ) -> dict[str, Any]:
@@ -84,7 +85,11 @@ class BackendProcess:
         Raises the :class:`FaceError` that the backend met, :class:`Cancelled` once ``cancelled``
         is set.
         """
-        params = {"photo": os.path.abspath(photo), "folder": os.path.abspath(folder)}
+        params = {
+            "photo": os.path.abspath(photo),
+            "folder": os.path.abspath(folder),
+            "thorough": thorough,
+        }
         return self._call("detect", params, progress=progress, cancelled=cancelled, linger=LINGER_S)
 
     def reconstruct(
@@ -99,6 +104,7 @@ class BackendProcess:
         quality: str = "balanced",
         landmarks: bool = True,
         corrected: Sequence[tuple[int, float, float]] | None = None,
+        thorough: bool = True,
         progress: Progress | None = None,
         cancelled: threading.Event | None = None,
     ) -> list[Reconstruction]:
@@ -117,6 +123,7 @@ class BackendProcess:
                 "quality": quality,
                 "landmarks": landmarks,
                 "corrected": plain_points(corrected),
+                "thorough": thorough,
             }
             result = self.reconstruct_to(
                 photo, folder, progress=progress, cancelled=cancelled, **options

@@ -59,8 +59,8 @@ class BatchOptions:
 
     def record(self) -> dict[str, Any]:
         """What has to be the same for a result to count as finished."""
-        wanted = {"corrected": None, "formats": list(self.formats), "preview": self.preview}
-        return self.estimate() | wanted
+        made = {"formats": list(self.formats), "preview": self.preview}
+        return self.estimate() | {"corrected": None, "thorough": True} | made
 
 
 @dataclass

@@ -303,6 +303,7 @@ def start_reconstruction(
     quality: str = "balanced",
     landmarks: bool = True,
     corrected: Sequence[tuple[int, float, float]] | None = None,
+    thorough: bool = True,
 ) -> Job[list[Reconstruction]]:
     """Have the head(s) in ``photo`` reconstructed; the options are those of ``scene.api``.
 
@@ -323,6 +324,7 @@ def start_reconstruction(
             quality=quality,
             landmarks=landmarks,
             corrected=corrected,
+            thorough=thorough,
             progress=progress,
             cancelled=cancelled,
         )
@@ -331,16 +333,19 @@ def start_reconstruction(
 
 
 def start_detection(
-    photo: str | os.PathLike[str], folder: str | os.PathLike[str]
+    photo: str | os.PathLike[str], folder: str | os.PathLike[str], *, thorough: bool = False
 ) -> Job[Detection]:
     """Have the faces of ``photo`` found, and pictures of them put into ``folder``.
 
+    A number from 1 means the same face in :func:`start_reconstruction` as ``thorough``.
     A photo without a face is no failure: its :class:`Detection` has no boxes.
     """
     photo, folder = os.path.abspath(photo), os.path.abspath(folder)
 
     def work(backend: BackendProcess, progress: Progress, cancelled: threading.Event) -> Detection:
-        found = backend.detect(photo, folder, progress=progress, cancelled=cancelled)
+        found = backend.detect(
+            photo, folder, thorough=thorough, progress=progress, cancelled=cancelled
+        )
         width, height = found["size"]
         return Detection(
             np.asarray(found["boxes"], np.float32).reshape(-1, 4),

@@ -37,7 +37,9 @@ def ping(*, progress: Progress) -> dict[str, Any]:
     return {"ready": True}
 
 
-def detect(*, photo: str, folder: str, progress: Progress) -> dict[str, Any]:
+def detect(
+    *, photo: str, folder: str, progress: Progress, thorough: bool = False
+) -> dict[str, Any]:
     """No, one or two faces, by the photo's name."""
     _go_through(photo, list(STEPS)[:2], progress)
     name = Path(photo).stem

@@ -167,6 +167,42 @@ def test_every_finds_small_faces_too(photo, detector) -> None:
     assert (small.box[:2] > (60, 1500)).all() and (small.box[2:] < (175, 1620)).all()
 
 
+def forbidden(*_: object) -> list[Detection]:
+    raise AssertionError("this pass was not to be made")
+
+
+def test_not_thorough_leaves_the_slow_pass_out(photo, monkeypatch) -> None:
+    """Two upright faces side by side; mmod takes seconds."""
+    detector = DlibDetector()
+    monkeypatch.setattr(detector, "_run_mmod", forbidden)
+    scene = np.hstack([photo, photo])
+    found = detector.detect(scene, every=True, thorough=False)
+    assert [len(found), len(detector.detect(photo, every=True, thorough=False))] == [2, 1]
+    with pytest.raises(AssertionError, match="not to be made"):
+        detector.detect(scene, every=True)
+
+
+def test_the_last_pictures_are_remembered_and_others_are_not_taken_for_them(
+    photo, monkeypatch
+) -> None:
+    detector = DlibDetector()
+    (first,) = detector.detect(photo)
+    half = np.ascontiguousarray(photo[:, ::-1])
+    (mirrored,) = detector.detect(half)
+    assert abs(first.box[0] + mirrored.box[2] - photo.shape[1]) < 25, "seen in the mirror"
+    monkeypatch.setattr(detector, "_run_hog", forbidden)
+    assert np.array_equal(detector.detect(photo.copy())[0].box, first.box)
+    with pytest.raises(AssertionError, match="not to be made"):
+        detector.detect(photo[1:])
+    for shade in range(cascade.REMEMBERED):  # these push the others out
+        monkeypatch.setattr(detector, "_upright_steps", lambda pixels: iter([[first]]))
+        detector.detect(np.full_like(photo, shade))
+    monkeypatch.undo()
+    monkeypatch.setattr(detector, "_run_hog", forbidden)
+    with pytest.raises(AssertionError, match="not to be made"):
+        detector.detect(photo)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("turns", [1, 2, 3])
 def test_turned_photos(turns, photo, detector, predictor, landmarks) -> None:

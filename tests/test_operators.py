@@ -104,6 +104,35 @@ def test_choosing_a_photo_finds_its_faces(tmp_path: Path, photo: Path) -> None:
     assert SESSION.look is None and not folder.exists()
 
 
+def test_the_face_means_what_the_panel_shows(
+    tmp_path: Path, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict] = []
+    start = jobs.start_reconstruction
+
+    def remembered(photo: str, **options: object):
+        asked.append({key: options.get(key) for key in ("face", "thorough")})
+        return start(photo, **options)
+
+    monkeypatch.setattr(jobs, "start_reconstruction", remembered)
+    bpy.ops.reconstruct_face.reconstruct(filepath=str(photo))  # not looked at
+    two = photo.rename(tmp_path / "two.jpg")
+    settings().photo = str(two)
+    follow()
+    bpy.ops.reconstruct_face.reconstruct()
+    settings().face = 0
+    bpy.ops.reconstruct_face.reconstruct()
+    bpy.ops.reconstruct_face.find_faces(thorough=True)
+    follow()
+    bpy.ops.reconstruct_face.reconstruct(face=1)
+    assert asked == [
+        {"face": "largest", "thorough": None},
+        {"face": 1, "thorough": False},
+        {"face": "all", "thorough": False},
+        {"face": 1, "thorough": True},
+    ]
+
+
 def test_a_photo_that_cannot_be_read_is_said_where_it_is_shown(tmp_path: Path) -> None:
     settings().photo = str(tmp_path / "gone.jpg")
     follow()

@@ -245,7 +245,7 @@ class Remembered:
     def __init__(self, pixels: np.ndarray) -> None:
         self.faces = DlibDetector().detect(pixels, every=True)
 
-    def detect(self, pixels: np.ndarray, *, every: bool = False) -> list[Detection]:
+    def detect(self, pixels: np.ndarray, **_: bool) -> list[Detection]:
         return self.faces
 
 
@@ -348,7 +348,7 @@ def test_what_is_no_face_is_refused_by_the_network_too() -> None:
     suit = Detection(np.array([300.0, 350.0, 420.0, 470.0], np.float32), 1.0, "hog")
 
     class Mistaken:
-        def detect(self, pixels: np.ndarray, *, every: bool = False) -> list[Detection]:
+        def detect(self, pixels: np.ndarray, **_: bool) -> list[Detection]:
             return [suit]
 
     for options in (BARE, dataclasses.replace(BARE, landmarks=False)):

@@ -34,11 +34,14 @@ class Detection:
 class Detector(Protocol):
     """Finds faces; any detector that frames its boxes as :class:`Detection` says fits."""
 
-    def detect(self, pixels: Bytes, *, every: bool = False) -> list[Detection]:
+    def detect(
+        self, pixels: Bytes, *, every: bool = False, thorough: bool = True
+    ) -> list[Detection]:
         """The faces in ``pixels`` (H, W, 3) uint8 sRGB, largest first; empty when there is none.
 
         By default it stops at the first method that finds a face; ``every`` looks for small and
-        turned faces beside the prominent ones too.
+        turned faces beside the prominent ones too, unless it shall not be ``thorough``, which
+        takes seconds: then for small ones only.
         """
         ...
 

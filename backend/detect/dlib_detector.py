@@ -7,6 +7,7 @@ object detection (King, arXiv:1502.00046), which takes seconds and also sees tur
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -51,6 +52,9 @@ _MMOD_SIZE = 1.0
 
 _MAX_ENLARGEMENT = 4.0
 
+#: Pictures whose faces are remembered.
+REMEMBERED = 4
+
 # Boxes in corner coordinates of the picture searched, scores.
 _Found = list[tuple[tuple[float, float, float, float], float]]
 
@@ -62,25 +66,40 @@ class DlibDetector:
         self._lock = threading.Lock()  # dlib's detectors keep scratch memory: one call at a time
         self._hog: Any = None
         self._mmod: Any = None
+        self._known: dict[tuple[bytes, bool, bool], list[Detection]] = {}
 
-    def detect(self, pixels: Bytes, *, every: bool = False) -> list[Detection]:
+    def detect(
+        self, pixels: Bytes, *, every: bool = False, thorough: bool = True
+    ) -> list[Detection]:
         """See :meth:`Detector.detect`; raises :class:`ModelError` when mmod's file is missing.
 
         The cascade: HOG at 640 pixels, HOG at 1600, mmod at 512, then HOG and mmod on the photo
         turned by 90, 180 and 270 degrees.  It ends at the first that is sure.  ``every`` runs HOG
-        at 640 and up to 2560 pixels and mmod, and joins what they find; without any, the cascade.
-        """
-        with self._lock:
-            faces = self._every(pixels) if every else []
-            if not faces:
-                steps = chain(self._upright_steps(pixels), self._turned_steps(pixels))
-                faces = next((found for found in steps if found), [])
-        return largest_first(faces)
+        at 640 and up to 2560 pixels and, being ``thorough``, mmod, and joins what they find;
+        without any, the cascade.
 
-    def _every(self, pixels: Bytes) -> list[Detection]:
+        The last pictures are remembered: a photo whose faces are shown to choose from is asked for
+        again when one was chosen.
+        """
+        digest = hashlib.blake2b(np.ascontiguousarray(pixels), digest_size=16).digest()
+        key = digest, every, every and thorough
+        with self._lock:
+            if key not in self._known:
+                faces = self._every(pixels, thorough) if every else []
+                if not faces:
+                    steps = chain(self._upright_steps(pixels), self._turned_steps(pixels))
+                    faces = next((found for found in steps if found), [])
+                while len(self._known) >= REMEMBERED:
+                    del self._known[next(iter(self._known))]
+                self._known[key] = largest_first(faces)
+            return list(self._known[key])
+
+    def _every(self, pixels: Bytes, thorough: bool) -> list[Detection]:
         small = self._hog_pass(pixels, HOG_SIDE, "hog")
         side = min(HOG_EVERY_SIDE, 2 * max(pixels.shape[:2]))
         large = self._hog_pass(pixels, side, "hog_upsampled")
+        if not thorough:
+            return without_doubles([*_sure(small), *_sure(large)])
         turned_heads = self._mmod_pass(pixels, MMOD_EVERY_SIDE, MMOD_SURE)
         sure = without_doubles([*_sure(small), *_sure(large), *turned_heads])
         # What is left: small faces that HOG doubts, since mmod's pass is too coarse to see them.

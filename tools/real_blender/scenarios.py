@@ -17,6 +17,7 @@ from user import PACKAGE, User
 
 BUTTON = ("reconstruct_face.reconstruct(", "reconstruct_face.reconstruct_photo(")
 CANCEL = ("reconstruct_face.cancel",)
+SLIDER = (".key_blocks[",)
 RUN_LIMIT = 400.0
 
 
@@ -124,7 +125,8 @@ def slider(user: User) -> Iterator[float]:
     """Drag the first expression slider that is shown."""
     user.stalls.enter("slider")
     before = values(user.heads()[0])
-    yield from user.find(".key_blocks[", "reconstruct_face.expression", "jawOpen", "brow")
+    yield from user.scroll(12)
+    yield from user.find(*SLIDER)
     user.check(user.at is not None, "an expression slider is shown")
     if user.at is None:
         return
@@ -419,7 +421,8 @@ def two_heads(user: User) -> Iterator[float]:
     before = values(bpy.data.objects[first])
     bpy.context.view_layer.objects.active = bpy.data.objects[second]
     yield 0.5
-    yield from user.find(".key_blocks[", "jawOpen", "brow")
+    yield from user.scroll(12)
+    yield from user.find(*SLIDER)
     start = values(bpy.data.objects[second])
     if user.at is not None:
         yield from user.drag(90)

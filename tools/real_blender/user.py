@@ -159,6 +159,14 @@ class User:
                     self.at = (x, y - 4)
                     return
 
+    def scroll(self, clicks: int) -> Iterator[float]:
+        """Turn the wheel over the sidebar; positive shows what is further down."""
+        region = self.sidebar
+        yield from self.move(region.x + 0.5 * region.width, region.y + 0.5 * region.height)
+        for _ in range(abs(clicks)):
+            yield from self.mouse("click", 5 if clicks > 0 else 4)
+        yield 0.5
+
     def click(self, *words: str) -> Iterator[float]:
         """Click the button whose Python holds one of ``words``."""
         yield from self.find(*words)
