@@ -53,7 +53,7 @@ class RECONSTRUCT_FACE_PT_head(FacePanel, bpy.types.Panel):
         column.operator(RECONSTRUCT_FACE_OT_refit.bl_idname, icon="FILE_REFRESH")
         row = column.row(align=True)  # what users change most for another fit
         row.enabled = settings.texture != "none"
-        row.prop(settings, "texture_size")
+        row.prop(settings, "texture_size", text=strings.TEXTURE)
         column.operator(RECONSTRUCT_FACE_OT_replace_photo.bl_idname, icon="FILE_IMAGE")
 
 
