@@ -3,7 +3,8 @@
 A thread that waits for the end of standard input comes too late where a library keeps Python's
 lock: dlib looks for faces for seconds.  So the parent keeps the writing end of a pipe into which
 nothing is ever written; when it dies, the system closes that end and sends the child SIGIO, whose
-default is to end the process.  Windows has no such signal: there the thread has to do.
+default on Linux is to end the process.  macOS ignores it and Windows has no such signal: there the
+thread has to do.
 
 Standard library only, and imported before anything that takes time.
 """
