@@ -70,7 +70,7 @@ class Config:
     steps: int = 0
     max_hours: float = 0.0
     seed: int = 1
-    precision: str = "bf16"  #: or "fp32"
+    precision: str = "auto"  #: "bf16", "fp32", or bf16 where the machine computes in it
     ema: float = 0.999  #: decay per step of the averaged weights, which are what is kept
     gradient_clip: float = 5.0
     #: Steps before the landmarks' expected errors are learnt.
@@ -90,8 +90,10 @@ class Config:
     def __post_init__(self) -> None:
         if self.steps <= 0 and self.max_hours <= 0:
             raise TrainingError("The training has no end: set steps or max_hours.")
-        if self.precision not in ("bf16", "fp32"):
-            raise TrainingError(f"precision is {self.precision!r}; give 'bf16' or 'fp32'.")
+        if self.precision not in ("auto", "bf16", "fp32"):
+            raise TrainingError(
+                f"precision is {self.precision!r}; give 'auto', 'bf16' or 'fp32'."
+            )
         if self.batch_size < 2 or not 32 <= self.image_size <= 512:
             raise TrainingError("batch_size starts at 2; image_size lies between 32 and 512.")
 

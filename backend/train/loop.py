@@ -69,6 +69,7 @@ class _Run:
     def __init__(self, config: Config, team: Processes, report: Report, command: str) -> None:
         self.config, self.team, self.report, self.command = config, team, report, command
         self.folder = Path(config.out)
+        self.bf16 = team.computes_bf16(config.precision)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -148,7 +149,7 @@ class _Run:
             group["lr"] = rate
         photos = self.photos.draw(self.step) if self.photos else None
         images = torch.cat([batch.images, photos.images]) if photos else batch.images
-        with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.bf16):
             output = self.shared(to_input(images, device)).float()
         truth = Pictures(batch.images, batch.labels.to(device), batch.jaw.to(device))
         labelled = output[: len(truth.labels)]
@@ -196,9 +197,8 @@ class _Run:
         return warm * (_FINAL_RATE + (1 - _FINAL_RATE) * cosine)
 
     def _validate(self, held_out: Pictures) -> dict[str, float]:
-        config = self.config
-        bf16 = config.precision == "bf16"
-        return validate(self.average, self.losses, held_out, config.batch_size, bf16=bf16)
+        size = self.config.batch_size
+        return validate(self.average, self.losses, held_out, size, bf16=self.bf16)
 
     def _save(self, held_out: Pictures, *, last: bool) -> None:
         """Checkpoint and weights; before the end a full disk is told, not fatal."""

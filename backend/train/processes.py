@@ -35,6 +35,17 @@ class Processes:
         ids = [self.device.index] if self.device.type == "cuda" else None
         return DistributedDataParallel(network, device_ids=ids)
 
+    def computes_bf16(self, precision: str) -> bool:
+        """What ``precision`` of the configuration means here.
+
+        A CPU without bf16 instructions emulates them, fifteen times slower than float32.
+        """
+        if precision != "auto":
+            return precision == "bf16"
+        if self.device.type == "cuda":
+            return torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
     def any(self, flag: bool) -> bool:
         """Whether ``flag`` is set in some process."""
         if self.world == 1:
