@@ -325,19 +325,28 @@ def pasted(user: User) -> Iterator[float]:
     user.check(settings.photo == astronaut, "a dropped picture is the photo")
 
 
+def take_long() -> None:
+    """Settings with which a run lasts until the mouse is where it should be."""
+    settings = bpy.context.scene.reconstruct_face
+    settings.quality, settings.texture_size = "best", "4096"
+
+
 def cancel(user: User) -> Iterator[float]:
     """Cancel in mid-run, twice, then a run that ends."""
     before = user.scene()
     yield from pick(user)
+    take_long()
     for number in (1, 2):
         yield from press(user)
-        yield 1.0 * number
-        yield from user.find(*CANCEL)
-        if not busy():
-            user.check(False, "the run was over before cancel was found")
+        _, y = user.at or (0, 0)
+        yield 0.4 * number
         yield from user.screenshot("before cancel")
+        # Beside the progress, which is where the button was.
+        yield from user.move(user.sidebar.x + 0.83 * user.sidebar.width, y)
+        user.check(CANCEL[0] in user.under_mouse(), "there is a button to cancel")
+        user.check(busy(), "the run is still going on")
         start = time.monotonic()
-        yield from user.click(*CANCEL) if user.at is None else user.mouse("click", 1)
+        yield from user.mouse("click", 1)
         yield from user.wait_until(lambda: not busy(), 10.0, "cancel ends the run")
         user.found.setdefault("cancel_seconds", []).append(round(time.monotonic() - start, 2))
         yield 1.0
@@ -361,8 +370,9 @@ def fault(user: User, number: signal.Signals) -> Iterator[float]:
     """Send the backend ``number`` in mid-run; the user must be told, and can go on."""
     before = user.scene()
     yield from pick(user)
+    take_long()
     yield from press(user)
-    yield 1.5
+    yield 0.5
     victims = workers()
     user.check(bool(victims), "a backend process is at work")
     for pid in victims:
@@ -435,8 +445,9 @@ def two_heads(user: User) -> Iterator[float]:
 def new_file(user: User) -> Iterator[float]:
     """Another file is opened in mid-run: nothing of the run may end up in it."""
     yield from pick(user)
+    take_long()
     yield from press(user)
-    yield 1.5
+    yield 0.5
     user.check(busy(), "the run goes on")
     with bpy.context.temp_override(window=user.window):
         bpy.ops.wm.read_homefile(app_template="")
@@ -456,8 +467,9 @@ def new_file(user: User) -> Iterator[float]:
 def closed(user: User) -> Iterator[float]:
     """Blender is closed in mid-run; ``inside.py`` looks for what is left."""
     yield from pick(user)
+    take_long()
     yield from press(user)
-    yield 2.0
+    yield 0.5
     user.check(bool(workers()), "a backend process is at work")
     yield from user.screenshot("about to close")
 
