@@ -91,7 +91,9 @@ class RunsJob:
     def _conclude(self, context: bpy.types.Context) -> set[str]:
         self._release(context)
         try:
-            self.take(context, self._job.result())
+            result = self._job.result()
+            _to_object_mode(context)
+            self.take(context, result)
         except Cancelled:
             self.report({"INFO"}, strings.CANCELLED)
             return {"CANCELLED"}
@@ -115,6 +117,12 @@ class RunsJob:
             context.window_manager.event_timer_remove(self._timer)
             self._timer = None
         redraw()
+
+
+def _to_object_mode(context: bpy.types.Context) -> None:
+    """End editing, sculpting and the like: what is changed beneath them would be lost."""
+    if context.mode != "OBJECT" and bpy.ops.object.mode_set.poll():
+        bpy.ops.object.mode_set(mode="OBJECT")
 
 
 class RECONSTRUCT_FACE_OT_cancel(bpy.types.Operator):

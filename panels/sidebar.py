@@ -63,13 +63,13 @@ class RECONSTRUCT_FACE_PT_reconstruct(FacePanel, bpy.types.Panel):
 def _draw_look(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:
     """The photo's thumbnail and the faces to pick from."""
     look = SESSION.look
-    if look is None:
+    if look is None or look.failure:
+        if look is not None:
+            draw_sentence(layout, look.failure, icon="ERROR")
         if settings.photo:
             layout.operator(RECONSTRUCT_FACE_OT_find_faces.bl_idname, icon="VIEWZOOM")
         return
-    if look.failure:
-        draw_sentence(layout, look.failure, icon="ERROR")
-    elif look.found is None:
+    if look.found is None:
         layout.progress(text=strings.FINDING, factor=look.job.fraction)
     else:
         column = layout.column(align=True)
