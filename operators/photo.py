@@ -173,7 +173,7 @@ def _pasted_image(context: bpy.types.Context) -> bpy.types.Image | None:
     kind = area.ui_type
     area.ui_type = "IMAGE_EDITOR"
     try:
-        if bpy.ops.image.clipboard_paste.poll():
+        if bpy.ops.image.clipboard_paste.poll():  # pyright: ignore[reportCallIssue]
             bpy.ops.image.clipboard_paste()
     except (AttributeError, RuntimeError):
         return None

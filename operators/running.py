@@ -121,7 +121,9 @@ class RunsJob:
 
 def _to_object_mode(context: bpy.types.Context) -> None:
     """End editing, sculpting and the like: what is changed beneath them would be lost."""
-    if context.mode != "OBJECT" and bpy.ops.object.mode_set.poll():
+    if context.mode == "OBJECT":
+        return
+    if bpy.ops.object.mode_set.poll():  # pyright: ignore[reportCallIssue]
         bpy.ops.object.mode_set(mode="OBJECT")
 
 

@@ -81,7 +81,7 @@ class DlibDetector:
         The last pictures are remembered: a photo whose faces are shown to choose from is asked for
         again when one was chosen.
         """
-        digest = hashlib.blake2b(np.ascontiguousarray(pixels), digest_size=16).digest()
+        digest = hashlib.blake2b(np.ascontiguousarray(pixels).data, digest_size=16).digest()
         key = digest, every, every and thorough
         with self._lock:
             if key not in self._known:
