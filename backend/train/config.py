@@ -91,9 +91,7 @@ class Config:
         if self.steps <= 0 and self.max_hours <= 0:
             raise TrainingError("The training has no end: set steps or max_hours.")
         if self.precision not in ("auto", "bf16", "fp32"):
-            raise TrainingError(
-                f"precision is {self.precision!r}; give 'auto', 'bf16' or 'fp32'."
-            )
+            raise TrainingError(f"precision is {self.precision!r}; give 'auto', 'bf16' or 'fp32'.")
         if self.batch_size < 2 or not 32 <= self.image_size <= 512:
             raise TrainingError("batch_size starts at 2; image_size lies between 32 and 512.")
 
