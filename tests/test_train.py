@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -283,6 +283,41 @@ def test_a_stopped_run_goes_on_as_if_it_had_not(shards: Path, tmp_path: Path) ->
     for a, b in zip(*curves, strict=True):
         assert a["loss"] == pytest.approx(b["loss"], rel=1e-4)
     assert len(resumed.read_bytes()) == pytest.approx(len(whole), abs=200)
+
+
+@pytest.mark.slow
+def test_a_signal_to_the_whole_group_ends_with_a_checkpoint(shards: Path, tmp_path: Path) -> None:
+    settings = small(shards, tmp_path / "run", workers=1, steps=100_000)
+    text = "".join(
+        f"{key} = {json.dumps(value)}\n"
+        for key, value in asdict(settings).items()
+        if isinstance(value, int | float | str)
+    )
+    config = tmp_path / "run.toml"
+    config.write_text(text + f"data = [{json.dumps(str(shards))}]\n")
+    command = [
+        sys.executable,
+        "-m",
+        "reconstruct_face.backend",
+        "train",
+        str(tmp_path / "run.toml"),
+    ]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if line.startswith("step 2 "):
+                os.killpg(process.pid, signal.SIGTERM)
+    assert process.returncode == 0, "".join(lines)
+    assert not any("Traceback" in line for line in lines)
+    assert checkpoint.load_checkpoint(tmp_path / "run")["step"] >= 2
 
 
 def test_a_full_disk_keeps_the_last_good_checkpoint(

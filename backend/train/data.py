@@ -5,6 +5,7 @@ A batch depends on (seed, epoch, number) alone, so a resumed run goes on with th
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -81,8 +82,16 @@ def load_batches(
         prefetch_factor=4 if config.workers else None,
         multiprocessing_context="spawn" if config.workers else None,
         pin_memory=torch.cuda.is_available(),
+        worker_init_fn=_leave_the_group,
     )
     return iter(loader)
+
+
+def _leave_the_group(_worker: int) -> None:
+    """Ctrl-C, ``timeout`` and a batch system signal the whole group; only the training process is
+    to hear it, and needs its workers until the checkpoint is written."""
+    if hasattr(os, "setpgrp"):
+        os.setpgrp()
 
 
 def validation_set(config: Config, model: FaceModel) -> Pictures:
