@@ -1,0 +1,32 @@
+"""Where what the user brought along is kept: imported face models, converted networks.
+
+Standard library only, because both sides of the exchange import it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+#: Names the folder itself, before all others.
+VARIABLE = "RECONSTRUCT_FACE_DATA"
+NAME = "reconstruct_face"
+
+
+def data_folder() -> Path:
+    """The user's data folder, by the platform's custom; it need not exist yet.
+
+    ``$RECONSTRUCT_FACE_DATA`` where that is set, else ``reconstruct_face`` in ``XDG_DATA_HOME`` or
+    ``~/.local/share`` (Linux), ``LOCALAPPDATA`` (Windows), ``~/Library/Application Support``
+    (macOS).
+    """
+    if own := os.environ.get(VARIABLE):
+        return Path(own).expanduser().absolute()
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Application Support"
+    else:
+        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    return base / NAME
