@@ -1,4 +1,4 @@
-"""``python -m reconstruct_face.backend {reconstruct,bench,worker,synthesise,train}``.
+"""``python -m reconstruct_face.backend {reconstruct,bench,worker,synthesise,train,verify}``.
 
 Also runs by its path, ``python /any/where/backend/__main__.py worker``, without the project being
 installed: that is how Blender starts it from the extension's folder with another Python.
@@ -18,6 +18,8 @@ COMMANDS = {
     "worker": ".worker",
     "synthesise": ".synthetic.command",
     "train": ".train.command",
+    "verify": ".verify.command",
+    "verify-worker": ".verify.pytorch3d_worker",
 }
 USAGE = f"usage: python -m reconstruct_face.backend {{{','.join(COMMANDS)}}} [options]"
 
@@ -30,7 +32,7 @@ def main(argv: list[str]) -> int:
         print(USAGE, file=sys.stdout if wanted else sys.stderr)
         return 0 if wanted else 2
     package = _backend_package()
-    if command == "worker":  # its parent may be gone before the packages are loaded
+    if command in ("worker", "verify-worker"):  # its parent may be gone before the packages are loaded
         importlib.import_module(".lifeline", package=package).hold()
     module = importlib.import_module(COMMANDS[command], package=package)
     return module.main(argv[1:])

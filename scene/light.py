@@ -17,6 +17,7 @@ from mathutils import Vector
 from numpy.typing import NDArray
 
 from ..backend.exchange import Reconstruction
+from ..backend.exchange.harmonics import SH_CONSTANT, sh_terms
 from .coordinates import HEAD_TO_BLENDER
 
 #: Custom property that marks our lights.
@@ -32,9 +33,6 @@ KEY_ANGLE = np.radians(20.0)
 
 #: Below this the light is "not estimated" rather than dark.
 _NO_LIGHT = 1e-6
-
-#: Y_0 of the real spherical harmonics.
-_Y0 = 0.282095
 
 
 @dataclass(frozen=True)
@@ -52,22 +50,9 @@ class Sun:
 def sh_shading(normals: NDArray, sh_light: NDArray) -> NDArray[np.float64]:
     """(N, 3) shading max(0, sum_i Y_i(n) sh_light[i]) for unit ``normals`` (N, 3), head axes.
 
-    Y as in Ramamoorthi and Hanrahan 2001, eq. 3; ``sh_light`` (9, 3).
+    ``sh_light`` (9, 3) as in :class:`Reconstruction`.
     """
-    x, y, z = np.asarray(normals, dtype=np.float64).T
-    basis = np.stack(
-        [
-            np.full_like(x, _Y0),
-            0.488603 * y,
-            0.488603 * z,
-            0.488603 * x,
-            1.092548 * x * y,
-            1.092548 * y * z,
-            0.315392 * (3 * z * z - 1),
-            1.092548 * x * z,
-            0.546274 * (x * x - y * y),
-        ]
-    )
+    basis = np.stack(sh_terms(*np.asarray(normals, dtype=np.float64).T))
     return np.maximum(basis.T @ np.asarray(sh_light, dtype=np.float64), 0.0)
 
 
@@ -89,7 +74,7 @@ def suns_for(reconstruction: Reconstruction) -> list[Sun]:
 def even_suns(seen_from: NDArray) -> list[Sun]:
     """White light of shading 1 from everywhere, without shadows; one sun to glint in the eyes."""
     white = np.zeros((9, 3))
-    white[0] = 1.0 / _Y0
+    white[0] = 1.0 / SH_CONSTANT
     suns = fit_suns(white, seen_from)
     return [replace(sun, shadow=False) for sun in suns]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..raster.shading import sh_terms
+from ..exchange.harmonics import sh_terms
 
 
 def sh_basis(normals: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ import io
 import json
 import os
 import zipfile
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,13 @@ def save_reconstruction(
     arrays = {name: getattr(reconstruction, name) for name in _ARRAY_FIELDS}
     arrays["expression_names"] = np.array(reconstruction.expression_names, dtype=np.str_)
     arrays["header"] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
+    return write_arrays(path, arrays, compress=compress)
+
+
+def write_arrays(
+    path: str | os.PathLike[str], arrays: Mapping[str, Any], *, compress: bool = False
+) -> Path:
+    """Write named arrays to the ``.npz`` ``path`` and return it.  Raises :class:`OutputError`."""
     write = np.savez_compressed if compress else np.savez
     # In memory first: zipfile, when the disk is full, fails a second time while it is taken down.
     packed = io.BytesIO()

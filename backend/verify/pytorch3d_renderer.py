@@ -1,0 +1,161 @@
+"""The passes of a surface by PyTorch3D (Ravi et al. 2020), on CUDA or the CPU.
+
+Runs in the verification's own environment: numpy, torch and PyTorch3D are all it needs.
+Conventions are those of :mod:`.view`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pytorch3d.ops import interpolate_face_attributes  # pyright: ignore[reportMissingImports]
+from pytorch3d.renderer import (  # pyright: ignore[reportMissingImports]
+    MeshRasterizer,
+    OrthographicCameras,
+    PerspectiveCameras,
+    RasterizationSettings,
+    TexturesUV,
+)
+from pytorch3d.renderer.mesh.rasterizer import Fragments  # pyright: ignore[reportMissingImports]
+from pytorch3d.structures import Meshes  # pyright: ignore[reportMissingImports]
+from torch import Tensor
+
+from ..errors import ExchangeError
+from ..exchange.harmonics import sh_terms
+from ..exchange.passes import Passes
+from .surface import Surface
+from .view import View
+
+#: On the CPU the rasteriser compares every pixel with every triangle: so few pixels at a time, with
+#: the triangles that touch them.
+_TILE = 32
+
+_OPENCV_TO_VIEW = (-1.0, -1.0, 1.0)
+
+
+def render_passes(surface: Surface, view: View) -> Passes:
+    """What a camera at ``view`` sees of ``surface``.
+
+    Raises :class:`ExchangeError` where the surface reaches behind a perspective camera.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    camera = view.to_camera(surface.vertices)
+    if not view.orthographic and camera[:, 2].min() <= 0:
+        raise ExchangeError("The head reaches behind its camera.")
+    faces = surface.faces[_facing(camera[surface.faces], view.orthographic)]
+    kept = np.flatnonzero(_facing(camera[surface.faces], view.orthographic))
+    corners = torch.from_numpy(camera[faces]).float().to(device)
+    fragments = _rasterize(corners, view)
+    with torch.no_grad():
+        seen = fragments.pix_to_face[0, ..., 0] >= 0
+
+        def spread(attributes: NDArray) -> Tensor:
+            """(H, W, D) of (F, 3, D) at the triangles' corners."""
+            values = torch.from_numpy(np.ascontiguousarray(attributes)).float().to(device)
+            return interpolate_face_attributes(
+                fragments.pix_to_face, fragments.bary_coords, values
+            )[0, :, :, 0]
+
+        normals = _unit(spread(surface.normals[faces]))
+        turned = normals @ torch.from_numpy(view.rotation.T).float().to(device)
+        unlit = _linear(_sample(surface, kept, fragments))
+        light = torch.from_numpy(surface.sh_light).float().to(device)
+        shading = torch.stack(sh_terms(*normals.unbind(-1)), -1) @ light
+        shaded = unlit * shading.clamp_min(0)
+        depth = fragments.zbuf[0, ..., 0]
+
+        def final(values: Tensor) -> NDArray[np.float32]:
+            mask = seen if values.dim() == 2 else seen[..., None]
+            return torch.where(mask, values, 0).float().cpu().numpy()
+
+        return Passes(
+            seen.cpu().numpy(), final(depth), final(turned), final(unlit), final(shaded)
+        ).validate()
+
+
+def _facing(corners: NDArray, orthographic: bool) -> NDArray[np.bool_]:
+    """(F,) which triangles (F, 3, 3), camera axes, show the camera their outward side."""
+    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
+    normal = np.cross(b - a, c - a)
+    if orthographic:
+        return normal[:, 2] < 0
+    return (normal * a).sum(1) < 0
+
+
+def _rasterize(corners: Tensor, view: View) -> Fragments:
+    """The nearest of the triangles (F, 3, 3), camera axes, at each pixel's centre."""
+    width, height = view.size
+    if corners.is_cuda:
+        return _rasterize_tile(corners, view, 0, 0, width, height)
+    pixels = _pixels(corners, view)
+    low, high = pixels.amin(1), pixels.amax(1)
+    face = torch.full((1, height, width, 1), -1, dtype=torch.int64)
+    depth = torch.full((1, height, width, 1), -1.0)
+    bary = torch.full((1, height, width, 1, 3), -1.0)
+    for top in range(0, height, _TILE):
+        for left in range(0, width, _TILE):
+            begin = torch.tensor([left - 1.0, top - 1.0])
+            near = ((high >= begin) & (low <= begin + _TILE + 1)).all(1).nonzero()[:, 0]
+            if not len(near):
+                continue
+            part = _rasterize_tile(corners[near], view, left, top, _TILE, _TILE)
+            rows, columns = min(_TILE, height - top), min(_TILE, width - left)
+            place = (slice(None), slice(top, top + rows), slice(left, left + columns))
+            found = part.pix_to_face[:, :rows, :columns]
+            face[place] = torch.where(found >= 0, near[found.clamp_min(0)], -1)
+            depth[place] = part.zbuf[:, :rows, :columns]
+            bary[place] = part.bary_coords[:, :rows, :columns]
+    return Fragments(face, depth, bary, torch.zeros_like(depth))
+
+
+def _rasterize_tile(
+    corners: Tensor, view: View, left: int, top: int, width: int, height: int
+) -> Fragments:
+    """As :func:`_rasterize`, of a part of the picture."""
+    matrix = view.camera_matrix
+    kind = OrthographicCameras if view.orthographic else PerspectiveCameras
+    cameras = kind(
+        focal_length=((float(matrix[0, 0]), float(matrix[1, 1])),),
+        principal_point=((float(matrix[0, 2]) + 0.5 - left, float(matrix[1, 2]) + 0.5 - top),),
+        in_ndc=False,
+        image_size=((height, width),),
+        device=corners.device,
+    )
+    settings = RasterizationSettings(
+        image_size=(height, width),
+        blur_radius=0.0,
+        faces_per_pixel=1,
+        perspective_correct=not view.orthographic,
+        bin_size=None if corners.is_cuda else 0,
+    )
+    points = (corners * corners.new_tensor(_OPENCV_TO_VIEW)).reshape(1, -1, 3)
+    numbers = torch.arange(points.shape[1], device=corners.device).reshape(1, -1, 3)
+    with torch.no_grad():
+        return MeshRasterizer(cameras, settings)(Meshes(points, numbers))
+
+
+def _pixels(corners: Tensor, view: View) -> Tensor:
+    """(F, 3, 2) where the corners (F, 3, 3), camera axes, are in the picture."""
+    plane = corners[..., :2] if view.orthographic else corners[..., :2] / corners[..., 2:]
+    matrix = torch.from_numpy(view.camera_matrix).float()
+    return plane * matrix.diagonal()[:2] + matrix[:2, 2]
+
+
+def _sample(surface: Surface, kept: NDArray, fragments: Fragments) -> Tensor:
+    """(H, W, 3) sRGB, bilinear."""
+    device = fragments.zbuf.device
+    uv = torch.from_numpy(surface.uv[kept]).reshape(1, -1, 2).to(device)
+    numbers = torch.arange(uv.shape[1], device=device).reshape(1, -1, 3)
+    texture = torch.from_numpy(surface.texture)[None].to(device)
+    textures = TexturesUV(texture, numbers, uv, padding_mode="border", align_corners=False)
+    return textures.sample_textures(fragments)[0, :, :, 0]
+
+
+def _linear(srgb: Tensor) -> Tensor:
+    """IEC 61966-2-1."""
+    return torch.where(srgb <= 0.04045, srgb / 12.92, ((srgb.clamp_min(0) + 0.055) / 1.055) ** 2.4)
+
+
+def _unit(vectors: Tensor) -> Tensor:
+    return vectors / vectors.norm(dim=-1, keepdim=True).clamp_min(1e-12)
