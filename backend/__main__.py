@@ -32,7 +32,8 @@ def main(argv: list[str]) -> int:
         print(USAGE, file=sys.stdout if wanted else sys.stderr)
         return 0 if wanted else 2
     package = _backend_package()
-    if command in ("worker", "verify-worker"):  # its parent may be gone before the packages are loaded
+    if command in ("worker", "verify-worker"):
+        # Its parent may be gone before the packages are loaded.
         importlib.import_module(".lifeline", package=package).hold()
     module = importlib.import_module(COMMANDS[command], package=package)
     return module.main(argv[1:])

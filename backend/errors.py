@@ -63,6 +63,13 @@ class TrainingError(FaceError):
     exit_status = 9
 
 
+class VerificationError(FaceError):
+    """A verification cannot be made of what was given, or a scene did not pass it."""
+
+    code = "verification"
+    exit_status = 10
+
+
 class Cancelled(FaceError):
     """The user cancelled."""
 

@@ -13,11 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import bpy
+import numpy as np
 
+from ..backend.errors import ExchangeError
 from ..backend.exchange import load_reconstruction
+from ..backend.exchange.npz import write_arrays
+from ..backend.exchange.passes import save_passes
 from ..backend.exchange.wire import Progress, serve
+from . import passes
 from .build import build_scene, prepare_file
 from .export import export_head
+from .quiet import quiet
 from .render import head_window, render_photo_view, render_three_quarter
 
 PREVIEW_PX = 512
@@ -78,7 +84,60 @@ def build(
     }
 
 
-METHODS = {"ping": ping, "build": build}
+def open_head(
+    *,
+    blend: str,
+    progress: Progress,
+    head: str | None = None,
+    photo: str = "",
+    face_index: int = 1,
+) -> dict[str, Any]:
+    """Open ``blend`` and say what the scene of its head's camera renders.
+
+    Returns ``{"head": name, "blender": version}`` and what :func:`passes.frame_of` says.
+    Raises :class:`ExchangeError` where the file or the head in it cannot be used.
+    """
+    progress(0.0, "Opening the file")
+    try:
+        with quiet():
+            bpy.ops.wm.open_mainfile(filepath=blend, load_ui=False, use_scripts=False)
+    except RuntimeError as error:
+        raise ExchangeError(f"Blender cannot open {blend}: {str(error).strip()}") from error
+    found = passes.find_head(head, photo, face_index)
+    return {"head": found.name, "blender": bpy.app.version_string, **passes.frame_of(found)}
+
+
+def render_passes(
+    *,
+    head: str,
+    window: dict[str, Any],
+    sh_light: list[list[float]],
+    out: str,
+    smooth: str,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Render the passes of the opened file's ``head`` into ``out``; subdivided depth to ``smooth``.
+
+    ``window`` are the fields of :class:`passes.Window`, ``sh_light`` (9, 3).
+    """
+    progress(0.0, "Rendering the passes")
+    found = passes.find_head(head)
+    width, height = window["frame"]
+    part = passes.Window(
+        (width, height), window["left"], window["top"], window["width"], window["height"]
+    )
+    save_passes(out, passes.render_passes(found, part, np.array(sh_light)))
+    progress(0.8, "Rendering the subdivided surface")
+    write_arrays(smooth, {"depth": passes.render_subdivided_depth(found, part)})
+    return {"file": out, "smooth": smooth}
+
+
+METHODS = {
+    "ping": ping,
+    "build": build,
+    "open_head": open_head,
+    "render_passes": render_passes,
+}
 
 
 def main() -> None:

@@ -14,19 +14,16 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import cv2
-import dlib as _dlib  # has no type information
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from ..cli.blender import Blender
-from ..detect.weights import RECOGNITION, weights_path
-from ..errors import FaceError, ModelError, NoFaceError, PhotoError
+from ..detect.recognition import cosine_distances, descriptor
+from ..errors import FaceError, NoFaceError, PhotoError
 from ..exchange import Reconstruction, save_reconstruction
 from ..exchange.jobs import collect
 from ..files import write_bytes
@@ -34,8 +31,6 @@ from ..photo.encode import decode, encode_png
 from ..pipeline import Options, reconstruct
 from ..preview import preview_window, window_camera, window_pixels
 from .runs import RUN_HELP, Run, parse_run
-
-dlib: Any = _dlib
 
 Bytes = NDArray[np.uint8]
 Double = NDArray[np.float64]
@@ -68,14 +63,6 @@ class Identity:
     rank1: float  #: share of renderings closest to their own photo
 
 
-def descriptor(picture: Bytes, landmarks: NDArray) -> Double:
-    """(128,) of the face with 68 ``landmarks`` (68, 2) in ``picture`` (H, W, 3) uint8 sRGB."""
-    points = [dlib.point(*(round(float(value)) for value in point)) for point in landmarks]
-    low, high = (np.rint(end).astype(int).tolist() for end in (landmarks.min(0), landmarks.max(0)))
-    shape = dlib.full_object_detection(dlib.rectangle(*low, *high), points)
-    return np.array(_recogniser().compute_face_descriptor(picture, shape))
-
-
 def compare(photos: NDArray, renderings: NDArray, names: Sequence[str]) -> list[Match]:
     """A :class:`Match` per rendering; row i of both (N, 128) is of the same face, N at least 2."""
     distances = cosine_distances(renderings, photos)
@@ -85,12 +72,6 @@ def compare(photos: NDArray, renderings: NDArray, names: Sequence[str]) -> list[
         rank = 1 + int(np.count_nonzero(row < row[i]))
         matches.append(Match(names[i], float(row[i]), float(row[other]), names[other], rank))
     return matches
-
-
-def cosine_distances(a: NDArray, b: NDArray) -> Double:
-    """(N, M) 1 - cosine between the rows of (N, D) and (M, D)."""
-    a, b = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (a, b))
-    return np.asarray(1 - a @ b.T, np.float64)
 
 
 def measure_identity(
@@ -154,15 +135,6 @@ def photo_and_rendering(
         for points in (head.landmarks2d_detected, head.landmarks2d)
     )
     return (photo, detected), (np.ascontiguousarray(rendering), fitted)
-
-
-@lru_cache(maxsize=1)
-def _recogniser() -> Any:
-    path = weights_path(RECOGNITION)
-    try:
-        return dlib.face_recognition_model_v1(str(path))
-    except RuntimeError as error:
-        raise ModelError(f"{path} is damaged ({error}): install it again.") from error
 
 
 def identity_table(found: dict[str, Identity]) -> str:

@@ -72,7 +72,10 @@ class PyTorch3D:
         return self._worker.about
 
     def render(self, surface: Surface, view: View, progress: Progress | None = None) -> Passes:
-        """What ``view`` shows of ``surface``.  Raises :class:`WorkerError`, :class:`ExchangeError`."""
+        """What ``view`` shows of ``surface``.
+
+        Raises :class:`WorkerError` and :class:`~..errors.ExchangeError`.
+        """
         with tempfile.TemporaryDirectory() as folder:
             request, out = (str(Path(folder) / name) for name in ("request.npz", "passes.npz"))
             save_request(request, surface, view)

@@ -43,8 +43,8 @@ def render_passes(surface: Surface, view: View) -> Passes:
     camera = view.to_camera(surface.vertices)
     if not view.orthographic and camera[:, 2].min() <= 0:
         raise ExchangeError("The head reaches behind its camera.")
-    faces = surface.faces[_facing(camera[surface.faces], view.orthographic)]
     kept = np.flatnonzero(_facing(camera[surface.faces], view.orthographic))
+    faces = surface.faces[kept]
     corners = torch.from_numpy(camera[faces]).float().to(device)
     fragments = _rasterize(corners, view)
     with torch.no_grad():
@@ -143,12 +143,20 @@ def _pixels(corners: Tensor, view: View) -> Tensor:
 
 
 def _sample(surface: Surface, kept: NDArray, fragments: Fragments) -> Tensor:
-    """(H, W, 3) sRGB, bilinear."""
+    """(H, W, 3) sRGB, bilinear, the texture repeating beyond its edges as Blender has it."""
     device = fragments.zbuf.device
-    uv = torch.from_numpy(surface.uv[kept]).reshape(1, -1, 2).to(device)
-    numbers = torch.arange(uv.shape[1], device=device).reshape(1, -1, 3)
-    texture = torch.from_numpy(surface.texture)[None].to(device)
-    textures = TexturesUV(texture, numbers, uv, padding_mode="border", align_corners=False)
+    height, width = surface.texture.shape[:2]
+    texture = np.pad(surface.texture, ((1, 1), (1, 1), (0, 0)), mode="wrap")
+    sides = np.array([width, height], np.float32)
+    uv = (surface.uv[kept] * sides + 1) / (sides + 2)
+    numbers = torch.arange(3 * len(uv), device=device).reshape(1, -1, 3)
+    textures = TexturesUV(
+        torch.from_numpy(texture)[None].to(device),
+        numbers,
+        torch.from_numpy(uv).reshape(1, -1, 2).to(device),
+        padding_mode="border",
+        align_corners=False,
+    )
     return textures.sample_textures(fragments)[0, :, :, 0]
 
 

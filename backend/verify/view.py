@@ -21,7 +21,8 @@ normals             vertex normals, the faces'    Blender's own, which are made 
 back faces          culled                        made transparent
 texture             bilinear, sRGB values; texel  the same: Cycles keeps 8-bit pictures as they
                     centres at (i + 1/2) / T;     are and linearises what it has interpolated
-                    linearised afterwards
+                    linearised afterwards;
+                    wrapped by a texel's border   repeated
 light               spherical harmonics of the    a material that evaluates the same polynomial
                     head's normal, in torch       in nodes and emits the product
 colour              linear, as computed           the scene's linear values by way of 32-bit
