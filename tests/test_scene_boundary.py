@@ -12,8 +12,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 BLENDER_SIDE = ("__init__.py", "operators", "panels", "scene", "examples")
-#: What the Blender side shares with the backend.
-SHARED = ("reconstruct_face.backend.exchange", "reconstruct_face.backend.errors")
+#: What the Blender side shares with the backend; motion files are read without its process.
+SHARED = (
+    "reconstruct_face.backend.exchange",
+    "reconstruct_face.backend.errors",
+    "reconstruct_face.backend.motion",
+)
 
 
 def files(*parts: str) -> list[Path]:
@@ -95,7 +99,8 @@ def import_all(packages: tuple[str, ...], blocked: tuple[str, ...]) -> int:
 
 def test_the_blender_side_runs_where_only_numpy_is() -> None:
     blocked = ("torch", "dlib", "cv2", "scipy", "PIL", "embreex", "tqdm")
-    assert import_all(("scene", "operators", "panels"), blocked) > 10
+    shared = ("backend.exchange", "backend.motion")
+    assert import_all(("scene", "operators", "panels", *shared), blocked) > 10
 
 
 def test_the_backend_runs_where_no_blender_is() -> None:

@@ -1,0 +1,34 @@
+"""ARKit's 52 blendshapes in the order of Live Link Face, and how other spellings are read."""
+
+from __future__ import annotations
+
+_EYE = ("Blink", "LookDown", "LookIn", "LookOut", "LookUp", "Squint", "Wide")
+_SIDES = ("Left", "Right")
+
+ARKIT = (
+    *(f"eye{what}{side}" for side in _SIDES for what in _EYE),
+    "jawForward", "jawRight", "jawLeft", "jawOpen",
+    "mouthClose", "mouthFunnel", "mouthPucker", "mouthRight", "mouthLeft",
+    *(f"mouth{what}{side}" for what in ("Smile", "Frown", "Dimple", "Stretch") for side in _SIDES),
+    "mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper",
+    *(f"mouth{what}{side}" for what in ("Press", "LowerDown", "UpperUp") for side in _SIDES),
+    "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight",
+    "cheekPuff", "cheekSquintLeft", "cheekSquintRight", "noseSneerLeft", "noseSneerRight",
+    "tongueOut",
+)  # fmt: skip
+
+_BY_SPELLING = {name.lower(): name for name in ARKIT}
+_SHORT_SIDES = {"_l": "left", "_r": "right", ".l": "left", ".r": "right"}
+
+
+def arkit_name(spelling: str) -> str | None:
+    """ARKit's name for ``EyeBlinkLeft``, ``eye_blink_left`` or ``eyeBlink_L``; None for others."""
+    plain = spelling.strip().lower()
+    plain = plain[:-2] + _SHORT_SIDES[plain[-2:]] if plain[-2:] in _SHORT_SIDES else plain
+    return _BY_SPELLING.get(plain.replace("_", "").replace(" ", "").replace("-", ""))
+
+
+def listed(names: list[str] | tuple[str, ...], most: int = 6) -> str:
+    """``names`` for a sentence, the first ``most`` of them."""
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

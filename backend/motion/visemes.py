@@ -1,0 +1,192 @@
+"""A mouth that speaks, from a list of phonemes or mouth shapes with times.
+
+Read are Rhubarb's ``.tsv`` (start, shape) and ``.json``, Papagayo's and Rhubarb's Moho switch
+``.dat`` (frame, shape; 24 frames a second), and ``.txt`` or ``.lab`` labels (start, end, phoneme in
+seconds, as Audacity and forced aligners write).  Names may be ARPAbet (CMU's dictionary), the 15
+Oculus visemes, Rhubarb's A to H and X, or Papagayo's (Preston Blair's) mouths.
+
+How far each opens, rounds and spreads the mouth was set by eye, on the visemes' definition as
+groups of phonemes that look alike (Fisher 1968).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ExchangeError
+from ..exchange.motion import Motion
+from ..files import reason
+from .names import listed
+
+SUFFIXES = (".tsv", ".json", ".dat", ".txt", ".lab")
+#: Frames a second that Moho's switch files count in, unless they say.
+MOHO_RATE = 24.0
+#: From one mouth to the next, in seconds, at most; less between short ones: each is reached.
+BLEND_S = 0.1
+
+
+def _both(name: str, value: float) -> dict[str, float]:
+    return {f"{name}Left": value, f"{name}Right": value}
+
+
+_CLOSED = {"mouthPressLeft": 0.35, "mouthPressRight": 0.35, "mouthRollLower": 0.3,
+           "mouthRollUpper": 0.2}  # fmt: skip
+#: Oculus' visemes as ARKit weights.
+VISEMES: dict[str, dict[str, float]] = {
+    "sil": {},
+    "PP": _CLOSED,
+    "FF": {"jawOpen": 0.06, "mouthRollLower": 0.45, **_both("mouthUpperUp", 0.25)},
+    "TH": {"jawOpen": 0.14, "tongueOut": 0.35, **_both("mouthLowerDown", 0.15)},
+    "DD": {"jawOpen": 0.14, **_both("mouthLowerDown", 0.2), **_both("mouthUpperUp", 0.1)},
+    "kk": {"jawOpen": 0.2, **_both("mouthStretch", 0.15)},
+    "CH": {"jawOpen": 0.1, "mouthFunnel": 0.5, "mouthShrugUpper": 0.1},
+    "SS": {"jawOpen": 0.05, **_both("mouthStretch", 0.25), **_both("mouthLowerDown", 0.2)},
+    "nn": {"jawOpen": 0.14, **_both("mouthLowerDown", 0.12)},
+    "RR": {"jawOpen": 0.14, "mouthFunnel": 0.3, "mouthPucker": 0.2},
+    "aa": {"jawOpen": 0.5, **_both("mouthLowerDown", 0.2), **_both("mouthUpperUp", 0.1)},
+    "E": {"jawOpen": 0.28, **_both("mouthStretch", 0.3), **_both("mouthSmile", 0.15)},
+    "ih": {"jawOpen": 0.17, **_both("mouthStretch", 0.25), **_both("mouthSmile", 0.2)},
+    "oh": {"jawOpen": 0.35, "mouthFunnel": 0.45, "mouthPucker": 0.15},
+    "ou": {"jawOpen": 0.15, "mouthPucker": 0.65, "mouthFunnel": 0.25},
+}
+
+_GROUPS = {
+    "sil": "sil sp spn rest x pau",
+    "PP": "p b m mbp a:rhubarb",
+    "FF": "f v fv g:rhubarb",
+    "TH": "th dh",
+    "DD": "t d etc",
+    "kk": "k g ng hh h y",
+    "CH": "ch jh sh zh",
+    "SS": "s z b:rhubarb",
+    "nn": "n l h:rhubarb",
+    "RR": "r er axr",
+    "aa": "aa ae ah ay aw ai ax d:rhubarb",
+    "E": "eh ey e c:rhubarb",
+    "ih": "ih iy ix",
+    "oh": "ao ow oy o e:rhubarb",
+    "ou": "uw uh w u wq f:rhubarb",
+}
+_VISEME_OF = {name: viseme for viseme, names in _GROUPS.items() for name in names.split()}
+_RHUBARB = frozenset("ABCDEFGHX")
+
+
+@dataclass(frozen=True)
+class Cue:
+    """A mouth shape from ``start`` to ``end``, in seconds."""
+
+    start: float
+    end: float
+    name: str
+
+
+def viseme_of(name: str, rhubarb: bool = False) -> str | None:
+    """The viseme that ``name`` looks like; None for what is none.
+
+    ARPAbet's stress is ignored (``AH0``).  ``rhubarb`` settles what its letters mean.
+    """
+    if rhubarb and name in _RHUBARB:
+        return _VISEME_OF.get(f"{name.lower()}:rhubarb") or _VISEME_OF[name.lower()]
+    if name in VISEMES:
+        return name
+    plain = name.lower().removeprefix("viseme_").rstrip("012")
+    by_case = {viseme.lower(): viseme for viseme in VISEMES}
+    return _VISEME_OF.get(plain) or by_case.get(plain)
+
+
+def speak(
+    cues: Sequence[Cue], *, frame_rate: float = 30.0, strength: float = 1.0, source: str = ""
+) -> Motion:
+    """The mouth of ``cues``: one motion at ``frame_rate``, from time zero to the end of the last.
+
+    Mouths are blended smoothly around where one follows the other, and each is reached.
+    ``strength`` scales all weights.  Names that are no mouth are rests, and named in the notes.
+
+    Raises :class:`ExchangeError` when there are none, or none is known.
+    """
+    cues = sorted((cue for cue in cues if cue.end > cue.start), key=lambda cue: cue.start)
+    rhubarb = bool(cues) and all(cue.name in _RHUBARB for cue in cues)
+    found = [viseme_of(cue.name, rhubarb) for cue in cues]
+    unknown = sorted({c.name for c, viseme in zip(cues, found, strict=True) if viseme is None})
+    if not any(found):
+        raise ExchangeError(
+            f"{source or 'The list'} holds no phonemes that are known"
+            + (f"; it has {listed(unknown)}." if unknown else ".")
+        )
+    names = tuple(dict.fromkeys(key for weights in VISEMES.values() for key in weights))
+    count = max(int(np.ceil(max(cue.end for cue in cues) * frame_rate - 1e-6)), 1) + 1
+    times = np.arange(count) / frame_rate
+    weights = np.zeros((count, len(names)))
+    previous = np.zeros(len(names))
+    parts: list[tuple[float, float, NDArray]] = []
+    end = 0.0
+    for cue, viseme in zip(cues, found, strict=True):
+        if cue.start > end + 1e-6:
+            parts.append((end, cue.start, np.zeros(len(names))))
+        shape = VISEMES[viseme or "sil"]
+        parts.append((cue.start, cue.end, np.array([shape.get(name, 0.0) for name in names])))
+        end = max(end, cue.end)
+    last = 0.0
+    for start, stop, target in [*parts, (end, end + BLEND_S, np.zeros(len(names)))]:
+        half = min(BLEND_S, start - last, stop - start) / 2
+        part = np.clip((times - (start - half)) / max(2 * half, 1e-9), 0, 1)
+        ease = (part * part * (3 - 2 * part))[:, None]
+        weights += ease * (target - previous)
+        previous, last = target, start
+    notes = [f"Names that are no phonemes were left out: {listed(unknown)}."] if unknown else []
+    header = {"source": source, "notes": notes}
+    return Motion(times, names, weights * strength, frame_rate=frame_rate, header=header)
+
+
+def read_visemes(
+    path: str | os.PathLike[str], *, frame_rate: float = 30.0, strength: float = 1.0
+) -> Motion:
+    """:func:`speak` the list in the file ``path``.
+
+    Raises :class:`ExchangeError` when it cannot be read or holds no phonemes.
+    """
+    path = Path(path)
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError as error:
+        raise ExchangeError(f"There is no list of phonemes at {path}.") from error
+    except OSError as error:
+        raise ExchangeError(f"{path} cannot be read: {reason(error)}.") from error
+    except UnicodeDecodeError as error:
+        raise ExchangeError(f"{path} is no list of phonemes: it holds no text.") from error
+    try:
+        cues = _json_cues(text) if path.suffix.lower() == ".json" else _line_cues(text)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ExchangeError(
+            f"{path} is no list of phonemes: a line holds start, end and phoneme, or start and "
+            "phoneme."
+        ) from error
+    return speak(cues, frame_rate=frame_rate, strength=strength, source=str(path))
+
+
+def _json_cues(text: str) -> list[Cue]:
+    return [
+        Cue(float(cue["start"]), float(cue["end"]), str(cue["value"]))
+        for cue in json.loads(text)["mouthCues"]
+    ]
+
+
+def _line_cues(text: str) -> list[Cue]:
+    lines = [line.split() for line in text.splitlines() if line.strip()]
+    moho = bool(lines) and lines[0][0].lower().startswith("mohoswitch")
+    if moho:
+        lines = lines[1:]
+    if lines and all(len(line) >= 3 for line in lines):
+        return [Cue(float(line[0]), float(line[1]), line[2]) for line in lines]
+    starts = [float(line[0]) / (MOHO_RATE if moho else 1.0) for line in lines]
+    names = [line[1] if len(line) > 1 else "sil" for line in lines]
+    # The last line is the end, a rest; where it is not, it lasts a quarter of a second.
+    ends = [*starts[1:], *([starts[-1] + 0.25] if starts else [])]
+    return [Cue(*cue) for cue in zip(starts, ends, names, strict=True)]
