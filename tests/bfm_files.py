@@ -372,3 +372,56 @@ def write_eos(
     data += np.uint64(0).tobytes()
     path.write_bytes(data)
     return path
+
+
+#: The real topology; smaller ones are for tests in which size does not matter.
+ICT_VERTICES = 26719
+
+
+def write_ict(folder: Path, vertices: int = ICT_VERTICES, identities: int = 100) -> Path:
+    """ICT-FaceKit's ``FaceXModel``: OBJ files in centimetres and ``vertex_indices.json``.
+
+    At full size the 68 landmarks are at the vertices that its documentation names.
+    """
+    from reconstruct_face.backend.model.importing.ict import LANDMARKS68, MERGED
+
+    folder.mkdir(parents=True, exist_ok=True)
+    face = synthetic_face(vertices, None, None, True, identities, 1, 1)
+    order = np.arange(vertices)
+    if vertices == ICT_VERTICES:
+        for at, vertex in zip(LANDMARKS68, face.landmarks68, strict=True):
+            here = int(np.flatnonzero(order == vertex)[0])
+            order[[at, here]] = order[[here, at]]
+    place = np.empty_like(order)
+    place[order] = np.arange(vertices)
+    faces = place[face.triangles] + 1
+    corners = "\n".join("f " + " ".join(f"{v}/{v}" for v in row) for row in faces.tolist())
+    uv = "\n".join(f"vt {u:.6f} {v:.6f}" for u, v in face.uv[order].tolist())
+
+    def write(name: str, moved: NDArray | float) -> None:
+        points = ((face.mean + moved)[order] / 10).tolist()
+        lines = "\n".join(f"v {x:.15f} {y:.15f} {z:.15f}" for x, y, z in points)
+        text = f"mtllib ICTFaceModelMaterial.mtl\n{lines}\n{uv}\ng all\n{corners}\n"
+        (folder / f"{name}.obj").write_text(text)
+
+    write("generic_neutral_mesh", 0.0)
+    for k, mode in enumerate(face.identity):
+        write(f"identity{k:03d}", mode)
+    names = []
+    for name, shape in zip(face.arkit_names, face.arkit, strict=True):
+        if name == "tongueOut":
+            continue
+        short = name.replace("Left", "_L").replace("Right", "_R") if name[:3] != "jaw" else name
+        short = name if name in ("mouthLeft", "mouthRight") else short
+        if name in MERGED:
+            left = 0.5 + 0.5 * np.clip(face.mean[:, :1] / 10, -1, 1)
+            write(f"{name}_L", shape * left)
+            write(f"{name}_R", shape * (1 - left))
+            names += [f"{name}_L", f"{name}_R"]
+        else:
+            write(short, shape)
+            names.append(short)
+    (folder / "vertex_indices.json").write_text(
+        json.dumps({"expressions": names, "fitting_expressions": names, "incompatibilities": []})
+    )
+    return folder

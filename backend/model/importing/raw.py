@@ -46,3 +46,4 @@ class RawModel:
     files: dict[str, str] = field(default_factory=dict)  #: file name -> SHA-256
     notes: tuple[str, ...] = ()  #: sentences about what was left out or assumed
     extras: dict[str, Any] = field(default_factory=dict)  #: kept in the header as it is
+    name: str = "model"  #: what it is imported as, unless the user says otherwise
