@@ -42,12 +42,13 @@ def resample(motion: Motion, rate: float) -> Motion:
     if not (np.isfinite(rate) and rate > 0):
         raise ExchangeError(f"{rate} is no frame rate; give a positive number.")
     old = motion.times
-    count = int(np.floor(motion.duration * rate + 1e-6)) + 1
+    first = int(np.ceil(old[0] * rate - 1e-6))
+    count = max(int(np.floor(old[-1] * rate + 1e-6)) - first + 1, 1)
     if count > _MOST_FRAMES:
         raise ExchangeError(
             f"The motion lasts {motion.duration:.0f} s, {count} frames; its times are damaged."
         )
-    times = old[0] + np.arange(count) / rate
+    times = (first + np.arange(count)) / rate
     if count == len(old) and np.allclose(times, old, rtol=0, atol=1e-6):
         return motion
     at = np.clip(np.searchsorted(old, times, side="right") - 1, 0, max(len(old) - 2, 0))

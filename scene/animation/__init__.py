@@ -1,0 +1,6 @@
+"""Motion on heads: a ``Motion`` to F-curves and back, by hand, from head to head, to files.
+
+``curves`` hides what differs between versions of Blender; ``apply`` and ``read`` are the two ways;
+``pose`` is the empty that carries the head; ``hand`` is for animators; ``export`` writes files.
+Importing this package imports nothing.
+"""

@@ -1,0 +1,241 @@
+"""A ``Motion`` as animation of a head: F-curves, the head's pose, sound, markers."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+
+from ...backend.errors import FaceError
+from ...backend.exchange.motion import Motion
+from ...backend.motion.names import listed
+from ...backend.motion.resample import resample
+from ...backend.motion.simplify import simplify
+from ..actions import value_path
+from ..expression import driven_names, editable_keys
+from . import pose
+from .curves import add_curve, curves_holder, drop, new_action, remove_curves, set_aside
+
+#: What becomes of animation that is there.
+EXISTING = ("keep", "replace", "merge")
+#: The pose's tolerances where curves are simplified: metres, and of quaternions (0.1 degrees).
+POSE_TOLERANCE_M, POSE_TOLERANCE = 0.0005, 0.0009
+LOST, FOUND = "{} lost", "{} found"
+
+#: Frames in Blender: beyond, F-curves lose the frame's fraction and users their way.
+_LAST_FRAME = 1_048_574
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What :func:`apply_motion` did."""
+
+    frames: tuple[float, float]  #: first and last frame
+    names: tuple[str, ...]  #: shape keys that move now
+    missing: tuple[str, ...]  #: names of the motion that the head does not have
+    keyframes: int  #: of all curves together
+    carrier: bpy.types.Object | None  #: the empty with the pose
+    kept: tuple[bpy.types.Action, ...]  #: actions that were set aside
+    notes: tuple[str, ...]  #: sentences for the user
+
+
+def frame_rate(scene: bpy.types.Scene) -> float:
+    """Frames a second of ``scene``, 29.97 and the like included."""
+    return scene.render.fps / scene.render.fps_base
+
+
+def apply_motion(
+    head: bpy.types.Object,
+    motion: Motion,
+    scene: bpy.types.Scene | None = None,
+    *,
+    start_frame: float | None = None,
+    tolerance: float = 0.0,
+    existing: str = "keep",
+    with_pose: bool = True,
+    place: str | None = None,
+    audio: str | os.PathLike[str] | None = None,
+    markers: bool = True,
+    extend: bool = True,
+) -> Applied:
+    """Animate ``head`` in ``scene`` (the current one) as ``motion`` does.
+
+    * The motion is resampled to the scene's frame rate; its second 0 is at ``start_frame`` (the
+      scene's first frame).
+    * ``tolerance`` above 0 leaves out keyframes as long as no weight is off by more.
+    * ``existing``: "keep" sets an action that is there aside in the file, "replace" removes it
+      where nothing else uses it, "merge" replaces only the curves of the motion's names.
+    * ``with_pose``: an empty above the head takes rotation and translation, as
+      :func:`.pose.places` says for ``place`` ("camera" or "here", chosen unless given).
+    * ``audio``: a sound or video file for the sequencer, beside what is there.
+    * ``markers``: where the face was lost; those of an earlier motion of this head are removed.
+    * ``extend``: the scene ends no earlier than the motion.
+
+    Shape keys are matched by name; weights are held in each one's range, and those that a driver
+    moves are left alone.  Raises :class:`FaceError` when no name is the head's; nothing has changed
+    then.
+    """
+    scene = scene or bpy.context.scene
+    assert scene is not None
+    if existing not in EXISTING:
+        raise FaceError(f"'{existing}' is no choice; choose of {', '.join(EXISTING)}.")
+    if not tolerance >= 0:
+        raise FaceError(f"{tolerance} is no tolerance; give a number from 0 on.")
+    keys = editable_keys(head)
+    driven = driven_names(head)
+    names = tuple(name for name in motion.names if name in keys and name not in driven)
+    posed = with_pose and motion.rotation is not None
+    if not names and (motion.names or not posed):
+        raise FaceError(_no_match(head, motion, keys, driven))
+    start = float(scene.frame_start if start_frame is None else start_frame)
+    rate = frame_rate(scene)
+    at_rate = resample(motion, rate)
+    frames = start + at_rate.times * rate
+    # Whole where they are meant to be: the user's frame 10 is 10.0, not 10.0000003.
+    frames = np.where(np.abs(frames - np.round(frames)) < 1e-3, np.round(frames), frames)
+    if abs(frames[[0, -1]]).max() > _LAST_FRAME:
+        raise FaceError(
+            f"The motion would end at frame {frames[-1]:.0f}, beyond Blender's last; shorten it."
+        )
+    notes = [str(note) for note in motion.header.get("notes", ())]
+    missing = tuple(name for name in motion.names if name not in keys)
+    if missing:
+        notes.append(f"{head.name} has no shape key {listed(missing)}; they were left out.")
+    kept: list[bpy.types.Action] = []
+    count, outside = _write_weights(head, at_rate, frames, names, tolerance, existing, kept)
+    if outside:
+        notes.append(f"Weights beyond the range of {listed(outside)} were held at its ends.")
+    carrier = None
+    if posed:
+        carrier, written = _write_pose(head, at_rate, frames, tolerance, existing, place, kept)
+        count += written
+    if markers:
+        _mark(scene, head, at_rate, frames)
+    if audio is not None:
+        from .sound import add_sound
+
+        problem = add_sound(scene, audio, start)
+        notes += [problem] if problem else []
+    if extend:
+        scene.frame_end = max(scene.frame_end, int(np.ceil(frames[-1] - 1e-6)))
+    scene.frame_set(scene.frame_current, subframe=scene.frame_subframe)
+    return Applied(
+        (float(frames[0]), float(frames[-1])), names, missing, count, carrier, tuple(kept),
+        tuple(notes),
+    )  # fmt: skip
+
+
+def _no_match(
+    head: bpy.types.Object, motion: Motion, keys: dict[str, Any], driven: set[str]
+) -> str:
+    if not motion.names:
+        return "The motion moves no shape keys and has no head pose; choose another one."
+    moved = [name for name in motion.names if name in driven]
+    if moved:
+        return f"{head.name}'s {listed(moved)} are moved by drivers; remove those first."
+    return (
+        f"{head.name} has none of the motion's shape keys ({listed(motion.names, 3)}); its own are "
+        f"{listed(list(keys), 3)}. Reconstruct the head with ARKit's expressions."
+    )
+
+
+def _write_weights(
+    head: bpy.types.Object,
+    motion: Motion,
+    frames: NDArray[np.float64],
+    names: tuple[str, ...],
+    tolerance: float,
+    existing: str,
+    kept: list[bpy.types.Action],
+) -> tuple[int, list[str]]:
+    """Write the curves; the number of keyframes, and the names that were beyond their range."""
+    if not names:
+        return 0, []
+    data = head.data.shape_keys
+    blocks = data.key_blocks
+    paths = {name: value_path(name) for name in names}
+    _make_room(data, f"{head.name} expression", list(paths.values()), existing, kept)
+    holder = curves_holder(data)
+    count, outside = 0, []
+    for name, path in paths.items():
+        values = motion.weights[:, motion.names.index(name)].astype(np.float64)
+        low, high = blocks[name].slider_min, blocks[name].slider_max
+        if values.min() < low - 1e-4 or values.max() > high + 1e-4:
+            outside.append(name)
+        values = np.clip(values, low, high)
+        index = simplify(frames, values, tolerance) if tolerance else slice(None)
+        count += len(frames[index])
+        add_curve(data, path, frames[index], values[index], holder=holder)
+    return count, outside
+
+
+def _write_pose(
+    head: bpy.types.Object,
+    motion: Motion,
+    frames: NDArray[np.float64],
+    tolerance: float,
+    existing: str,
+    place: str | None,
+    kept: list[bpy.types.Action],
+) -> tuple[bpy.types.Object, int]:
+    carrier = pose.make_carrier(head)
+    _make_room(carrier, carrier.name, ["location", "rotation_quaternion"], existing, kept)
+    where = place or pose.default_place(motion, head)
+    locations, quaternions = pose.to_channels(pose.places(motion, head, carrier, where))
+    carrier.rotation_mode = "QUATERNION"
+    channels = [("rotation_quaternion", quaternions, POSE_TOLERANCE)]
+    if motion.translation is not None or where == "camera":
+        channels.append(("location", locations, POSE_TOLERANCE_M))
+    holder = curves_holder(carrier)
+    count = 0
+    for path, values, allowed in channels:
+        for axis in range(values.shape[1]):
+            one = values[:, axis]
+            index = simplify(frames, one, allowed) if tolerance else slice(None)
+            count += len(frames[index])
+            add_curve(carrier, path, frames[index], one[index], index=axis, holder=holder)
+    return carrier, count
+
+
+def _make_room(
+    data: bpy.types.ID, name: str, paths: list[str], existing: str, kept: list[bpy.types.Action]
+) -> None:
+    """See to it that ``data`` has an action without curves at ``paths``."""
+    animation: Any = data.animation_data
+    there = animation is not None and animation.action is not None
+    if there and existing == "merge" and animation.action.library is None:
+        remove_curves(data, paths)
+        return
+    if there and existing == "replace":
+        drop(data)
+    elif there:
+        action = set_aside(data)
+        kept += [] if action is None else [action]
+    new_action(data, name)
+
+
+def _mark(
+    scene: bpy.types.Scene, head: bpy.types.Object, motion: Motion, frames: NDArray[np.float64]
+) -> None:
+    lost, found = LOST.format(head.name), FOUND.format(head.name)
+    for marker in list(scene.timeline_markers):
+        if marker.name in (lost, found):
+            scene.timeline_markers.remove(marker)
+    for first, last in motion.lost_ranges():
+        scene.timeline_markers.new(lost, frame=round(frames[first]))
+        if last + 1 < len(frames):
+            scene.timeline_markers.new(found, frame=round(frames[last + 1]))
+
+
+def audio_of(motion: Motion) -> Path | None:
+    """The file with the motion's sound, if it names one that is there."""
+    named = str(motion.header.get("audio") or "")
+    path = Path(bpy.path.abspath(named)) if named else None
+    if path is not None and not path.is_absolute():
+        path = Path(str(motion.header.get("source", ""))).parent / path
+    return path if path is not None and path.is_file() else None

@@ -1,0 +1,51 @@
+"""Sound in the sequencer, whose names changed with Blender 4.4 (sequences became strips)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+
+def strips_of(scene: bpy.types.Scene) -> Any:
+    """The strips of ``scene``'s sequencer, which is made if need be."""
+    editor: Any = scene.sequence_editor or scene.sequence_editor_create()
+    return editor.strips if hasattr(editor, "strips") else editor.sequences
+
+
+def add_sound(
+    scene: bpy.types.Scene, path: str | os.PathLike[str], start_frame: float
+) -> str | None:
+    """Add the sound of ``path`` at ``start_frame`` on a free channel, if it is not there yet.
+
+    A sentence when there is no sound to be had; the scene is then as it was.
+    """
+    path = Path(path)
+    frame = round(start_frame)
+    had_editor = scene.sequence_editor is not None
+    strips = strips_of(scene)
+    for strip in strips:
+        if strip.type == "SOUND" and strip.sound is not None and round(strip.frame_start) == frame:
+            named = bpy.path.abspath(strip.sound.filepath, library=strip.sound.library)
+            if os.path.abspath(named) == str(path.absolute()):
+                return None
+    used = {strip.channel for strip in strips}
+    channel = next(number for number in range(1, 129) if number not in used or number == 128)
+    sounds = set(bpy.data.sounds)
+    strip, why = None, "it has no sound"
+    try:
+        strip = strips.new_sound(path.stem, str(path), channel, frame)
+    except RuntimeError as error:
+        why = str(error).strip().removeprefix("Error: ").splitlines()[0].rstrip(".")
+    if strip is not None and strip.frame_duration > 1:
+        scene.sync_mode = "AUDIO_SYNC"
+        return None
+    if strip is not None:
+        strips.remove(strip)
+    for sound in set(bpy.data.sounds) - sounds:
+        bpy.data.sounds.remove(sound)
+    if not had_editor:
+        scene.sequence_editor_clear()
+    return f"{path.name} was not added to the sequencer: {why}."
