@@ -30,7 +30,7 @@ def project(tmp_path: Path):
     """A copy of what set-up reads; ``project(pip=...)`` runs reconstruct.sh in it."""
     root = tmp_path / "my project"
     shutil.copytree(ROOT / "tools", root / "tools", ignore=shutil.ignore_patterns("*.py", "b*"))
-    for name in ("pyproject.toml", "requirements.lock", "requirements-test.lock"):
+    for name in ("pyproject.toml", *(path.name for path in ROOT.glob("requirements*.lock"))):
         shutil.copy(ROOT / name, root)
     tools = tmp_path / "bin"
     tools.mkdir()
@@ -44,10 +44,12 @@ def project(tmp_path: Path):
         (tools / name).chmod(0o755)
     calls = tmp_path / "calls"
 
-    def run(*arguments: str, pip: str = "true", apt: str = "true"):
+    def run(
+        *arguments: str, pip: str = "true", apt: str = "true", script: str = "reconstruct.sh"
+    ):
         calls.write_text("")
         done = subprocess.run(
-            ["bash", str(root / "tools" / "reconstruct.sh"), *arguments],
+            ["bash", str(root / "tools" / script), *arguments],
             env={"PATH": f"{tools}:/usr/bin:/bin", "CALLS": str(calls), "PIP": pip, "APT": apt},
             capture_output=True,
             text=True,
@@ -71,6 +73,20 @@ def test_set_up_happens_once_and_arguments_arrive(project) -> None:
     assert calls.splitlines() == [
         "python -m reconstruct_face.backend reconstruct --sample my photo.jpg"
     ]
+
+
+def test_the_verification_gets_an_environment_of_its_own(project) -> None:
+    done, calls = project("a.npz", script="verify.sh")
+    assert done.stdout == "RUN verify a.npz\n", done.stderr
+    made = re.findall(r"-m venv (\S.*)", calls)
+    assert [Path(folder).name for folder in made] == [".venv", ".venv-verify"]
+    installs = [line for line in calls.splitlines() if " install " in line]
+    assert "requirements.lock" in installs[0] and "--editable" in installs[0]
+    assert "requirements-verify.lock" in installs[1] and "--editable" not in installs[1]
+    done, calls = project("a.npz", script="verify.sh")
+    assert calls == "python -m reconstruct_face.backend verify a.npz\n"
+    _, calls = project(script="verify.sh")
+    assert calls == "", "there is nothing to set up and nothing to verify"
 
 
 def test_a_changed_lock_file_is_installed_without_starting_over(project) -> None:

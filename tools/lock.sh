@@ -27,3 +27,8 @@ backend=scene/installation/requirements
 "$PYTHON" -m uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
     "$@" --output-file "$backend.lock" "$backend.in"
 without_cuda "$backend.lock"
+
+# The verification's: PyTorch3D with the release of torch that it was built for.
+"$PYTHON" -m uv pip compile --quiet --python-version 3.11 --no-header --no-annotate \
+    --no-emit-package setuptools "$@" --output-file requirements-verify.lock requirements-verify.in
+without_cuda requirements-verify.lock

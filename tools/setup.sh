@@ -1,16 +1,24 @@
 # shellcheck shell=bash
-# Sourced by reconstruct.sh and test.sh: brings a bare machine to the state of a lock file.
+# Sourced by reconstruct.sh, test.sh and verify.sh: brings a bare machine to the state of a lock
+# file.
 #
 #   set_up requirements.lock
 #
 # installs the system libraries that Blender's module needs (Debian and Ubuntu, as root), makes
 # .venv with Python 3.11, installs the lock file and the project.  A stamp in .venv holds what was
 # installed, so that the next call returns at once; a set-up that was interrupted is made anew.
+#
+#   set_up_verification
+#
+# makes .venv-verify, with PyTorch3D and the release of torch that it is built for.
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=$ROOT/.venv
 LOG=$ROOT/.cache/setup.log
-NEEDED_MB=4000
+NEEDED_MB=5000
+SIZE="4 GB"
+PROJECT=(--editable "$ROOT")
+PROOF="import bpy"
 
 # What `import bpy` and its renderers load and a minimal Debian lacks.
 LIBRARIES=(libx11-6 libxrender1 libxfixes3 libxi6 libxkbcommon0 libsm6 libgl1 libegl1 libxxf86vm1)
@@ -21,6 +29,14 @@ fail() {
     say "Set-up stopped: $1"
     if [ -s "$LOG" ]; then say "The whole log is in $LOG"; fi
     exit 1
+}
+
+# The variables above are what its callees see.
+# shellcheck disable=SC2034
+set_up_verification() {
+    local VENV=$ROOT/.venv-verify NEEDED_MB=10000 SIZE="5 GB" PROJECT=()
+    local PROOF="import pytorch3d.renderer"
+    set_up requirements-verify.lock
 }
 
 set_up() {
@@ -34,12 +50,14 @@ set_up() {
     flock 9  # a second set-up started at the same time waits here, then finds the work done
     if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
         : >"$LOG"
-        say "Setting up (once; a few minutes and about 3 GB in $VENV) ..."
+        say "Setting up (once; a few minutes and about $SIZE in $VENV) ..."
         install_system_packages
         make_environment
         install_python_packages "$lock"
-        # Every lock file holds all of requirements.lock.
-        fingerprint requirements.lock >"$VENV/.installed-requirements.lock"
+        if [ ${#PROJECT[@]} -gt 0 ]; then
+            # Every lock file of the project's holds all of requirements.lock.
+            fingerprint requirements.lock >"$VENV/.installed-requirements.lock"
+        fi
         printf '%s\n' "$wanted" >"$stamp"
         say "Set-up is complete."
     fi
@@ -48,7 +66,9 @@ set_up() {
 
 # What the stamp must hold: the folder is part of it because an environment cannot be moved.
 fingerprint() {
-    { printf '%s\n' "$ROOT"; cat "$ROOT/$1" "$ROOT/pyproject.toml"; } | sha256sum | cut -d' ' -f1
+    local files=("$ROOT/$1")
+    if [ ${#PROJECT[@]} -gt 0 ]; then files+=("$ROOT/pyproject.toml"); fi
+    { printf '%s\n' "$ROOT"; cat "${files[@]}"; } | sha256sum | cut -d' ' -f1
 }
 
 find_python() {
@@ -118,10 +138,10 @@ install_python_packages() {
     say "  Python packages: $1"
     # One command for everything: installed one by one, packages would pull numpy 2, which
     # breaks bpy.
-    "${pip[@]}" install --requirement "$ROOT/$1" --editable "$ROOT" >>"$LOG" 2>&1 ||
+    "${pip[@]}" install --requirement "$ROOT/$1" "${PROJECT[@]}" >>"$LOG" 2>&1 ||
         fail "pip could not install the packages$(why)"
     "${pip[@]}" check >>"$LOG" 2>&1 || fail "the installed packages do not fit together$(why)"
-    "$VENV/bin/python" -c 'import bpy' >>"$LOG" 2>&1 || fail "Blender's module does not load$(why)"
+    "$VENV/bin/python" -c "$PROOF" >>"$LOG" 2>&1 || fail "'$PROOF' does not work$(why)"
     rm -f "$VENV/.unfinished"
 }
 

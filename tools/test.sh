@@ -9,6 +9,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
 set_up requirements-test.lock
+set_up_verification
 cd "$ROOT"
 failed=()
 

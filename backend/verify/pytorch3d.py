@@ -42,7 +42,8 @@ def find_python() -> Path:
             raise WorkerError(f"{VARIABLE} names {named}, which is not there.")
         return Path(named)
     folder = "Scripts/python.exe" if os.name == "nt" else "bin/python"
-    if (ENVIRONMENT / folder).is_file():
+    # tools/setup.sh marks what it has not finished.
+    if (ENVIRONMENT / folder).is_file() and not (ENVIRONMENT / ".unfinished").exists():
         return ENVIRONMENT / folder
     if find_spec("pytorch3d") is not None:
         return Path(sys.executable)

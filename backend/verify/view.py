@@ -14,8 +14,8 @@ samples             one, at the centre            one; the pixel filter is 1/100
 units               mm                            metres; times 1000
 depth               along the axis                "View Z Depth" of the Camera Data node, the same
                     (perspective-correct)
-triangles           quads split by their first    the same (convex quads)
-                    diagonal
+triangles           quads split by their first    the same, save quads folded along it, which
+                    diagonal                      it splits by the other
 normals             vertex normals, the faces'    Blender's own, which are made so (Thuermer and
                     weighted by their angles      Wuethrich 1998), interpolated and normalised
 back faces          culled                        made transparent
