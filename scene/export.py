@@ -87,7 +87,7 @@ def _write_blend(head_scene: HeadScene, path: Path) -> None:
 
 
 def _write_glb(head_scene: HeadScene, path: Path) -> None:
-    with _alone(head_scene) as collection:
+    with alone(head_scene) as collection:
         bpy.ops.export_scene.gltf(
             filepath=str(path),
             check_existing=False,
@@ -105,7 +105,7 @@ def _write_glb(head_scene: HeadScene, path: Path) -> None:
 
 
 def _write_fbx(head_scene: HeadScene, path: Path) -> None:
-    with _alone(head_scene) as collection:
+    with alone(head_scene) as collection:
         bpy.ops.export_scene.fbx(
             filepath=str(path),
             check_existing=False,
@@ -122,7 +122,7 @@ def _write_fbx(head_scene: HeadScene, path: Path) -> None:
 
 def _write_obj(head_scene: HeadScene, path: Path) -> None:
     # OBJ cannot embed: the texture goes beside it, and the .mtl names it without a folder.
-    with _alone(head_scene) as collection, _textures_in(path.parent, head_scene.head, path.stem):
+    with alone(head_scene) as collection, _textures_in(path.parent, head_scene.head, path.stem):
         bpy.ops.wm.obj_export(
             filepath=str(path),
             check_existing=False,
@@ -139,7 +139,7 @@ def _write_usd(head_scene: HeadScene, path: Path) -> None:
             f"This Blender ({bpy.app.version_string}) was built without USD; choose another format "
             "or use a Blender from blender.org."
         )
-    with _alone(head_scene) as collection:
+    with alone(head_scene) as collection:
         bpy.ops.wm.usd_export(
             filepath=str(path),
             check_existing=False,
@@ -167,7 +167,7 @@ FORMATS: dict[str, tuple[str, Callable[[HeadScene, Path], None]]] = {
 
 
 @contextmanager
-def _alone(head_scene: HeadScene) -> Iterator[bpy.types.Collection]:
+def alone(head_scene: HeadScene) -> Iterator[bpy.types.Collection]:
     """A collection that holds the head only, without its subdivision, while exporting."""
     scene = bpy.context.scene
     collection = bpy.data.collections.new("export")

@@ -79,7 +79,7 @@ def add_curve(
     index: int = 0,
     holder: Any = None,
 ) -> bpy.types.FCurve:
-    """A new F-curve of ``data``'s action: straight lines through ``values`` (N,) at ``frames`` (N,).
+    """A new F-curve of ``data``'s action: straight lines through ``values`` at ``frames``, (N,).
 
     There must be none at ``path`` and ``index`` yet.  Handles are automatic, for when the user
     changes the interpolation.

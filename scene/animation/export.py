@@ -1,0 +1,234 @@
+"""An animated head to files: glTF, FBX, USD, Alembic, and its motion as CSV or ``.npz``.
+
+As in ``scene/export.py`` the head is alone in the file, without its subdivision, and a file appears
+whole or not at all.  The empty that carries the head goes along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from ...backend.errors import OutputError
+from ...backend.motion.files import write_motion_file
+from ..build import HeadScene
+from ..export import alone, staged
+from ..quiet import quiet
+from . import pose
+from .read import read_motion
+
+Frames = tuple[int, int]
+
+
+def export_animation(
+    head_scene: HeadScene,
+    folder: str | Path,
+    name: str,
+    formats: Iterable[str],
+    frames: Frames | None = None,
+) -> dict[str, Path]:
+    """Write the head's animation as ``folder``/``name``.* in each of ``formats``; the files.
+
+    ``frames`` are the first and the last one, the scene's unless given.  Formats:
+
+    * glb: morph targets with one value a frame, seconds from the first frame on.
+    * fbx: shape key channels, centimetres, at the scene's frame rate.
+    * usd: ``name``.usdz, blend shapes moved by a skeleton's animation.
+    * abc: Alembic, every frame's vertices; no materials.
+    * csv, npz: the motion, as ``backend/motion`` describes; livelink: ``name``_livelink.csv.
+
+    Raises :class:`OutputError` with one sentence when a file cannot be written.
+    """
+    folder = Path(folder)
+    formats = list(dict.fromkeys(formats))
+    unknown = [key for key in formats if key not in FORMATS]
+    if unknown:
+        raise OutputError(f"There is no format '{unknown[0]}'; choose of {', '.join(FORMATS)}.")
+    scene = bpy.context.scene
+    assert scene is not None
+    chosen = frames or (scene.frame_start, scene.frame_end)
+    if chosen[1] < chosen[0]:
+        raise OutputError(f"There are no frames from {chosen[0]} to {chosen[1]}; change the range.")
+    written = {}
+    for key in formats:
+        suffix, write = FORMATS[key]
+        with staged(folder) as beside, quiet():
+            try:
+                write(head_scene, beside / f"{name}{suffix}", chosen)
+            except RuntimeError as error:  # what operators raise for their error reports
+                reason = str(error).strip().removeprefix("Error: ").splitlines()[0].rstrip(".")
+                raise OutputError(f"Cannot write {folder / name}{suffix}: {reason}.") from error
+            if not (beside / f"{name}{suffix}").exists():
+                raise OutputError(
+                    f"Blender could not write {folder / name}{suffix}; is the disk full?"
+                )
+        written[key] = folder / f"{name}{suffix}"
+    return written
+
+
+def _write_motion(kind: str) -> Callable[[HeadScene, Path, Frames], None]:
+    def write(head_scene: HeadScene, path: Path, frames: Frames) -> None:
+        write_motion_file(path, read_motion(head_scene.head, frames), kind)
+
+    return write
+
+
+def _write_glb(head_scene: HeadScene, path: Path, frames: Frames) -> None:
+    with _shown(head_scene, frames) as collection:
+        _run(
+            bpy.ops.export_scene.gltf,
+            filepath=str(path),
+            check_existing=False,
+            collection=collection.name,
+            export_format="GLB",
+            export_yup=True,
+            export_apply=False,
+            export_morph=True,
+            export_morph_normal=True,
+            export_morph_animation=True,
+            export_cameras=False,
+            export_lights=False,
+            export_extras=False,
+            export_animations=True,
+            # All that moves, sampled: keyframes, drivers and the NLA alike.
+            export_animation_mode="SCENE",
+            export_anim_scene_split_object=False,
+            export_force_sampling=True,
+            export_frame_range=True,
+            export_frame_step=1,
+            export_anim_slide_to_zero=True,
+            export_optimize_animation_size=False,
+        )
+
+
+def _write_fbx(head_scene: HeadScene, path: Path, frames: Frames) -> None:
+    with _shown(head_scene, frames) as collection:
+        _run(
+            bpy.ops.export_scene.fbx,
+            filepath=str(path),
+            check_existing=False,
+            collection=collection.name,
+            object_types={"MESH", "EMPTY"},
+            apply_scale_options="FBX_SCALE_UNITS",
+            use_mesh_modifiers=False,  # modifiers would drop the shape keys
+            mesh_smooth_type="FACE",
+            bake_anim=True,
+            bake_anim_use_all_actions=False,
+            bake_anim_use_nla_strips=False,
+            bake_anim_step=1.0,
+            bake_anim_simplify_factor=0.0,
+            path_mode="COPY",
+            embed_textures=True,
+        )
+
+
+def _write_usd(head_scene: HeadScene, path: Path, frames: Frames) -> None:
+    if not bpy.app.build_options.usd:
+        raise OutputError(
+            f"This Blender ({bpy.app.version_string}) was built without USD; choose another format "
+            "or use a Blender from blender.org."
+        )
+    with _shown(head_scene, frames) as collection:
+        _run(
+            bpy.ops.wm.usd_export,
+            filepath=str(path),
+            check_existing=False,
+            collection=collection.name,
+            export_animation=True,
+            export_cameras=False,
+            export_lights=False,
+            convert_world_material=False,
+            export_subdivision="IGNORE",
+            export_shapekeys=True,
+            export_textures_mode="NEW",
+            convert_orientation=True,
+            export_global_forward_selection="NEGATIVE_Z",
+            export_global_up_selection="Y",
+        )
+
+
+def _write_abc(head_scene: HeadScene, path: Path, frames: Frames) -> None:
+    if not bpy.app.build_options.alembic:
+        raise OutputError(
+            f"This Blender ({bpy.app.version_string}) was built without Alembic; choose another "
+            "format or use a Blender from blender.org."
+        )
+    with _shown(head_scene, frames), _selected(head_scene):
+        _run(
+            bpy.ops.wm.alembic_export,
+            filepath=str(path),
+            check_existing=False,
+            start=frames[0],
+            end=frames[1],
+            selected=True,
+            uvs=True,
+            normals=True,
+            face_sets=True,
+            apply_subdiv=False,
+            subdiv_schema=False,
+            evaluation_mode="VIEWPORT",
+            as_background_job=False,
+            init_scene_frame_range=False,
+        )
+
+
+#: Format name to file suffix and writer.
+FORMATS: dict[str, tuple[str, Callable[[HeadScene, Path, Frames], None]]] = {
+    "glb": (".glb", _write_glb),
+    "fbx": (".fbx", _write_fbx),
+    "usd": (".usdz", _write_usd),
+    "abc": (".abc", _write_abc),
+    "csv": (".csv", _write_motion("csv")),
+    "livelink": ("_livelink.csv", _write_motion("livelink")),
+    "npz": (".npz", _write_motion("npz")),
+}
+
+
+def _run(operator: Any, **options: Any) -> None:
+    """Call ``operator`` with those of ``options`` that this Blender's knows."""
+    known = operator.get_rna_type().properties.keys()
+    operator(**{name: value for name, value in options.items() if name in known})
+
+
+@contextmanager
+def _shown(head_scene: HeadScene, frames: Frames) -> Iterator[bpy.types.Collection]:
+    """The head and its carrier alone in a collection, the scene's range being ``frames``."""
+    scene = bpy.context.scene
+    assert scene is not None
+    was = scene.frame_start, scene.frame_end, scene.frame_current, scene.frame_subframe
+    carrier = pose.carrier_of(head_scene.head)
+    with alone(head_scene) as collection:
+        if carrier is not None:
+            collection.objects.link(carrier)
+        try:
+            # The end first where the range moves up, so that the start is not pushed back.
+            scene.frame_end = max(frames[1], scene.frame_start)
+            scene.frame_start, scene.frame_end = frames
+            scene.frame_set(frames[0])
+            yield collection
+        finally:
+            scene.frame_end = max(was[1], scene.frame_start)
+            scene.frame_start, scene.frame_end = was[0], was[1]
+            scene.frame_set(was[2], subframe=was[3])
+
+
+@contextmanager
+def _selected(head_scene: HeadScene) -> Iterator[None]:
+    """Head and carrier selected, nothing else: what Alembic's exporter goes by in 4.2."""
+    layer = bpy.context.view_layer
+    assert layer is not None
+    was = [x for x in layer.objects if x.select_get(view_layer=layer)]
+    active = layer.objects.active
+    wanted = {head_scene.head, pose.carrier_of(head_scene.head)}
+    try:
+        for thing in layer.objects:
+            thing.select_set(thing in wanted, view_layer=layer)
+        yield
+    finally:
+        for thing in layer.objects:
+            thing.select_set(thing in was, view_layer=layer)
+        layer.objects.active = active
