@@ -18,6 +18,7 @@ COMMANDS = {
     "worker": ".worker",
     "synthesise": ".synthetic.command",
     "train": ".train.command",
+    "models": ".model.command",
     "verify": ".verify.command",
     "verify-worker": ".verify.pytorch3d_worker",
 }

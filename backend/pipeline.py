@@ -24,7 +24,7 @@ from .errors import NoFaceError
 from .exchange import MaterialSlot, Reconstruction
 from .faces import Face, default_predictor, detect_faces, with_landmarks
 from .fitting import FaceFit, fit_face, regressor_for
-from .model import DEFAULT_MODEL, FaceModel, load_model
+from .model import DEFAULT_MODEL, EXPRESSIONS, FaceModel, load_model
 from .photo import Photo, read_photo
 from .photo.encode import encode_jpeg, encode_png
 from .texture import Texture, build_texture, warm_texture
@@ -45,7 +45,7 @@ class Options:
     face: int | str = "largest"  #: "largest", "all", or 1 for the largest, 2 for the next ...
     texture: str = "albedo"  #: "albedo" (lighting divided out), "photo", or "none"
     texture_size: int = 2048  #: side of the square texture in pixels
-    model: str = DEFAULT_MODEL  #: "default" or the file of a face model
+    model: str = DEFAULT_MODEL  #: "default", an imported model's name, or the file of one
     estimate: str = "network"  #: "network", refined on the photo, or "landmarks" alone
     quality: str = "balanced"  #: how far to refine: "fast", "balanced" or "best"
     landmarks: bool = True  #: False: do without dlib's landmark file (see the licence note)
@@ -53,6 +53,8 @@ class Options:
     corrected: Sequence[Sequence[float]] | None = None
     #: Look for turned faces beside the upright ones too, which takes seconds; not for "largest"
     thorough: bool = True
+    #: "native": the face model's own expressions, or "arkit": ARKit's 52 shapes on its mesh
+    expressions: str = "native"
 
     def __post_init__(self) -> None:
         whole = isinstance(self.face, int) and not isinstance(self.face, bool) and self.face >= 1
@@ -64,6 +66,8 @@ class Options:
             raise ValueError(f"texture_size is {self.texture_size}; give 128 to 8192.")
         if self.estimate not in ESTIMATES:
             raise ValueError(f"estimate is {self.estimate!r}; give one of {ESTIMATES}.")
+        if self.expressions not in EXPRESSIONS:
+            raise ValueError(f"expressions is {self.expressions!r}; give one of {EXPRESSIONS}.")
         if self.quality not in QUALITIES:
             raise ValueError(f"quality is {self.quality!r}; give one of {QUALITIES}.")
         if self.estimate == "landmarks" and not self.landmarks:
@@ -124,7 +128,7 @@ def _reconstruct(
     finally:
         # Also when no face is found: a process that ends while native code loads is aborted.
         loading.join()
-    model = load_model(options.model)
+    model = load_model(options.model, options.expressions)
     results = []
     for i, face in enumerate(faces):
         start = 0.3 + 0.7 * i / len(faces)
@@ -150,7 +154,7 @@ def warm_up(options: Options | None = None) -> None:
     try:
         if options.landmarks:
             default_predictor().warm()
-        model = load_model(options.model)
+        model = load_model(options.model, options.expressions)
         if options.estimate == "network" and (regressor := regressor_for(options.model)):
             regressor.warm()
         if options.texture != "none":

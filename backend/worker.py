@@ -17,9 +17,12 @@ import numpy as np
 
 from .errors import FaceError, NoFaceError, OutputError
 from .exchange import load_reconstruction, save_reconstruction
+from .exchange.models import list_models
 from .exchange.wire import Progress, serve
 from .faces import detect_faces
 from .files import reason
+from .model.importing.importer import import_model
+from .model.importing.store import remove_model
 from .photo import read_photo
 from .pipeline import Options, reconstruct, warm_up
 from .preview import preview_window, write_contact_sheet, write_preview, write_thumbnails
@@ -70,6 +73,7 @@ def reconstruct_photo(
     texture: str = "albedo",
     texture_size: int = 2048,
     model: str = "default",
+    expressions: str = "native",
     estimate: str = "network",
     quality: str = "balanced",
     landmarks: bool = True,
@@ -83,7 +87,16 @@ def reconstruct_photo(
     """
     try:
         options = Options(
-            face, texture, texture_size, model, estimate, quality, landmarks, corrected, thorough
+            face,
+            texture,
+            texture_size,
+            model,
+            estimate,
+            quality,
+            landmarks,
+            corrected,
+            thorough,
+            expressions,
         )
     except ValueError as error:
         raise FaceError(str(error)) from error
@@ -129,6 +142,55 @@ def contact_sheet(
     return {"file": str(write_contact_sheet(previews, titles, out, columns))}
 
 
+def import_face_model(
+    *, paths: list[str], progress: Progress, name: str | None = None, force: bool = False
+) -> dict[str, Any]:
+    """Import the face model in ``paths``; the card as :meth:`ModelCard.to_dict` has it."""
+    return import_model(paths, name, force, progress).to_dict()
+
+
+def list_face_models(*, progress: Progress) -> dict[str, Any]:
+    """``{"models": [card, ...]}`` of all imported models."""
+    return {"models": [card.to_dict() for card in list_models()]}
+
+
+def remove_face_model(*, name: str, progress: Progress) -> dict[str, Any]:
+    """Delete the imported model ``name``."""
+    remove_model(name)
+    return {"removed": name}
+
+
+def verify_head(
+    *,
+    npz: str,
+    blend: str,
+    folder: str,
+    progress: Progress,
+    head: str | None = None,
+    blender: Sequence[str] | None = None,
+    size: int = 512,
+) -> dict[str, Any]:
+    """Compare what ``blend`` shows of ``head`` with the exchange file ``npz``, and with the photo.
+
+    ``blender`` is the command that starts the scene worker.  Returns ``{"document": {...},
+    "picture": png, "report": html}``; the files are in ``folder``.
+    """
+    from .verify.blender import SceneRenderer
+    from .verify.pytorch3d import PyTorch3D
+    from .verify.report import html_report
+    from .verify.verify import verify
+
+    out = _made(folder)
+    with PyTorch3D() as pytorch3d, SceneRenderer(blender) as renderer:
+        result = verify(
+            npz, blend, pytorch3d=pytorch3d, blender=renderer, head=head, size=size,
+            progress=progress,
+        )  # fmt: skip
+    picture = write_bytes(out / "verification.png", encode_png(result.sheet).tobytes())
+    report = write_bytes(out / "verification.html", html_report([result]).encode())
+    return {"document": result.document(), "picture": str(picture), "report": str(report)}
+
+
 def _made(folder: str) -> Path:
     path = Path(folder)
     try:
@@ -155,6 +217,10 @@ METHODS = {
     "reconstruct": reconstruct_photo,
     "preview": preview,
     "contact_sheet": contact_sheet,
+    "verify": verify_head,
+    "import_model": import_face_model,
+    "list_models": list_face_models,
+    "remove_model": remove_face_model,
 }
 
 

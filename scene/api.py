@@ -26,6 +26,7 @@ def reconstruct(
     landmarks: bool = True,
     corrected: Sequence[tuple[int, float, float]] | None = None,
     thorough: bool = True,
+    expressions: str = "native",
     name: str | None = None,
     scene: bpy.types.Scene | None = None,
     set_active: bool = False,
@@ -39,7 +40,8 @@ def reconstruct(
 
     * ``face``: "largest", "all" or a number, 1 for the largest, 2 for the next ...
     * ``texture``: "albedo" (lighting divided out), "photo" or "none"; ``texture_size``: pixels.
-    * ``model``: "default" or the file of a face model.
+    * ``model``: "default", the name of an imported face model, or the file of one.
+    * ``expressions``: "native", the model's own, or "arkit", ARKit's 52 shapes on its mesh.
     * ``estimate``: "network" or "landmarks"; ``quality``: "fast", "balanced" or "best".
     * ``landmarks``: False does without dlib's landmark file.
     * ``corrected``: landmarks set by hand, (index 0..67, x, y) in pixels of the photo, upright, as
@@ -68,6 +70,7 @@ def reconstruct(
         "landmarks": landmarks,
         "corrected": corrected,
         "thorough": thorough,
+        "expressions": expressions,
     }
     if backend is None:
         found = jobs.start_reconstruction(photo, **options).wait(progress)

@@ -18,6 +18,7 @@ from typing import Any
 
 from ..backend.errors import OutputError, WorkerError
 from ..backend.exchange import Reconstruction, load_reconstruction
+from ..backend.exchange.models import ModelCard
 from ..backend.exchange.wire import Progress, WorkerProcess
 from .installation.locate import find_python, worker_environment
 
@@ -105,6 +106,7 @@ class BackendProcess:
         landmarks: bool = True,
         corrected: Sequence[tuple[int, float, float]] | None = None,
         thorough: bool = True,
+        expressions: str = "native",
         progress: Progress | None = None,
         cancelled: threading.Event | None = None,
     ) -> list[Reconstruction]:
@@ -113,7 +115,7 @@ class BackendProcess:
         Raises the :class:`FaceError` that the backend met, :class:`Cancelled` once ``cancelled``
         is set.
         """
-        with _temporary_folder() as folder:
+        with temporary_folder() as folder:
             options = {
                 "face": face,
                 "texture": texture,
@@ -124,6 +126,7 @@ class BackendProcess:
                 "landmarks": landmarks,
                 "corrected": plain_points(corrected),
                 "thorough": thorough,
+                "expressions": expressions,
             }
             result = self.reconstruct_to(
                 photo, folder, progress=progress, cancelled=cancelled, **options
@@ -146,6 +149,24 @@ class BackendProcess:
         """
         params = {"photo": os.path.abspath(photo), "out_dir": os.path.abspath(folder), **options}
         return self._call("reconstruct", params, progress=progress, cancelled=cancelled)
+
+    def import_model(
+        self,
+        paths: Sequence[str | os.PathLike[str]],
+        *,
+        name: str | None = None,
+        force: bool = False,
+        progress: Progress | None = None,
+        cancelled: threading.Event | None = None,
+    ) -> ModelCard:
+        """Import the face model in ``paths``.  Raises what the backend met, :class:`Cancelled`."""
+        params = {"paths": [os.path.abspath(path) for path in paths], "name": name, "force": force}
+        card = self._call("import_model", params, progress=progress, cancelled=cancelled)
+        return ModelCard.from_dict(card)
+
+    def remove_model(self, name: str) -> None:
+        """Delete an imported face model."""
+        self._call("remove_model", {"name": name})
 
     def preview(
         self,
@@ -182,6 +203,33 @@ class BackendProcess:
             "out": str(out),
         }
         return Path(self._call("contact_sheet", params)["file"])
+
+    def verify(
+        self,
+        npz: str | os.PathLike[str],
+        blend: str | os.PathLike[str],
+        folder: str | os.PathLike[str],
+        *,
+        head: str,
+        blender: Sequence[str] | None,
+        size: int = 512,
+        progress: Progress | None = None,
+        cancelled: threading.Event | None = None,
+    ) -> dict[str, Any]:
+        """Compare ``head`` of the file ``blend`` with its exchange file: ``backend.worker.verify``.
+
+        ``blender`` starts the scene worker.  Returns ``{"document": {...}, "picture": png,
+        "report": html}``, the files in ``folder``.
+        """
+        params = {
+            "npz": os.fspath(npz),
+            "blend": os.fspath(blend),
+            "folder": os.fspath(folder),
+            "head": head,
+            "blender": None if blender is None else list(blender),
+            "size": size,
+        }
+        return self._call("verify", params, progress=progress, cancelled=cancelled)
 
     def close(self, patience: float = 5.0) -> None:
         """End the process, after ``patience`` seconds by force."""
@@ -225,11 +273,14 @@ def plain_points(points: Sequence[Any] | None) -> list[Any] | None:
 
 
 @contextmanager
-def _temporary_folder() -> Iterator[str]:
-    """A folder for the exchange files of one call.  Raises :class:`OutputError`."""
+def temporary_folder(folder: str | os.PathLike[str] | None = None) -> Iterator[str]:
+    """A folder for the exchange files of one call, removed in the end.
+
+    ``folder`` is one that is there already.  Raises :class:`OutputError`.
+    """
     _sweep()
     try:
-        folder = tempfile.mkdtemp(prefix="reconstruct_face-")
+        folder = os.fspath(folder or tempfile.mkdtemp(prefix="reconstruct_face-"))
     except OSError as error:
         raise OutputError(
             f"No temporary folder can be made in {tempfile.gettempdir()}: {error.strerror}; free "

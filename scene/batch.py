@@ -33,7 +33,7 @@ _COLUMNS = ("photo", "name", "status", "landmark_error_px", "seconds", "warnings
 
 @dataclass(frozen=True)
 class BatchOptions:
-    """What to make of every photo; the first seven as in ``backend.pipeline.Options``."""
+    """What to make of every photo; the first eight as in ``backend.pipeline.Options``."""
 
     face: int | str = "largest"
     texture: str = "albedo"
@@ -42,6 +42,7 @@ class BatchOptions:
     estimator: str = "network"
     quality: str = "balanced"
     landmarks: bool = True
+    expressions: str = "native"
     formats: tuple[str, ...] = ("blend", "glb")
     preview: bool = True
 
@@ -55,6 +56,7 @@ class BatchOptions:
             "estimate": self.estimator,
             "quality": self.quality,
             "landmarks": self.landmarks,
+            "expressions": self.expressions,
         }
 
     def record(self) -> dict[str, Any]:

@@ -70,7 +70,16 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-_OPTIONS = ("face", "texture", "texture_size", "model", "estimate", "quality", "landmarks")
+_OPTIONS = (
+    "face",
+    "texture",
+    "texture_size",
+    "model",
+    "estimate",
+    "quality",
+    "landmarks",
+    "expressions",
+)
 
 
 def _reconstruct(photo: str, options: dict[str, Any], outputs: list[tuple[Path, str]]) -> None:
@@ -135,7 +144,13 @@ def _parser() -> argparse.ArgumentParser:
         help="albedo: the photo's lighting divided out; photo: as photographed; none",
     )
     add("--texture-size", type=_pixels, default=2048, metavar="N", help="pixels, default 2048")
-    add("--model", default="default", help="face model: default, or a file")
+    add("--model", default="default", help="face model: default, an imported one, or a file")
+    add(
+        "--expressions",
+        choices=("native", "arkit"),
+        default="native",
+        help="native: the face model's own; arkit: ARKit's 52 shapes, whatever the model",
+    )
     add(
         "--quality",
         choices=("fast", "balanced", "best"),

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from ..backend.errors import Cancelled, FaceError, WorkerError
 from ..backend.exchange import Reconstruction
+from ..backend.exchange.models import ModelCard
 from ..backend.exchange.wire import Progress
 from .backend_process import BackendProcess
 
@@ -304,6 +305,7 @@ def start_reconstruction(
     landmarks: bool = True,
     corrected: Sequence[tuple[int, float, float]] | None = None,
     thorough: bool = True,
+    expressions: str = "native",
 ) -> Job[list[Reconstruction]]:
     """Have the head(s) in ``photo`` reconstructed; the options are those of ``scene.api``.
 
@@ -325,9 +327,33 @@ def start_reconstruction(
             landmarks=landmarks,
             corrected=corrected,
             thorough=thorough,
+            expressions=expressions,
             progress=progress,
             cancelled=cancelled,
         )
+
+    return _shared().submit(work)
+
+
+def start_import(
+    paths: Sequence[str | os.PathLike[str]], *, name: str | None = None, force: bool = False
+) -> Job[ModelCard]:
+    """Have the face model in the files ``paths`` imported; the job's result is its card."""
+    paths = [os.path.abspath(path) for path in paths]
+
+    def work(backend: BackendProcess, progress: Progress, cancelled: threading.Event) -> ModelCard:
+        return backend.import_model(
+            paths, name=name, force=force, progress=progress, cancelled=cancelled
+        )
+
+    return _shared().submit(work)
+
+
+def start_removal(name: str) -> Job[None]:
+    """Have an imported face model deleted, by the process that may have it open."""
+
+    def work(backend: BackendProcess, progress: Progress, cancelled: threading.Event) -> None:
+        backend.remove_model(name)
 
     return _shared().submit(work)
 
@@ -354,6 +380,11 @@ def start_detection(
             tuple(Path(path) for path in found["faces"]),
         )
 
+    return _shared().submit(work)
+
+
+def submit(work: Callable[[BackendProcess, Progress, threading.Event], T]) -> Job[T]:
+    """Have ``work(backend, progress, cancelled)`` done after what was asked for before."""
     return _shared().submit(work)
 
 

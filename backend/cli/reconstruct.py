@@ -17,7 +17,7 @@ from tqdm import tqdm
 from ..errors import FaceError
 from ..exchange.jobs import Job, collect
 from ..exchange.output import prepare_output
-from ..model.load import ASSETS, DEFAULT_MODEL
+from ..model.load import ASSETS, DEFAULT_MODEL, EXPRESSIONS
 from ..pipeline import ESTIMATES, QUALITIES, TEXTURE_MODES, Options
 from .blender import Blender
 from .memory import peak_memory_mb
@@ -122,7 +122,17 @@ def _parser() -> argparse.ArgumentParser:
         metavar="LIST",
         help=f"of {','.join(FORMATS)}, or none (default: blend,glb)",
     )
-    add("--model", default=DEFAULT_MODEL, help="face model: default, or a file")
+    add(
+        "--model",
+        default=DEFAULT_MODEL,
+        help="face model: default, one that 'models import' made, or a file",
+    )
+    add(
+        "--expressions",
+        choices=EXPRESSIONS,
+        default="native",
+        help="native: the face model's own; arkit: ARKit's 52 shapes, whatever the model",
+    )
     add(
         "--quality",
         choices=QUALITIES,
@@ -163,6 +173,7 @@ def _request(args: argparse.Namespace, parser: argparse.ArgumentParser) -> Reque
             args.estimate,
             args.quality,
             args.landmarks,
+            expressions=args.expressions,
         )
     except ValueError as error:
         parser.error(str(error))

@@ -1,4 +1,4 @@
-"""Loading the face model that ships with the add-on (built by ``tools/build_face_model``)."""
+"""Loading face models: the one that ships with the add-on, imported ones, and files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ModelError
+from ..exchange.models import HEADER, models_folder, there_are
 from .face_model import FaceModel
+from .importing.store import EXPRESSIONS, load_stored
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 DEFAULT_MODEL = "default"
@@ -19,14 +21,49 @@ MODEL_FORMAT = "reconstruct_face.face_model"
 MODEL_VERSION = 1
 
 
-@lru_cache(maxsize=4)
-def load_model(name: str = DEFAULT_MODEL) -> FaceModel:
-    """The face model ``name``: ``"default"`` or the path of a file in the project's own format.
+def load_model(name: str = DEFAULT_MODEL, expressions: str = "native") -> FaceModel:
+    """The face model ``name``, with its own ``expressions`` or ARKit's 52 on its mesh.
 
-    Raises :class:`ModelError` when the file is missing, damaged, or of another format or version.
+    ``"default"`` (built by ``tools/build_face_model``; its own expressions are ARKit's), the name
+    of an imported model, or the path of a file or folder in one of this project's formats.  Models
+    are kept, and loaded again when they have changed.
+
+    Raises :class:`ModelError` when there is none of that name, or it is damaged, or of another
+    format or version; ValueError for other ``expressions``.
     """
-    path = ASSETS / "face_model.npz" if name == DEFAULT_MODEL else Path(name)
+    if expressions not in EXPRESSIONS:
+        raise ValueError(f"expressions is {expressions!r}; give one of {EXPRESSIONS}.")
+    path = model_path(name)
     try:
+        changed = (path / HEADER if path.is_dir() else path).stat().st_mtime_ns
+    except OSError:
+        changed = 0  # told by what reads it
+    return _load(path, expressions, changed)
+
+
+def model_path(name: str) -> Path:
+    """The file or folder of the face model ``name``.  Raises :class:`ModelError`."""
+    if name == DEFAULT_MODEL:
+        return ASSETS / "face_model.npz"
+    plain = Path(name).name == name and name not in (".", "..")
+    if plain and (models_folder() / name).is_dir():
+        return models_folder() / name
+    if Path(name).exists():
+        return Path(name)
+    raise ModelError(f"There is no face model {name!r}. {there_are()}")
+
+
+@lru_cache(maxsize=4)
+def _load(path: Path, expressions: str, changed: int) -> FaceModel:
+    if path.is_dir():
+        return load_stored(path, expressions)
+    try:
+        with open(path, "rb") as file:
+            start = file.read(2)
+        if start and start != b"PK":
+            raise ModelError(
+                f"{path} is not a face model of this project; 'models import' takes others."
+            )
         with np.load(path, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in archive.files}
         header = json.loads(bytes(arrays.pop("header")).decode())
@@ -41,7 +78,11 @@ def load_model(name: str = DEFAULT_MODEL) -> FaceModel:
         return _assemble(arrays, header)
     except FileNotFoundError as error:
         raise ModelError(f"There is no face model at {path}; name 'default' or a file.") from error
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+    except KeyError as error:
+        raise ModelError(
+            f"{path} is not a face model of this project; 'models import' takes those of others."
+        ) from error
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
         raise ModelError(f"The face model {path} is damaged ({error}).") from error
 
 
