@@ -32,7 +32,7 @@ class ExportSettings(bpy.types.PropertyGroup):
     )
 
 
-def _target(filepath: str, settings: ExportSettings, head: bpy.types.Object) -> tuple[Path, str]:
+def target_of(filepath: str, settings: ExportSettings, head: bpy.types.Object) -> tuple[Path, str]:
     """Folder and file name without an ending, from a path or else the scene's settings.
 
     Raises :class:`OutputError`.
@@ -117,7 +117,7 @@ class RECONSTRUCT_FACE_OT_export(OnHead, bpy.types.Operator):
     def _wanted(self, context: bpy.types.Context) -> tuple[Path, str, list[str]]:
         """Folder, name and formats.  Raises :class:`OutputError`."""
         settings = scene_of(context).reconstruct_face_export
-        folder, name = _target(self.filepath, settings, head_of(context))
+        folder, name = target_of(self.filepath, settings, head_of(context))
         chosen = self.formats or settings.formats
         formats = [key for key, *_ in strings.FORMAT_ITEMS if key in chosen]
         if not formats:

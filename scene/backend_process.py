@@ -204,6 +204,31 @@ class BackendProcess:
         }
         return Path(self._call("contact_sheet", params)["file"])
 
+    def animate(
+        self,
+        video: str | os.PathLike[str],
+        out: str | os.PathLike[str],
+        *,
+        head: str | os.PathLike[str] | None = None,
+        frame_rate: float | None = None,
+        progress: Progress | None = None,
+        cancelled: threading.Event | None = None,
+    ) -> dict[str, Any]:
+        """Follow the face in ``video`` (a file, or a folder of frames) into the motion ``out``.
+
+        ``head`` is a reconstruction's ``.npz`` whose identity is kept; without one it is found.
+        Returns ``{"motion": path, "reconstruction": path, "notes": [...]}``.
+
+        Raises as :meth:`reconstruct`.
+        """
+        params = {
+            "video": os.path.abspath(video),
+            "out": os.path.abspath(out),
+            "head": None if head is None else os.path.abspath(head),
+            "frame_rate": frame_rate,
+        }
+        return self._call("animate", params, progress=progress, cancelled=cancelled)
+
     def verify(
         self,
         npz: str | os.PathLike[str],

@@ -388,6 +388,30 @@ def submit(work: Callable[[BackendProcess, Progress, threading.Event], T]) -> Jo
     return _shared().submit(work)
 
 
+def start_animation(
+    video: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    head: str | os.PathLike[str] | None = None,
+    frame_rate: float | None = None,
+) -> Job[dict[str, Any]]:
+    """Have the face in ``video`` followed; the result is that of :meth:`BackendProcess.animate`.
+
+    One that was cancelled or died goes on where it was when it is started again with the same
+    ``out``.
+    """
+    video, out = os.path.abspath(video), os.path.abspath(out)
+
+    def work(
+        backend: BackendProcess, progress: Progress, cancelled: threading.Event
+    ) -> dict[str, Any]:
+        return backend.animate(
+            video, out, head=head, frame_rate=frame_rate, progress=progress, cancelled=cancelled
+        )
+
+    return _shared().submit(work)
+
+
 def backend_versions() -> dict[str, str]:
     """Versions of the backend's Python and packages; empty while none has been started."""
     return {} if _service is None else _service.about()
