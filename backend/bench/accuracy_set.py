@@ -107,10 +107,10 @@ def accuracy_set(
     missing = [path for path in files if not path.with_suffix(".png").is_file()]
     if missing:
         report(f"Rendering {len(missing)} of {heads} test pictures into {folder} (once)")
-        _write_mesh(model, folder / "mesh.npz")
+        write_mesh(model, folder / "mesh.npz")
         for number, path in enumerate(files):
             if path in missing:
-                _save(path, draw_head(model, number, size, seed))
+                save_arrays(path, draw_head(model, number, size, seed))
         _render(folder, report)
     return [Truth.load(path) for path in files]
 
@@ -207,7 +207,7 @@ def _prepare(folder: Path, wanted: dict[str, Any]) -> None:
     write_bytes(record, json.dumps(wanted, indent=1).encode())
 
 
-def _write_mesh(model: FaceModel, path: Path) -> None:
+def write_mesh(model: FaceModel, path: Path) -> None:
     """What all heads share, in the renderer's terms."""
     arrays = {
         "polygons": model.polygons,
@@ -219,10 +219,10 @@ def _write_mesh(model: FaceModel, path: Path) -> None:
         **{f"mask_{name}": model.mask(name) for name in MASKS},
         **{f"uv_mask_{name}": model.uv_mask(name) for name in ("scalp", "skin", "lips")},
     }
-    _save(path, arrays)
+    save_arrays(path, arrays)
 
 
-def _save(path: Path, arrays: dict[str, Any]) -> None:
+def save_arrays(path: Path, arrays: dict[str, Any]) -> None:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     write_bytes(path, buffer.getvalue())

@@ -6,10 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def develop(linear: NDArray, face: NDArray, tone: float, rng: np.random.Generator) -> NDArray:
+def develop(
+    linear: NDArray,
+    face: NDArray,
+    tone: float,
+    rng: np.random.Generator,
+    noise_rng: np.random.Generator | None = None,
+) -> NDArray:
     """(H, W, 3) sRGB 0..1 of scene-linear ``linear`` (H, W, 3).
 
     ``face`` (H, W) bool says where to expose for; dark ``tone`` (Monk 0..9) is kept dark.
+    ``noise_rng`` draws the pixels' noise, ``rng`` all else (and that too unless given).
     """
     luminance = linear @ (0.2126, 0.7152, 0.0722)
     grey = np.median(luminance[face]) if face.any() else np.median(luminance)
@@ -20,7 +27,8 @@ def develop(linear: NDArray, face: NDArray, tone: float, rng: np.random.Generato
     over = np.maximum(exposed - 0.7, 0.0)
     curved = np.minimum(exposed, 0.7) + 0.3 * over / (0.3 + over)
     curved = _blur(curved, rng.uniform(0.3, 0.9))
-    noise = rng.normal(size=curved.shape) * (0.002 + rng.uniform(0, 0.02) * np.sqrt(curved))
+    noise = (noise_rng or rng).normal(size=curved.shape)
+    noise *= 0.002 + rng.uniform(0, 0.02) * np.sqrt(curved)
     value = np.clip(curved + noise * 0.5, 0.0, 1.0)
     return np.where(value <= 0.0031308, value * 12.92, 1.055 * value ** (1 / 2.4) - 0.055)
 

@@ -26,23 +26,23 @@ def render_head(head: dict[str, NDArray], mesh: dict[str, NDArray], path: Path) 
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     rng = np.random.default_rng(head["look_seed"])
     scene = bpy.context.scene
-    texture, things = _furnish(head, mesh, rng)
+    texture, things, _ = furnish(head, mesh, rng)
     camera, view = build_camera(head)
     things += [build_head(head, mesh, texture, rng), camera, *build_lamps(head, rng)]
     for thing in things:
         scene.collection.objects.link(thing)
     scene.camera = camera
     scene.world = build_sky(head["rotation"], rng)
-    _set_up_cycles(scene, view)
-    linear = _render(scene)
-    picture = develop(linear, _face_pixels(head, mesh), float(head["tone"]), rng)
-    _write_png(picture, path)
+    set_up_cycles(scene, view)
+    linear = render_linear(scene)
+    picture = develop(linear, face_pixels(head, mesh), float(head["tone"]), rng)
+    write_png(picture, path)
 
 
-def _furnish(
+def furnish(
     head: dict[str, NDArray], mesh: dict[str, NDArray], rng: np.random.Generator
-) -> tuple[NDArray, list[bpy.types.Object]]:
-    """The head's texture (T, T, 3) sRGB 0..1, and its hair and body."""
+) -> tuple[NDArray, list[bpy.types.Object], NDArray]:
+    """The head's texture (T, T, 3) sRGB 0..1, its hair and body, and the hair's colour."""
     tone, vertices = float(head["tone"]), head["vertices_posed"].astype(float)
     triangles = mesh["triangles"]
     texture = head["albedo"].astype(float) / 255
@@ -59,7 +59,7 @@ def _furnish(
         things.append(grow("beard", beard, vertices, triangles, mesh["mask_beard"], colour, rng))
     texture = _freckles(texture, mesh["uv_mask_skin"], rng)
     things += build_body(vertices, triangles, skin, rng)
-    return texture, things
+    return texture, things, colour
 
 
 def _freckles(texture: NDArray, skin: NDArray, rng: np.random.Generator) -> NDArray:
@@ -77,7 +77,7 @@ def _freckles(texture: NDArray, skin: NDArray, rng: np.random.Generator) -> NDAr
     return texture * (1 - dark * skin)[..., None] ** (0.7, 1.0, 1.2)
 
 
-def _face_pixels(head: dict[str, NDArray], mesh: dict[str, NDArray]) -> NDArray:
+def face_pixels(head: dict[str, NDArray], mesh: dict[str, NDArray]) -> NDArray:
     """(S, S) bool: pixels near the centres of the face's triangles turned to the camera."""
     size = int(head["size"])
     points = head["vertices_posed"] @ head["rotation"].T + head["translation"]
@@ -91,7 +91,8 @@ def _face_pixels(head: dict[str, NDArray], mesh: dict[str, NDArray]) -> NDArray:
     return out
 
 
-def _set_up_cycles(scene: bpy.types.Scene, view: CameraView) -> None:
+def set_up_cycles(scene: bpy.types.Scene, view: CameraView) -> None:
+    """Cycles for a quick picture of ``view``, in linear light."""
     scene.render.engine = "CYCLES"
     view.apply_to_render(scene.render)
     cycles = scene.cycles
@@ -108,7 +109,7 @@ def _set_up_cycles(scene: bpy.types.Scene, view: CameraView) -> None:
     scene.render.image_settings.color_mode = "RGB"
 
 
-def _render(scene: bpy.types.Scene) -> NDArray:
+def render_linear(scene: bpy.types.Scene) -> NDArray:
     """(H, W, 3) scene-linear."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "linear.exr"
@@ -122,7 +123,7 @@ def _render(scene: bpy.types.Scene) -> NDArray:
     return pixels.reshape(height, width, -1)[::-1, :, :3].astype(float)
 
 
-def _write_png(picture: NDArray, path: Path) -> None:
+def write_png(picture: NDArray, path: Path) -> None:
     """``picture`` (H, W, 3) sRGB 0..1; beside first, so that no half-written one is taken."""
     from PIL import Image
 
