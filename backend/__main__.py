@@ -1,4 +1,4 @@
-"""``python -m reconstruct_face.backend {reconstruct,bench,worker,synthesise,train,verify}``.
+"""``python -m reconstruct_face.backend COMMAND``, with one of :data:`COMMANDS`.
 
 Also runs by its path, ``python /any/where/backend/__main__.py worker``, without the project being
 installed: that is how Blender starts it from the extension's folder with another Python.

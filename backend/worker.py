@@ -20,10 +20,11 @@ from .exchange import load_reconstruction, save_reconstruction
 from .exchange.models import list_models
 from .exchange.wire import Progress, serve
 from .faces import detect_faces
-from .files import reason
+from .files import reason, write_bytes
 from .model.importing.importer import import_model
 from .model.importing.store import remove_model
 from .photo import read_photo
+from .photo.encode import encode_png
 from .pipeline import Options, reconstruct, warm_up
 from .preview import preview_window, write_contact_sheet, write_preview, write_thumbnails
 

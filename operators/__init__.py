@@ -7,6 +7,8 @@ add to Blender than classes.
 from __future__ import annotations
 
 from . import (
+    animate,
+    animation,
     export,
     expression,
     installation,
@@ -19,6 +21,7 @@ from . import (
     running,
     session,
     settings,
+    verify,
     view,
 )
 from .registering import add_modules, remove_modules
@@ -27,6 +30,7 @@ from .registering import add_modules, remove_modules
 MODULES = (
     session, settings, installation, photo, running, reconstruct, view, refit, landmarks,
     expression, pose_asset, export, presets,
+    verify, animation, animate,
 )  # fmt: skip
 
 

@@ -64,11 +64,13 @@ class RECONSTRUCT_FACE_OT_refit(RunsJob, OnHead, bpy.types.Operator):
         """Update the head that was active at the start, if it is still there."""
         from ..scene.mesh import is_head
         from ..scene.update import update_head
+        from ..scene.verification import keep
 
         head = bpy.data.objects.get(self._head)
         if not is_head(head):
             raise ModelError(strings.head_gone(self._head))
         update_head(head, result[0], bpy.data.scenes.get(self._scene) or scene_of(context))
+        keep(result[0])
         self.report({"INFO"}, strings.refitted(head.name))
 
 

@@ -123,11 +123,49 @@ class RECONSTRUCT_FACE_PT_verify(FacePanel, bpy.types.Panel):
         draw_sentence(layout, number + strings.LIGHTS[grade], icon=_ICONS[grade])
         for sentence in warnings_of(head):
             draw_sentence(layout, sentence, icon="ERROR")
+        _draw_verification(layout, context, head)
         column = layout.column(align=True)
         for what, text in facts_of(head):
             row = column.split(factor=0.35)
             row.label(text=what)
             row.label(text=text)
+
+
+def _draw_verification(
+    layout: bpy.types.UILayout, context: bpy.types.Context, head: bpy.types.Object
+) -> None:
+    """The button, and what the last verification found."""
+    from ..operators.verify import RECONSTRUCT_FACE_OT_show_difference, RECONSTRUCT_FACE_OT_verify
+    from ..scene.verification import result_of
+
+    column = layout.column(align=True)
+    column.operator(RECONSTRUCT_FACE_OT_verify.bl_idname, icon="CHECKMARK")
+    found = result_of(head)
+    if found is None:
+        return
+    for group, texts in (("scene", strings.VERIFY_SCENE), ("photo", strings.VERIFY_PHOTO)):
+        passed = bool(found.get(group))
+        column.label(text=texts[passed], icon=_ICONS["good" if passed else "poor"])
+    column.operator(RECONSTRUCT_FACE_OT_show_difference.bl_idname, icon="IMAGE_DATA")
+    manager = context.window_manager
+    layout.prop(manager, "reconstruct_face_all_measures", toggle=1)
+    for passed, what, text in measures_of(found, everything=manager.reconstruct_face_all_measures):
+        row = layout.column(align=True).split(factor=0.62)
+        row.label(text=what, icon=_ICONS["good" if passed else "poor"])
+        row.label(text=text)
+
+
+def measures_of(found: dict[str, Any], *, everything: bool) -> list[tuple[bool, str, str]]:
+    """(whether it passed, what, value and limit) of a verification's measures.
+
+    Only those that failed, unless ``everything`` is wanted.
+    """
+    rows = []
+    for one in _part(found, "measures").values():
+        if everything or not one["passed"]:
+            value = "-" if one["value"] is None else f"{one['value']:.4g}"
+            rows.append((bool(one["passed"]), str(one["title"]), f"{value} ({one['limit']})"))
+    return rows
 
 
 CLASSES = (RECONSTRUCT_FACE_PT_verify,)

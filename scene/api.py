@@ -12,6 +12,7 @@ from ..backend.exchange.wire import Progress
 from . import jobs
 from .backend_process import BackendProcess
 from .build import build_scene
+from .verification import keep
 
 
 def reconstruct(
@@ -94,13 +95,16 @@ def add_heads(
     """
     before = _data()
     try:
-        return [
+        heads = [
             build_scene(reconstruction, scene, name=name, set_active=set_active).head
             for reconstruction in reconstructions
         ]
     except BaseException:
         bpy.data.batch_remove(list(_data() - before))
         raise
+    for reconstruction in reconstructions:
+        keep(reconstruction)
+    return heads
 
 
 def close_backend() -> None:

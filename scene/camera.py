@@ -182,6 +182,19 @@ def fit_to_scene(camera: bpy.types.Object, scene: bpy.types.Scene) -> None:
     CameraView.in_frame(matrix, (int(width), int(height)), frame).apply_to_camera(camera.data)
 
 
+def photo_frame(camera: bpy.types.Object) -> CameraView | None:
+    """The photo's view, if that is what a camera of ours is set for; None after a change."""
+    data = camera.data
+    if VIEW not in camera or not isinstance(data, bpy.types.Camera):
+        return None
+    fx, fy, cx, cy, width, height = camera[VIEW]
+    matrix = np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
+    view = CameraView.from_matrix(matrix, (int(width), int(height)))
+    wanted = (view.lens, view.shift_x, view.shift_y)
+    same = np.allclose((data.lens, data.shift_x, data.shift_y), wanted, rtol=1e-5, atol=1e-6)
+    return view if same and data.sensor_fit == view.sensor_fit else None
+
+
 def background_of(camera: bpy.types.Object) -> bpy.types.CameraBackgroundImage | None:
     """The photo behind a camera of ours, if the user has not removed it."""
     assert isinstance(camera.data, bpy.types.Camera)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from typing import Any, TypeGuard
@@ -16,6 +17,8 @@ from .materials import UV_MAP, build_materials
 #: Custom property that marks our heads; its value is the layout of the other properties.
 TAG = "reconstruct_face"
 TAG_VERSION = 1
+#: Custom property: which reconstruction the head was built from (:func:`reconstruction_key`).
+KEY = "reconstruction_key"
 
 
 def build_mesh(reconstruction: Reconstruction, name: str = "Head") -> bpy.types.Object:
@@ -145,6 +148,7 @@ def _add_subdivision(head: bpy.types.Object, reconstruction: Reconstruction) -> 
 def write_properties(head: bpy.types.Object, reconstruction: Reconstruction) -> None:
     """Set the custom properties that :func:`build_mesh` names."""
     head[TAG] = TAG_VERSION
+    head[KEY] = reconstruction_key(reconstruction)
     corrected = reconstruction.provenance.get("options", {}).get("corrected")
     arrays = {
         "identity": reconstruction.identity.tolist(),
@@ -174,6 +178,14 @@ def write_properties(head: bpy.types.Object, reconstruction: Reconstruction) -> 
         },
         ensure_ascii=False,
     )
+
+
+def reconstruction_key(reconstruction: Reconstruction) -> str:
+    """A digest of the head's shape and view, which tells a reconstruction from all others."""
+    digest = hashlib.sha256()
+    for name in ("vertices_posed", "camera_matrix", "rotation", "translation", "texture"):
+        digest.update(np.ascontiguousarray(getattr(reconstruction, name)).tobytes())
+    return digest.hexdigest()[:32]
 
 
 def about(head: bpy.types.Object) -> dict[str, Any]:

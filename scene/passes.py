@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 from ..backend.errors import ExchangeError, OutputError
 from ..backend.exchange.passes import Passes
 from .build import head_scene_of
+from .camera import photo_frame
+from .context import scene_of
 from .coordinates import MM_PER_M
 from .mesh import about, is_head
 from .passes_material import Emitted, emitting
@@ -70,11 +72,18 @@ def find_head(name: str | None = None, photo: str = "", face_index: int = 1) -> 
 
 
 def frame_of(head: bpy.types.Object) -> dict[str, Any]:
-    """``{"width", "height", "pixel_aspect"}`` of what the scene of ``head``'s camera renders.
+    """``{"width", "height", "pixel_aspect"}`` of the picture that ``head``'s camera is set for.
+
+    The photo's as long as nobody fitted the camera to the scene (``camera.fit_to_scene``): a scene
+    of another shape then only cuts elsewhere.  Else what the scene renders.
 
     Raises :class:`ExchangeError` where the head's camera is gone.
     """
-    render = _scene_of(_camera_of(head)).render
+    camera = _camera_of(head)
+    photo = photo_frame(camera)
+    if photo is not None:
+        return {"width": photo.width, "height": photo.height, "pixel_aspect": photo.pixel_aspect}
+    render = _scene_of(camera).render
     percentage = render.resolution_percentage / 100
     return {
         "width": int(render.resolution_x * percentage),
@@ -129,7 +138,8 @@ def _camera_of(head: bpy.types.Object) -> bpy.types.Object:
 
 
 def _scene_of(camera: bpy.types.Object) -> bpy.types.Scene:
-    return camera.users_scene[0] if camera.users_scene else bpy.context.scene
+    scenes = list(camera.users_scene)
+    return scenes[0] if scenes else scene_of(bpy.context)
 
 
 @contextmanager
@@ -139,7 +149,6 @@ def _pass_scene(
     """A scene of our own with head and camera as they are, that renders the window."""
     smooth = [modifier for modifier in head.modifiers if modifier.type == "SUBSURF"]
     shown = [modifier.show_render for modifier in smooth]
-    own = _scene_of(camera).render
     scene = bpy.data.scenes.new("verification")
     try:
         for modifier in smooth:
@@ -151,7 +160,7 @@ def _pass_scene(
         render.engine = "CYCLES"
         render.resolution_x, render.resolution_y = window.frame
         render.resolution_percentage = 100
-        render.pixel_aspect_x, render.pixel_aspect_y = own.pixel_aspect_x, own.pixel_aspect_y
+        render.pixel_aspect_x, render.pixel_aspect_y = frame_of(head)["pixel_aspect"]
         # Blender cuts by parts of the picture and rounds down: half a pixel more keeps it exact.
         width, height = window.frame
         render.use_border = render.use_crop_to_border = True

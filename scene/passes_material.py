@@ -57,6 +57,7 @@ def _rewire(
     kind: Emitted,
     sh_light: NDArray,
 ) -> None:
+    assert material.node_tree is not None  # only older Blenders have materials without nodes
     nodes = _Nodes(material.node_tree)
     geometry = nodes.new("ShaderNodeNewGeometry")
     if kind is Emitted.NORMAL:
@@ -126,7 +127,7 @@ class _Nodes:
     """Makes nodes; an input is a socket, a number, or three of them."""
 
     def __init__(self, tree: bpy.types.NodeTree) -> None:
-        self.tree = tree
+        self.tree: Any = tree
 
     def new(self, kind: str) -> Any:
         return self.tree.nodes.new(kind)

@@ -44,9 +44,7 @@ def project(tmp_path: Path):
         (tools / name).chmod(0o755)
     calls = tmp_path / "calls"
 
-    def run(
-        *arguments: str, pip: str = "true", apt: str = "true", script: str = "reconstruct.sh"
-    ):
+    def run(*arguments: str, pip: str = "true", apt: str = "true", script: str = "reconstruct.sh"):
         calls.write_text("")
         done = subprocess.run(
             ["bash", str(root / "tools" / script), *arguments],

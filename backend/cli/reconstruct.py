@@ -37,6 +37,7 @@ exit status:
   7  an exchange file is damaged or of another version
   8  the Blender process failed
   9  (train) the training's configuration, data or checkpoint cannot be used
+ 10  (verify) a head is not what was reconstructed, or could not be compared
   1  several different failures, or an unexpected one
 130  interrupted
 One bad photo never stops the others; the status tells what went wrong.

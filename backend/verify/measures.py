@@ -83,7 +83,7 @@ def ssim(a: NDArray, b: NDArray, mask: Mask) -> float:
     """
     if min(mask.shape) < 11:
         return float(np.allclose(a[mask], b[mask]))
-    _, each = structural_similarity(
+    each: NDArray[np.float64] = structural_similarity(
         a.astype(np.float64),
         b.astype(np.float64),
         data_range=1.0,
@@ -91,7 +91,7 @@ def ssim(a: NDArray, b: NDArray, mask: Mask) -> float:
         gaussian_weights=True,
         use_sample_covariance=False,
         full=True,
-    )
+    )[1]
     return float(each.mean(axis=2)[mask].mean())
 
 

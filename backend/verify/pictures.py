@@ -33,7 +33,7 @@ def difference_sheet(
     both = expected.covered & found.covered
     rows = [
         ("silhouette", *(_grey(side.covered) for side in (expected, found)),
-         _heat(np.float32(expected.covered ^ found.covered), 1.0)),
+         _heat((expected.covered ^ found.covered).astype(np.float32), 1.0)),
         (f"depth (brightest: {DEPTH_MM:g} mm)",
          *(_grey(_nearness(side, near, far)) for side in (expected, found)),
          _heat(np.abs(expected.depth - found.depth) * both, DEPTH_MM)),
@@ -80,7 +80,7 @@ def _nearness(side: Passes, near: float, far: float) -> Float:
 
 def _normals(side: Passes) -> Bytes:
     # The usual colours: red to the right, green up, blue to the viewer.
-    shown = 0.5 + 0.5 * side.normals * np.float32([1, -1, -1])
+    shown = 0.5 + 0.5 * side.normals * np.array([1, -1, -1], np.float32)
     return _bytes(np.where(side.covered[..., None], shown, 0))
 
 

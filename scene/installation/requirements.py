@@ -23,7 +23,9 @@ PACKAGES = {
     "PIL": "pillow",
     "cv2": "opencv-python-headless",
     "dlib": "dlib-bin",
+    "igl": "libigl",
     "pillow_heif": "pillow-heif",
+    "skimage": "scikit-image",
 }
 
 
@@ -69,7 +71,7 @@ def _backend() -> Requirements:
         lock=Path(__file__).with_name("requirements.lock"),
         modules=(
             "numpy", "scipy", "cv2", "PIL", "pillow_heif", "dlib", "embreex", "safetensors",
-            "threadpoolctl", "tqdm", "torch", "face_recognition_models",
+            "threadpoolctl", "tqdm", "torch", "face_recognition_models", "h5py", "igl", "skimage",
         ),
         source_only=("face-recognition-models",),
         download_mb=3000 if linux else 400,

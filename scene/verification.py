@@ -1,0 +1,157 @@
+"""Verifying a head of the open file: what it needs, and what is kept of the answer.
+
+The backend compares a copy of the file, opened by a Blender of its own, with the exchange file that
+the head was built from; see ``backend/verify``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import threading
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+
+from ..backend.errors import ExchangeError, OutputError
+from ..backend.exchange import Reconstruction, load_reconstruction, save_reconstruction
+from ..backend.exchange.wire import Progress
+from . import jobs
+from .backend_process import BackendProcess, temporary_folder
+from .materials import packed_image
+from .mesh import KEY, expression_keys, reconstruction_key
+from .quiet import quiet
+
+#: Custom property of a head: the last verification, as JSON.
+RESULT = "verification"
+#: ... and its picture.
+PICTURE = "verification_picture"
+#: Reconstructions are large; only those of the last few heads are kept for the session.
+_KEPT = 4
+_kept: OrderedDict[str, Reconstruction] = OrderedDict()
+
+
+def keep(reconstruction: Reconstruction) -> None:
+    """Remember what a head was built from, so that it can be verified without its file."""
+    key = reconstruction_key(reconstruction)
+    _kept[key] = reconstruction
+    _kept.move_to_end(key)
+    while len(_kept) > _KEPT:
+        _kept.popitem(last=False)
+
+
+def is_kept(head: bpy.types.Object) -> bool:
+    """Whether :func:`start_verification` needs no file for ``head``."""
+    return head.get(KEY) in _kept
+
+
+def reconstruction_of(head: bpy.types.Object, npz: str = "") -> Reconstruction:
+    """What ``head`` was built from: kept since, or read from the exchange file ``npz``.
+
+    Raises :class:`ExchangeError` where it is not at hand, or the file is of another head.
+    """
+    if not npz and is_kept(head):
+        return _kept[head[KEY]]
+    if not npz:
+        raise ExchangeError(
+            f"What {head.name} was built from is not kept from earlier sessions; choose its .npz "
+            "file, which the command line writes beside the .blend, or fit it again."
+        )
+    found = load_reconstruction(npz)
+    if head.get(KEY) not in (None, reconstruction_key(found)):
+        raise ExchangeError(
+            f"{npz} is of another reconstruction than {head.name}; choose its own file, or fit it "
+            "again."
+        )
+    return found
+
+
+def start_verification(
+    head: bpy.types.Object, npz: str = "", *, size: int = 512
+) -> jobs.Job[dict[str, Any]]:
+    """Have ``head`` verified as the open file has it now; the file stays as it is.
+
+    The job's result is for :func:`keep_result`.  Raises :class:`ExchangeError`, see
+    :func:`reconstruction_of`, and :class:`OutputError` where no copy can be written.
+    """
+    reconstruction = reconstruction_of(head, npz)
+    folder = Path(tempfile.mkdtemp(prefix="reconstruct_face-"))
+    blend, exchange = folder / "scene.blend", folder / "head.npz"
+    try:
+        save_reconstruction(reconstruction, exchange, compress=False)
+        with quiet():
+            bpy.ops.wm.save_as_mainfile(filepath=str(blend), copy=True, check_existing=False)
+    except RuntimeError as error:
+        raise OutputError(f"No copy of the file can be written: {str(error).strip()}") from error
+    name = head.name
+
+    def work(
+        backend: BackendProcess, progress: Progress, cancelled: threading.Event
+    ) -> dict[str, Any]:
+        with temporary_folder(folder):
+            result = backend.verify(
+                exchange,
+                blend,
+                folder,
+                head=name,
+                blender=blender_command(),
+                size=size,
+                progress=progress,
+                cancelled=cancelled,
+            )
+            picture = np.frombuffer(Path(result["picture"]).read_bytes(), np.uint8)
+            return {"document": result["document"], "picture": picture}
+
+    return jobs.submit(work)
+
+
+def keep_result(head: bpy.types.Object, result: dict[str, Any]) -> None:
+    """Keep numbers and picture, packed, with ``head``, in place of the last ones."""
+    head[RESULT] = json.dumps(result["document"] | {"key": head.get(KEY)})
+    old = picture_of(head)
+    head[PICTURE] = packed_image(f"{head.name} verification", result["picture"], ".png")
+    if old is not None:
+        bpy.data.images.remove(old)
+
+
+def picture_of(head: bpy.types.Object) -> bpy.types.Image | None:
+    """The last verification's picture."""
+    found = head.get(PICTURE)
+    return found if isinstance(found, bpy.types.Image) else None
+
+
+def result_of(head: bpy.types.Object) -> dict[str, Any] | None:
+    """The last verification's document; None without one, or where the head was fitted anew."""
+    try:
+        found = json.loads(head.get(RESULT, ""))
+    except (TypeError, ValueError):
+        return None
+    if not isinstance(found, dict) or found.get("key") != head.get(KEY):
+        return None
+    return found
+
+
+def expression_changed(head: bpy.types.Object) -> bool:
+    """Whether the sliders are elsewhere than the photo's: then no picture can be the same."""
+    fitted = list(head.get("expression", ()))
+    now = [key.value for key in expression_keys(head)][: len(fitted)]
+    return len(now) != len(fitted) or not np.allclose(now, fitted, atol=1e-4)
+
+
+def blender_command() -> list[str] | None:
+    """What starts this Blender in the background; None for the ``bpy`` module of a Python."""
+    script = str(Path(__file__).with_name("__main__.py"))
+    binary = bpy.app.binary_path
+    if not binary or os.path.samefile(binary, sys.executable):
+        return [sys.executable, script] if bpy.app.module else None
+    return [binary, "--background", "--factory-startup", "--python", script]
+
+
+def forget() -> None:
+    """Drop what was kept."""
+    _kept.clear()
