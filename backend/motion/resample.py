@@ -22,10 +22,15 @@ _MOST_FRAMES = 2_000_000
 
 
 def rate_of(times: NDArray[np.float64]) -> float:
-    """Frames a second of ``times`` (N,) seconds: the median, or the known rate it is close to."""
+    """Frames a second of ``times`` (N,) seconds, or the known rate it is close to.
+
+    Frames that were dropped do not count as slow ones, and rounded times not as another rate.
+    """
     if len(times) < 2:
         return 30.0
-    rate = 1.0 / float(np.median(np.diff(times)))
+    steps = np.diff(times)
+    frames = np.maximum(np.round(steps / np.median(steps)), 1.0)
+    rate = float(frames.sum() / steps.sum())
     nearest = min(KNOWN_RATES, key=lambda known: abs(known / rate - 1))
     return nearest if abs(nearest / rate - 1) < _CLOSE else rate
 

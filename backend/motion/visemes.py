@@ -104,7 +104,7 @@ def viseme_of(name: str, rhubarb: bool = False) -> str | None:
 def speak(
     cues: Sequence[Cue], *, frame_rate: float = 30.0, strength: float = 1.0, source: str = ""
 ) -> Motion:
-    """The mouth of ``cues``: one motion at ``frame_rate``, from time zero to the end of the last.
+    """The mouth of ``cues``: one motion at ``frame_rate``, from time zero to the rest at the end.
 
     Mouths are blended smoothly around where one follows the other, and each is reached.
     ``strength`` scales all weights.  Names that are no mouth are rests, and named in the notes.
@@ -121,28 +121,41 @@ def speak(
             + (f"; it has {listed(unknown)}." if unknown else ".")
         )
     names = tuple(dict.fromkeys(key for weights in VISEMES.values() for key in weights))
-    count = max(int(np.ceil(max(cue.end for cue in cues) * frame_rate - 1e-6)), 1) + 1
-    times = np.arange(count) / frame_rate
-    weights = np.zeros((count, len(names)))
-    previous = np.zeros(len(names))
-    parts: list[tuple[float, float, NDArray]] = []
+    times, weights = _blended(_mouths(cues, found, names), frame_rate)
+    notes = [f"Names that are no phonemes were left out: {listed(unknown)}."] if unknown else []
+    header = {"source": source, "notes": notes}
+    return Motion(times, names, weights * strength, frame_rate=frame_rate, header=header)
+
+
+def _mouths(
+    cues: Sequence[Cue], found: Sequence[str | None], names: Sequence[str]
+) -> list[tuple[float, float, NDArray[np.float64]]]:
+    """Start, end and weights of each mouth from time zero on, with the rests between and after."""
+    rest = np.zeros(len(names))
+    parts = []
     end = 0.0
     for cue, viseme in zip(cues, found, strict=True):
         if cue.start > end + 1e-6:
-            parts.append((end, cue.start, np.zeros(len(names))))
+            parts.append((end, cue.start, rest))
         shape = VISEMES[viseme or "sil"]
         parts.append((cue.start, cue.end, np.array([shape.get(name, 0.0) for name in names])))
         end = max(end, cue.end)
-    last = 0.0
-    for start, stop, target in [*parts, (end, end + BLEND_S, np.zeros(len(names)))]:
+    return [*parts, (end, end + BLEND_S, rest)]
+
+
+def _blended(
+    parts: Sequence[tuple[float, float, NDArray[np.float64]]], frame_rate: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(N,) times and (N, E) weights: from one part to the next, around where it begins."""
+    count = max(int(np.ceil((parts[-1][0] + BLEND_S / 2) * frame_rate - 1e-6)), 1) + 1
+    times = np.arange(count) / frame_rate
+    weights = np.tile(parts[0][2], (count, 1))
+    for (last, _, previous), (start, stop, target) in zip(parts[:-1], parts[1:], strict=True):
         half = min(BLEND_S, start - last, stop - start) / 2
         part = np.clip((times - (start - half)) / max(2 * half, 1e-9), 0, 1)
         ease = (part * part * (3 - 2 * part))[:, None]
         weights += ease * (target - previous)
-        previous, last = target, start
-    notes = [f"Names that are no phonemes were left out: {listed(unknown)}."] if unknown else []
-    header = {"source": source, "notes": notes}
-    return Motion(times, names, weights * strength, frame_rate=frame_rate, header=header)
+    return times, weights
 
 
 def read_visemes(
