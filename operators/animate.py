@@ -49,7 +49,7 @@ class RECONSTRUCT_FACE_OT_animate_video(RunsJob, bpy.types.Operator):
         self._head = active.name if settings.target == "active" and active is not None else ""
         self._scene = scene_of(context).name
         given = self.properties.is_property_set("start_frame")
-        self._start = self.start_frame if given else None
+        self._first = self.start_frame if given else None
         out = motion_path(video)
         return jobs.start_animation(video, out), {"video": video, "out": str(out)}
 
@@ -66,11 +66,10 @@ class RECONSTRUCT_FACE_OT_animate_video(RunsJob, bpy.types.Operator):
             head = bpy.data.objects.get(self._head)
             if not is_head(head):
                 raise ModelError(strings.head_gone(self._head))
-            put_motion(self, context, head, motion, start_frame=self._start)
         else:
             found = load_reconstruction(result["reconstruction"])
             head = api.add_heads([found], scene, set_active=scene == scene_of(context))[0]
-            put_motion(self, context, head, motion, start_frame=self._start)
+        put_motion(self, scene, head, motion, start_frame=self._first)
         told = set(motion.header.get("notes", ()))
         for note in result.get("notes", ()):
             if note not in told:
@@ -84,8 +83,7 @@ _videos: list[tuple[str, str, str]] = []
 def _open_videos(_self: object, context: bpy.types.Context | None) -> list[tuple[str, str, str]]:
     from ..scene.animation.video import open_videos
 
-    scene = (context or bpy.context).scene
-    found = {} if scene is None else open_videos(scene)
+    found = open_videos(scene_of(context or bpy.context))
     _videos[:] = [(key, label, "") for key, label in found.items()]
     return _videos
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 from bpy.props import (
@@ -20,6 +20,9 @@ from ..backend.errors import ExchangeError, FaceError, OutputError
 from ..scene.context import head_of, scene_of
 from . import strings
 from .expression import ChangesExpression
+
+if TYPE_CHECKING:
+    from ..backend.exchange.motion import Motion
 
 #: Groups of shape keys, as an enumeration.
 GROUP_ITEMS = tuple((key, name, "") for key, name in strings.GROUP_NAMES.items())
@@ -47,7 +50,7 @@ class AnimationSettings(bpy.types.PropertyGroup):
         default=0.01,
         min=0.0,
         max=0.5,
-        step=0.5,
+        step=1,
         precision=3,
     )
     existing: EnumProperty(
@@ -68,19 +71,18 @@ class AnimationSettings(bpy.types.PropertyGroup):
 
 def put_motion(
     operator: bpy.types.Operator,
-    context: bpy.types.Context,
+    scene: bpy.types.Scene,
     head: bpy.types.Object,
-    motion: Any,
+    motion: Motion,
     *,
     start_frame: float | None = None,
 ) -> None:
-    """Animate ``head`` by ``motion`` with the scene's settings, and tell what there is to tell.
+    """Animate ``head`` in ``scene``, with its settings, and tell what there is to tell.
 
     Raises :class:`FaceError`.
     """
     from ..scene.animation.apply import apply_motion, audio_of
 
-    scene = scene_of(context)
     settings = scene.reconstruct_face_animation
     done = apply_motion(
         head,
@@ -127,7 +129,7 @@ class RECONSTRUCT_FACE_OT_import_motion(ChangesExpression, bpy.types.Operator, I
             frame_rate=self.frame_rate or None,
             angles=self.angles,
         )
-        put_motion(self, context, head, motion)
+        put_motion(self, scene_of(context), head, motion)
 
     def draw(self, context: bpy.types.Context) -> None:
         """The file's options, then how it is put in."""
@@ -362,7 +364,7 @@ class RECONSTRUCT_FACE_OT_retarget(ChangesExpression, bpy.types.Operator):
 
     def change(self, context: bpy.types.Context, head: bpy.types.Object) -> None:
         """Copy it."""
-        from ..scene.animation.hand import retarget
+        from ..scene.animation.retarget import retarget
         from ..scene.mesh import is_head
 
         source = bpy.data.objects.get(self.source)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 _EYE = ("Blink", "LookDown", "LookIn", "LookOut", "LookUp", "Squint", "Wide")
 _SIDES = ("Left", "Right")
 
@@ -26,6 +28,22 @@ def arkit_name(spelling: str) -> str | None:
     plain = spelling.strip().lower()
     plain = plain[:-2] + _SHORT_SIDES[plain[-2:]] if plain[-2:] in _SHORT_SIDES else plain
     return _BY_SPELLING.get(plain.replace("_", "").replace(" ", "").replace("-", ""))
+
+
+def matched(wanted: Iterable[str], there: Iterable[str]) -> dict[str, str]:
+    """Name to the one of ``there`` that it means: itself, or ARKit's same one in another spelling.
+
+    What is not there is left out; no name of ``there`` is given twice.
+    """
+    there = list(there)
+    wanted = list(wanted)
+    out = {name: name for name in wanted if name in there}
+    spelt = {arkit_name(name): name for name in reversed(there) if name not in out}
+    for name in wanted:
+        known = arkit_name(name)
+        if name not in out and known is not None and known in spelt:
+            out[name] = spelt.pop(known)
+    return out
 
 
 def listed(names: list[str] | tuple[str, ...], most: int = 6) -> str:

@@ -91,7 +91,7 @@ def parse_own(table: Table, path: str, *, frame_rate: float | None = None) -> Mo
     return Motion(
         times,
         tuple(names),
-        weights,
+        weights.astype(np.float32),
         rotation,
         pose(TRANSLATION) if moved else None,
         valid,

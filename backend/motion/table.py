@@ -50,20 +50,19 @@ class Table:
 def read_table(path: str | os.PathLike[str]) -> Table:
     """The CSV ``path``: a row of names, then rows of cells; commas, semicolons or tabs between.
 
-    Rows that are too short are filled up with empty cells; empty rows are left out.
-    Raises :class:`ExchangeError` when it cannot be read, is empty, or is no text.
+    Rows that are too short are filled up with empty cells; empty rows are left out.  Bytes that are
+    no text make no more than their cell unreadable, if the names are text.
+    Raises :class:`ExchangeError` when it cannot be read, is empty, or its first line is no text.
     """
     path = Path(path)
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = path.read_bytes().decode("utf-8-sig", errors="replace")
     except FileNotFoundError as error:
         raise ExchangeError(f"There is no motion at {path}.") from error
     except OSError as error:
         raise ExchangeError(f"{path} cannot be read: {reason(error)}.") from error
-    except UnicodeDecodeError as error:
-        raise ExchangeError(f"{path} is not a CSV: it holds no text.") from error
     lines = [line for line in text.splitlines() if line.strip()]
-    if not lines or "\0" in text:
+    if not lines or any(mark in lines[0] for mark in "\0\N{REPLACEMENT CHARACTER}"):
         why = "is empty" if not lines else "is not a CSV: it holds no text"
         raise ExchangeError(f"{path} {why}; choose another motion file.")
     delimiter = max(",;\t", key=lines[0].count)

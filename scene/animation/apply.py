@@ -13,13 +13,23 @@ from numpy.typing import NDArray
 
 from ...backend.errors import FaceError
 from ...backend.exchange.motion import Motion
-from ...backend.motion.names import listed
+from ...backend.motion.names import listed, matched
 from ...backend.motion.resample import resample
 from ...backend.motion.simplify import simplify
 from ..actions import value_path
+from ..context import scene_of
 from ..expression import driven_names, editable_keys
 from . import pose
-from .curves import add_curve, curves_holder, drop, new_action, remove_curves, set_aside
+from .curves import (
+    add_curve,
+    curves_holder,
+    drop,
+    new_action,
+    remove_curves,
+    set_aside,
+    shape_keys_of,
+)
+from .sound import add_sound
 
 #: What becomes of animation that is there.
 EXISTING = ("keep", "replace", "merge")
@@ -76,34 +86,20 @@ def apply_motion(
     * ``markers``: where the face was lost; those of an earlier motion of this head are removed.
     * ``extend``: the scene ends no earlier than the motion.
 
-    Shape keys are matched by name; weights are held in each one's range, and those that a driver
-    moves are left alone.  Raises :class:`FaceError` when no name is the head's; nothing has changed
-    then.
+    Shape keys are matched by name, ARKit's in whatever spelling; weights are held in each one's
+    range, and those that a driver moves are left alone.  Raises :class:`FaceError` when no name is
+    the head's; nothing has changed then.
     """
-    scene = scene or bpy.context.scene
-    assert scene is not None
+    scene = scene or scene_of(bpy.context)
     if existing not in EXISTING:
         raise FaceError(f"'{existing}' is no choice; choose of {', '.join(EXISTING)}.")
     if not tolerance >= 0:
         raise FaceError(f"{tolerance} is no tolerance; give a number from 0 on.")
-    keys = editable_keys(head)
-    driven = driven_names(head)
-    names = tuple(name for name in motion.names if name in keys and name not in driven)
     posed = with_pose and motion.rotation is not None
-    if not names and (motion.names or not posed):
-        raise FaceError(_no_match(head, motion, keys, driven))
+    names, missing = _names_to_move(head, motion, posed)
     start = float(scene.frame_start if start_frame is None else start_frame)
-    rate = frame_rate(scene)
-    at_rate = resample(motion, rate)
-    frames = start + at_rate.times * rate
-    # Whole where they are meant to be: the user's frame 10 is 10.0, not 10.0000003.
-    frames = np.where(np.abs(frames - np.round(frames)) < 1e-3, np.round(frames), frames)
-    if abs(frames[[0, -1]]).max() > _LAST_FRAME:
-        raise FaceError(
-            f"The motion would end at frame {frames[-1]:.0f}, beyond Blender's last; shorten it."
-        )
+    at_rate, frames = _at_frames(motion, frame_rate(scene), start)
     notes = [str(note) for note in motion.header.get("notes", ())]
-    missing = tuple(name for name in motion.names if name not in keys)
     if missing:
         notes.append(f"{head.name} has no shape key {listed(missing)}; they were left out.")
     kept: list[bpy.types.Action] = []
@@ -117,17 +113,48 @@ def apply_motion(
     if markers:
         _mark(scene, head, at_rate, frames)
     if audio is not None:
-        from .sound import add_sound
-
         problem = add_sound(scene, audio, start)
         notes += [problem] if problem else []
     if extend:
         scene.frame_end = max(scene.frame_end, int(np.ceil(frames[-1] - 1e-6)))
     scene.frame_set(scene.frame_current, subframe=scene.frame_subframe)
     return Applied(
-        (float(frames[0]), float(frames[-1])), names, missing, count, carrier, tuple(kept),
-        tuple(notes),
-    )  # fmt: skip
+        frames=(float(frames[0]), float(frames[-1])),
+        names=tuple(names.values()),
+        missing=missing,
+        keyframes=count,
+        carrier=carrier,
+        kept=tuple(kept),
+        notes=tuple(notes),
+    )
+
+
+def _names_to_move(
+    head: bpy.types.Object, motion: Motion, posed: bool
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The motion's name to the head's shape key, and the names that the head does not have.
+
+    Raises :class:`FaceError` when nothing would move.
+    """
+    keys, driven = editable_keys(head), driven_names(head)
+    found = matched(motion.names, keys)
+    names = {name: own for name, own in found.items() if own not in driven}
+    if not names and (motion.names or not posed):
+        raise FaceError(_no_match(head, motion, keys, driven))
+    return names, tuple(name for name in motion.names if name not in found)
+
+
+def _at_frames(motion: Motion, rate: float, start: float) -> tuple[Motion, NDArray[np.float64]]:
+    """The motion at ``rate``, and the (N,) frames of the scene that its own are."""
+    at_rate = resample(motion, rate)
+    frames = start + at_rate.times * rate
+    # Whole where they are meant to be: the user's frame 10 is 10.0, not 10.0000003.
+    frames = np.where(np.abs(frames - np.round(frames)) < 1e-3, np.round(frames), frames)
+    if abs(frames[[0, -1]]).max() > _LAST_FRAME:
+        raise FaceError(
+            f"The motion would end at frame {frames[-1]:.0f}, beyond Blender's last; shorten it."
+        )
+    return at_rate, frames
 
 
 def _no_match(
@@ -135,7 +162,7 @@ def _no_match(
 ) -> str:
     if not motion.names:
         return "The motion moves no shape keys and has no head pose; choose another one."
-    moved = [name for name in motion.names if name in driven]
+    moved = [name for name in matched(motion.names, keys).values() if name in driven]
     if moved:
         return f"{head.name}'s {listed(moved)} are moved by drivers; remove those first."
     return (
@@ -148,7 +175,7 @@ def _write_weights(
     head: bpy.types.Object,
     motion: Motion,
     frames: NDArray[np.float64],
-    names: tuple[str, ...],
+    names: dict[str, str],
     tolerance: float,
     existing: str,
     kept: list[bpy.types.Action],
@@ -156,17 +183,16 @@ def _write_weights(
     """Write the curves; the number of keyframes, and the names that were beyond their range."""
     if not names:
         return 0, []
-    data = head.data.shape_keys
-    blocks = data.key_blocks
-    paths = {name: value_path(name) for name in names}
+    data, keys = shape_keys_of(head), editable_keys(head)
+    paths = {name: value_path(own) for name, own in names.items()}
     _make_room(data, f"{head.name} expression", list(paths.values()), existing, kept)
     holder = curves_holder(data)
     count, outside = 0, []
     for name, path in paths.items():
         values = motion.weights[:, motion.names.index(name)].astype(np.float64)
-        low, high = blocks[name].slider_min, blocks[name].slider_max
+        low, high = keys[names[name]].slider_min, keys[names[name]].slider_max
         if values.min() < low - 1e-4 or values.max() > high + 1e-4:
-            outside.append(name)
+            outside.append(names[name])
         values = np.clip(values, low, high)
         index = simplify(frames, values, tolerance) if tolerance else slice(None)
         count += len(frames[index])

@@ -7,19 +7,36 @@ data, and the F-curves are in the slot's channelbag.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from ..actions import SLOTTED, curves_on
+from ..actions import SLOTTED, curves_on, value_path
+from ..expression import editable_keys
 
 #: Numbers of the enumerations, which is what ``foreach_set`` takes; the same in all versions.
 LINEAR, AUTO_CLAMPED = 1, 4
 _ENUMS = ("interpolation", "easing", "handle_left_type", "handle_right_type", "type")
 _FLOATS = (("co", 2), ("handle_left", 2), ("handle_right", 2), ("amplitude", 1), ("back", 1),
            ("period", 1))  # fmt: skip
+
+
+def shape_keys_of(head: bpy.types.Object) -> bpy.types.Key:
+    """The data-block of ``head``'s shape keys, which F-curves belong to.
+
+    Raises as :func:`..expression.editable_keys`.
+    """
+    editable_keys(head)
+    return cast(bpy.types.Key, head.data.shape_keys)
+
+
+def curves_by_name(head: bpy.types.Object) -> dict[str, bpy.types.FCurve]:
+    """Shape key name to the F-curve that moves it, of those that have one."""
+    curves = {curve.data_path: curve for curve in curves_on(shape_keys_of(head))}
+    paths = {name: value_path(name) for name in editable_keys(head)}
+    return {name: curves[path] for name, path in paths.items() if path in curves}
 
 
 def new_action(data: bpy.types.ID, name: str) -> bpy.types.Action:
@@ -49,14 +66,6 @@ def curves_holder(data: bpy.types.ID) -> Any:
     layer = action.layers[0] if action.layers else action.layers.new("Layer")
     strip = layer.strips[0] if layer.strips else layer.strips.new(type="KEYFRAME")
     return strip.channelbag(slot, ensure=True)
-
-
-def find_curve(data: bpy.types.ID, path: str, index: int = 0) -> bpy.types.FCurve | None:
-    """The F-curve that moves ``path`` of ``data``; None without one."""
-    for curve in curves_on(data):
-        if curve.data_path == path and curve.array_index == index:
-            return curve
-    return None
 
 
 def remove_curves(data: bpy.types.ID, paths: Iterable[str]) -> int:

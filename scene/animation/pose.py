@@ -107,28 +107,23 @@ def from_channels(locations: Float, quaternions: Float) -> Float:
     return out
 
 
-def seen_from_camera(worlds: Float, camera: bpy.types.Object | None) -> tuple[Float, Float | None]:
+def seen_from_camera(worlds: Float, cameras: Float | None) -> tuple[Float, Float | None]:
     """(N, 3, 3) rotation and (N, 3) translation (mm), head to camera, of heads at ``worlds``.
 
-    ``worlds`` is (N, 4, 4).  Without a camera the rotation is that seen from the front (-Y), and
-    there is no translation.
+    ``worlds`` is (N, 4, 4), as is ``cameras``, or (1, 4, 4) where it is still.  Without a camera
+    the rotation is that seen from the front (-Y), and there is no translation.
     """
     upright = worlds.copy()
     upright[:, :3, :3] = from_quaternions(to_quaternions(_unscaled(worlds[:, :3, :3])))
-    if camera is None:
+    if cameras is None:
         own = FRONTAL @ HEAD_TO_BLENDER.T
         return own @ upright[:, :3, :3] @ HEAD_TO_BLENDER, None
-    held = np.array(camera.matrix_world, np.float64)
-    pairs = [camera_from_blender(np.linalg.inv(world) @ held) for world in upright]
+    pairs = [camera_from_blender(seen) for seen in np.linalg.inv(upright) @ cameras]
     return np.stack([pair[0] for pair in pairs]), np.stack([pair[1] for pair in pairs])
 
 
-def above_carrier(empty: bpy.types.Object) -> Float:
-    """(4, 4) from the empty's local matrix to the world, as things are now."""
-    return _above(empty)
-
-
 def _above(empty: Any) -> Float:
+    """(4, 4) from the empty's local matrix to the world, as things are now."""
     if empty.parent is None:
         return np.eye(4)
     local = np.array(empty.matrix_local, np.float64)

@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from ...backend.errors import FaceError
 from ...backend.exchange.motion import Motion
-from ..actions import curves_on, value_path
+from ..actions import curves_on, is_animated
 from ..build import head_scene_of
+from ..context import scene_of
 from ..expression import editable_keys
 from ..mesh import about
 from . import pose
 from .apply import FOUND, LOST, frame_rate
+from .curves import curves_by_name, shape_keys_of
 
 Float = NDArray[np.float64]
 
@@ -35,8 +37,7 @@ def read_motion(
 
     Raises :class:`FaceError` when there are no such frames.
     """
-    scene = scene or bpy.context.scene
-    assert scene is not None
+    scene = scene or scene_of(bpy.context)
     first, last = frames or (scene.frame_start, scene.frame_end)
     if last < first:
         raise FaceError(f"There are no frames from {first} to {last}; change the scene's range.")
@@ -44,20 +45,22 @@ def read_motion(
     numbers = np.arange(first, last + 1)
     carrier = pose.carrier_of(head)
     camera = head_scene_of(head).camera
-    simple = _only_action(head.data.shape_keys) and not _moves(head)
+    simple = _only_action(shape_keys_of(head)) and not _moves(head)
     if with_pose:
         simple = simple and _readable(carrier) and not _moves(camera)
     moving = with_pose and any(_moves(thing) for thing in (head, carrier, camera))
     if simple:
         values = _from_curves(head, keys, numbers)
         worlds = _carrier_worlds(head, carrier, numbers) if moving else None
+        cameras = None if camera is None else np.array(camera.matrix_world, np.float64)[None]
     else:
-        values, worlds = _by_playing(head, keys, numbers, scene, moving)
+        values, worlds, cameras = _by_playing(head, keys, numbers, scene, camera)
+        worlds, cameras = (worlds, cameras) if moving else (None, None)
     ranges = np.array([(key.slider_min, key.slider_max) for key in keys.values()])
     weights = np.clip(values, ranges[:, 0], ranges[:, 1])
     rotation = translation = None
     if worlds is not None:
-        rotation, translation = pose.seen_from_camera(worlds, camera)
+        rotation, translation = pose.seen_from_camera(worlds, cameras)
     rate = frame_rate(scene)
     known = about(head)
     return Motion(
@@ -73,18 +76,8 @@ def read_motion(
     )
 
 
-def is_moving(head: bpy.types.Object) -> bool:
-    """Whether anything animates the shape keys of ``head``, or the empty that carries it."""
-    return any(_moves(x) for x in (head.data.shape_keys, head, pose.carrier_of(head)))
-
-
 def _moves(thing: Any) -> bool:
-    data = None if thing is None else thing.animation_data
-    if data is None:
-        return bool(thing is not None and getattr(thing, "constraints", None))
-    return bool(curves_on(thing) or data.nla_tracks or data.drivers) or bool(
-        getattr(thing, "constraints", None)
-    )
+    return thing is not None and (is_animated(thing) or bool(thing.constraints))
 
 
 def _only_action(thing: Any) -> bool:
@@ -101,11 +94,11 @@ def _readable(carrier: Any) -> bool:
 
 
 def _from_curves(head: bpy.types.Object, keys: dict[str, Any], numbers: NDArray) -> Float:
-    curves = {c.data_path: c for c in curves_on(head.data.shape_keys) if not c.mute}
+    curves = curves_by_name(head)
     out = np.empty((len(numbers), len(keys)))
     for column, (name, key) in enumerate(keys.items()):
-        curve = curves.get(value_path(name))
-        if curve is None:
+        curve = curves.get(name)
+        if curve is None or curve.mute:
             out[:, column] = key.value
         else:
             out[:, column] = [curve.evaluate(float(frame)) for frame in numbers]
@@ -140,21 +133,28 @@ def _by_playing(
     keys: dict[str, Any],
     numbers: NDArray,
     scene: bpy.types.Scene,
-    moving: bool,
-) -> tuple[Float, Float | None]:
-    """By going through the frames: slower, but with drivers, NLA and constraints."""
+    camera: bpy.types.Object | None,
+) -> tuple[Float, Float, Float | None]:
+    """By going through the frames: slower, but with drivers, NLA and constraints.
+
+    (N, E) values, (N, 4, 4) worlds of the head and of ``camera``.
+    """
     was, part = scene.frame_current, scene.frame_subframe
+    blocks = shape_keys_of(head).key_blocks
     values = np.empty((len(numbers), len(keys)))
     worlds = np.empty((len(numbers), 4, 4))
+    cameras = None if camera is None else np.empty((len(numbers), 4, 4))
     try:
         for row, frame in enumerate(numbers):
             scene.frame_set(int(frame))
             for column, name in enumerate(keys):
-                values[row, column] = head.data.shape_keys.key_blocks[name].value
+                values[row, column] = blocks[name].value
             worlds[row] = np.array(head.matrix_world)
+            if camera is not None and cameras is not None:
+                cameras[row] = np.array(camera.matrix_world)
     finally:
         scene.frame_set(was, subframe=part)
-    return values, worlds if moving else None
+    return values, worlds, cameras
 
 
 def _valid(scene: bpy.types.Scene, head: bpy.types.Object, numbers: NDArray) -> NDArray[np.bool_]:
