@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bpy
@@ -36,6 +37,7 @@ class RECONSTRUCT_FACE_OT_animate_video(RunsJob, bpy.types.Operator):
     def begin(self, context: bpy.types.Context) -> tuple[Job[Any], dict[str, Any]]:
         """Start with the operator's video, or else the scene's."""
         from ..scene import jobs
+        from ..scene.animation.apply import frame_rate
         from ..scene.animation.video import motion_path
         from ..scene.mesh import is_head
 
@@ -51,7 +53,10 @@ class RECONSTRUCT_FACE_OT_animate_video(RunsJob, bpy.types.Operator):
         given = self.properties.is_property_set("start_frame")
         self._first = self.start_frame if given else None
         out = motion_path(video)
-        return jobs.start_animation(video, out), {"video": video, "out": str(out)}
+        # Pictures in a folder do not say how fast they follow one another.
+        rate = frame_rate(scene_of(context)) if Path(video).is_dir() else None
+        job = jobs.start_animation(video, out, frame_rate=rate)
+        return job, {"video": video, "out": str(out)}
 
     def take(self, context: bpy.types.Context, result: Any) -> None:
         """Animate the head that was active at the start, or a new one."""

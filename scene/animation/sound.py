@@ -15,6 +15,15 @@ def strips_of(scene: bpy.types.Scene) -> Any:
     return editor.strips if hasattr(editor, "strips") else editor.sequences
 
 
+def start_of(strip: Any) -> int:
+    """The frame at which the content of ``strip`` begins; renamed with Blender 5.2."""
+    return round(strip.content_start if hasattr(strip, "content_start") else strip.frame_start)
+
+
+def _frames_of(strip: Any) -> int:
+    return strip.content_duration if hasattr(strip, "content_duration") else strip.frame_duration
+
+
 def add_sound(
     scene: bpy.types.Scene, path: str | os.PathLike[str], start_frame: float
 ) -> str | None:
@@ -27,7 +36,7 @@ def add_sound(
     had_editor = scene.sequence_editor is not None
     strips = strips_of(scene)
     for strip in strips:
-        if strip.type == "SOUND" and strip.sound is not None and round(strip.frame_start) == frame:
+        if strip.type == "SOUND" and strip.sound is not None and start_of(strip) == frame:
             named = bpy.path.abspath(strip.sound.filepath, library=strip.sound.library)
             if os.path.abspath(named) == str(path.absolute()):
                 return None
@@ -39,7 +48,7 @@ def add_sound(
         strip = strips.new_sound(path.stem, str(path), channel, frame)
     except RuntimeError as error:
         why = str(error).strip().removeprefix("Error: ").splitlines()[0].rstrip(".")
-    if strip is not None and strip.frame_duration > 1:
+    if strip is not None and _frames_of(strip) > 1:
         scene.sync_mode = "AUDIO_SYNC"
         return None
     if strip is not None:

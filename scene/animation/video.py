@@ -11,6 +11,7 @@ from typing import Any
 import bpy
 
 from ...backend.errors import PhotoError
+from .sound import start_of
 
 _PACKAGE = __package__.rpartition(".scene")[0] if __package__ else ""
 
@@ -50,7 +51,7 @@ def source_of(key: str, scene: bpy.types.Scene) -> Source:
             raise PhotoError(f"The strip {name} is not there any more; choose another one.")
         frames = strip.type == "IMAGE"
         path = Path(bpy.path.abspath(strip.directory if frames else strip.filepath))
-        start = round(strip.frame_start)
+        start = start_of(strip)
     if frames and not path.is_dir():
         path = path.parent
     if not path.exists():
