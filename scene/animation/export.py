@@ -16,9 +16,12 @@ import bpy
 from ...backend.errors import OutputError
 from ...backend.motion.files import write_motion_file
 from ..build import HeadScene
+from ..context import scene_of
 from ..export import alone, staged
 from ..quiet import quiet
 from . import pose
+from .apply import frame_rate
+from .gltf_time import retime
 from .read import read_motion
 
 Frames = tuple[int, int]
@@ -48,8 +51,7 @@ def export_animation(
     unknown = [key for key in formats if key not in FORMATS]
     if unknown:
         raise OutputError(f"There is no format '{unknown[0]}'; choose of {', '.join(FORMATS)}.")
-    scene = bpy.context.scene
-    assert scene is not None
+    scene = scene_of(bpy.context)
     chosen = frames or (scene.frame_start, scene.frame_end)
     if chosen[1] < chosen[0]:
         raise OutputError(f"There are no frames from {chosen[0]} to {chosen[1]}; change the range.")
@@ -103,6 +105,7 @@ def _write_glb(head_scene: HeadScene, path: Path, frames: Frames) -> None:
             export_anim_slide_to_zero=True,
             export_optimize_animation_size=False,
         )
+        retime(path, (frames[1] - frames[0]) / frame_rate(scene_of(bpy.context)))
 
 
 def _write_fbx(head_scene: HeadScene, path: Path, frames: Frames) -> None:
@@ -197,8 +200,7 @@ def _run(operator: Any, **options: Any) -> None:
 @contextmanager
 def _shown(head_scene: HeadScene, frames: Frames) -> Iterator[bpy.types.Collection]:
     """The head and its carrier alone in a collection, the scene's range being ``frames``."""
-    scene = bpy.context.scene
-    assert scene is not None
+    scene = scene_of(bpy.context)
     was = scene.frame_start, scene.frame_end, scene.frame_current, scene.frame_subframe
     carrier = pose.carrier_of(head_scene.head)
     with alone(head_scene) as collection:
