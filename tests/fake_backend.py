@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from reconstruct_face.backend.errors import NoFaceError, PhotoError
 from reconstruct_face.backend.exchange import load_reconstruction, save_reconstruction
+from reconstruct_face.backend.exchange.motion import Motion, save_motion
 from reconstruct_face.backend.exchange.wire import Progress, serve
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -135,6 +136,48 @@ def verify(
     return {"document": document, "picture": str(picture), "report": ""}
 
 
+def animate(
+    *, video: str, out: str, head: str | None, frame_rate: float | None, progress: Progress
+) -> dict[str, Any]:
+    """Twenty frames of a jaw that opens; what was done before is not done again.
+
+    "crash" in the name means the end of the process half-way, the first time.
+    """
+    if not Path(video).exists():
+        raise PhotoError(f"There is no video {video}.")
+    name, state = Path(video).stem, Path(out).with_suffix(".frames")
+    done = int(state.read_text()) if state.exists() else 0
+    began = done
+    while done < 20:
+        progress(done / 20, f"Following the face, frame {done + 1} of 20")
+        done += 1
+        state.write_text(str(done))
+        if "slow" in name:
+            time.sleep(0.1)
+        if "crash" in name and began == 0 and done == 10:
+            os._exit(3)
+    rate = frame_rate or 30.0
+    times = np.arange(20) / rate
+    weights = np.linspace(0, 0.95, 20)[:, None]
+    made = make_reconstruction(rows=12, columns=16, photo_path=video)
+    motion = Motion(
+        times,
+        ("jawOpen",),
+        weights,
+        np.tile(made.rotation, (20, 1, 1)),
+        made.translation + np.linspace(0, 40, 20)[:, None],
+        valid=np.arange(20) != 7,
+        frame_rate=rate,
+        header={"source": video, "image_size": list(made.image_size), "notes": ["lost once"]},
+    )
+    found = Path(out).with_name(Path(out).stem + "_head.npz")
+    return {
+        "motion": str(save_motion(out, motion)),
+        "reconstruction": str(save_reconstruction(made, found)),
+        "notes": ["lost once", f"began at frame {began}"],
+    }
+
+
 def contact_sheet(
     *, previews: list[str], titles: list[str], out: str, progress: Progress
 ) -> dict[str, Any]:
@@ -146,5 +189,5 @@ def contact_sheet(
 
 
 if __name__ == "__main__":
-    methods = (ping, detect, reconstruct, preview, contact_sheet, verify)
+    methods = (ping, detect, reconstruct, animate, preview, contact_sheet, verify)
     serve({method.__name__: method for method in methods}, {"python": "fake"})

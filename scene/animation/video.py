@@ -43,17 +43,15 @@ def source_of(key: str, scene: bpy.types.Scene) -> Source:
         if clip is None:
             raise PhotoError(f"The movie clip {name} is not there any more; choose another one.")
         path = Path(bpy.path.abspath(clip.filepath, library=clip.library))
+        path = path.parent if clip.source == "SEQUENCE" else path
         start: int | None = clip.frame_start
-        frames = clip.source == "SEQUENCE"
     else:
         strip = next((x for x in _strips(scene) if x.name == name), None)
         if strip is None:
             raise PhotoError(f"The strip {name} is not there any more; choose another one.")
-        frames = strip.type == "IMAGE"
-        path = Path(bpy.path.abspath(strip.directory if frames else strip.filepath))
+        named = strip.directory if strip.type == "IMAGE" else strip.filepath
+        path = Path(bpy.path.abspath(named))
         start = start_of(strip)
-    if frames and not path.is_dir():
-        path = path.parent
     if not path.exists():
         raise PhotoError(f"The video {path} is not there; find it again in Blender.")
     return Source(path, start)
