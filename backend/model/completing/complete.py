@@ -1,0 +1,291 @@
+"""An imported file's :class:`RawModel` with everything that a :class:`FaceModel` holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import igl
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import ModelError
+from ...raster import rasterize_uv
+from ..face_model import FaceModel
+from ..importing.raw import RawModel
+from . import albedo
+from .align import align
+from .correspondence import Correspondence, correspond, mirrored
+from .landmarks import Landmarks, find_landmarks
+from .mapping import ExpressionMapping
+from .mouth import mouth_triangles
+from .parts import Parts, classify, connected, eye_spheres
+from .registration import Registration, register
+from .surface import Surface
+from .template import ARKIT_COUNT, Template, default_template
+from .transfer import transfer
+from .unwrap import unwrap
+
+Progress = Callable[[float, str], None]
+Float = NDArray[np.float32]
+Int = NDArray[np.int32]
+
+GUTTER = 3  #: texels that repeat the border of the texture's islands
+#: Of the default's scalp with a counterpart, from which on a mesh is a whole head.
+WHOLE_HEAD = 0.6
+#: Masks that mean nothing on a mesh whose eyes and mouth are one surface with the skin.
+INSIDE = ("teeth", "tongue")
+#: Random expressions that the mapping's error is measured with.
+TRIALS = 50
+
+
+@dataclass(frozen=True, eq=False)
+class CompletedModel:
+    """A face model and what was found about it.  V vertices."""
+
+    model: FaceModel  #: with its own expressions
+    arkit_basis: Float  #: (52, V, 3) mm at weight 1
+    arkit_names: tuple[str, ...]  #: (52,)
+    notes: tuple[str, ...] = ()  #: sentences for the card
+    figures: dict[str, float] = field(default_factory=dict)  #: how well what was made fits
+    #: ``similarity`` (3, 4) from the default model's axes and ``default_triangle`` (V, 3),
+    #: ``default_weights`` (V, 3), ``default_belief`` (V,): the counterparts in the default model;
+    #: ``mapping_*``: :class:`~.mapping.ExpressionMapping`
+    extras: dict[str, NDArray] = field(default_factory=dict)
+
+
+def complete(raw: RawModel, progress: Progress | None = None) -> CompletedModel:
+    """What ``raw`` lacks, from the default model laid over its mean.
+
+    ``progress(fraction, step)`` is called before each step.  Raises :class:`ModelError` where the
+    mesh does not resemble a head.
+    """
+    return _Completion(raw, progress or (lambda fraction, step: None)).run()
+
+
+class _Completion:
+    def __init__(self, raw: RawModel, report: Progress) -> None:
+        self.raw, self.report = raw, report
+        self.mean = np.asarray(raw.mean, np.float64)
+        self.template: Template = default_template()
+        self.notes: list[str] = []
+        self.figures: dict[str, float] = {}
+
+    def run(self) -> CompletedModel:
+        raw = self.raw
+        self.report(0.0, "Laying the default head over it")
+        registration = self._register()
+        self.report(0.35, "Finding counterparts")
+        match = correspond(self.template, registration.vertices, self.mean, raw.triangles)
+        parts = classify(
+            self.template,
+            registration.vertices,
+            self.mean,
+            raw.triangles,
+            raw.extras.get("parts"),
+        )
+        landmarks = find_landmarks(self.template, registration, self.surface, raw.landmarks68)
+        if raw.landmarks68 is None:
+            self.notes.append("Landmarks were found by registration of the default head.")
+        symmetry = self._symmetry(registration)
+        self.report(0.4, "Unwrapping it")
+        triangles, material, kinds = self._faces(parts, landmarks)
+        uv, uv_triangles = self._texture_coordinates(registration, parts, triangles)
+        self.report(0.6, "Making its textures")
+        atlas = rasterize_uv(uv, uv_triangles, albedo.TEXTURE, GUTTER)
+        colours = self._albedo(match, atlas, triangles)
+        masks = self._masks(match, parts)
+        drawn = albedo.painted(atlas, triangles, masks.T) * atlas.mask[..., None]
+        uv_masks = np.ascontiguousarray(np.moveaxis(np.round(drawn), 2, 0), np.uint8)
+        self.report(0.7, "Transferring ARKit's shapes")
+        arkit = self._arkit(match, registration)
+        centres, radius = eye_spheres(self.template, registration.vertices)
+        model = FaceModel(
+            name=raw.name,
+            mean=self.mean.astype(np.float32),
+            identity_basis=raw.identity_basis,
+            expression_basis=raw.expression_basis,
+            expression_names=tuple(raw.expression_names),
+            expression_range=np.asarray(raw.expression_range, np.float32),
+            polygons=triangles,
+            polygon_material=material,
+            material_kinds=kinds,
+            uv=uv,
+            uv_polygons=uv_triangles,
+            symmetry=symmetry,
+            edges=_edges(triangles),
+            landmarks68=landmarks.ids,
+            landmarks68_triangles=landmarks.corners,
+            landmarks68_barycentric=landmarks.weights,
+            contour_candidates=landmarks.contour,
+            albedo_mean=colours[0],
+            albedo_basis=colours[1],
+            mask_names=self.template.model.mask_names,
+            vertex_masks=masks,
+            uv_masks=uv_masks,
+            eye_centers=centres.astype(np.float32),
+            eye_radius=radius,
+            header={},
+        )
+        self.report(0.95, "Mapping expressions")
+        mapping = ExpressionMapping.of(raw.expression_basis, arkit, model.expression_range)
+        self._measure(mapping)
+        extras: dict[str, Any] = {
+            "similarity": registration.similarity.matrix(),
+            "registered": registration.vertices.astype(np.float32),
+            "default_triangle": self.template.triangles[match.vertex.triangle],
+            "default_weights": match.vertex.weights.astype(np.float32),
+            "default_belief": match.belief.astype(np.float32),
+            **mapping.extras(),
+        }
+        self.report(1.0, "Completed")
+        return CompletedModel(
+            model=model,
+            arkit_basis=arkit,
+            arkit_names=self.template.arkit_names,
+            notes=tuple(self.notes),
+            figures=self.figures,
+            extras=extras,
+        )
+
+    def _register(self) -> Registration:
+        raw, count = self.raw, len(self.mean)
+        part = connected(raw.triangles, count)
+        outer = raw.triangles[part[raw.triangles[:, 0]] == 0]
+        self.surface = Surface(self.mean, outer)
+        border = np.zeros(count, bool)
+        border[np.unique(igl.boundary_facets(outer)[0])] = True
+        marks = None if raw.landmarks68 is None else self.mean[raw.landmarks68]
+        similarity = align(self.template, self.surface, marks)
+        registration = register(self.template, self.surface, border, similarity, marks)
+        if registration.covered < 0.5:
+            raise ModelError(
+                f"Only {registration.covered:.0%} of a face was found in the mesh; check which "
+                "file it is."
+            )
+        self.figures["registration_mm"] = registration.error_mm
+        return registration
+
+    def _faces(
+        self, parts: Parts, landmarks: Landmarks
+    ) -> tuple[Int, NDArray[np.uint8], tuple[str, ...]]:
+        """(P, 3) triangles with those that close the mouth, their materials, and the kinds."""
+        raw = self.raw
+        kept = ~parts.dropped
+        if not kept.all():
+            self.notes.append("Parts that only shade the eyes are left out of its faces.")
+        triangles, material = raw.triangles[kept], parts.material[kept]
+        self.kept = np.flatnonzero(kept)
+        kinds = list(parts.kind)
+        mouth = raw.mouth_triangles
+        if mouth is None:
+            mouth = mouth_triangles(self.mean, triangles, landmarks.ids)
+            if mouth is not None:
+                self.notes.append("Its mouth was open behind the lips and is closed.")
+        if mouth is not None:
+            if "mouth" not in kinds:
+                kinds.append("mouth")
+            index = np.full(len(mouth), kinds.index("mouth"), np.uint8)
+            triangles = np.concatenate([triangles, mouth]).astype(np.int32)
+            material = np.concatenate([material, index])
+        return np.ascontiguousarray(triangles), material, tuple(kinds)
+
+    def _texture_coordinates(
+        self, registration: Registration, parts: Parts, triangles: Int
+    ) -> tuple[Float, Int]:
+        raw = self.raw
+        if raw.uv is not None and raw.uv_triangles is not None:
+            uv, corners = np.asarray(raw.uv, np.float32), raw.uv_triangles
+        else:
+            scalp = self.template.skin & (self.template.model.mask("scalp") > 0.5)
+            near = self.surface.nearest(
+                registration.vertices[scalp], self.template.normals[scalp], 1
+            )
+            whole = float((near.distance < 15).mean()) > WHOLE_HEAD
+            uv, corners = unwrap(self.mean, raw.triangles, parts, whole)
+            self.notes.append("Texture coordinates were made by unwrapping.")
+        place = np.zeros(len(self.mean), np.int32)
+        place[raw.triangles.ravel()[::-1]] = corners.ravel()[::-1]
+        inside = place[triangles[len(self.kept) :]]  # of the triangles that close the mouth
+        return uv, np.concatenate([corners[self.kept], inside]).astype(np.int32)
+
+    def _albedo(self, match: Correspondence, atlas: Any, triangles: Int) -> tuple[Float, Float]:
+        raw = self.raw
+        if raw.albedo_mean is None:
+            self.notes.append("It has no colours: those of the default head are used.")
+            return albedo.from_default(self.template, match, atlas, self.mean, triangles)
+        found = 0 if raw.albedo_basis is None else len(raw.albedo_basis)
+        if found > albedo.MODES:
+            self.notes.append(f"The first {albedo.MODES} of its {found} colour modes are used.")
+        return albedo.from_vertices(atlas, triangles, raw.albedo_mean, raw.albedo_basis)
+
+    def _symmetry(self, registration: Registration) -> Int:
+        if self.raw.symmetry is not None:
+            return self.raw.symmetry
+        middle = self.template.landmarks_of(registration.vertices)[27:31, 0].mean()
+        return mirrored(self.mean, float(middle))
+
+    def _masks(self, match: Correspondence, parts: Parts) -> NDArray[np.uint8]:
+        """(M, V) the default's masks at the counterparts."""
+        default = self.template.model
+        out = match.carry(default.vertex_masks.T.astype(np.float64)).T * match.belief
+        names = default.mask_names
+        if parts.kind == ("skin",):
+            for name in INSIDE:
+                out[names.index(name)] = 0
+        return np.clip(np.round(out), 0, 255).astype(np.uint8)
+
+    def _arkit(self, match: Correspondence, registration: Registration) -> Float:
+        """(52, V, 3) its own where it has ARKit's names, else transferred."""
+        raw, names = self.raw, self.template.arkit_names
+        own = {name: k for k, name in enumerate(raw.expression_names)}
+        missing = [k for k, name in enumerate(names) if name not in own]
+        out = np.zeros((ARKIT_COUNT, len(self.mean), 3), np.float32)
+        for k, name in enumerate(names):
+            if name in own:
+                out[k] = raw.expression_basis[own[name]]
+        if missing:
+            matrix = registration.similarity.matrix()[:, :3]
+            out[missing] = transfer(
+                match,
+                matrix,
+                self.mean,
+                raw.triangles,
+                self.template.arkit[missing],
+                lambda part: self.report(0.7 + 0.25 * part, "Transferring ARKit's shapes"),
+            )
+            if len(missing) < ARKIT_COUNT:
+                self.notes.append(
+                    f"{', '.join(names[k] for k in missing)} of ARKit's shapes are transferred."
+                )
+        return out
+
+    def _measure(self, mapping: ExpressionMapping) -> None:
+        """How far expressions of one basis come in the other, RMS over the vertices."""
+        rng = np.random.default_rng(1)
+        low, high = mapping.native_range.T
+        pca = low.min() < 0
+        there, back, moved, posed = [], [], [], []
+        for _ in range(TRIALS):
+            native = rng.normal(size=len(low)) if pca else np.zeros(len(low))
+            if not pca:
+                native[rng.integers(len(low), size=4)] = rng.uniform(0, 1, 4)
+            native = np.clip(native, low, high)
+            there.append(mapping.to_arkit(native)[1])
+            moved.append(np.sqrt(native @ mapping.native @ native))
+            weights = np.zeros(ARKIT_COUNT)
+            weights[rng.integers(ARKIT_COUNT, size=4)] = rng.uniform(0, 1, 4)
+            back.append(mapping.from_arkit(weights)[1])
+            posed.append(np.sqrt(weights @ mapping.arkit @ weights))
+        self.figures |= {
+            "expression_rms_mm": float(np.mean(moved)),
+            "to_arkit_error_mm": float(np.mean(there)),
+            "arkit_rms_mm": float(np.mean(posed)),
+            "from_arkit_error_mm": float(np.mean(back)),
+        }
+
+
+def _edges(triangles: Int) -> Int:
+    """(N, 2) each edge once."""
+    return np.asarray(igl.edges(triangles.astype(np.int64)), np.int32)

@@ -1,0 +1,77 @@
+"""The 68 landmarks on an imported mesh, and where the jaw's slide when the head turns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from .registration import Registration
+from .surface import Surface, vertex_normals
+from .template import Template
+
+Int = NDArray[np.int32]
+
+#: A point of the jaw's strip farther from the mesh lies beyond its border.
+BEYOND_MM = 5.0
+
+
+@dataclass(frozen=True, eq=False)
+class Landmarks:
+    """iBUG's points as :class:`FaceModel` has them."""
+
+    ids: Int  #: (68,)
+    corners: Int  #: (68, 3)
+    weights: NDArray[np.float32]  #: (68, 3)
+    contour: Int  #: (17, C) vertex ids, padded with -1
+
+
+def find_landmarks(
+    template: Template, registration: Registration, surface: Surface, known: NDArray | None
+) -> Landmarks:
+    """``known`` (68,) vertex ids where the file has them, else the default's counterparts."""
+    contour = _contour(template, registration, surface)
+    if known is not None:
+        ids = np.asarray(known, np.int32)
+        weights = np.tile(np.array([1, 0, 0], np.float32), (68, 1))
+        return Landmarks(ids, _triangles_of(ids, surface), weights, contour)
+    model = template.model
+    registered = registration.vertices
+    normals = vertex_normals(registered, template.triangles)
+    corners = model.landmarks68_triangles
+    points = template.landmarks_of(registered)
+    facing = np.einsum("lk,lkd->ld", model.landmarks68_barycentric, normals[corners])
+    facing /= np.maximum(np.linalg.norm(facing, axis=1, keepdims=True), 1e-9)
+    hits = surface.nearest(points, facing)
+    found = surface.triangles[hits.triangle]
+    ids = found[np.arange(68), hits.weights.argmax(axis=1)]
+    return Landmarks(
+        ids.astype(np.int32),
+        found.astype(np.int32),
+        hits.weights.astype(np.float32),
+        contour,
+    )
+
+
+def _triangles_of(ids: Int, surface: Surface) -> Int:
+    """(68, 3) for each vertex a triangle that has it, with it as the first corner."""
+    out = np.repeat(ids[:, None], 3, axis=1)
+    for row, vertex in enumerate(ids):
+        face, corner = np.nonzero(surface.triangles == vertex)
+        if len(face):
+            out[row] = np.roll(surface.triangles[face[0]], -corner[0])
+    return out.astype(np.int32)
+
+
+def _contour(template: Template, registration: Registration, surface: Surface) -> Int:
+    """(17, C) the vertices nearest to the default's candidates."""
+    candidates = template.model.contour_candidates
+    used = np.unique(surface.triangles)
+    tree = cKDTree(surface.vertices[used])
+    out = np.full(candidates.shape, -1, np.int32)
+    there = candidates >= 0
+    gap, near = tree.query(registration.vertices[candidates[there]])
+    out[there] = np.where(gap < BEYOND_MM, used[near], -1)
+    return out
