@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
@@ -33,6 +34,13 @@ class Correspondence:
     def carry(self, values: NDArray) -> NDArray:
         """(V, ...) what ``values`` (D, ...) of the default's vertices are at the mesh's."""
         return interpolate(values, self.template.triangles, self.vertex)
+
+    def matrix(self) -> sp.csr_matrix:
+        """(V, D) what :meth:`carry` does."""
+        corners = self.template.triangles[self.vertex.triangle]
+        rows = np.repeat(np.arange(len(corners)), 3)
+        shape = (len(corners), len(self.registered))
+        return sp.csr_matrix((self.vertex.weights.ravel(), (rows, corners.ravel())), shape)
 
 
 def correspond(

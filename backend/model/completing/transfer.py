@@ -51,24 +51,23 @@ def transfer(
         ),
         axis=1,
     )
-    belief = match.triangle_belief
     weight = sp.diags(np.tile(area / 2, 3))
     corner_area = np.bincount(triangles.ravel(), np.repeat(area / 6, 3), count)
     pull = (corner_area + 1e-6) * np.maximum(match.belief, 1e-3) / LENGTH_MM**2
     turned = (gradient.T @ weight).tocsr()
     solve = factor(turned @ gradient + sp.diags(pull)).solve
-    scale = np.cbrt(np.linalg.det(frame))
-    rotation = frame / scale
+    rotation = frame / np.cbrt(np.linalg.det(frame))
     source = _Source(match)
+    # What lies across a triangle falls away here, for gradients lie within it.
+    gathered = (turned @ source.spread(faces, match.triangle_belief)).tocsr()
+    place = sp.diags(pull * match.belief) @ match.matrix()
     out = np.empty((len(shapes), count, 3), np.float32)
     for k, shape in enumerate(shapes):
         if progress is not None:
             progress(k / len(shapes))
-        moved = source.gradients(shape, rotation) * belief[:, None, None]
-        # Row d F + f of the operator is the derivative by coordinate d in triangle f.
-        wanted = _projected(moved, points, triangles).transpose(2, 0, 1).reshape(3 * faces, 3)
-        place = match.carry(shape.astype(np.float64)) @ frame.T * match.belief[:, None]
-        found = solve(turned @ wanted + pull[:, None] * place)
+        wanted = source.gradients(shape, rotation)  # (U, 3, 3) [x, d]
+        wanted = wanted.transpose(2, 0, 1).reshape(-1, 3)
+        found = solve(gathered @ wanted + place @ (shape.astype(np.float64) @ frame.T))
         size = np.linalg.norm(found, axis=1)
         low, high = STILL_MM
         out[k] = found * np.clip((size - low) / (high - low), 0, 1)[:, None]
@@ -76,7 +75,7 @@ def transfer(
 
 
 class _Source:
-    """The default head's triangles that the mesh's triangles are matched with."""
+    """The U triangles of the default head that the mesh's F triangles are matched with."""
 
     def __init__(self, match: Correspondence) -> None:
         template = match.template
@@ -85,13 +84,18 @@ class _Source:
         self.rest = template.mean
         self.inverse = np.linalg.pinv(_frames(self.rest[self.corners]))
 
+    def spread(self, faces: int, belief: Double) -> sp.csr_matrix:
+        """(3 F, 3 U): each triangle takes ``belief`` (F,) of its counterpart's gradient."""
+        one = sp.csr_matrix((belief, (np.arange(faces), self.of_face)), (faces, len(self.corners)))
+        return sp.block_diag([one] * 3, format="csr")
+
     def gradients(self, shape: NDArray, rotation: Double) -> Double:
-        """(F, 3, 3) Q - I of the paper, turned into the mesh's axes."""
+        """(U, 3, 3) Q - I of the paper, turned into the mesh's axes."""
         moved = (self.rest + shape)[self.corners]
         deformed = _frames(moved) @ self.inverse - np.eye(3)
         still = np.abs(shape[self.corners]).max(axis=(1, 2)) < 1e-6
         deformed[still] = 0
-        return (rotation @ deformed @ rotation.T)[self.of_face]
+        return rotation @ deformed @ rotation.T
 
 
 def _frames(corners: NDArray) -> Double:
@@ -101,12 +105,3 @@ def _frames(corners: NDArray) -> Double:
     normal = np.cross(first, second)
     length = np.sqrt(np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12))
     return np.stack([first, second, normal / length], axis=2)
-
-
-def _projected(deformed: Double, points: Double, triangles: Int) -> Double:
-    """(F, 3, 3) [x, d]: derivative of displacement x by coordinate d, within each triangle."""
-    a, b, c = np.moveaxis(points[triangles], 1, 0)
-    normal = np.cross(b - a, c - a)
-    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
-    across = np.einsum("fxd,fd->fx", deformed, normal)
-    return deformed - across[:, :, None] * normal[:, None, :]
