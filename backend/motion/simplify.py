@@ -24,21 +24,16 @@ def simplify(
     x, y = np.asarray(times, np.float64), np.asarray(values, np.float64)
     if count <= 1 or np.ptp(y) <= tolerance:
         return np.zeros(min(count, 1), np.int64) if count <= 1 else _held(y)
-    keep = np.zeros(count, bool)
-    keep[[0, -1]] = True
-    stretches = [(0, count - 1)]
-    while stretches:
-        first, last = stretches.pop()
-        if last - first < 2:
-            continue
-        slope = (y[last] - y[first]) / (x[last] - x[first])
-        gap = np.abs(y[first + 1 : last] - (y[first] + slope * (x[first + 1 : last] - x[first])))
-        worst = int(np.argmax(gap))
-        if gap[worst] > tolerance:
-            middle = first + 1 + worst
-            keep[middle] = True
-            stretches += [(first, middle), (middle, last)]
-    return np.flatnonzero(keep)
+    keep = np.array([0, count - 1])
+    while True:  # each round splits every stretch that is off, where it is off most
+        gap = np.abs(y - np.interp(x, x[keep], y[keep]))
+        gap[keep] = 0.0
+        worst = np.repeat(np.maximum.reduceat(gap[:-1], keep[:-1]), np.diff(keep))
+        found = np.flatnonzero((gap[:-1] > tolerance) & (gap[:-1] == worst))
+        if not len(found):
+            return keep
+        _, first = np.unique(np.searchsorted(keep, found), return_index=True)
+        keep = np.union1d(keep, found[first])
 
 
 def _held(y: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -38,6 +38,7 @@ def main(project: Path, out: Path, names: list[str]) -> int:
     results: dict[str, Any] = {"blender": blender_version(), "scenarios": {}}
     try:
         results["installed"] = install(project, out)
+        results["keyframes"] = keyframes(project)
         for name in names or ALL:
             results["scenarios"][name] = run(name, project, out)
     finally:
@@ -96,6 +97,20 @@ def extension(*arguments: str) -> None:
     if done.returncode != 0:
         print(done.stdout + done.stderr)
         raise SystemExit(f"blender --command extension {arguments[0]} failed")
+
+
+def keyframes(project: Path) -> dict[str, Any]:
+    """Write a long motion as F-curves, see ``keyframes.py``; what is wrong ends it all."""
+    script = project / "tools" / "real_blender" / "keyframes.py"
+    command = ["blender", "--background", "--factory-startup", "--python-exit-code", "3"]
+    command += ["--python", str(script), "--", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    if done.returncode != 0 or not lines:
+        print(done.stdout + done.stderr)
+        raise SystemExit("a motion is not written as it should be")
+    print(f"10,000 frames of 52 shape keys: {json.loads(lines[-1])['write_s']} s", flush=True)
+    return json.loads(lines[-1])
 
 
 def run(name: str, project: Path, out: Path) -> dict[str, Any]:
