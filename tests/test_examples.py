@@ -80,6 +80,18 @@ def test_beside_blender(environment: dict[str, str], tmp_path: Path) -> None:
     assert "Making the texture" in run(5, environment, photo)
 
 
+def test_a_motion_file(environment: dict[str, str], tmp_path: Path) -> None:
+    photo, take, out = (tmp_path / name for name in ("anna.jpg", "take.csv", "anna.blend"))
+    photo.write_bytes(b"x")
+    take.write_text("time,jawOpen,hat\n0,0,1\n1,0.5,1\n2,0.25,1\n")
+    told = run(7, environment, photo, take, out)
+    assert "no shape key hat" in told and "1 shape keys, 3 keyframes, frames 1 to 49" in told
+    assert out.with_suffix(".glb").read_bytes().startswith(b"glTF")
+    (head,) = heads_in(out)
+    bpy.context.scene.frame_set(25)
+    assert head.data.shape_keys.key_blocks["jawOpen"].value == pytest.approx(0.5)
+
+
 @pytest.mark.slow
 def test_a_landmark_set_by_hand(tmp_path: Path, astronaut: Path) -> None:
     """With the real backend: the chin goes where it is told."""
