@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from ..errors import FaceError
 from ..exchange.models import ModelCard, find_model, list_models, models_folder
+from ..original import models_command as networks
 from .importing.importer import import_model
 from .importing.store import remove_model
 
@@ -128,4 +129,10 @@ COMMANDS: dict[str, tuple[Add, Run, str]] = {
     "list": (_add_nothing, _list, "the models that there are"),
     "show": (_add_name, _show, "what is known of a model"),
     "remove": (_add_name, _remove, "delete an imported model"),
+    "import-network": (
+        networks.add_import,
+        networks.run_import,
+        "convert a network that you own for use here",
+    ),
+    "networks": (networks.add_networks, networks.run_networks, "the converted networks"),
 }

@@ -1,0 +1,237 @@
+"""The original's network: a Keras model in, the same numbers out; bad files."""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from reconstruct_face.backend.errors import ModelError
+from reconstruct_face.backend.model.command import main as models
+from reconstruct_face.backend.original.cards import list_networks, networks_folder
+from reconstruct_face.backend.original.convert import converted, describe, import_network
+from reconstruct_face.backend.original.network import pad_same
+from reconstruct_face.backend.original.stats import read_stats
+from reconstruct_face.backend.original.store import load_network
+
+from tests import bfm_files
+
+pytestmark = pytest.mark.skipif(
+    find_spec("tensorflow") is None, reason="the extra 'original' is not installed"
+)
+
+
+@pytest.fixture(scope="module")
+def keras(tmp_path_factory) -> Path:
+    """A folder of SavedModels, written by Keras in a process of its own."""
+    out = tmp_path_factory.mktemp("keras")
+    script = Path(__file__).with_name("keras_resnet.py")
+    subprocess.run([sys.executable, str(script), str(out)], check=True, capture_output=True)
+    return out
+
+
+@pytest.fixture(scope="module")
+def stats(tmp_path_factory) -> Path:
+    return bfm_files.write_stats_80k(
+        tmp_path_factory.mktemp("stats") / "stats_80k.npz", bfm_files.small_face()
+    )
+
+
+@pytest.fixture(scope="module")
+def described(keras):
+    """What the child process says of the exported network."""
+    return describe(keras / "exported")
+
+
+@pytest.fixture(autouse=True)
+def data(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("RECONSTRUCT_FACE_DATA", str(tmp_path / "data"))
+    return tmp_path / "data"
+
+
+def nothing_written() -> bool:
+    folder = networks_folder()
+    return not folder.exists() or not list(folder.iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", ["exported", "saved"])
+def test_the_converted_network_computes_what_keras_computes(keras, stats, variant, capsys):
+    status = models(
+        ["import-network", str(keras / variant), "--stats", str(stats), "--name", "mine", "--json"]
+    )
+    assert status == 0
+    card = json.loads(capsys.readouterr().out)
+    assert card["kind"] == "original"
+    assert card["difference"] < 1e-4
+    assert len(card["files"]) == 4
+    network = load_network("mine")
+    with np.load(keras / f"{variant}.npz") as file:
+        pictures, expected = file["pictures"], file["outputs"]
+    with torch.inference_mode():
+        found = network.module(torch.from_numpy(pictures).permute(0, 3, 1, 2)).numpy()
+    assert found.shape == (32, 240)
+    # Not all pictures alike, or the comparison would say nothing.
+    assert expected.std(axis=0).mean() > 0.05
+    difference = np.abs(found - expected).max()
+    print(f"{variant}: maximum difference {difference:.2e} on {len(pictures)} pictures")
+    assert difference < 1e-4
+    assert network.stats is not None
+    with np.load(stats) as file:
+        np.testing.assert_array_equal(network.stats.mean[6:106], file["Shape_Para_mean"])
+        np.testing.assert_array_equal(network.stats.std[185:191], file["Color_Para_std"])
+    with pytest.raises(ModelError, match="already a network 'mine'"):
+        import_network(keras / variant, stats, "mine")
+
+
+@pytest.mark.slow
+def test_another_architecture_is_refused(keras, stats):
+    with pytest.raises(ModelError, match=r"conv2_1_3x3_proj is missing.*ResNet-18"):
+        import_network(keras / "no_projection", stats)
+    assert nothing_written()
+
+
+def altered(nodes, op: str, name: str, value):
+    """A copy of the description, the last node of the kind ``op`` changed."""
+    graph = copy.deepcopy(nodes)
+    node = [one for one in graph["nodes"] if one["op"] == op][-1]
+    if name == "op":
+        node["op"] = value
+    else:
+        node["attributes"][name] = value
+    return graph
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("op", "name", "value", "sentence"),
+    [
+        ("Conv2D", "padding", "VALID", "pads VALID"),
+        ("Conv2D", "strides", [1, 2, 2, 1], "of stride 2 from 512 to 512"),
+        ("Conv2D", "dilations", [1, 2, 2, 1], "dilated"),
+        ("MaxPool", "padding", "VALID", "MaxPool pads VALID"),
+        ("MaxPool", "op", "AvgPool", "AvgPool stands where Relu"),
+        ("Relu", "op", "Elu", "Elu stands where Relu"),
+        ("MatMul", "transpose_b", True, "transposed"),
+    ],
+)
+def test_what_differs_in_a_point_is_named(described, op, name, value, sentence):
+    graph, arrays = described
+    with pytest.raises(ModelError, match=sentence):
+        converted(Path("net"), altered(graph, op, name, value), arrays)
+
+
+@pytest.mark.slow
+def test_numbers_that_differ_are_refused(described):
+    graph, arrays = described
+    _, difference = converted(Path("net"), graph, arrays)
+    assert difference < 1e-4
+    wrong = arrays | {"outputs": arrays["outputs"] + np.float32(0.001)}
+    with pytest.raises(ModelError, match=r"computes something else.*1\.\de-03"):
+        converted(Path("net"), graph, wrong)
+    with pytest.raises(ModelError, match="takes inputs of"):
+        converted(Path("net"), graph | {"input_shape": [None, 112, 112, 3]}, arrays)
+
+
+@pytest.mark.slow
+def test_a_graph_that_runs_code_is_not_loaded(keras, stats, tmp_path):
+    folder = tmp_path / "network"
+    shutil.copytree(keras / "exported", folder)
+    graph = (folder / "saved_model.pb").read_bytes()
+    (folder / "saved_model.pb").write_bytes(graph.replace(b"Conv2D", b"PyFunc"))
+    with pytest.raises(ModelError, match="its graph has PyFunc"):
+        import_network(folder, stats)
+    (folder / "saved_model.pb").write_bytes(graph[: len(graph) // 2])
+    with pytest.raises(ModelError, match=r"saved_model\.pb is damaged"):
+        import_network(folder, stats)
+    assert nothing_written()
+
+
+def saved_model(folder: Path) -> Path:
+    """A folder with the files of a SavedModel, and rubbish in them."""
+    (folder / "variables").mkdir(parents=True)
+    for name in ("variables.index", "variables.data-00000-of-00001"):
+        (folder / "variables" / name).write_bytes(b"\x01rubbish")
+    (folder / "saved_model.pb").write_bytes(b"\x08\x01rubbish")
+    return folder
+
+
+def test_folders_without_a_whole_saved_model(tmp_path, stats):
+    folder = saved_model(tmp_path / "outer" / "trained_model_20200725")
+    with pytest.raises(ModelError, match=r"no saved_model.pb; name the folder trained_model_2020"):
+        import_network(folder.parent, stats)
+    with pytest.raises(ModelError, match="There is no file or folder"):
+        import_network(tmp_path / "nowhere")
+    for name in ("variables.data-00000-of-00001", "variables.index"):
+        (folder / "variables" / name).unlink()
+        with pytest.raises(ModelError, match=f"lacks variables/{name}"):
+            import_network(folder, stats)
+    (folder / "saved_model.pb").write_bytes(b"<!DOCTYPE html><html>Quota exceeded</html>")
+    with pytest.raises(ModelError, match="web page"):
+        import_network(folder, stats)
+    assert nothing_written()
+
+
+def test_stats_that_do_not_fit(tmp_path):
+    folder = saved_model(tmp_path / "net")
+    face = bfm_files.small_face()
+    with pytest.raises(ModelError, match=r"give --stats stats_80k\.npz"):
+        import_network(folder)
+    short = bfm_files.write_stats_80k(tmp_path / "short.npz", face, Exp_Para_mean=np.zeros(29))
+    with pytest.raises(ModelError, match=r"Exp_Para_mean of short\.npz is 29, not 79"):
+        import_network(folder, short)
+    flat = bfm_files.write_stats_80k(tmp_path / "flat.npz", face, Tex_Para_std=np.zeros(40))
+    with pytest.raises(ModelError, match=r"Tex_Para_std of flat\.npz .* not positive"):
+        import_network(folder, flat)
+    other = bfm_files.write_exp_80k(tmp_path / "exp_80k.npz", face)
+    with pytest.raises(ModelError, match=r"exp_80k\.npz.*stats_80k\.npz is wanted"):
+        import_network(folder, other)
+    with pytest.raises(ModelError, match="cannot be called"):
+        import_network(folder, short, "../elsewhere")
+    assert nothing_written()
+
+
+def test_stats_are_told_in_the_order_of_the_outputs(stats):
+    found = read_stats(stats)
+    with np.load(stats) as file:
+        names = ("Pose", "Shape", "Exp", "Color", "Illum", "Tex")
+        np.testing.assert_array_equal(found.mean, np.r_[*(file[f"{n}_Para_mean"] for n in names)])
+        np.testing.assert_array_equal(found.std, np.r_[*(file[f"{n}_Para_std"] for n in names)])
+
+
+def test_without_tensorflow_the_sentence_says_what_to_install(tmp_path, monkeypatch, stats):
+    folder = saved_model(tmp_path / "net")
+    (tmp_path / "tensorflow.py").write_text("raise ImportError('not here')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(ModelError, match=r"needs TensorFlow.*install 'tensorflow-cpu"):
+        import_network(folder, stats)
+    assert nothing_written()
+
+
+def test_same_padding_puts_the_odd_pixel_at_the_end():
+    x = torch.arange(16.0).reshape(1, 1, 4, 4)
+    # Four pixels, stride 2, kernel 3: one pixel is missing, at the bottom and right.
+    assert pad_same(x, 3, 2).shape == (1, 1, 5, 5)
+    assert float(pad_same(x, 3, 2)[0, 0, -1].abs().sum()) == 0
+    assert float(pad_same(x, 3, 2)[0, 0, 0, 1]) == 1
+    # 224 pixels, stride 2, kernel 7: 5 are missing, 2 before and 3 after.
+    assert pad_same(torch.ones(1, 1, 224, 224), 7, 2)[0, 0, 2:-3, 2:-3].shape == (224, 224)
+
+
+def test_damaged_converted_networks_are_named(data):
+    folder = data / "networks" / "broken"
+    folder.mkdir(parents=True)
+    (folder / "card.json").write_text("{")
+    [card] = list_networks()
+    assert "convert it again" in card.problem
+    with pytest.raises(ModelError, match="holds no network"):
+        load_network("broken")
+    with pytest.raises(ModelError, match=r"no network 'other'.*'broken'"):
+        load_network("other")
