@@ -19,6 +19,8 @@ COMMANDS = {
     "synthesise": ".synthetic.command",
     "train": ".train.command",
     "models": ".model.command",
+    "original": ".original.command",
+    "animate": ".animate.command",
     "verify": ".verify.command",
     "verify-worker": ".verify.pytorch3d_worker",
 }

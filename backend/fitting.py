@@ -45,6 +45,8 @@ PLAUSIBLE_DISTANCE_MM = (200.0, 8000.0)
 DISTANCE_SIGMA = 0.35
 #: How much the network's opinion counts beside the face model's own prior, 0 to 1.
 NETWORK_SHARE = 0.25
+#: Of an identity that is given, standard deviations.
+KNOWN_IDENTITY_SIGMA = 1e-3
 #: Crops beside the first whose estimates are averaged: turned by degrees, enlarged.
 _LOOKS: dict[str, tuple[tuple[float, float], ...]] = {
     "fast": (),
@@ -99,15 +101,17 @@ def fit_face(
     regressor: Regressor | None,
     quality: str,
     corrections: Corrections | None = None,
+    identity: NDArray | None = None,
 ) -> FaceFit:
     """Estimate ``face``; without ``regressor`` from its landmarks alone.
 
     ``corrections`` are landmarks set by hand, which come before any that were found.
+    ``identity`` (K,) is kept where it is known; only with ``regressor``.
 
     Raises :class:`NoFaceError` where neither landmarks nor network can read a face.
     """
     if regressor is not None:
-        return _NetworkFit(model, photo, face, regressor, quality, corrections).run()
+        return _NetworkFit(model, photo, face, regressor, quality, corrections, identity).run()
     if face.landmarks is None:
         raise _unreadable(photo)
     return _fit_to_landmarks(model, photo, face, face.landmarks, corrections)
@@ -131,8 +135,10 @@ class _NetworkFit:
         regressor: Regressor,
         quality: str,
         corrections: Corrections | None,
+        identity: NDArray | None = None,
     ) -> None:
         self.model, self.photo, self.face = model, photo, face
+        self.identity = identity
         self.corrections = corrections or Corrections(None, face.side)
         self.noise = self.corrections.noise(dlib_noise(), face.spread)
         self.regressor, self.quality = regressor, quality
@@ -219,6 +225,11 @@ class _NetworkFit:
         habits = Prior.of_model(self.model, teeth=teeth)
         known_to_network = posterior(self.regressor, estimate, float(camera.translation[2]))
         prior = known_to_network.pooled(habits, NETWORK_SHARE)
+        if self.identity is not None:
+            known_shape = np.asarray(self.identity, np.float64)
+            sure = np.full(len(known_shape), KNOWN_IDENTITY_SIGMA**-2.0)
+            prior = replace(prior, identity=known_shape, identity_precision=sure)
+            start = replace(start, identity=known_shape)
         return refine(self.model, observation, start, prior, self.quality, known)
 
     def _result(

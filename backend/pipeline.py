@@ -27,6 +27,7 @@ from .fitting import FaceFit, fit_face, regressor_for
 from .model import DEFAULT_MODEL, EXPRESSIONS, FaceModel, load_model
 from .photo import Photo, read_photo
 from .photo.encode import encode_jpeg, encode_png
+from .photo_fit import fit_on_photo
 from .texture import Texture, build_texture, warm_texture
 
 Progress = Callable[[float, str], None]
@@ -188,13 +189,32 @@ def _reconstruct_face(
 ) -> Reconstruction:
     with clock("fit"):
         report(start, "Fitting the head")
-        regressor = regressor_for(options.model) if options.estimate == "network" else None
+        refined = options.estimate == "network"
+        regressor = regressor_for(options.model) if refined else None
         corrections = Corrections(options.corrected, face.side)
-        fit = fit_face(model, photo, face, regressor, options.quality, corrections)
-    vertices = model.vertices(fit.identity, fit.expression)
+        if refined and regressor is None:  # a model that no network was trained for
+            fit = fit_on_photo(model, photo, face, options.quality, corrections)
+        else:
+            fit = fit_face(model, photo, face, regressor, options.quality, corrections)
     with clock("texture"):
         report(start + 0.3 * share, "Making the texture")
-        texture = _texture(model, photo, fit, vertices, options)
+        texture = _texture(model, photo, fit, options)
+    return assemble(model, photo, face, fit, texture, options, clock.seconds)
+
+
+def assemble(
+    model: FaceModel,
+    photo: Photo,
+    face: Face,
+    fit: FaceFit,
+    texture: Texture | None,
+    options: Options,
+    timings: dict[str, float] | None = None,
+) -> Reconstruction:
+    """The :class:`Reconstruction` of what was found about ``face``."""
+    vertices = model.vertices(fit.identity, fit.expression)
+    clock = _Clock()
+    clock.seconds = dict(timings or {})
     with clock("encode"):
         encoded = encode_png(texture.image) if texture else np.empty(0, np.uint8)
         photo_bytes, crop_bytes = encode_jpeg(photo.pixels), encode_png(fit.crop.image)
@@ -258,7 +278,6 @@ def _texture(
     model: FaceModel,
     photo: Photo,
     fit: FaceFit,
-    vertices: np.ndarray,
     options: Options,
 ) -> Texture | None:
     if options.texture == "none":
@@ -267,7 +286,7 @@ def _texture(
     return build_texture(
         model,
         photo.pixels,
-        vertices,
+        model.vertices(fit.identity, fit.expression),
         camera.camera_matrix,
         camera.rotation,
         camera.translation,

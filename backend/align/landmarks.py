@@ -126,11 +126,27 @@ class LandmarkPredictor:
         points = np.sort(votes, axis=0)[_TRIM:-_TRIM].mean(axis=0)
         return patch.to_photo(points).astype(np.float32), float(spread)
 
-    def _votes(self, patch: Bytes) -> Doubles:
-        """(10, 68, 2) landmarks in pixels of ``patch``, each under a moved box or mirrored."""
+    def track(
+        self, pixels: Bytes, box: NDArray, turn: Doubles, votes: int = 2
+    ) -> tuple[Doubles, float]:
+        """(68, 2) landmarks of a face whose ``box`` and ``turn`` the frame before tells; spread.
+
+        ``turn`` (2, 2) takes the picture's axes to the face's.  ``votes`` looks and as many
+        mirrored ones: as good as :meth:`predict` on the way, at a fraction of its time.
+        """
+        self.warm()
+        low, high = np.asarray(box, dtype=np.float64).reshape(2, 2)
+        patch = _Patch(pixels, 0.5 * (low + high), float(np.mean(high - low)), turn)
+        found = self._votes(patch.pixels, votes)
+        middle = np.median(found, axis=0)
+        spread = np.linalg.norm(found - middle, axis=2).mean() / _FACE
+        return patch.to_photo(middle), float(spread)
+
+    def _votes(self, patch: Bytes, count: int = len(_JITTER)) -> Doubles:
+        """(2 count, 68, 2) landmarks in pixels of ``patch``, under moved boxes and mirrored."""
         mirrored = np.ascontiguousarray(patch[:, ::-1])
-        votes = [self._run(patch, *jitter) for jitter in _JITTER]
-        for jitter in _JITTER:
+        votes = [self._run(patch, *jitter) for jitter in _JITTER[:count]]
+        for jitter in _JITTER[:count]:
             points = self._run(mirrored, *jitter)[MIRROR_68]
             votes.append(np.column_stack([_PATCH - 1 - points[:, 0], points[:, 1]]))
         return np.stack(votes)

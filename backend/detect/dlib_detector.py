@@ -19,7 +19,7 @@ import dlib as _dlib  # has no type information
 import numpy as np
 
 from ..errors import ModelError
-from .detector import Bytes, Detection, largest_first, overlap, turned_back, without_doubles
+from .detector import Bytes, Detection, Float, largest_first, overlap, turned_back, without_doubles
 from .weights import MMOD, weights_path
 
 dlib: Any = _dlib
@@ -42,6 +42,9 @@ _HOG_FLOOR = -1.0  # what scores less is not reported
 # mmod confidences: faces about 1, strong profiles from 0.25.
 MMOD_SURE = 0.2
 MMOD_SURE_TURNED = 0.6
+
+#: A face that is followed: its size in the part searched, and how much more that is, in its sides.
+NEAR_FACE, NEAR_MARGIN = 110.0, 0.45
 
 MOST_DOUBTFUL = 8  # faces that mmod is asked about one by one, a second each
 
@@ -93,6 +96,33 @@ class DlibDetector:
                     del self._known[next(iter(self._known))]
                 self._known[key] = largest_first(faces)
             return list(self._known[key])
+
+    def prominent(self, pixels: Bytes) -> list[Detection]:
+        """Upright faces that are not small in ``pixels``, by HOG alone (45 ms), largest first."""
+        with self._lock:
+            return largest_first(_sure(self._hog_pass(pixels, HOG_SIDE, "hog")))
+
+    def near(self, pixels: Bytes, box: Float) -> Detection | None:
+        """The upright face at about the place and size of ``box`` (4,), by HOG on a small part of
+        ``pixels`` (10 ms); None where it sees none."""
+        low, high = np.asarray(box, np.float64).reshape(2, 2)
+        side = float(np.mean(high - low))
+        height, width = pixels.shape[:2]
+        first = np.clip(np.floor(low - NEAR_MARGIN * side), 0, (width - 1, height - 1)).astype(int)
+        last = np.clip(np.ceil(high + NEAR_MARGIN * side), first + 1, (width, height)).astype(int)
+        part = pixels[first[1] : last[1], first[0] : last[0]]
+        scale = NEAR_FACE / side
+        size = max(8, round(part.shape[1] * scale)), max(8, round(part.shape[0] * scale))
+        small = cv2.resize(
+            part, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        )
+        with self._lock:
+            found = self._run_hog(small)
+        best = max((one for one in found if one[1] >= 0), key=lambda one: one[1], default=None)
+        if best is None:
+            return None
+        corners = (np.array(best[0]) + 0.5) / scale - 0.5 + np.tile(first, 2)
+        return Detection(corners.astype(np.float32), float(best[1]), "hog")
 
     def _every(self, pixels: Bytes, thorough: bool) -> list[Detection]:
         small = self._hog_pass(pixels, HOG_SIDE, "hog")

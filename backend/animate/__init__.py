@@ -1,0 +1,1 @@
+"""A video of a face to a head and its motion: see :mod:`.job`."""

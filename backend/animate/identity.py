@@ -1,0 +1,305 @@
+"""Who is seen in a clip: one head solved over its best frames.
+
+Frames spread over the clip are looked at; the person seen most is taken.  Of that person's frames
+the sharp and frontal ones, with different views among them, are fitted one by one; identity and
+focal length are averaged, and each is fitted again with both held.  Each frame gives a texture,
+and every texel is taken from those that show it best.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..detect.recognition import descriptor
+from ..errors import NoFaceError
+from ..estimate.camera import Camera, initial_camera
+from ..exchange import Reconstruction
+from ..faces import Face, default_detector, with_landmarks
+from ..fitting import FaceFit, fit_face, regressor_for
+from ..model import FaceModel, load_model
+from ..photo import Photo
+from ..pipeline import Options, assemble
+from ..texture import Texture, build_texture
+from .source import Bytes, Source
+from .track import SAME_PERSON
+
+Double = NDArray[np.float64]
+Report = Callable[[float, str], None]
+
+#: Frames looked at, and the memory they may take.
+_LOOKED_AT, _BYTES = 24, 250_000_000
+#: Frames that are fitted.
+KEYFRAMES = 5
+#: Faces of a frame that are looked at.
+_FACES = 3
+#: Spread of the landmark votes beyond which a frame is not fitted.
+_STEADY = 0.015
+#: Degrees between two keyframes that count as different views.
+_APART = 8.0
+#: How strongly a texel is taken from the frame that shows it best.
+_SHARPNESS = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A face in a frame."""
+
+    index: int
+    pixels: Bytes
+    face: Face
+    person: Double  #: (128,)
+    yaw: float  #: degrees
+    quality: float  #: higher is better
+
+
+@dataclass(frozen=True, eq=False)
+class Keyframe:
+    """A frame that was fitted with the shared identity."""
+
+    index: int
+    pixels: Bytes
+    face: Face
+    fit: FaceFit
+    sh_light: NDArray[np.float32]  #: (9, 3) head coordinates of this frame
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """The person of a clip."""
+
+    model: FaceModel
+    identity: NDArray[np.float32]  #: (K,)
+    camera_matrix: Double  #: (3, 3) of all frames
+    person: Double  #: (128,) dlib's descriptor
+    keyframes: tuple[Keyframe, ...]  #: the best first
+    reconstruction: Reconstruction
+
+
+def candidates(source: Source, progress: Report | None = None) -> list[Candidate]:
+    """The faces in frames spread over the clip, of all persons."""
+    size = source.size[0] * source.size[1] * 3
+    wanted = int(np.clip(_BYTES // max(size, 1), 8, _LOOKED_AT))
+    step = max(1, source.count // wanted)
+    found = []
+    for frame in source.frames():
+        if frame.index % step or frame.pixels is None:
+            continue
+        if progress:
+            progress(min(frame.index / source.count, 1.0), "Looking for the best frames")
+        found += _faces(frame.index, frame.pixels)
+    return found
+
+
+def _faces(index: int, pixels: Bytes) -> list[Candidate]:
+    photo = Photo(pixels, Path(), None, False)
+    found = []
+    for number, detection in enumerate(default_detector().prominent(pixels)[:_FACES], start=1):
+        face = with_landmarks(photo, Face(number, detection, None, None))
+        if face.landmarks is None or (face.spread or 0.0) > _STEADY:
+            continue
+        yaw = _yaw(face.landmarks, photo.size)
+        person = descriptor(pixels, face.landmarks)
+        found.append(Candidate(index, pixels, face, person, yaw, _quality(pixels, face, yaw)))
+    return found
+
+
+def _yaw(landmarks: NDArray, size: tuple[int, int]) -> float:
+    model = load_model()
+    points = model.mean[model.landmarks68][17:60]
+    return initial_camera(points, landmarks[17:60], 900.0, None, size).euler_degrees[0]
+
+
+def _quality(pixels: Bytes, face: Face, yaw: float) -> float:
+    """Sharp, frontal, large, the mouth closed and the eyes open."""
+    assert face.landmarks is not None and face.spread is not None
+    marks = face.landmarks
+    low = np.maximum(marks.min(0).astype(int), 0)
+    high = marks.max(0).astype(int) + 1
+    part = cv2.cvtColor(pixels[low[1] : high[1], low[0] : high[0]], cv2.COLOR_RGB2GRAY)
+    part = cv2.resize(part, (96, 96), interpolation=cv2.INTER_AREA)
+    sharp = float(np.log(max(cv2.Laplacian(part.astype(np.float32), cv2.CV_32F).std(), 1e-3)))
+    eyes = np.linalg.norm(marks[36] - marks[45])
+    mouth = np.linalg.norm(marks[[61, 62, 63]] - marks[[67, 66, 65]], axis=1).mean() / eyes
+    lids = np.linalg.norm(marks[[37, 38, 43, 44]] - marks[[41, 40, 47, 46]], axis=1).mean() / eyes
+    return sharp - (yaw / 25.0) ** 2 - 60 * face.spread - 2 * mouth + 4 * lids
+
+
+def main_person(found: list[Candidate], source: Source) -> list[Candidate]:
+    """Those of ``found`` that show the person who is seen largest and most.
+
+    Raises :class:`NoFaceError` when no face was found at all.
+    """
+    groups: list[list[Candidate]] = []
+    for one in found:
+        for group in groups:
+            if np.linalg.norm(group[0].person - one.person) < SAME_PERSON:
+                group.append(one)
+                break
+        else:
+            groups.append([one])
+    if not groups:
+        raise NoFaceError(
+            f"No face was found in {source.path.name}; choose a video in which one is seen from "
+            "the front, upright, at least a tenth of the picture's width."
+        )
+    groups.sort(key=lambda group: -sum(one.face.detection.area for one in group))
+    if len(groups) > 1 and len(groups[1]) > 1:
+        source.note(
+            "More than one person is seen; the one who is seen largest and longest was followed."
+        )
+    return groups[0]
+
+
+def choose(found: list[Candidate], count: int = KEYFRAMES) -> list[Candidate]:
+    """The best first, then good ones that show something else."""
+    left = sorted(found, key=lambda one: -one.quality)
+    chosen = [left.pop(0)]
+    while left and len(chosen) < count:
+
+        def worth(one: Candidate) -> float:
+            apart = min(abs(one.yaw - other.yaw) for other in chosen)
+            return one.quality + min(apart / _APART, 1.5)
+
+        best = max(left, key=worth)
+        left.remove(best)
+        chosen.append(best)
+    return chosen
+
+
+def solve_subject(
+    source: Source,
+    known: Reconstruction | None = None,
+    options: Options | None = None,
+    progress: Report | None = None,
+) -> Subject:
+    """The person in ``source``; with ``known`` its identity, texture and model are kept.
+
+    Raises :class:`NoFaceError` without a face.
+    """
+    options = options or Options()
+    report = progress or (lambda part, step: None)
+    name = options.model if known is None else str(known.model["name"])
+    model = load_model(name, options.expressions)
+    mine = main_person(candidates(source, lambda f, s: report(0.5 * f, s)), source)
+    chosen = choose(mine)
+    regressor = regressor_for(model.name)
+    photos = [Photo(one.pixels, source.path, None, False) for one in chosen]
+    fits = []
+    for i, (one, photo) in enumerate(zip(chosen, photos, strict=True)):
+        report(0.5 + 0.2 * i / len(chosen), "Solving the head")
+        fits.append(fit_face(model, photo, one.face, regressor, options.quality))
+    if known is not None:
+        identity = np.asarray(known.identity, np.float32)
+    else:
+        share = np.array([1 / max(fit.network_sigma or 1.0, 1e-3) for fit in fits])
+        identity = np.average([fit.identity for fit in fits], axis=0, weights=share)
+        identity = identity.astype(np.float32)
+    focal = float(np.exp(np.median([np.log(fit.camera.focal) for fit in fits])))
+    keyframes, textures = [], []
+    for i, (one, photo) in enumerate(zip(chosen, photos, strict=True)):
+        report(0.7 + 0.3 * i / len(chosen), "Solving the head")
+        photo = replace(photo, focal_px=focal)
+        fit = _held(model, photo, one.face, fits[i], identity, regressor is not None, options)
+        texture = _texture(model, photo, fit, options)
+        textures.append(texture)
+        light = texture.sh_light if texture else fit.sh_light
+        keyframes.append(Keyframe(one.index, one.pixels, one.face, fit, light))
+    shared = merged_texture(textures, options) if known is None else None
+    head = assemble(model, photos[0], chosen[0].face, keyframes[0].fit, shared, options)
+    if known is not None:
+        head = _with_looks_of(head, known)
+    head.photo_path = str(source.path)
+    person = np.mean([one.person for one in mine], axis=0)
+    return Subject(
+        model, identity, keyframes[0].fit.camera.camera_matrix, person, tuple(keyframes), head
+    )
+
+
+def _held(
+    model: FaceModel,
+    photo: Photo,
+    face: Face,
+    before: FaceFit,
+    identity: NDArray[np.float32],
+    network: bool,
+    options: Options,
+) -> FaceFit:
+    """The frame fitted again, with identity and focal length held."""
+    if network:
+        fit = fit_face(
+            model, photo, face, regressor_for(model.name), options.quality, identity=identity
+        )
+        return replace(fit, identity=identity)
+    from .solve import FrameSolver
+
+    assert face.landmarks is not None and photo.focal_px is not None
+    matrix = before.camera.camera_matrix.copy()
+    matrix[0, 0] = matrix[1, 1] = photo.focal_px
+    solver = FrameSolver(model, identity, matrix)
+    pose = solver.solve(face.landmarks.astype(np.float64), face.spread)
+    camera = Camera(matrix, pose.rotation, pose.translation)
+    return replace(before, camera=camera, identity=identity, expression=pose.weights)
+
+
+def _texture(model: FaceModel, photo: Photo, fit: FaceFit, options: Options) -> Texture | None:
+    if options.texture == "none":
+        return None
+    camera = fit.camera
+    return build_texture(
+        model,
+        photo.pixels,
+        model.vertices(fit.identity, fit.expression),
+        camera.camera_matrix,
+        camera.rotation,
+        camera.translation,
+        mode=options.texture,
+        size=options.texture_size,
+        landmarks2d=fit.observed,
+    )
+
+
+def merged_texture(textures: list[Texture | None], options: Options) -> Texture | None:
+    """One texture: each texel from the frames that show it best.
+
+    Weights are the coverage to a high power, smoothed so that no seam shows.
+    """
+    given = [texture for texture in textures if texture is not None]
+    if len(given) <= 1 or options.texture == "photo":
+        return given[0] if given else None
+    size = len(given[0].image)
+    total = np.zeros((size, size, 3), np.float32)
+    weight = np.zeros((size, size), np.float32)
+    reference = _mean_skin(given[0])
+    for texture in given:
+        own = cv2.GaussianBlur(texture.coverage, (0, 0), size / 400) ** _SHARPNESS + 1e-4
+        # The frames' light was divided out one by one: what is left differs by a factor.
+        gain = reference / _mean_skin(texture)
+        total += own[..., None] * (texture.image * gain)
+        weight += own
+    image = np.clip(np.rint(total / weight[..., None]), 0, 255).astype(np.uint8)
+    coverage = np.max([texture.coverage for texture in given], axis=0)
+    # Where no frame shows the skin the best frame's painted ground stands.
+    return replace(given[0], image=image, coverage=coverage)
+
+
+def _mean_skin(texture: Texture) -> NDArray[np.float32]:
+    sure = texture.coverage > 0.9
+    colours = texture.image[sure] if sure.any() else texture.image.reshape(-1, 3)
+    return np.maximum(colours.mean(axis=0), 1.0).astype(np.float32)
+
+
+def _with_looks_of(head: Reconstruction, known: Reconstruction) -> Reconstruction:
+    """``head`` with the texture and light of ``known``."""
+    return replace(
+        head,
+        albedo=known.albedo,
+        sh_light=known.sh_light,
+        texture_mode=known.texture_mode,
+        texture=known.texture,
+    )

@@ -1,0 +1,303 @@
+"""A video to a head and its motion: the one call behind the command line and the worker.
+
+decode -> follow -> landmarks -> pose and weights, frame by frame in chunks -> smooth -> ``Motion``
+
+Each chunk is written when it is done, with the state of what comes next, so that a run that was
+stopped goes on where it was and ends with the same result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from ..errors import ExchangeError, NoFaceError, OutputError, PhotoError
+from ..exchange import load_reconstruction, save_reconstruction
+from ..exchange.motion import Motion, save_motion
+from ..exchange.npz import write_arrays
+from ..files import reason, write_bytes
+from ..motion.resample import rate_of
+from ..pipeline import Options
+from .frames import FrameResult, follow
+from .prepared import Prepared, load_prepared, prepare, save_prepared
+from .smooth import DEFAULT_FILTER, smooth_motion
+from .source import Source, open_source
+
+Progress = Callable[[float, str], None]
+
+#: Raised whenever the same video gives another result.
+VERSION = 1
+#: Frames written at once.
+CHUNK = 120
+#: Frames between two words about the progress.
+_TELL = 5
+#: Share of the progress before the first frame.
+_HEAD = 0.25
+#: Under this share of frames with a face something is said.
+_FEW = 0.9
+
+
+@dataclass(frozen=True)
+class AnimateOptions:
+    """What can be chosen beside the reconstruction's :class:`Options`."""
+
+    frame_rate: float | None = None  #: of a folder of frames
+    appearance: bool = True  #: look at the pixels too; False: at landmarks alone
+    smoothing: str = DEFAULT_FILTER  #: of :data:`.smooth.FILTERS`
+    reconstruction: Options = field(default_factory=lambda: Options(texture_size=1024))
+
+
+@dataclass(frozen=True)
+class Animated:
+    """The files, and what there is to say."""
+
+    motion: Path
+    reconstruction: Path
+    notes: tuple[str, ...]
+
+
+def animate(
+    video: str | Path,
+    out: str | Path,
+    *,
+    head: str | Path | None = None,
+    head_out: str | Path | None = None,
+    options: AnimateOptions | None = None,
+    progress: Progress | None = None,
+) -> Animated:
+    """Follow the face in ``video``, a file or a folder of frames, into the motion ``out``.
+
+    ``head`` is a reconstruction whose identity and texture are kept; without one they are solved
+    over the clip.  ``head_out`` is where the head goes, beside ``out`` unless given.  The motion's
+    weights are those of the head's shape keys; frames without the face are filled in and not
+    ``valid``.  ``progress`` is called often; what it raises stops the run, which goes on from
+    there when it is called again with the same arguments.
+
+    Raises :class:`PhotoError` where the video cannot be read, :class:`NoFaceError` without a face,
+    :class:`ExchangeError` for a bad ``head``, :class:`OutputError`.
+    """
+    options = options or AnimateOptions()
+    report = progress or (lambda part, step: None)
+    out = Path(out)
+    head_path = Path(head_out) if head_out else out.with_name(f"{out.stem}_head.npz")
+    source = open_source(video, options.frame_rate)
+    known = None if head is None else load_reconstruction(head)
+    store = _Store(out, _request(source, head, options))
+    with threadpool_limits(limits=1, user_api="blas"):
+        prepared = store.prepared()
+        if prepared is None:
+            prepared = prepare(
+                source,
+                known,
+                options.reconstruction,
+                options.appearance,
+                lambda part, step: report(_HEAD * part, step),
+            )
+            store.keep(prepared)
+        motion = _motion(source, prepared, store, options, report)
+    save_motion(out, motion)
+    shown = prepared.reconstruction
+    save_reconstruction(shown, head_path, compress=False)
+    store.remove()
+    report(1.0, "Done")
+    return Animated(out, head_path, tuple(motion.header["notes"]))
+
+
+def _motion(
+    source: Source, prepared: Prepared, store: _Store, options: AnimateOptions, report: Progress
+) -> Motion:
+    for note in prepared.notes:
+        source.note(note)
+    chunks = store.chunks()
+    done = sum(len(chunk["times"]) for chunk in chunks)
+    for chunk in chunks:
+        for note in json.loads(bytes(chunk["notes"]).decode()):
+            source.note(note)
+    state = _state_of(chunks[-1]) if chunks else {}
+    if not (chunks and bool(chunks[-1]["last"])):
+
+        def tick(done: int) -> None:
+            share = min(done / max(source.count, 1), 1.0)
+            report(_HEAD + (1 - _HEAD) * share, f"Frame {done} of {source.count}")
+
+        for chunk in _compute(source, prepared, done, state, tick):
+            store.add(chunk, len(chunks))
+            chunks.append(_without_state(chunk))
+    return _joined(source, prepared, chunks, options)
+
+
+def _compute(
+    source: Source,
+    prepared: Prepared,
+    start: int,
+    state: dict[str, NDArray],
+    tick: Callable[[int], None],
+) -> Iterator[dict[str, NDArray]]:
+    """The chunks from frame ``start``."""
+    results: list[FrameResult] = []
+    done = start
+    for result, after in follow(source, prepared, start, state, CHUNK):
+        results.append(result)
+        done += 1
+        if done % _TELL == 0:
+            tick(done)
+        if after is not None and len(results) == CHUNK:
+            yield _chunk(results, after, source, last=False)
+            results = []
+    yield _chunk(results, {}, source, last=True)
+
+
+def _chunk(
+    results: list[FrameResult], state: dict[str, NDArray], source: Source, last: bool
+) -> dict[str, NDArray]:
+    arrays = {
+        "times": np.array([r.time for r in results], np.float64),
+        "weights": np.array([r.weights for r in results], np.float32),
+        "rotation": np.array([r.rotation for r in results], np.float64),
+        "translation": np.array([r.translation for r in results], np.float64),
+        "valid": np.array([r.valid for r in results], np.bool_),
+        "begins": np.array([r.begins for r in results], np.bool_),
+        "notes": np.frombuffer(json.dumps(source.notes).encode(), np.uint8),
+        "last": np.array(last),
+    }
+    return arrays | {f"state_{name}": value for name, value in state.items()}
+
+
+def _state_of(chunk: dict[str, NDArray]) -> dict[str, NDArray]:
+    return {k.removeprefix("state_"): v for k, v in chunk.items() if k.startswith("state_")}
+
+
+def _joined(
+    source: Source, prepared: Prepared, chunks: list[dict[str, NDArray]], options: AnimateOptions
+) -> Motion:
+    given = [chunk for chunk in chunks if len(chunk["times"])]
+    if not given:
+        raise PhotoError(f"No frame of {source.path} can be read; copy it again.")
+
+    def whole(name: str) -> NDArray:
+        return np.concatenate([chunk[name] for chunk in given])
+
+    valid, times = whole("valid"), whole("times")
+    if not valid.any():
+        raise NoFaceError(f"The face was not found again in {source.path.name}.")
+    rate = rate_of(times) if len(times) > 1 else source.rate
+    weights, rotation, translation = smooth_motion(
+        whole("weights").astype(np.float64),
+        whole("rotation"),
+        whole("translation"),
+        valid,
+        whole("begins"),
+        rate,
+        options.smoothing,
+    )
+    low, high = prepared.subject.model.expression_range.T
+    lost = int((~valid).sum())
+    if valid.mean() < _FEW:
+        source.note(f"The face was not seen in {lost} of {len(valid)} frames; filled in there.")
+    elif lost:
+        source.note(f"{lost} of {len(valid)} frames without the face were filled in.")
+    uneven = np.diff(times)
+    if len(uneven) > 2 and uneven.max() > 1.5 * np.median(uneven):
+        source.note("The frame rate varies; every frame has its own time.")
+    header: dict[str, Any] = {
+        "source": str(source.path),
+        "model": prepared.subject.model.name,
+        "notes": list(source.notes),
+        "camera_matrix": prepared.subject.camera_matrix.tolist(),
+        "image_size": list(source.size),
+    }
+    if source.audio:
+        header["audio"] = str(source.path)
+    names = prepared.subject.model.expression_names
+    clipped = np.clip(weights, low, high).astype(np.float32)
+    return Motion(times, names, clipped, rotation, translation, valid, rate, header)
+
+
+def _request(source: Source, head: str | Path | None, options: AnimateOptions) -> dict[str, Any]:
+    """What the result depends on."""
+    paths = source.files or (source.path,)
+    stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+    mark = hashlib.sha256(json.dumps(stats).encode()).hexdigest()
+    own = "" if head is None else hashlib.sha256(Path(head).read_bytes()).hexdigest()
+    asked = asdict(options)
+    asked.pop("smoothing")
+    return {
+        "version": VERSION,
+        "chunk": CHUNK,
+        "source": str(source.path.resolve()),
+        "mark": mark,
+        "head": own,
+        "options": asked,
+    }
+
+
+class _Store:
+    """The folder beside ``out`` with what is done so far."""
+
+    def __init__(self, out: Path, request: dict[str, Any]) -> None:
+        self.folder = out.with_name(f".{out.stem}.parts")
+        record = self.folder / "request.json"
+        wanted = json.loads(json.dumps(request))
+        try:
+            if self._read(record) != wanted:
+                shutil.rmtree(self.folder, ignore_errors=True)
+                self.folder.mkdir(parents=True, exist_ok=True)
+                write_bytes(record, json.dumps(wanted).encode())
+        except OSError as error:
+            raise OutputError(f"Cannot write {self.folder}: {reason(error)}.") from error
+
+    @staticmethod
+    def _read(record: Path) -> Any:
+        try:
+            return json.loads(record.read_text())
+        except (OSError, ValueError):
+            return None
+
+    def prepared(self) -> Prepared | None:
+        """The head, where it is solved already."""
+        try:
+            return load_prepared(self.folder)
+        except (OSError, KeyError, ValueError, ExchangeError):
+            return None
+
+    def keep(self, prepared: Prepared) -> None:
+        """Write the head."""
+        save_prepared(prepared, self.folder)
+
+    def chunks(self) -> list[dict[str, NDArray]]:
+        """Those that are done, without gaps."""
+        found: list[dict[str, NDArray]] = []
+        while True:
+            try:
+                with np.load(self._path(len(found)), allow_pickle=False) as data:
+                    found.append({name: data[name] for name in data.files})
+            except (OSError, ValueError, KeyError, EOFError):
+                break
+        # Only the last one's state is needed.
+        return [
+            chunk if i == len(found) - 1 else _without_state(chunk) for i, chunk in enumerate(found)
+        ]
+
+    def add(self, chunk: dict[str, NDArray], number: int) -> None:
+        """Write one more."""
+        write_arrays(self._path(number), chunk)
+
+    def remove(self) -> None:
+        """Delete the folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _path(self, number: int) -> Path:
+        return self.folder / f"chunk_{number:06d}.npz"
+
+
+def _without_state(chunk: dict[str, NDArray]) -> dict[str, NDArray]:
+    return {name: value for name, value in chunk.items() if not name.startswith("state_")}

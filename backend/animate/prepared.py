@@ -1,0 +1,120 @@
+"""What every frame of a clip needs, worked out once: the head, and what it looks like."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..exchange import Reconstruction, load_reconstruction, save_reconstruction
+from ..exchange.npz import write_arrays
+from ..model import FaceModel, load_model
+from ..photo.encode import decode
+from ..pipeline import Options
+from .appearance import Appearance, train
+from .drawing import Drawer, Lattice, look_of
+from .identity import Subject, solve_subject
+from .solve import Pose
+from .source import Source
+
+Report = Callable[[float, str], None]
+Double = NDArray[np.float64]
+
+#: Share of the time that the head takes, the rest being what it looks like.
+_HEAD = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Who:
+    """The part of :class:`Subject` that the frames need."""
+
+    model: FaceModel
+    identity: NDArray[np.float32]  #: (K,)
+    camera_matrix: Double  #: (3, 3)
+    person: Double  #: (128,)
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """Everything that does not change from frame to frame."""
+
+    subject: Who
+    reconstruction: Reconstruction
+    appearance: Appearance | None  #: None: landmarks alone
+    notes: tuple[str, ...]
+
+
+def prepare(
+    source: Source,
+    known: Reconstruction | None,
+    options: Options,
+    appearance: bool,
+    progress: Report,
+) -> Prepared:
+    """Solve the head of the person in ``source``, and learn what it looks like.
+
+    Raises as :func:`solve_subject`.
+    """
+    subject = solve_subject(source, known, options, lambda p, s: progress(_HEAD * p, s))
+    learned = None
+    if appearance and len(subject.reconstruction.texture):
+
+        def report(part: float) -> None:
+            progress(_HEAD + (1 - _HEAD) * part, "Learning what the face looks like")
+
+        learned = learn(subject, report)
+    who = Who(subject.model, subject.identity, subject.camera_matrix, subject.person)
+    return Prepared(who, subject.reconstruction, learned, tuple(source.notes))
+
+
+def learn(
+    subject: Subject, progress: Callable[[float], None] | None = None, samples: int | None = None
+) -> Appearance:
+    """The regressor of ``subject``."""
+    first = subject.keyframes[0]
+    texture = decode(subject.reconstruction.texture)
+    look = look_of(texture, first.sh_light, first.fit.camera.rotation)
+    poses = [
+        Pose(k.fit.camera.rotation, k.fit.camera.translation, k.fit.expression.astype(float))
+        for k in subject.keyframes
+    ]
+    given = {} if samples is None else {"samples": samples}
+    learned = train(
+        subject.model, subject.identity, look, poses, subject.camera_matrix, progress, **given
+    )
+    drawer = Drawer(subject.model, subject.identity, look)
+    frames = [(k.pixels, k.fit.camera, k.fit.expression) for k in subject.keyframes]
+    learned.compare(frames, drawer)
+    return learned
+
+
+def save_prepared(prepared: Prepared, folder: Path) -> None:
+    """Into ``folder``, the reconstruction last."""
+    who = prepared.subject
+    arrays: dict[str, NDArray] = {
+        "identity": who.identity,
+        "camera_matrix": who.camera_matrix,
+        "person": who.person,
+        "notes": np.frombuffer(json.dumps(prepared.notes).encode(), np.uint8),
+    }
+    if prepared.appearance is not None:
+        arrays |= {f"look_{k}": v for k, v in prepared.appearance.arrays().items()}
+    write_arrays(folder / "prepared.npz", arrays)
+    save_reconstruction(prepared.reconstruction, folder / "head.npz", compress=False)
+
+
+def load_prepared(folder: Path) -> Prepared:
+    """What :func:`save_prepared` wrote; raises what reading raises where it is not whole."""
+    head = load_reconstruction(folder / "head.npz")
+    with np.load(folder / "prepared.npz", allow_pickle=False) as data:
+        arrays = {name: data[name] for name in data.files}
+    options = head.provenance["options"]
+    model = load_model(str(options["model"]), str(options["expressions"]))
+    look = {k.removeprefix("look_"): v for k, v in arrays.items() if k.startswith("look_")}
+    learned = Appearance.of_arrays(Lattice(model, arrays["identity"]), look) if look else None
+    who = Who(model, arrays["identity"], arrays["camera_matrix"], arrays["person"])
+    return Prepared(who, head, learned, tuple(json.loads(bytes(arrays["notes"]).decode())))

@@ -1,0 +1,243 @@
+"""Pose and expression of one frame, identity and camera known: a small bounded Gauss-Newton.
+
+Landmarks with their measured noise (:mod:`..estimate.noise`) say where things are; what the
+picture itself says of the weights (:mod:`.appearance`) enters as a Gaussian.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve
+
+from ..estimate.camera import Camera, initial_camera, rotate
+from ..estimate.contour import FRONTAL_YAW_DEGREES
+from ..estimate.landmark_fit import GAPS, FitSettings, landmark_model
+from ..estimate.noise import VARIANCE_SCALE, dlib_noise, roll_matrix
+from ..model import FaceModel
+from ..refine import Prior
+
+Double = NDArray[np.float64]
+
+ROUNDS_COLD, ROUNDS_WARM = 12, 4
+#: Stop when no landmark moves further, pixels of a face 100 mm wide by 300 pixels.
+_STILL = 0.02
+#: How much landmarks count on the weights beside what the picture itself says of them.
+LANDMARK_TRUST = 0.1
+_LIDS = np.array([37, 38, 40, 41, 43, 44, 46, 47])
+_LID_SIGMA_MM = 6.0
+#: Of one step, radians and parts of the distance.
+_LIMIT = 0.4
+
+
+@dataclass(frozen=True, eq=False)
+class Pose:
+    """One frame's head."""
+
+    rotation: Double  #: (3, 3) head to camera
+    translation: Double  #: (3,) mm
+    weights: Double  #: (E,) within the model's range
+
+
+@dataclass(frozen=True, eq=False)
+class Belief:
+    """A Gaussian on the weights."""
+
+    mean: Double  #: (E,)
+    precision: Double  #: (E, E)
+
+
+class FrameSolver:
+    """For one person and camera."""
+
+    def __init__(self, model: FaceModel, identity: NDArray, camera_matrix: Double) -> None:
+        self.model, self.camera_matrix = model, np.asarray(camera_matrix, np.float64)
+        self.low, self.high = model.expression_range.astype(np.float64).T
+        prior = Prior.of_model(model)
+        self.prior = Belief(prior.expression, prior.expression_precision)
+        #: (68, 2) mm, in a frame that rolls with the head: this person's landmarks less the
+        #: model's, where known.
+        self.offset = np.zeros((68, 2))
+        self._noise = dlib_noise()
+        self._whitening = self._noise.whitening()
+        # Where the picture is looked at, dlib's lids only get in the way: they hardly close.
+        loose = self._noise.covariance.copy()
+        rows = np.concatenate([2 * _LIDS, 2 * _LIDS + 1])
+        loose[rows, rows] += _LID_SIGMA_MM**2
+        self._without_lids = np.linalg.inv(np.linalg.cholesky(loose))
+        k = len(identity)
+        mean, basis = landmark_model(model).at(model.landmarks68)
+        self._mean = mean + np.tensordot(np.asarray(identity, np.float64), basis[:k], 1)
+        self._basis = np.ascontiguousarray(basis[k:])
+        strips = model.contour_candidates
+        self._strip_ids = np.unique(strips[strips >= 0])
+        at = {vertex: i for i, vertex in enumerate(self._strip_ids.tolist())}
+        self._strips = [[at[v] for v in row if v >= 0] for row in strips.tolist()]
+        ids = self._strip_ids
+        shape = np.asarray(identity, np.float64)
+        self._strip_mean = model.mean[ids] + np.tensordot(shape, model.identity_basis[:, ids], 1)
+        self._strip_basis = model.expression_basis[:, ids].astype(np.float64)
+
+    def solve(
+        self,
+        landmarks: Double,
+        spread: float | None = None,
+        start: Pose | None = None,
+        belief: Belief | None = None,
+    ) -> Pose:
+        """The pose for ``landmarks`` (68, 2) pixels, from ``start`` (of the frame before).
+
+        ``belief`` on the weights; the model's own prior unless given.
+        """
+        trust = 1.0 if belief is None else LANDMARK_TRUST
+        belief = belief or self.prior
+        cold = start is None
+        pose = self.first(landmarks) if start is None else start
+        scale = 1.0
+        if spread is not None and self._noise.spread > 0:
+            scale = float(np.clip((spread / self._noise.spread) ** 2, *VARIANCE_SCALE))
+        own = self._whitening if trust == 1.0 else self._without_lids
+        whitening = own * np.sqrt(trust / scale)
+        gap = np.full(len(GAPS), np.sqrt(trust) / FitSettings.gap_mm)
+        if trust < 1.0:
+            gap[np.isin(GAPS[:, 0], _LIDS)] = 0.0
+        for _ in range(ROUNDS_COLD if cold else ROUNDS_WARM):
+            pose, moved = self._step(pose, landmarks, whitening, belief, gap)
+            if moved < _STILL:
+                break
+        return pose
+
+    def first(self, landmarks: Double) -> Pose:
+        """Neutral, placed by the landmarks of eyes and nose."""
+        size = tuple(int(2 * x + 1) for x in self.camera_matrix[:2, 2])
+        camera = initial_camera(
+            self._mean[17:60], landmarks[17:60], 900.0, self.camera_matrix[0, 0], (size[0], size[1])
+        )
+        return Pose(
+            camera.rotation, camera.translation, np.clip(self.prior.mean, self.low, self.high)
+        )
+
+    def residual_mm(self, pose: Pose, landmarks: Double) -> Double:
+        """(68, 2) mm by which ``landmarks`` miss the head, in a frame that rolls with it."""
+        points, _ = self._points(pose)
+        camera = self.camera(pose)
+        upright, bias = self._upright(camera, points)
+        return (landmarks - camera.project(points)) @ upright.T - bias
+
+    def camera(self, pose: Pose) -> Camera:
+        """The camera that sees the head in this pose."""
+        return Camera(self.camera_matrix, pose.rotation, pose.translation)
+
+    def _points(self, pose: Pose) -> tuple[Double, Double]:
+        """(68, 3) mm and (E, 68, 3) what moves them; the far jaw as it is seen."""
+        points = self._mean + np.tensordot(pose.weights, self._basis, 1)
+        camera = self.camera(pose)
+        yaw = camera.euler_degrees[0]
+        if abs(yaw) < FRONTAL_YAW_DEGREES:
+            return points, self._basis
+        strip = self._strip_mean + np.tensordot(pose.weights, self._strip_basis, 1)
+        reach = camera.project(strip) @ (pose.rotation[:2, 0] * (1.0 if yaw > 0 else -1.0))
+        basis = self._basis.copy()
+        for i in range(9, 17) if yaw > 0 else range(8):
+            row = self._strips[i]
+            if row:
+                best = row[int(np.argmax(reach[row]))]
+                points[i], basis[:, i] = strip[best], self._strip_basis[:, best]
+        return points, basis
+
+    def _upright(self, camera: Camera, points: Double) -> tuple[Double, Double]:
+        """(2, 2) pixels to mm in the rolling frame, and the detector's bias there (68, 2)."""
+        yaw, _, roll = camera.euler_degrees
+        scale = camera.focal / float(camera.to_camera(points)[:, 2].mean())
+        bias = self._noise.bias[0] + np.sin(np.radians(yaw)) * self._noise.bias[1]
+        return roll_matrix(roll).T / scale, bias + self.offset
+
+    def _step(
+        self, pose: Pose, landmarks: Double, whitening: Double, belief: Belief, gap_weight: Double
+    ) -> tuple[Pose, float]:
+        """A Gauss-Newton step and how far it moves the landmarks, mm."""
+        points, basis = self._points(pose)
+        camera = self.camera(pose)
+        upright, bias = self._upright(camera, points)
+        seen = camera.project(points)
+        missed = (landmarks - seen) @ upright.T
+        jacobian = upright @ self._jacobian(camera, points, basis)  # (68, 2, 6 + E) mm
+        rows = whitening @ jacobian.reshape(136, -1)
+        values = whitening @ (missed - bias).ravel()
+        upper, lower = GAPS.T
+        each = np.repeat(gap_weight, 2)
+        gap = (jacobian[upper] - jacobian[lower]).reshape(2 * len(GAPS), -1) * each[:, None]
+        missed = missed - self.offset
+        gap_values = (missed[upper] - missed[lower]).ravel() * each
+        hessian = rows.T @ rows + gap.T @ gap
+        gradient = rows.T @ values + gap.T @ gap_values
+        hessian[6:, 6:] += belief.precision
+        gradient[6:] += belief.precision @ (belief.mean - pose.weights)
+        hessian[np.arange(6), np.arange(6)] += 1e-9
+        change = bounded(hessian, gradient, self.low - pose.weights, self.high - pose.weights)
+        moved = jacobian.reshape(136, -1) @ change
+        turn, shift, further = np.clip(change[:3], -_LIMIT, _LIMIT), change[3:5], change[5]
+        further = np.exp(np.clip(further, -_LIMIT, _LIMIT))
+        translation = pose.translation * further + np.append(shift, 0.0)
+        weights = np.clip(pose.weights + change[6:], self.low, self.high)
+        return Pose(rotate(pose.rotation, turn), translation, weights), float(np.abs(moved).max())
+
+    @staticmethod
+    def _jacobian(camera: Camera, points: Double, basis: Double) -> Double:
+        """(68, 2, 6 + E): turn, shift x and y in mm, log distance, weights."""
+        turned = points @ camera.rotation.T
+        x, y, z = (turned + camera.translation).T
+        zero, focal = np.zeros(len(points)), camera.focal
+        d_pixel = focal * np.stack(
+            [np.stack([1 / z, zero, -x / z**2], 1), np.stack([zero, 1 / z, -y / z**2], 1)], 1
+        )
+        tx, ty, tz = turned.T
+        d_turn = np.stack(
+            [
+                np.stack([zero, tz, -ty], 1),
+                np.stack([-tz, zero, tx], 1),
+                np.stack([ty, -tx, zero], 1),
+            ],
+            1,
+        )
+        d_distance = d_pixel @ camera.translation[:, None]
+        d_shape = (d_pixel @ camera.rotation) @ basis.transpose(1, 2, 0)
+        return np.concatenate([d_pixel @ d_turn, d_pixel[:, :, :2], d_distance, d_shape], axis=2)
+
+
+def bounded(hessian: Double, gradient: Double, low: Double, high: Double) -> Double:
+    """The minimum of ``x H x / 2 - g x`` whose last ``len(low)`` unknowns lie within bounds.
+
+    Projected Newton (Bertsekas 1982); ``H`` must be positive definite, ``low <= 0 <= high``.
+    """
+    free = len(gradient) - len(low)
+    factor = cho_factor(hessian[:free, :free])
+    coupling = cho_solve(factor, hessian[:free, free:])
+    reduced = hessian[free:, free:] - hessian[free:, :free] @ coupling
+    target = gradient[free:] - coupling.T @ gradient[:free]
+    x = np.zeros(len(low))
+    slope = -target
+    cost = 0.0
+    for _ in range(30):
+        held = ((x <= low) & (slope > 0)) | ((x >= high) & (slope < 0))
+        loose = np.flatnonzero(~held)
+        if not len(loose) or np.abs(slope[loose]).max() < 1e-9:
+            break
+        part = reduced[np.ix_(loose, loose)]
+        step = np.zeros(len(x))
+        step[loose] = -cho_solve(cho_factor(part), slope[loose])
+        length = 1.0
+        while True:
+            tried = np.clip(x + length * step, low, high)
+            found = float(tried @ (0.5 * (reduced @ tried) - target))
+            if found < cost or length < 1e-3:
+                break
+            length *= 0.5
+        if cost - found < 1e-10 * max(1.0, abs(cost)):
+            break
+        x, cost = tried, found
+        slope = reduced @ x - target
+    outer = cho_solve(factor, gradient[:free]) - coupling @ x
+    return np.concatenate([outer, x])

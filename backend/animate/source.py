@@ -1,0 +1,204 @@
+"""Frames with their times: of a video file, of a folder of pictures, of a camera's recording."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import OutputError, PhotoError
+from ..exchange.jobs import SUFFIXES
+from ..files import reason
+from ..motion.resample import rate_of
+from ..photo import read_photo
+
+Bytes = NDArray[np.uint8]
+
+#: Of a folder of frames, unless told.
+FOLDER_RATE = 30.0
+#: A video that counts more frames than it has by less than this part is not damaged: containers
+#: estimate.
+_COUNT_SLACK = 0.02
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One picture of a clip."""
+
+    index: int
+    time: float  #: seconds from the first frame
+    pixels: Bytes | None  #: (H, W, 3) sRGB; None where the file is damaged
+
+
+@dataclass
+class Source:
+    """A clip that can be gone through from the start as often as needed, a frame at a time."""
+
+    path: Path
+    rate: float  #: frames a second, nominal
+    count: int  #: frames there should be
+    size: tuple[int, int]  #: width, height
+    files: tuple[Path, ...] = ()  #: of a folder
+    audio: bool = False  #: whether sound may be in the file
+    notes: list[str] = field(default_factory=list)  #: what was found wrong while reading
+
+    def frames(self, start: int = 0) -> Iterator[Frame]:
+        """From frame ``start`` to the last one that can be read; faults go to ``notes``."""
+        return self._of_folder(start) if self.files else self._of_video(start)
+
+    def note(self, sentence: str) -> None:
+        """Add to ``notes`` once."""
+        if sentence not in self.notes:
+            self.notes.append(sentence)
+
+    def _of_folder(self, start: int) -> Iterator[Frame]:
+        for index in range(start, len(self.files)):
+            pixels: Bytes | None = None
+            try:
+                pixels = read_photo(self.files[index]).pixels
+            except PhotoError as error:
+                self.note(f"A frame was left out: {error}")
+            if pixels is not None and pixels.shape[1::-1] != self.size:
+                self.note(
+                    f"{self.files[index].name} is {pixels.shape[1]} x {pixels.shape[0]} where the "
+                    f"first frame is {self.size[0]} x {self.size[1]}; it was left out."
+                )
+                pixels = None
+            yield Frame(index, index / self.rate, pixels)
+
+    def _of_video(self, start: int) -> Iterator[Frame]:
+        capture = _opened(self.path)
+        first, last, index = 0.0, -1.0, 0
+        try:
+            # Decoded from the start: seeking is not exact in all containers.
+            while capture.grab():
+                moment = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+                if index == 0:
+                    first = moment
+                moment -= first
+                if moment <= last:
+                    if index > 1:
+                        self.note("Some time stamps of the video do not increase; evened out.")
+                    moment = last + 1 / self.rate
+                last = moment
+                if index >= start:
+                    ok, picture = capture.retrieve()
+                    pixels = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB) if ok else None
+                    if not ok:
+                        self.note("Some frames of the video are damaged; they were left out.")
+                    yield Frame(index, moment, None if pixels is None else np.asarray(pixels))
+                index += 1
+        finally:
+            capture.release()
+        if index < self.count * (1 - _COUNT_SLACK) - 1:
+            self.note(
+                f"The video {self.path.name} is damaged: only {index} of its {self.count} frames "
+                "can be read."
+            )
+
+
+def open_source(path: str | os.PathLike[str], frame_rate: float | None = None) -> Source:
+    """The clip at ``path``: a video that OpenCV reads, or a folder of pictures, by name.
+
+    ``frame_rate`` is that of a folder.  Raises :class:`PhotoError` where nothing can be read.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return _folder(path, frame_rate)
+    if not path.is_file():
+        raise PhotoError(f"There is no video {path}; choose another one.")
+    capture = _opened(path)
+    try:
+        ok, picture = capture.read()
+        if not ok:
+            raise PhotoError(f"No frame of {path} can be read: it is damaged; copy it again.")
+        rate = float(capture.get(cv2.CAP_PROP_FPS))
+        count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+    finally:
+        capture.release()
+    if not (np.isfinite(rate) and 1 <= rate <= 1000):
+        rate = FOLDER_RATE
+    return Source(path, rate, max(count, 1), (picture.shape[1], picture.shape[0]), audio=True)
+
+
+def _folder(path: Path, frame_rate: float | None) -> Source:
+    files = sorted(
+        (f for f in path.iterdir() if f.suffix.lower() in SUFFIXES), key=lambda f: _natural(f.name)
+    )
+    if not files:
+        raise PhotoError(f"There is no picture in the folder {path}; choose one with frames.")
+    size = None
+    for file in files:
+        try:
+            size = read_photo(file).size
+            break
+        except PhotoError:
+            continue
+    if size is None:
+        raise PhotoError(f"None of the {len(files)} pictures in {path} can be read.")
+    rate = FOLDER_RATE if frame_rate is None else float(frame_rate)
+    if not (np.isfinite(rate) and rate > 0):
+        raise PhotoError(f"{frame_rate} is no frame rate; give a positive number.")
+    source = Source(path, rate, len(files), size, tuple(files))
+    if frame_rate is None:
+        source.note(f"A folder has no frame rate; {rate:.0f} a second was taken.")
+    return source
+
+
+def _natural(name: str) -> list[tuple[int, int | str]]:
+    """``frame_9`` before ``frame_10``."""
+    return [(0, int(p)) if p.isdigit() else (1, p.lower()) for p in re.split(r"(\d+)", name) if p]
+
+
+def _opened(path: Path) -> cv2.VideoCapture:
+    capture = cv2.VideoCapture(str(path))
+    if not capture.isOpened():
+        raise PhotoError(
+            f"{path} is no video that can be read: it is damaged or of an unknown kind."
+        )
+    return capture
+
+
+def record(camera: int, folder: Path, seconds: float) -> Path:
+    """Record ``seconds`` of the camera number ``camera`` as pictures in ``folder``; its frame rate
+    is kept beside them for :func:`recorded_rate`.
+
+    Raises :class:`PhotoError` when there is no such camera, :class:`OutputError` when the folder
+    cannot be written.
+    """
+    capture = cv2.VideoCapture(camera)
+    times = []
+    try:
+        if not capture.isOpened():
+            raise PhotoError(f"There is no camera {camera}; connect one, or give a video.")
+        folder.mkdir(parents=True, exist_ok=True)
+        start = time.monotonic()
+        while time.monotonic() - start < seconds:
+            ok, picture = capture.read()
+            if not ok:
+                break
+            times.append(time.monotonic() - start)
+            cv2.imwrite(str(folder / f"{len(times):06d}.jpg"), picture)
+        if len(times) < 2:
+            raise PhotoError(f"The camera {camera} gives no pictures.")
+        (folder / "rate.txt").write_text(str(rate_of(np.array(times))))
+    except OSError as error:
+        raise OutputError(f"Cannot write {folder}: {reason(error)}.") from error
+    finally:
+        capture.release()
+    return folder
+
+
+def recorded_rate(folder: Path) -> float | None:
+    """What :func:`record` measured, None for a folder of other pictures."""
+    try:
+        return float((folder / "rate.txt").read_text())
+    except (OSError, ValueError):
+        return None
