@@ -192,6 +192,31 @@ def verify_head(
     return {"document": result.document(), "picture": str(picture), "report": str(report)}
 
 
+def animate_video(
+    *,
+    video: str,
+    out: str,
+    progress: Progress,
+    head: str | None = None,
+    frame_rate: float | None = None,
+) -> dict[str, Any]:
+    """Follow the face in ``video`` (a file, or a folder of frames) into the motion ``out``.
+
+    ``head`` is a reconstruction whose identity is kept.  Returns ``{"motion": npz,
+    "reconstruction": npz, "notes": [...]}``.
+    """
+    from .animate.job import AnimateOptions, animate
+
+    _made(str(Path(out).parent))
+    options = AnimateOptions(frame_rate=frame_rate)
+    done = animate(video, out, head=head, options=options, progress=progress)
+    return {
+        "motion": str(done.motion),
+        "reconstruction": str(done.reconstruction),
+        "notes": list(done.notes),
+    }
+
+
 def _made(folder: str) -> Path:
     path = Path(folder)
     try:
@@ -219,6 +244,7 @@ METHODS = {
     "preview": preview,
     "contact_sheet": contact_sheet,
     "verify": verify_head,
+    "animate": animate_video,
     "import_model": import_face_model,
     "list_models": list_face_models,
     "remove_model": remove_face_model,
