@@ -2,6 +2,7 @@
 
 ``bench [PHOTO]`` measures seconds and memory, ``bench accuracy`` the distance to known heads,
 ``bench identity`` how alike a rendering is to its photo, ``bench network`` the network's speed,
+``bench animate`` how fast and how true the motion of a video is,
 ``bench verify`` what a verification takes and how exactly the two renderers agree.
 """
 
@@ -16,6 +17,7 @@ __all__ = ["Report", "cold_run", "main", "warm_runs"]
 #: Each is imported only when it is asked for.
 _COMMANDS = {
     "accuracy": ".accuracy",
+    "animate": ".animation",
     "identity": ".identity",
     "network": ".network",
     "verify": ".verify",
