@@ -281,6 +281,8 @@ def test_the_sound_begins_with_the_motion(head: bpy.types.Object, tmp_path: Path
     silent.write_text("no sound")
     done = apply_motion(head, motion, audio=silent)
     assert "silent.txt was not added" in done.notes[0] and len(strips_of(scene())) == 1
+    film = silent.rename(tmp_path / "silent.mp4")
+    assert apply_motion(head, motion, audio=film).notes == (), "most videos of faces are silent"
 
 
 # -- reading it back

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from ..errors import ExchangeError
 from ..exchange.motion import Motion
 from ..files import reason
-from .names import listed
+from .names import ARKIT, listed
 
 SUFFIXES = (".tsv", ".json", ".dat", ".txt", ".lab")
 #: Frames a second that Moho's switch files count in, unless they say.
@@ -106,8 +106,8 @@ def speak(
 ) -> Motion:
     """The mouth of ``cues``: one motion at ``frame_rate``, from time zero to the rest at the end.
 
-    Mouths are blended smoothly around where one follows the other, and each is reached.
-    ``strength`` scales all weights.  Names that are no mouth are rests, and named in the notes.
+    It holds all shapes of jaw, mouth and tongue, so that no smile stays behind the words.  Mouths
+    are blended smoothly around where one follows the other, and each is reached.  ``strength`` scales all weights.  Names that are no mouth are rests, and named in the notes.
 
     Raises :class:`ExchangeError` when there are none, or none is known.
     """
@@ -120,7 +120,7 @@ def speak(
             f"{source or 'The list'} holds no phonemes that are known"
             + (f"; it has {listed(unknown)}." if unknown else ".")
         )
-    names = tuple(dict.fromkeys(key for weights in VISEMES.values() for key in weights))
+    names = tuple(name for name in ARKIT if name.startswith(("jaw", "mouth", "tongue")))
     times, weights = _blended(_mouths(cues, found, names), frame_rate)
     notes = [f"Names that are no phonemes were left out: {listed(unknown)}."] if unknown else []
     header = {"source": source, "notes": notes}

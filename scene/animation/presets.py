@@ -29,7 +29,7 @@ EMOTIONS: dict[str, dict[str, float]] = {
     "Joy": _both(mouthSmile=0.75, cheekSquint=0.6, eyeSquint=0.3, mouthDimple=0.15)
     | {"jawOpen": 0.08},
     # AU 1 + 4 + 15
-    "Sadness": _both(mouthFrown=0.6, browDown=0.1, eyeSquint=0.2, eyeLookDown=0.25)
+    "Sadness": _both(mouthFrown=0.8, browDown=0.1, eyeSquint=0.2, eyeLookDown=0.25)
     | {"browInnerUp": 0.8, "mouthShrugLower": 0.3},
     # AU 1 + 2 + 5 + 26
     "Surprise": _both(browOuterUp=0.8, eyeWide=0.8) | {"browInnerUp": 0.8, "jawOpen": 0.45},

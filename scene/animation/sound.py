@@ -9,6 +9,9 @@ from typing import Any
 import bpy
 
 
+NO_SOUND = "it has no sound"
+
+
 def strips_of(scene: bpy.types.Scene) -> Any:
     """The strips of ``scene``'s sequencer, which is made if need be."""
     editor: Any = scene.sequence_editor or scene.sequence_editor_create()
@@ -29,7 +32,8 @@ def add_sound(
 ) -> str | None:
     """Add the sound of ``path`` at ``start_frame`` on a free channel, if it is not there yet.
 
-    A sentence when there is no sound to be had; the scene is then as it was.
+    A sentence when there is no sound to be had, unless from a silent video; the scene is then as it
+    was.
     """
     path = Path(path)
     frame = round(start_frame)
@@ -43,7 +47,7 @@ def add_sound(
     used = {strip.channel for strip in strips}
     channel = next(number for number in range(1, 129) if number not in used or number == 128)
     sounds = set(bpy.data.sounds)
-    strip, why = None, "it has no sound"
+    strip, why = None, NO_SOUND
     try:
         strip = strips.new_sound(path.stem, str(path), channel, frame)
     except RuntimeError as error:
@@ -57,4 +61,6 @@ def add_sound(
         bpy.data.sounds.remove(sound)
     if not had_editor:
         scene.sequence_editor_clear()
+    if why == NO_SOUND and path.suffix.lower() in bpy.path.extensions_movie:
+        return None
     return f"{path.name} was not added to the sequencer: {why}."
