@@ -107,7 +107,8 @@ def speak(
     """The mouth of ``cues``: one motion at ``frame_rate``, from time zero to the rest at the end.
 
     It holds all shapes of jaw, mouth and tongue, so that no smile stays behind the words.  Mouths
-    are blended smoothly around where one follows the other, and each is reached.  ``strength`` scales all weights.  Names that are no mouth are rests, and named in the notes.
+    are blended smoothly around where one follows the other, and each is reached.
+    ``strength`` scales all weights.  Names that are no mouth are rests, and named in the notes.
 
     Raises :class:`ExchangeError` when there are none, or none is known.
     """

@@ -8,7 +8,6 @@ from typing import Any
 
 import bpy
 
-
 NO_SOUND = "it has no sound"
 
 
