@@ -96,12 +96,10 @@ def _unscaled(basis: Float, scale: Double, count: int) -> Float:
     return basis[:count] / np.asarray(scale[:count], np.float32)[:, None, None]
 
 
-def _mixed(coefficients: Double, basis: Float) -> Double:
-    """(V, 3) float64 of a float32 ``basis``, a mode at a time, so that it is never copied."""
-    out = np.zeros(basis.shape[1:], np.float64)
-    for value, mode in zip(coefficients, basis, strict=True):
-        out += value * mode
-    return out
+def _mixed(coefficients: Double, basis: Float) -> Float:
+    """(V, 3); in float32, whose rounding is a ten-thousandth of a millimetre here."""
+    flat = basis.reshape(len(basis), -1)
+    return (np.asarray(coefficients, np.float32) @ flat).reshape(basis.shape[1:])
 
 
 def rotation(pitch: float, yaw: float, roll: float) -> Double:
