@@ -299,7 +299,7 @@ def test_one_picture_by_flags_with_the_old_names(tmp_path, network, files, astro
     assert "n_shape_para is 199; the original's network has 100" in capsys.readouterr().err
     assert original([*arguments[:5], "--pd_model_path", "other"]) == 6
     assert "no network 'other'" in capsys.readouterr().err
-    assert original(arguments[:3]) == 6
+    assert original([*arguments[:3], "--pd-model-path", "mine"]) == 6
     assert "exp_path is missing: give --exp-path with exp_80k.npz" in capsys.readouterr().err
 
 

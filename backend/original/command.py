@@ -1,4 +1,4 @@
-"""``original PHOTO...``: what "Inverse Rendering 3DMM" made of photos; see ``--help``."""
+"""``original PHOTO...``: what a converted network makes of photos; see ``--help``."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from ..exchange.jobs import Job, collect
 from ..exchange.output import prepare_output
 from ..files import write_bytes
 from ..photo import encode_jpeg, read_photo
-from .cards import ORIGINAL, list_networks
+from .cards import DEEP3D, ORIGINAL, list_networks
 from .convert import DATA, import_network
-from .face import OriginalFace, read_face
-from .picture import OriginalResult, crop_face, reconstruct_crops
+from .deep3d import Deep3DResult, align, read_deep3d_face, reconstruct_deep3d
+from .face import read_face
+from .picture import OriginalResult, crop_face, find_landmarks, reconstruct_crops
 from .settings import Settings, changed, read_settings
 from .stats import Stats, read_stats
 from .store import Network, load_network
@@ -41,13 +42,12 @@ def main(argv: list[str] | None = None) -> int:
         pictures = args.photos or settings.pictures()
         if not args.photos and not settings.image_folder and not settings.image_names:
             raise ModelError("Name photos or folders of photos, or give --image-folder.")
-        network, stats = find_or_convert(settings)
-        face = read_face([settings.bfm_path, settings.exp_path])
+        work = Work(settings)
     except FaceError as error:
         print(f"original: {error}", file=sys.stderr)
         return error.exit_status
     statuses = set()
-    for job, result in run(collect(pictures, folder), settings, network, face, stats):
+    for job, result in run(collect(pictures, folder), work):
         if isinstance(result, FaceError):
             print(f"{job.photo.name}: {result}", file=sys.stderr)
             statuses.add(result.exit_status)
@@ -63,29 +63,53 @@ def main(argv: list[str] | None = None) -> int:
     return statuses.pop() if len(statuses) == 1 else int(bool(statuses))
 
 
-def run(
-    jobs: Sequence[Job],
-    settings: Settings,
-    network: Network,
-    face: OriginalFace,
-    stats: Stats | None = None,
-) -> Iterator[tuple[Job, OriginalResult | FaceError]]:
+Result = OriginalResult | Deep3DResult
+
+
+class Work:
+    """A network and its face model, ready for photos.  Raises :class:`ModelError`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.network, self._stats = find_or_convert(settings)
+        if self.network.card.kind == DEEP3D:
+            self._deep3d = read_deep3d_face(settings.bfm_path)
+        elif not settings.exp_path:
+            raise ModelError("exp_path is missing: give --exp-path with exp_80k.npz.")
+        else:
+            self._original = read_face([settings.bfm_path, settings.exp_path])
+
+    def crop(self, path: Path) -> np.ndarray:
+        """(224, 224, 3) what the network gets of the photo.  Raises :class:`FaceError`."""
+        photo = read_photo(path)
+        if self.network.card.kind == DEEP3D and not self.settings.aligned:
+            return align(photo.pixels, find_landmarks(photo)).crop
+        return crop_face(photo, self.settings.aligned)
+
+    def results(self, crops: list[np.ndarray]) -> Sequence[Result]:
+        """One for each of ``crops``."""
+        if self.network.card.kind == DEEP3D:
+            return reconstruct_deep3d(self.network, self._deep3d, crops)
+        return reconstruct_crops(self.network, self._original, crops, self._stats)
+
+
+def run(jobs: Sequence[Job], work: Work) -> Iterator[tuple[Job, Result | FaceError]]:
     """Every job with its result or what kept it from being done, a batch at a time."""
     waiting: list[tuple[Job, np.ndarray]] = []
     for number, job in enumerate(jobs, start=1):
         try:
             if job.error is not None:
                 raise job.error
-            waiting.append((job, crop_face(read_photo(job.photo), settings.aligned)))
+            waiting.append((job, work.crop(job.photo)))
         except FaceError as error:
             yield job, error
-        if waiting and (len(waiting) == settings.batch_size or number == len(jobs)):
-            results = reconstruct_crops(network, face, [crop for _, crop in waiting], stats)
+        if waiting and (len(waiting) == work.settings.batch_size or number == len(jobs)):
+            results = work.results([crop for _, crop in waiting])
             yield from zip([one for one, _ in waiting], results, strict=True)
             waiting = []
 
 
-def write_result(folder: Path, name: str, result: OriginalResult, coefficients: bool) -> Path:
+def write_result(folder: Path, name: str, result: Result, coefficients: bool) -> Path:
     """``NAME_rendered.jpg``, and ``NAME_coefficients.json`` where that is wanted.
 
     Raises :class:`~..errors.OutputError`.
@@ -106,7 +130,10 @@ def find_or_convert(settings: Settings) -> tuple[Network, Stats | None]:
     named, stats = settings.pd_model_path, settings.param_mean_std_path
     folder = Path(named)
     if not folder.is_dir():
-        return load_network(named, ORIGINAL), read_stats(stats) if stats else None
+        network = load_network(named)
+        if stats and network.card.kind != ORIGINAL:
+            raise ModelError(f"param_mean_std_path does not go with {named}, which needs none.")
+        return network, read_stats(stats) if stats else None
     from ..model.importing.checks import sha256
 
     known = list_networks()
@@ -138,7 +165,7 @@ def _settings(args: argparse.Namespace) -> Settings:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="original",
-        description="Run the network of Inverse Rendering 3DMM as its script did.",
+        description="Run a converted network as its makers did, on the face model it is for.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -146,8 +173,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path, metavar="FILE.toml", help="the settings below")
     helps = {
         "param_mean_std_path": "stats_80k.npz, in place of what the network was converted with",
-        "bfm_path": "BFM.mat",
-        "exp_path": "exp_80k.npz",
+        "bfm_path": "BFM.mat, or BFM_model_front.mat for Deep3DFaceRecon's network",
+        "exp_path": "exp_80k.npz, which goes with BFM.mat",
         "pd_model_path": "a converted network's name, or the folder trained_model_20200725",
         "image_folder": "the pictures",
         "image_names": "which of them; all unless given",

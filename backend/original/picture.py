@@ -53,13 +53,21 @@ def crop_face(photo: Photo, aligned: bool = False, size: int = SIZE) -> Bytes:
             (size, size),
             interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR,
         )
+    return ffhq_crop(photo.pixels, find_landmarks(photo), size).image
+
+
+def find_landmarks(photo: Photo) -> Double:
+    """(68, 2) dlib's landmarks of the largest face, pixels of the photo.
+
+    Raises :class:`NoFaceError` where no face is found or its landmarks are guesses.
+    """
     face = with_landmarks(photo, detect_faces(photo, "largest", None)[0])
     if face.landmarks is None:
         raise NoFaceError(
             f"The face in {photo.path.name} is turned or covered too much for landmarks, which "
-            "the original's crop is made by; choose a photo that shows both eyes."
+            "the network's crop is made by; choose a photo that shows both eyes."
         )
-    return ffhq_crop(photo.pixels, face.landmarks, size).image
+    return face.landmarks
 
 
 def run_network(network: Network, crops: Sequence[Bytes]) -> Double:

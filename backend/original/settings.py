@@ -45,7 +45,6 @@ class Settings:
             raise ModelError(f"batch_size is {self.batch_size}; give at least 1.")
         for name, wanted in (
             ("bfm_path", "BFM.mat"),
-            ("exp_path", "exp_80k.npz"),
             ("pd_model_path", "a converted network or trained_model_20200725"),
         ):
             if not getattr(self, name):
