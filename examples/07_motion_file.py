@@ -33,7 +33,7 @@ done = apply.apply_motion(head, motion, start_frame=1, tolerance=0.01, audio=sou
 for note in done.notes:
     print(note)
 print(f"{len(done.names)} shape keys, {done.keyframes} keyframes, frames 1 to {done.frames[1]:g}")
-bpy.context.scene.frame_end = int(done.frames[1])
+head.users_scene[0].frame_end = int(done.frames[1])
 found = module("scene.build").head_scene_of(head)
 folder, name = Path(out).absolute().parent, Path(out).stem
 module("scene.animation.export").export_animation(found, folder, name, ["glb"])

@@ -52,9 +52,9 @@ class RECONSTRUCT_FACE_OT_animate_video(RunsJob, bpy.types.Operator):
         self._scene = scene_of(context).name
         given = self.properties.is_property_set("start_frame")
         self._first = self.start_frame if given else None
-        out = motion_path(video)
         # Pictures in a folder do not say how fast they follow one another.
         rate = frame_rate(scene_of(context)) if Path(video).is_dir() else None
+        out = motion_path(video, rate)
         job = jobs.start_animation(video, out, frame_rate=rate)
         return job, {"video": video, "out": str(out)}
 

@@ -447,7 +447,7 @@ TOLERANCE = "Simplify"
 TOLERANCE_TIP = (
     "Leave out keyframes as long as no weight is off by more than this; 0 keeps one for every frame"
 )
-EXISTING = "Animation There Is"
+EXISTING = "Existing"
 EXISTING_TIP = "What becomes of the animation that the head has"
 EXISTING_ITEMS = (
     ("keep", "Set Aside", "Keep it in the file as an action that nothing uses"),

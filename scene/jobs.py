@@ -25,6 +25,7 @@ from ..backend.errors import Cancelled, FaceError, WorkerError
 from ..backend.exchange import Reconstruction
 from ..backend.exchange.models import ModelCard
 from ..backend.exchange.wire import Progress
+from .animation.finished import recall, remember
 from .backend_process import BackendProcess
 
 T = TypeVar("T")
@@ -398,16 +399,21 @@ def start_animation(
     """Have the face in ``video`` followed; the result is that of :meth:`BackendProcess.animate`.
 
     One that was cancelled or died goes on where it was when it is started again with the same
-    ``out``.
+    ``out``, and one that is finished is there at once: another video, or head, needs another.
     """
     video, out = os.path.abspath(video), os.path.abspath(out)
 
     def work(
         backend: BackendProcess, progress: Progress, cancelled: threading.Event
     ) -> dict[str, Any]:
-        return backend.animate(
+        known = recall(Path(out))
+        if known is not None:
+            return known
+        result = backend.animate(
             video, out, head=head, frame_rate=frame_rate, progress=progress, cancelled=cancelled
         )
+        remember(Path(out), result)
+        return result
 
     return _shared().submit(work)
 

@@ -68,7 +68,7 @@ def _lines(error: BaseException, doing: str, options: Mapping[str, Any]) -> Iter
     yield f"Doing     {doing}"
     yield f"Error     {getattr(error, 'code', type(error).__name__)}: {error}"
     yield ""
-    yield f"Add-on    {_addon_version()}"
+    yield f"Add-on    {addon_version()}"
     yield f"Blender   {bpy.app.version_string}, built {_text(bpy.app.build_hash)}"
     yield f"Python    {platform.python_version()}"
     yield f"System    {platform.platform()}, {platform.machine()}"
@@ -85,7 +85,8 @@ def _lines(error: BaseException, doing: str, options: Mapping[str, Any]) -> Iter
     yield from traceback.format_exception(error)
 
 
-def _addon_version() -> str:
+def addon_version() -> str:
+    """As the manifest has it."""
     manifest = tomllib.loads((ROOT / "blender_manifest.toml").read_text(encoding="utf-8"))
     return str(manifest["version"])
 

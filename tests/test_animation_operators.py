@@ -149,6 +149,18 @@ def test_bad_videos_are_one_sentence(head: bpy.types.Object, tmp_path: Path) -> 
     assert not bpy.data.actions
 
 
+def test_what_is_finished_is_not_done_again(head: bpy.types.Object, tmp_path: Path) -> None:
+    video = make_video(tmp_path, "take.mp4")
+    BUTTONS.animate_video(filepath=str(video))
+    state = video_module.motion_path(video).with_suffix(".frames")
+    state.unlink()
+    BUTTONS.animate_video(filepath=str(video))
+    assert not state.exists(), "the backend was not asked"
+    video_module.motion_path(video).unlink()
+    BUTTONS.animate_video(filepath=str(video))
+    assert state.exists()
+
+
 def test_a_head_that_is_gone_is_told(head: bpy.types.Object, tmp_path: Path) -> None:
     video = make_video(tmp_path, "take.mp4")
     start = jobs.start_animation

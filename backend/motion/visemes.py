@@ -76,6 +76,7 @@ _GROUPS = {
 }
 _VISEME_OF = {name: viseme for viseme, names in _GROUPS.items() for name in names.split()}
 _RHUBARB = frozenset("ABCDEFGHX")
+_LOWER_FACE = ("jaw", "mouth", "tongue", "cheek", "nose")
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,9 @@ def speak(
 ) -> Motion:
     """The mouth of ``cues``: one motion at ``frame_rate``, from time zero to the rest at the end.
 
-    It holds all shapes of jaw, mouth and tongue, so that no smile stays behind the words.  Mouths
-    are blended smoothly around where one follows the other, and each is reached.
+    It holds all shapes of the lower face, so that no smile stays behind the words: a nose drawn up
+    keeps lips apart that an M closes.  Mouths are blended smoothly around where one follows the
+    other, and each is reached.
     ``strength`` scales all weights.  Names that are no mouth are rests, and named in the notes.
 
     Raises :class:`ExchangeError` when there are none, or none is known.
@@ -121,7 +123,7 @@ def speak(
             f"{source or 'The list'} holds no phonemes that are known"
             + (f"; it has {listed(unknown)}." if unknown else ".")
         )
-    names = tuple(name for name in ARKIT if name.startswith(("jaw", "mouth", "tongue")))
+    names = tuple(name for name in ARKIT if name.startswith(_LOWER_FACE))
     times, weights = _blended(_mouths(cues, found, names), frame_rate)
     notes = [f"Names that are no phonemes were left out: {listed(unknown)}."] if unknown else []
     header = {"source": source, "notes": notes}

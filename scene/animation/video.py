@@ -11,6 +11,7 @@ from typing import Any
 import bpy
 
 from ...backend.errors import PhotoError
+from ..report import addon_version
 from .sound import start_of
 
 _PACKAGE = __package__.rpartition(".scene")[0] if __package__ else ""
@@ -57,17 +58,19 @@ def source_of(key: str, scene: bpy.types.Scene) -> Source:
     return Source(path, start)
 
 
-def motion_path(video: str | os.PathLike[str]) -> Path:
+def motion_path(video: str | os.PathLike[str], frame_rate: float | None = None) -> Path:
     """Where the motion of ``video`` goes: the same place for the same file, as it is now.
 
-    So a run that was stopped is gone on with, also after Blender was closed.
+    So a run that was stopped is gone on with, also after Blender was closed, and one that is
+    finished is not done again by the same version of the add-on.  Raises :class:`PhotoError`.
     """
     path = Path(video).absolute()
     try:
         stat = path.stat()
     except OSError as error:
         raise PhotoError(f"There is no video {path}; choose another one.") from error
-    mark = f"{path}|{stat.st_size if path.is_file() else ''}|{stat.st_mtime_ns}"
+    size = stat.st_size if path.is_file() else ""
+    mark = f"{path}|{size}|{stat.st_mtime_ns}|{frame_rate}|{addon_version()}"
     name = f"{path.stem or 'video'}_{hashlib.sha256(mark.encode()).hexdigest()[:12]}.npz"
     return _folder() / name
 

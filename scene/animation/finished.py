@@ -1,0 +1,34 @@
+"""Videos that were followed before: their motion is there and need not be made again.
+
+Beside the motion lies a JSON file with what the backend told, written when all was done.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+
+def recall(out: Path) -> dict[str, Any] | None:
+    """What :func:`remember` was given for the motion ``out``; None unless all of it is there."""
+    try:
+        result = json.loads(_note(out).read_text(encoding="utf-8"))
+        there = all(Path(result[key]).is_file() for key in ("motion", "reconstruction"))
+        return result if there else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def remember(out: Path, result: dict[str, Any]) -> None:
+    """Note the backend's ``result`` for the motion ``out``; if that fails it is done again."""
+    note = _note(out)
+    beside = note.with_suffix(".json.part")
+    with suppress(OSError):
+        beside.write_text(json.dumps(result), encoding="utf-8")
+        beside.replace(note)
+
+
+def _note(out: Path) -> Path:
+    return out.with_suffix(".json")
