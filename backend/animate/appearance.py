@@ -140,10 +140,11 @@ def train(
     poses: list[Pose],
     camera_matrix: Double,
     progress: Callable[[float], None] | None = None,
-    samples: int = SAMPLES,
+    samples: int | None = None,
     seed: int = 0,
 ) -> Appearance:
-    """The regressor for a person who is seen in ``poses``."""
+    """The regressor for a person who is seen in ``poses``, from ``SAMPLES`` pictures or so many."""
+    samples = samples or SAMPLES
     lattice, drawer = Lattice(model, identity), Drawer(model, identity, look)
     rng = np.random.default_rng(seed)
     draws = [_draw_settings(model, poses, camera_matrix, lattice, rng) for _ in range(samples)]

@@ -192,7 +192,8 @@ class Tracker:
     def _detect(self, pixels: Bytes) -> Tracked | None:
         self._since = 0
         best: tuple[float, Double, Double, float] | None = None
-        faces = self._detector.prominent(pixels)
+        # Who is looked for is told by the descriptor, so that doubtful detections may be tried.
+        faces = self._detector.prominent(pixels, doubtful=self._person is not None)
         for face in faces:
             box = _box(face)
             looked = self._landmarks(pixels, box, np.eye(2))

@@ -97,10 +97,14 @@ class DlibDetector:
                 self._known[key] = largest_first(faces)
             return list(self._known[key])
 
-    def prominent(self, pixels: Bytes) -> list[Detection]:
-        """Upright faces that are not small in ``pixels``, by HOG alone (45 ms), largest first."""
+    def prominent(self, pixels: Bytes, doubtful: bool = False) -> list[Detection]:
+        """Upright faces that are not small in ``pixels``, by HOG alone (45 ms), largest first.
+
+        ``doubtful``: also what may be none, for who can tell in another way.
+        """
         with self._lock:
-            return largest_first(_sure(self._hog_pass(pixels, HOG_SIDE, "hog")))
+            found = self._hog_pass(pixels, HOG_SIDE, "hog")
+        return largest_first(without_doubles(found) if doubtful else _sure(found))
 
     def near(self, pixels: Bytes, box: Float) -> Detection | None:
         """The upright face at about the place and size of ``box`` (4,), by HOG on a small part of
