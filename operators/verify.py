@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import bpy
@@ -92,23 +93,26 @@ class RECONSTRUCT_FACE_OT_show_difference(OnHead, bpy.types.Operator):
 
         image = picture_of(head_of(context))
         assert image is not None
-        spaces = _image_editors(context)
-        if not spaces and not bpy.app.background:
+        editors = _image_editors(context.window_manager.windows)
+        if not editors and not bpy.app.background:
             bpy.ops.wm.window_new()
-            area = context.window_manager.windows[-1].screen.areas[0]
-            area.type = "IMAGE_EDITOR"
-            spaces = [area.spaces.active]
-        for space in spaces:
-            space.image = image
-        if not spaces:
+            window = context.window_manager.windows[-1]
+            window.screen.areas[0].type = "IMAGE_EDITOR"
+            editors = _image_editors([window])
+        for window, area in editors:
+            area.spaces.active.image = image
+            region = next(region for region in area.regions if region.type == "WINDOW")
+            with context.temp_override(window=window, area=area, region=region):
+                bpy.ops.image.view_all(fit_view=True)
+        if not editors:
             self.report({"INFO"}, f"{strings.NO_IMAGE_EDITOR} {image.name}")
         return {"FINISHED"}
 
 
-def _image_editors(context: bpy.types.Context) -> list[Any]:
-    screen = context.screen
-    areas = [] if screen is None else screen.areas
-    return [area.spaces.active for area in areas if area.type == "IMAGE_EDITOR"]
+def _image_editors(windows: Iterable[bpy.types.Window]) -> list[tuple[Any, Any]]:
+    """(window, area) of each."""
+    areas = ((window, area) for window in windows for area in window.screen.areas)
+    return [(window, area) for window, area in areas if area.type == "IMAGE_EDITOR"]
 
 
 def register_more() -> None:

@@ -113,10 +113,12 @@ def start_verification(
 def keep_result(head: bpy.types.Object, result: dict[str, Any]) -> None:
     """Keep numbers and picture, packed, with ``head``, in place of the last ones."""
     head[RESULT] = json.dumps(result["document"] | {"key": head.get(KEY)})
-    old = picture_of(head)
-    head[PICTURE] = packed_image(f"{head.name} verification", result["picture"], ".png")
+    old, name = picture_of(head), f"{head.name} verification"
+    head[PICTURE] = new = packed_image(name, result["picture"], ".png")
     if old is not None:
+        old.user_remap(new)  # image editors that show it
         bpy.data.images.remove(old)
+        new.name = name
 
 
 def picture_of(head: bpy.types.Object) -> bpy.types.Image | None:

@@ -48,8 +48,9 @@ def find_python() -> Path:
     if find_spec("pytorch3d") is not None:
         return Path(sys.executable)
     raise WorkerError(
-        "The verification needs PyTorch3D, which is not here: run tools/verify.sh (Linux, Python "
-        f"3.11), or let {VARIABLE} name the Python of an environment that has it."
+        "The verification needs PyTorch3D, which is not here: run tools/verify.sh in a copy of the "
+        f"project (Linux, Python 3.11), or let {VARIABLE} name the Python of an environment that "
+        "has it."
     )
 
 

@@ -24,7 +24,8 @@ LIMIT = float(os.environ.get("REAL_BLENDER_LIMIT", "900"))
 
 #: In the order they are run; each is a function of ``scenarios.py``.
 ALL = ("journey", "photo_view", "landmarks", "faces", "pasted", "cancel", "killed", "hung",
-       "photo_gone", "two_heads", "new_file", "closed", "crashed")  # fmt: skip
+       "photo_gone", "two_heads", "verify", "new_file", "animation",
+       "closed", "crashed")  # fmt: skip
 
 
 def main(project: Path, out: Path, names: list[str]) -> int:

@@ -54,5 +54,6 @@ $out"
 
 exec "$here/enter.sh" "$root" env -i \
     PATH=/usr/bin:/bin HOME=/root LANG=C.UTF-8 LIBGL_ALWAYS_SOFTWARE=1 \
-    RECONSTRUCT_FACE_PYTHON="$python" SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
+    RECONSTRUCT_FACE_PYTHON="$python" \
+    RECONSTRUCT_FACE_PYTORCH3D="$project/.venv-verify/bin/python" SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
     python3 "$here/inside.py" "$project" "$out" "${scenarios[@]}"

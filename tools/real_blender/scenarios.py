@@ -240,6 +240,63 @@ def landmarks(user: User) -> Iterator[float]:
     user.check("landmarks_corrected" not in user.heads()[0], "corrections can be dropped")
 
 
+def animation(user: User) -> Iterator[float]:
+    """A list of phonemes moves the head; its panel's buttons can be clicked; undo takes it back."""
+    yield from pick(user)
+    yield from press(user)
+    yield from finish(user, 1)
+    opened_panels("RECONSTRUCT_FACE_PT_animation", "RECONSTRUCT_FACE_PT_curves")
+    (head,) = user.heads()
+    words = user.out / "words.txt"
+    words.write_text("0.0 0.5 sil\n0.5 1.0 AA1\n1.0 1.5 M\n")
+    override: dict[str, Any] = {"window": user.window, "area": user.view}
+    with bpy.context.temp_override(**override):
+        bpy.ops.reconstruct_face.import_motion("EXEC_DEFAULT", True, filepath=str(words))
+    scene = bpy.context.scene
+    rate, start = scene.render.fps, scene.reconstruct_face_animation.start_frame
+    played = []
+    for seconds in (0.0, 0.75, 1.25):
+        scene.frame_set(round(start + seconds * rate))
+        yield 0.3
+        played.append(values(head)["jawOpen"])
+        yield from user.screenshot(f"speaking {seconds}")
+    user.found["played"] = played
+    user.check(played[0] == played[2] == 0 < 0.4 < played[1], f"the mouth opens: {played}")
+    yield from user.scroll(60)
+    yield from user.find("reconstruct_face.mirror_animation", across=(0.5,))
+    yield from user.screenshot("the animator's buttons")
+    user.check(user.at is not None, "the animator's buttons are shown")
+    if user.at is not None:
+        yield from user.mouse("click", 1)
+        yield 1.0
+        user.found["reports"] = user.reports()
+        told = any("curves changed" in line for line in user.found["reports"])
+        user.check(told, "the button mirrors the animation and says so")
+        yield from user.screenshot("mirrored")
+    for _ in range(1 if user.at is None else 2):
+        with bpy.context.temp_override(**override):
+            bpy.ops.ed.undo()
+        yield 0.5
+    (head,) = user.heads()
+    user.check(head.data.shape_keys.animation_data is None, "undo takes the animation away")
+
+
+def opened_panels(*names: str) -> None:
+    """Have panels that are closed at first be open, the outer ones before those in them.
+
+    Blender remembers by name which are closed: they get others.
+    """
+    classes = [getattr(bpy.types, name) for name in names]
+    for panel in reversed(classes):
+        bpy.utils.unregister_class(panel)
+    for panel in classes:
+        panel.bl_idname += "_open"
+        if getattr(panel, "bl_parent_id", "") in names:
+            panel.bl_parent_id += "_open"
+        panel.bl_options = set()
+        bpy.utils.register_class(panel)
+
+
 def handle(user: User, head: bpy.types.Object, index: int) -> tuple[tuple[float, float], float]:
     """Where a landmark is in the 3D view, and how large a pixel of the photo is there.
 
@@ -417,6 +474,32 @@ def photo_gone(user: User) -> Iterator[float]:
     unchanged(user, before)
     yield from pick(user)
     yield from again(user)
+
+
+def verify(user: User) -> Iterator[float]:
+    """Verify Head on a new head and on one that was moved wrongly, with PyTorch3D and Cycles."""
+    panel = bpy.types.RECONSTRUCT_FACE_PT_verify
+    bpy.utils.unregister_class(panel)
+    panel.bl_options, panel.bl_order = set(), -1  # as for one who opened it and dragged it up
+    bpy.utils.register_class(panel)
+    yield from pick(user)
+    yield from press(user)
+    yield from finish(user, 1)
+    (head,) = user.heads()
+    result = sys.modules[f"{PACKAGE}.scene.verification"].result_of
+    for name, right in (("as it is", True), ("moved", False)):
+        yield from user.click("reconstruct_face.verify(")
+        yield from user.wait_until(busy, 20.0, "the verification begins")
+        yield from user.wait_until(lambda: not busy(), RUN_LIMIT, "the verification ends")
+        yield 1.0
+        found = result(head) or {}
+        user.found[name] = {key: m["value"] for key, m in found.get("measures", {}).items()}
+        user.check(found.get("scene") is right, f"the scene of the head {name} passes: {right}")
+        yield from user.screenshot(f"verified {name}")
+        head.location.x += 0.002
+    yield from user.click("reconstruct_face.show_difference(")
+    yield 2.0
+    yield from user.screenshot("differences")
 
 
 def two_heads(user: User) -> Iterator[float]:
