@@ -19,6 +19,8 @@ TAG = "reconstruct_face"
 TAG_VERSION = 1
 #: Custom property: which reconstruction the head was built from (:func:`reconstruction_key`).
 KEY = "reconstruction_key"
+#: Finer meshes, as licensed models have them, are smooth without subdivision.
+SUBDIVIDED_POLYGONS = 20_000
 
 
 def build_mesh(reconstruction: Reconstruction, name: str = "Head") -> bpy.types.Object:
@@ -140,6 +142,8 @@ def _add_subdivision(head: bpy.types.Object, reconstruction: Reconstruction) -> 
         mesh.edges.foreach_get("vertices", edges)
         crease = in_teeth[edges.reshape(-1, 2)].all(axis=1).astype(np.float32)
         mesh.attributes.new("crease_edge", "FLOAT", "EDGE").data.foreach_set("value", crease)
+    if len(reconstruction.polygons) > SUBDIVIDED_POLYGONS:
+        return
     modifier = head.modifiers.new("Subdivision", "SUBSURF")
     modifier.levels = 1
     modifier.render_levels = 2

@@ -52,8 +52,11 @@ def estimate_gaze(
     found; all 0 when that is unclear (closed, too small, no contrast, the eyes disagree).
     """
     weights = np.zeros(len(model.expression_names))
+    eyes = _eyeballs(model)
+    if not (eyes and any(name.startswith("eyeLook") for name in model.expression_names)):
+        return weights
     turns = []
-    for eye, points in zip(_eyeballs(model), EYES, strict=True):
+    for eye, points in zip(eyes, EYES, strict=True):
         centre, radius = _sphere(vertices[eye])
         iris = find_iris(pixels, landmarks[points], _iris_radius_px(camera, centre))
         if iris is not None:

@@ -106,8 +106,9 @@ class LandmarkModel:
         corners, weights = model.landmarks68_triangles, model.landmarks68_barycentric
         weights = weights.astype(np.float64)
         self._mean = np.einsum("lc,lcx->lx", weights, model.mean[corners])
-        basis = np.concatenate([model.identity_basis, model.expression_basis])
-        self._basis = np.einsum("lc,klcx->klx", weights, basis[:, corners])
+        # Picked before they are put together: the bases may be mapped files of 200 MB.
+        basis = [b[:, corners] for b in (model.identity_basis, model.expression_basis)]
+        self._basis = np.einsum("lc,klcx->klx", weights, np.concatenate(basis))
 
     def at(self, ids: NDArray[np.int32]) -> tuple[Double, Double]:
         """Mean (68, 3) and basis (K + E, 68, 3); moved jaw points are at vertex ``ids``."""
@@ -125,9 +126,14 @@ def landmark_model(model: FaceModel) -> LandmarkModel:
     return LandmarkModel(model)
 
 
-def expression_sigma(names: tuple[str, ...]) -> Double:
-    """(E,) prior standard deviation per shape, by the longest prefix in ``EXPRESSION_SIGMA``."""
+def expression_sigma(names: tuple[str, ...], limits: NDArray | None = None) -> Double:
+    """(E,) prior standard deviation per shape, by the longest prefix in ``EXPRESSION_SIGMA``.
+
+    Shapes whose ``limits`` (E, 2) begin below 0 are principal components: their unit is 1.
+    """
     sigma = np.full(len(names), DEFAULT_EXPRESSION_SIGMA)
+    if limits is not None:
+        sigma[np.asarray(limits)[:, 0] < 0] = 1.0
     for i, name in enumerate(names):
         known = [prefix for prefix in EXPRESSION_SIGMA if name.startswith(prefix)]
         if known:
@@ -241,7 +247,7 @@ class LandmarkProblem:
         self.points, self.landmarks = points, landmarks
         self.image_size, self.focal_px, self.settings = image_size, focal_px, settings
         names = points.model.expression_names
-        self.sigma = expression_sigma(names)
+        self.sigma = expression_sigma(names, points.model.expression_range)
         self.expected = np.zeros(len(names))
         self.pairs = np.array(mirror_pairs(names), dtype=int).reshape(-1, 2)
 

@@ -59,7 +59,7 @@ class Prior:
         """
         k, a = len(model.identity_basis), len(model.albedo_basis)
         names = model.expression_names
-        sigma = expression_sigma(names)
+        sigma = expression_sigma(names, model.expression_range)
         if "jawOpen" in names:
             jaw = names.index("jawOpen")
             sigma[jaw] = np.interp(teeth, [0.2, 0.6], [sigma[jaw], TEETH_JAW_SIGMA])

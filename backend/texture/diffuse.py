@@ -46,4 +46,11 @@ def diffuse(
     rest = 1 / fading_edges**2
     matrix = gradient.T @ gradient + diags(data + rest)
     right = gradient.T @ step + data[:, None] * values + rest * resting
-    return splu(matrix.tocsc()).solve(right)
+    # Symmetric and positive: without pivoting the factors stay sparse.
+    factors = splu(
+        matrix.tocsc(),
+        permc_spec="MMD_AT_PLUS_A",
+        diag_pivot_thresh=0.0,
+        options={"SymmetricMode": True},
+    )
+    return factors.solve(right)

@@ -151,7 +151,8 @@ def _mirror_corners(model: FaceModel, size: int) -> Float:
     """(F, 3, 2) where, in texels, the mirror image of each triangle corner lies.
 
     The corner is looked up in the mirrored *polygon*, because a vertex on a seam has several
-    texture coordinates; a polygon without a mirror image keeps its own.
+    texture coordinates.  A polygon without a mirror image takes those of the mirror vertices, where
+    these lie together in the texture, and else keeps its own.
     """
     mirrored = model.symmetry[model.polygons]
     lookup = {tuple(key): row for row, key in enumerate(np.sort(model.polygons, axis=1).tolist())}
@@ -160,10 +161,23 @@ def _mirror_corners(model: FaceModel, size: int) -> Float:
     )
     same = model.polygons[partner][:, None, :] == mirrored[:, :, None]
     uv_index = np.take_along_axis(model.uv_polygons[partner], same.argmax(axis=2), axis=1)
-    uv_index = np.where((partner >= 0)[:, None], uv_index, model.uv_polygons)
+    uv_index = np.where((partner >= 0)[:, None], uv_index, _mirror_vertices(model, mirrored))
     if model.polygons.shape[1] == 4:
         uv_index = uv_index[:, [0, 1, 2, 0, 2, 3]].reshape(-1, 3)
     return texel_coordinates(model.uv[uv_index], size).astype(np.float32)
+
+
+def _mirror_vertices(model: FaceModel, mirrored: Int) -> Int:
+    """(P, C) the first texture coordinates of the ``mirrored`` vertices (P, C), or the own ones."""
+    first = np.zeros(len(model.mean), np.int32)
+    first[model.polygons.ravel()[::-1]] = model.uv_polygons.ravel()[::-1]
+    found = first[mirrored]
+
+    def reach(index: Int) -> Float:
+        return np.ptp(model.uv[index], axis=1).max(axis=1)
+
+    together = reach(found) < 6 * reach(model.uv_polygons) + 1e-3
+    return np.where(together[:, None], found, model.uv_polygons)
 
 
 def _regions(model: FaceModel, skin: Bool) -> Regions:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ModelError
-from ...raster import rasterize_uv
+from ...raster import Atlas, rasterize_uv
 from ..face_model import FaceModel
 from ..importing.raw import RawModel
 from . import albedo
@@ -19,7 +19,7 @@ from .align import align
 from .correspondence import Correspondence, correspond, mirrored
 from .landmarks import Landmarks, find_landmarks
 from .mapping import ExpressionMapping
-from .mouth import mouth_triangles
+from .mouth import mouth_triangles, sheet_coordinates
 from .parts import Parts, classify, connected, eye_spheres
 from .registration import Registration, register
 from .surface import Surface
@@ -89,17 +89,20 @@ class _Completion:
         if raw.landmarks68 is None:
             self.notes.append("Landmarks were found by registration of the default head.")
         symmetry = self._symmetry(registration)
-        self.report(0.4, "Unwrapping it")
+        self.report(0.4, "Transferring ARKit's shapes")
+        arkit = self._arkit(match, registration)
+        self.report(0.6, "Unwrapping it")
         triangles, material, kinds = self._faces(parts, landmarks)
-        uv, uv_triangles = self._texture_coordinates(registration, parts, triangles)
-        self.report(0.6, "Making its textures")
+        uv, uv_triangles = self._texture_coordinates(registration, parts)
+        sheet = self._sheet_coordinates(triangles, arkit, uv, uv_triangles)
+        if sheet is not None:
+            uv, uv_triangles = sheet
+        self.report(0.85, "Making its textures")
         atlas = rasterize_uv(uv, uv_triangles, albedo.TEXTURE, GUTTER)
         colours = self._albedo(match, atlas, triangles)
         masks = self._masks(match, parts)
         drawn = albedo.painted(atlas, triangles, masks.T) * atlas.mask[..., None]
         uv_masks = np.ascontiguousarray(np.moveaxis(np.round(drawn), 2, 0), np.uint8)
-        self.report(0.7, "Transferring ARKit's shapes")
-        arkit = self._arkit(match, registration)
         centres, radius = eye_spheres(self.template, registration.vertices)
         model = FaceModel(
             name=raw.name,
@@ -184,16 +187,13 @@ class _Completion:
             if mouth is not None:
                 self.notes.append("Its mouth was open behind the lips and is closed.")
         if mouth is not None:
-            if "mouth" not in kinds:
-                kinds.append("mouth")
-            index = np.full(len(mouth), kinds.index("mouth"), np.uint8)
+            # As skin, it takes the teeth that a photo shows between the lips.
             triangles = np.concatenate([triangles, mouth]).astype(np.int32)
-            material = np.concatenate([material, index])
+            material = np.concatenate([material, np.zeros(len(mouth), np.uint8)])
         return np.ascontiguousarray(triangles), material, tuple(kinds)
 
-    def _texture_coordinates(
-        self, registration: Registration, parts: Parts, triangles: Int
-    ) -> tuple[Float, Int]:
+    def _texture_coordinates(self, registration: Registration, parts: Parts) -> tuple[Float, Int]:
+        """(U, 2) and (F, 3), without the sheet that closes the mouth."""
         raw = self.raw
         if raw.uv is not None and raw.uv_triangles is not None:
             uv, corners = np.asarray(raw.uv, np.float32), raw.uv_triangles
@@ -205,12 +205,38 @@ class _Completion:
             whole = float((near.distance < 15).mean()) > WHOLE_HEAD
             uv, corners = unwrap(self.mean, raw.triangles, parts, whole)
             self.notes.append("Texture coordinates were made by unwrapping.")
-        place = np.zeros(len(self.mean), np.int32)
-        place[raw.triangles.ravel()[::-1]] = corners.ravel()[::-1]
-        inside = place[triangles[len(self.kept) :]]  # of the triangles that close the mouth
-        return uv, np.concatenate([corners[self.kept], inside]).astype(np.int32)
+        self.corners = corners
+        return uv, corners[self.kept]
 
-    def _albedo(self, match: Correspondence, atlas: Any, triangles: Int) -> tuple[Float, Float]:
+    def _sheet_coordinates(
+        self, triangles: Int, arkit: Float, uv: Float, uv_triangles: Int
+    ) -> tuple[Float, Int] | None:
+        """``uv`` and ``uv_triangles`` with those of the sheet that closes the mouth, if any."""
+        sheet = triangles[len(self.kept) :]
+        if not len(sheet):
+            return None
+        jaw = self.template.arkit_names.index("jawOpen")
+        found = sheet_coordinates(self.mean + arkit[jaw], sheet, uv, uv_triangles)
+        if found is None:  # then it repeats the lips
+            place = np.zeros(len(self.mean), np.int32)
+            place[self.raw.triangles.ravel()[::-1]] = self.corners.ravel()[::-1]
+            return uv, np.concatenate([uv_triangles, place[sheet]]).astype(np.int32)
+        return np.concatenate([uv, found[0]]), np.concatenate([uv_triangles, found[1]])
+
+    def _albedo(self, match: Correspondence, atlas: Atlas, triangles: Int) -> tuple[Float, Float]:
+        """Mean and basis; the mouth behind the lips has the default's colour and no modes."""
+        mean, basis = self._skin_albedo(match, atlas, triangles)
+        default = self.template.model
+        sheet = atlas.face_id >= len(self.kept)
+        inside = default.albedo_mean[default.uv_mask("mouth") > 0.95]
+        if sheet.any() and len(inside):
+            mean[sheet] = inside.mean(axis=0)
+            basis[:, sheet] = 0
+        return mean, basis
+
+    def _skin_albedo(
+        self, match: Correspondence, atlas: Atlas, triangles: Int
+    ) -> tuple[Float, Float]:
         raw = self.raw
         if raw.albedo_mean is None:
             self.notes.append("It has no colours: those of the default head are used.")
@@ -253,7 +279,7 @@ class _Completion:
                 self.mean,
                 raw.triangles,
                 self.template.arkit[missing],
-                lambda part: self.report(0.7 + 0.25 * part, "Transferring ARKit's shapes"),
+                lambda part: self.report(0.4 + 0.2 * part, "Transferring ARKit's shapes"),
             )
             if len(missing) < ARKIT_COUNT:
                 self.notes.append(

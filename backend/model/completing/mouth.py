@@ -1,4 +1,8 @@
-"""Closing a mouth that is a hole in the mesh."""
+"""Closing a mouth that is a hole in the mesh, and a place for it in the texture.
+
+Between closed lips the sheet that closes the mouth has no area, so its texture coordinates are laid
+out with the jaw open: a photo with parted lips then leaves its teeth there.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,13 @@ import igl
 import numpy as np
 from numpy.typing import NDArray
 
+from ...raster import rasterize_uv
+
 Int = NDArray[np.int32]
+
+#: Sides of the sheet's island, parts of the texture's, and of the grid on which room is sought.
+ISLAND = (0.16, 0.08)
+GRID = 64
 
 INNER_LIPS = slice(60, 68)
 #: A border whose middle is so near the inner lips', and which is not longer, is the mouth's.
@@ -43,3 +53,27 @@ def _strip(loop: NDArray) -> Int:
             out.append((behind, behind - 1, ahead))
             behind -= 1
     return loop[np.array(out)].astype(np.int32)
+
+
+def sheet_coordinates(
+    opened: NDArray, sheet: Int, uv: NDArray, uv_triangles: Int
+) -> tuple[NDArray[np.float32], Int] | None:
+    """Further texture coordinates (N, 2) for the ``sheet`` (M, 3), and (M, 3) into all of them.
+
+    ``opened`` (V, 3) is the head with open jaw.  None where the texture has no room left.
+    """
+    taken = rasterize_uv(uv, uv_triangles, GRID, 1).mask
+    width, height = (int(np.ceil(GRID * side)) for side in ISLAND)
+    windows = np.lib.stride_tricks.sliding_window_view(taken, (height, width))
+    free = np.argwhere(~windows.any(axis=(2, 3)))
+    if not len(free):
+        return None
+    # The corner farthest from the middle.
+    centre = (np.array(taken.shape) - (height, width)) / 2
+    row, column = free[np.linalg.norm(free - centre, axis=1).argmax()]
+    ids, corners = np.unique(sheet, return_inverse=True)
+    flat = opened[ids, :2] - opened[ids, :2].min(axis=0)
+    flat /= np.maximum(flat.max(axis=0), 1e-6)
+    low = np.array([column + 1.0, GRID - row - height + 1.0])
+    place = (low + flat * (np.array([width, height]) - 2)) / GRID
+    return place.astype(np.float32), (corners.reshape(-1, 3) + len(uv)).astype(np.int32)
