@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -29,6 +30,9 @@ from .photo import Photo, read_photo
 from .photo.encode import encode_jpeg, encode_png
 from .photo_fit import fit_on_photo
 from .texture import Texture, build_texture, warm_texture
+
+if TYPE_CHECKING:  # torch is imported by those who need it
+    from .original.opinion import OpinionGiver
 
 Progress = Callable[[float, str], None]
 
@@ -56,6 +60,8 @@ class Options:
     thorough: bool = True
     #: "native": the face model's own expressions, or "arkit": ARKit's 52 shapes on its mesh
     expressions: str = "native"
+    #: A network that 'models import-network' made for ``model``, whose answer the fit starts from
+    network: str = ""
 
     def __post_init__(self) -> None:
         whole = isinstance(self.face, int) and not isinstance(self.face, bool) and self.face >= 1
@@ -73,6 +79,11 @@ class Options:
             raise ValueError(f"quality is {self.quality!r}; give one of {QUALITIES}.")
         if self.estimate == "landmarks" and not self.landmarks:
             raise ValueError("The estimate from landmarks needs landmarks; use the network's.")
+        if self.network and (self.estimate == "landmarks" or self.quality == "fast"):
+            raise ValueError(
+                f"The network {self.network!r} is where the refinement starts; leave it out, or "
+                "take estimate 'network' and quality 'balanced' or 'best'."
+            )
         object.__setattr__(self, "corrected", checked(self.corrected))
         if self.corrected and self.face == "all":
             raise ValueError("Corrected landmarks are those of one face; give its number.")
@@ -177,6 +188,14 @@ def _find_faces(
     return faces
 
 
+def _opinion_giver(network: str, model: FaceModel) -> OpinionGiver | None:
+    if not network:
+        return None
+    from .original.opinion import OpinionGiver
+
+    return OpinionGiver(network, model)
+
+
 def _reconstruct_face(
     photo: Photo,
     face: Face,
@@ -192,8 +211,9 @@ def _reconstruct_face(
         refined = options.estimate == "network"
         regressor = regressor_for(options.model) if refined else None
         corrections = Corrections(options.corrected, face.side)
-        if refined and regressor is None:  # a model that no network was trained for
-            fit = fit_on_photo(model, photo, face, options.quality, corrections)
+        giver = _opinion_giver(options.network, model)
+        if giver or (refined and regressor is None):  # a model that no network of ours is for
+            fit = fit_on_photo(model, photo, face, options.quality, corrections, giver)
         else:
             fit = fit_face(model, photo, face, regressor, options.quality, corrections)
     with clock("texture"):

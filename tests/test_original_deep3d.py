@@ -74,8 +74,10 @@ def public_forward(state: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Ten
     def unit(name: str, bn: str, x: torch.Tensor, stride: int = 1) -> torch.Tensor:
         kernel = state[f"{name}.weight"]
         x = functional.conv2d(x, kernel, stride=stride, padding=kernel.shape[2] // 2)
-        values = [state[f"{bn}.{n}"] for n in ("running_mean", "running_var", "weight", "bias")]
-        return functional.batch_norm(x, *values, eps=1e-5)
+        mean, variance = state[f"{bn}.running_mean"], state[f"{bn}.running_var"]
+        return functional.batch_norm(
+            x, mean, variance, state[f"{bn}.weight"], state[f"{bn}.bias"], eps=1e-5
+        )
 
     x = unit("backbone.conv1", "backbone.bn1", x, 2).relu()
     x = functional.max_pool2d(x, 3, 2, 1)

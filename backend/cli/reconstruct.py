@@ -135,6 +135,12 @@ def _parser() -> argparse.ArgumentParser:
         help="native: the face model's own; arkit: ARKit's 52 shapes, whatever the model",
     )
     add(
+        "--network",
+        default="",
+        metavar="NAME",
+        help="start from what a network says that 'models import-network' made for the --model",
+    )
+    add(
         "--quality",
         choices=QUALITIES,
         default="balanced",
@@ -175,6 +181,7 @@ def _request(args: argparse.Namespace, parser: argparse.ArgumentParser) -> Reque
             args.quality,
             args.landmarks,
             expressions=args.expressions,
+            network=args.network,
         )
     except ValueError as error:
         parser.error(str(error))

@@ -110,9 +110,13 @@ def _read_card(folder: Path) -> NetworkCard:
         document = json.loads((folder / CARD).read_text(encoding="utf-8"))
         if document.get("format") != FORMAT or document.get("version") != VERSION:
             raise ValueError(f"its format is {document.get('format')} {document.get('version')}")
-        values = document["card"] | {"name": folder.name, "folder": str(folder)}
-        known = {key: values[key] for key in NetworkCard.__dataclass_fields__ if key in values}
-        card = NetworkCard(**known | {"notes": tuple(values.get("notes", ()))})
+        values: dict[str, Any] = document["card"]
+        known: dict[str, Any] = {
+            key: values[key] for key in NetworkCard.__dataclass_fields__ if key in values
+        }
+        known |= {"name": folder.name, "folder": str(folder)}
+        known["notes"] = tuple(values.get("notes", ()))
+        card = NetworkCard(**known)
         if card.kind not in CALLED:
             raise ValueError(f"its kind is {card.kind!r}")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -80,8 +80,9 @@ def split_deep3d(outputs: NDArray) -> Deep3DCoefficients:
     """The network's ``outputs`` (257,) as coefficients."""
     if np.shape(outputs) != (OUTPUTS,):
         raise ValueError(f"outputs is {np.shape(outputs)}; ({OUTPUTS},) is expected.")
-    parts = np.split(np.asarray(outputs, np.float64), np.cumsum(HEADS[:5]))
-    return Deep3DCoefficients(*parts[:4], parts[4].reshape(3, 9), parts[5])
+    values = np.asarray(outputs, np.float64)
+    identity, expression, texture, angles, light, moved = np.split(values, np.cumsum(HEADS[:5]))
+    return Deep3DCoefficients(identity, expression, texture, angles, light.reshape(3, 9), moved)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +120,7 @@ def align(pixels: Bytes, landmarks68: NDArray) -> Alignment:
     size = np.array([int(width * scale), int(height * scale)])
     middle = fitted[3] - np.array([width, height]) / 2
     corner = np.trunc(size / 2 - SIZE / 2 + scale * middle * (1, -1)).astype(int)
-    image = Image.fromarray(pixels).resize(tuple(int(n) for n in size), Image.Resampling.BICUBIC)
+    image = Image.fromarray(pixels).resize((int(size[0]), int(size[1])), Image.Resampling.BICUBIC)
     left, top = (int(n) for n in corner)
     crop = np.asarray(image.crop((left, top, left + SIZE, top + SIZE)))
     enlarge = np.array([width, height]) / size

@@ -108,7 +108,7 @@ def rotation(pitch: float, yaw: float, roll: float) -> Double:
     x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
     y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
     z = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
-    return z @ y @ x
+    return np.asarray(z @ y @ x, np.float64)
 
 
 def posed(vertices: Double, pose: Double) -> Double:

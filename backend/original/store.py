@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -64,17 +64,14 @@ def write_network(
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(parents=True)
         (beside / WEIGHTS).write_bytes(save(kept, {"format": FORMAT, "kind": card.kind}))
-        written = NetworkCard(
-            **asdict(card)
-            | {
-                "folder": str(target),
-                "weights_sha256": sha256(beside / WEIGHTS),
-                "converted": datetime.now().astimezone().isoformat(timespec="seconds"),
-            }
+        written = replace(
+            card,
+            folder=str(target),
+            weights_sha256=sha256(beside / WEIGHTS),
+            converted=datetime.now().astimezone().isoformat(timespec="seconds"),
         )
-        text = json.dumps(
-            {"format": FORMAT, "version": VERSION, "card": written.to_dict()}, indent=1
-        )
+        document = {"format": FORMAT, "version": VERSION, "card": written.to_dict()}
+        text = json.dumps(document, indent=1)
         (beside / CARD).write_text(text, encoding="utf-8")
         if target.exists():
             os.replace(target, old)

@@ -143,8 +143,9 @@ class _Walker:
                 if self._moves(given.op):
                     inputs.append(self._place(given))
                 else:
-                    inputs.append(f"c{len(self.constants)}")
-                    self.constants[inputs[-1]] = given
+                    key = f"c{len(self.constants)}"
+                    inputs.append(key)
+                    self.constants[key] = given
             self.nodes.append(
                 {
                     "op": operation.type,

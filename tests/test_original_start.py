@@ -1,0 +1,118 @@
+"""A converted network's answer as the start of the refinement on an imported model."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from reconstruct_face.backend.errors import ModelError
+from reconstruct_face.backend.model import load_model
+from reconstruct_face.backend.model.importing.importer import import_model
+from reconstruct_face.backend.original.cards import DEEP3D, ORIGINAL, NetworkCard
+from reconstruct_face.backend.original.deep3d_network import Deep3DNetwork
+from reconstruct_face.backend.original.network import OriginalNetwork
+from reconstruct_face.backend.original.opinion import OpinionGiver, _loaded
+from reconstruct_face.backend.original.stats import read_stats
+from reconstruct_face.backend.original.store import write_network
+from reconstruct_face.backend.photo import read_photo
+from reconstruct_face.backend.pipeline import Options, reconstruct
+
+from tests import bfm_files
+from tests.synthetic_face import synthetic_face
+
+
+@pytest.fixture(scope="module")
+def answer():
+    """(240,) what the network says of everyone."""
+    rng = np.random.default_rng(0)
+    values = np.zeros(240)
+    values[6:106] = rng.normal(size=100)
+    values[106:185] = 0.3 * rng.normal(size=79)
+    return values
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory, answer):
+    """A data folder with a small BFM, a small Deep3D model, and a network for each."""
+    folder = tmp_path_factory.mktemp("data")
+    face = bfm_files.small_face()
+    stats = bfm_files.write_stats_80k(folder / "stats_80k.npz", face)
+    files = [bfm_files.write_bfm(folder / "BFM.mat", face)]
+    files += [bfm_files.write_exp_80k(folder / "exp_80k.npz", face), stats]
+    front = bfm_files.write_deep3d(
+        folder / "BFM_model_front.mat", synthetic_face(3100, None, None, False, 80, 64, 80)
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RECONSTRUCT_FACE_DATA", str(folder / "data"))
+        import_model(files, "basel")
+        import_model([front], "front")
+        module = OriginalNetwork()
+        torch.nn.init.zeros_(module.fc.weight)
+        module.fc.bias.data = torch.tensor(answer, dtype=torch.float32)
+        write_network(NetworkCard("known", "", ORIGINAL), module.state_dict(), read_stats(stats))
+        other = Deep3DNetwork()
+        torch.nn.init.zeros_(other.network.head.weight)
+        other.network.head.bias.data = torch.linspace(-1, 1, 257)
+        write_network(NetworkCard("deep", "", DEEP3D), other.state_dict(), None)
+    return folder / "data"
+
+
+@pytest.fixture(autouse=True)
+def folder(data, monkeypatch):
+    monkeypatch.setenv("RECONSTRUCT_FACE_DATA", str(data))
+    _loaded.cache_clear()
+
+
+@pytest.fixture
+def landmarks():
+    rng = np.random.default_rng(1)
+    return np.stack([rng.uniform(150, 350, 68), rng.uniform(100, 300, 68)], axis=1)
+
+
+def test_coefficients_are_turned_into_those_of_the_imported_model(answer, landmarks):
+    pixels = np.full((512, 512, 3), 120, np.uint8)
+    told = OpinionGiver("known", load_model("basel")).ask(pixels, landmarks)
+    # The stats are the model's own deviations about zero, so the outputs are deviations already.
+    np.testing.assert_allclose(told.identity[:100], answer[6:106], atol=1e-4)
+    assert told.identity.shape == (199,) and not told.identity[100:].any()
+    np.testing.assert_allclose(told.expression, answer[106:185], atol=1e-4)
+    deep = OpinionGiver("deep", load_model("front")).ask(pixels, landmarks)
+    line = np.linspace(-1, 1, 257)
+    np.testing.assert_allclose(deep.identity, line[:80], atol=1e-5)
+    np.testing.assert_allclose(deep.expression, line[80:144], atol=1e-5)
+
+
+def test_on_arkit_shapes_the_expression_stays_the_same_shape(answer, landmarks):
+    pixels = np.full((512, 512, 3), 120, np.uint8)
+    native, arkit = load_model("basel"), load_model("basel", "arkit")
+    told = OpinionGiver("known", arkit).ask(pixels, landmarks)
+    assert told.expression.shape == (52,)
+    assert told.expression.min() >= 0 and told.expression.max() <= 1
+    zero = np.zeros(1)
+    wanted = native.vertices(zero, answer[106:185]) - native.mean
+    found = arkit.vertices(zero, told.expression) - arkit.mean
+    left = np.sqrt(((wanted - found) ** 2).sum(axis=1).mean())
+    assert left < 0.8 * np.sqrt((wanted**2).sum(axis=1).mean())
+
+
+def test_networks_for_another_model_are_refused():
+    for network, model in (("known", "default"), ("known", "front"), ("deep", "basel")):
+        with pytest.raises(ModelError, match=f"{network} is the network .* '.*' is another"):
+            OpinionGiver(network, load_model(model))
+    with pytest.raises(ModelError, match=r"no network 'x'.*'deep', 'known'"):
+        OpinionGiver("x", load_model("basel"))
+    with pytest.raises(ValueError, match="where the refinement starts"):
+        Options(model="basel", network="known", quality="fast")
+
+
+def test_the_reconstruction_leans_towards_the_answer(astronaut, answer):
+    photo = read_photo(astronaut)
+    alike = {}
+    for network in ("", "known"):
+        options = Options(model="basel", network=network, texture="none")
+        [head] = reconstruct(photo, options)
+        head.validate()
+        alike[network] = float(np.corrcoef(head.identity[:100], answer[6:106])[0, 1])
+        # A made-up face as answer does not keep the photo from deciding where things are.
+        assert head.landmark_error < 5
+    assert alike[""] < 0.3 < 0.4 < alike["known"]
