@@ -120,15 +120,16 @@ class RECONSTRUCT_FACE_OT_import_motion(ChangesExpression, bpy.types.Operator, I
 
     def change(self, context: bpy.types.Context, head: bpy.types.Object) -> None:
         """Read it and put it in."""
-        from ..backend.motion.files import read_motion_file
+        from ..backend.motion.files import SPOKEN, read_motion_file
+        from ..scene.animation.apply import frame_rate
 
         if not self.filepath or Path(bpy.path.abspath(self.filepath)).is_dir():
             raise ExchangeError(strings.CHOOSE_MOTION)
-        motion = read_motion_file(
-            bpy.path.abspath(self.filepath),
-            frame_rate=self.frame_rate or None,
-            angles=self.angles,
-        )
+        path = Path(bpy.path.abspath(self.filepath))
+        rate = self.frame_rate or None
+        if path.suffix.lower() in SPOKEN:  # made at any rate: best at that of the keyframes
+            rate = rate or frame_rate(scene_of(context))
+        motion = read_motion_file(path, frame_rate=rate, angles=self.angles)
         put_motion(self, scene_of(context), head, motion)
 
     def draw(self, context: bpy.types.Context) -> None:

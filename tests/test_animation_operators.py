@@ -218,6 +218,17 @@ def test_motion_goes_in_and_out_again(head: bpy.types.Object, tmp_path: Path) ->
         assert BUTTONS.import_motion(filepath=str(out)) == {"FINISHED"}
 
 
+def test_speech_is_made_at_the_scenes_rate(head: bpy.types.Object, tmp_path: Path) -> None:
+    bpy.context.scene.render.fps = 24
+    path = tmp_path / "words.lab"
+    path.write_text("0 0.5 AA\n0.5 0.52 P\n0.52 1.0 AA\n")
+    settings().start_frame, settings().tolerance = 1, 0.0
+    assert BUTTONS.import_motion(filepath=str(path)) == {"FINISHED"}
+    jaw = keyframes(head, "jawOpen")
+    assert jaw[:, 0].tolist() == list(range(1, len(jaw) + 1))
+    assert jaw[jaw[:, 1] < 1e-6, 0].tolist()[0] == 13, "closed at half a second"
+
+
 def test_files_that_cannot_be_used_are_one_sentence(head: bpy.types.Object, tmp_path: Path) -> None:
     empty, odd = tmp_path / "empty.csv", tmp_path / "odd.csv"
     empty.write_text("")

@@ -468,6 +468,21 @@ def test_each_mouth_is_reached_however_short() -> None:
     np.testing.assert_allclose(half.weights, made.weights / 2, atol=1e-6)
 
 
+@pytest.mark.parametrize("rate", [24.0, 25.0, 30.0])
+def test_lips_close_for_a_plosive_that_is_shorter_than_a_frame(rate: float) -> None:
+    for offset in np.linspace(0, 1 / rate, 9):
+        start = 0.5 + offset
+        cues = [
+            Cue(0.0, start, "AA1"),
+            Cue(start, start + 0.03, "P"),
+            Cue(start + 0.03, 1.2, "AA1"),
+        ]
+        made = speak(cues, frame_rate=rate)
+        jaw = made.weights[:, made.names.index("jawOpen")]
+        closed = np.flatnonzero(jaw[: int(rate)] < 1e-6)
+        assert len(closed) == 1 and abs(closed[0] / rate - (start + 0.015)) <= 0.5 / rate + 1e-9
+
+
 def test_lists_of_phonemes_are_read(tmp_path: Path) -> None:
     def read(name: str, text: str) -> Motion:
         (tmp_path / name).write_text(text)

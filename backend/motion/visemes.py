@@ -109,7 +109,7 @@ def speak(
 
     It holds all shapes of the lower face, so that no smile stays behind the words: a nose drawn up
     keeps lips apart that an M closes.  Mouths are blended smoothly around where one follows the
-    other, and each is reached.
+    other, and each is reached at the frame nearest to its middle, unless a shorter one is there.
     ``strength`` scales all weights.  Names that are no mouth are rests, and named in the notes.
 
     Raises :class:`ExchangeError` when there are none, or none is known.
@@ -158,6 +158,9 @@ def _blended(
         part = np.clip((times - (start - half)) / max(2 * half, 1e-9), 0, 1)
         ease = (part * part * (3 - 2 * part))[:, None]
         weights += ease * (target - previous)
+    # Lips that close for less than a frame are seen to close: the shortest mouth has its frame.
+    for start, stop, target in sorted(parts[:-1], key=lambda part: part[0] - part[1]):
+        weights[min(round((start + stop) / 2 * frame_rate), count - 1)] = target
     return times, weights
 
 
