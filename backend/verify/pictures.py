@@ -25,9 +25,9 @@ _PAPER = 24  #: grey
 def difference_sheet(
     expected: Passes, found: Passes, photo: dict[str, Float], *, textured: bool = True
 ) -> Bytes:
-    """(H, W, 3) uint8 sRGB: a row per pass, PyTorch3D's, Cycles' and the difference.
+    """(H, W, 3) uint8 sRGB: per pass PyTorch3D's, Cycles' and the difference, two passes a row.
 
-    The last row, where there is one, shows photo, rendering and difference.
+    The last, where there is one, shows photo, rendering and difference.
     """
     near, far = _range(expected, found)
     both = expected.covered & found.covered
@@ -51,7 +51,17 @@ def difference_sheet(
         a, b = photo["photo"], photo["rendering"]
         titles = ["photo", "Cycles over the photo", f"difference (brightest: {COLOUR:g})"]
         lines.append(_row(titles, [_bytes(a), _bytes(b), _colours(a, b)]))
-    return np.concatenate(lines)
+    return _two_a_row(lines)
+
+
+def _two_a_row(lines: list[Bytes]) -> Bytes:
+    # Screens are wide, heads are tall: one below the other they would be small.
+    height, width = lines[0].shape[:2]
+    sheet = np.full((-(-len(lines) // 2) * height, 2 * width + _TITLE_PX, 3), _PAPER, np.uint8)
+    for i, line in enumerate(lines):
+        left, top = (i % 2) * (width + _TITLE_PX), i // 2 * height
+        sheet[top : top + height, left : left + width] = line
+    return sheet
 
 
 def _row(titles: list[str], panels: list[Bytes]) -> Bytes:

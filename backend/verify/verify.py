@@ -36,7 +36,7 @@ class Verification:
     name: str
     measures: tuple[Measure, ...]
     notes: tuple[str, ...]  #: sentences on what was not compared, and what subdivision changes
-    sheet: Bytes  #: (H, W, 3) uint8 sRGB: per row a pass, its two renderings and the difference
+    sheet: Bytes  #: (H, W, 3) uint8 sRGB: per pass its two renderings and the difference
     seconds: dict[str, float] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
 
