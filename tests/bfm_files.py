@@ -25,7 +25,7 @@ BFM_VERTICES, BFM_TRIANGLES, BFM_MOUTH = 53215, 105840, 114
 BASEL_VERTICES, BASEL_TRIANGLES = 53490, 106466
 DEEP3D_VERTICES, DEEP3D_TRIANGLES = 35709, 70789
 MICROMETRES, DECIMETRES = 1e3, 1e-2  #: of a millimetre
-SMALL = 3100  #: vertices of faces for tests in which size does not matter
+SMALL, SMALL_HEAD = 3100, 3600  #: vertices of faces for tests in which size does not matter
 #: (mean, standard deviation) of the pose in stats_80k.npz: pitch, yaw, roll, tx, ty, scale
 POSE_STATS = ((0.0, 0.0, 0.0, 0.5, 0.52, 4.6e-6), (0.12, 0.35, 0.02, 0.006, 0.02, 3e-7))
 

@@ -21,7 +21,7 @@ MM = 100.0  #: in a decimetre
 def read_deep3d(main: Piece) -> RawModel:
     """``meanshape``, ``idBase``, ``exBase``, ``meantex``, ``texBase``, ``tri``, ``keypoints``."""
     fields, where = main.fields, main.name
-    size = np.size(fields["meanshape"])
+    size = np.size(fields.get("meanshape", ()))
     if size % 3 or not size:
         raise ModelError(f"meanshape of {where} has {size} numbers, which is not 3 a vertex.")
     count = size // 3

@@ -60,8 +60,8 @@ def recognise(path: Path) -> Piece:
         return piece
     if piece := _std_exp(path, start, size):
         return piece
-    if start[:1] in (b"(", b"c"):
-        return _pickle(path)  # of Python 2's first protocol
+    if start[:1] in (b"(", b"c", b"}", b"]"):
+        return _pickle(path)  # of the first protocols, which no number precedes
     raise ModelError(f"{path.name} is no file of a face model that can be read here. {_wanted()}")
 
 
@@ -79,18 +79,21 @@ def _mat(path: Path) -> Piece:
             f"{path.name} is damaged or cut off ({error}); download or copy it again."
         ) from error
     fields = {key: value for key, value in found.items() if not key.startswith("__")}
-    for name, kind, mark in (("model", kinds.BFM, "shapePC"), ("model_info", kinds.INFO, None)):
-        if (inner := _struct(fields.get(name))) is not None and (mark is None or mark in inner):
+    for name, kind, marks in (
+        ("model", kinds.BFM, {"shapeMU", "shapePC", "shapeEV"}),
+        ("model_info", kinds.INFO, {"uv_coords", "symlist"}),
+    ):
+        if (inner := _struct(fields.get(name))) is not None and marks & set(inner):
             return Piece(path, kind, inner)
-    marks = (
+    top = (
         (kinds.DEEP3D, {"idBase", "meanshape"}),
         (kinds.BASEL, {"shapePC", "shapeMU"}),
         (kinds.UV, {"UV"}),
         (kinds.TRIM, {"trimIndex"}),
         (kinds.FRONT, {"idx"}),
     )
-    for kind, names in marks:
-        if names <= set(fields):
+    for kind, marks in top:
+        if marks & set(fields):
             return Piece(path, kind, fields)
     raise ModelError(
         f"{path.name} is a MATLAB file with {_list(fields)}, none of which belongs to a face model "

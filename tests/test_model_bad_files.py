@@ -1,0 +1,274 @@
+"""Files that cannot be imported: each its sentence, and nothing is written or run."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import pickletools
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.io
+from reconstruct_face.backend.errors import ModelError
+from reconstruct_face.backend.exchange.models import models_folder
+from reconstruct_face.backend.model.importing import read_model
+from reconstruct_face.backend.model.importing.importer import import_model
+
+from tests import bfm_files as files
+
+FACE = files.small_face
+VERTICES = files.SMALL
+
+
+@pytest.fixture(autouse=True)
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECONSTRUCT_FACE_DATA", str(tmp_path / "data"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("files")
+
+
+@pytest.fixture(scope="module")
+def bfm(folder: Path) -> Path:
+    return files.write_bfm(folder / "BFM.mat", FACE())
+
+
+@pytest.fixture(scope="module")
+def exp(folder: Path) -> Path:
+    return files.write_exp_80k(folder / "exp_80k.npz", FACE())
+
+
+def refused(paths: list[Path], *words: str) -> None:
+    """``paths`` are refused in one sentence with ``words``, and no model is there afterwards."""
+    with pytest.raises(ModelError) as caught:
+        import_model(paths)
+    sentence = str(caught.value)
+    for word in words:
+        assert word in sentence, sentence
+    assert sentence[-1] == "." and "\n" not in sentence and "Traceback" not in sentence, sentence
+    assert not models_folder().exists()
+
+
+def changed(field: str, at: int, value: float) -> np.ndarray:
+    """``BFM.mat``'s field with one number changed."""
+    array = files.bfm_fields(FACE())[field].copy()
+    array.reshape(-1)[at] = value
+    return array
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"shapePC": None}, ("lacks shapePC", "shapeMU")),
+        ({"shapeEV": np.ones((198, 1), np.float32)}, ("shapeEV", "198", "199")),
+        ({"shapePC": np.ones((30, 199), np.float32)}, ("shapePC", "30 x 199", "9300")),
+        ({"shapeMU": np.ones((9301, 1), np.float32)}, ("shapeMU", "3 a vertex")),
+        ({"kpt_ind": np.arange(1, 68)[None]}, ("kpt_ind", "67", "68")),
+        ({"tri": np.full((3, 9), VERTICES + 1)}, ("tri", f"{VERTICES + 1}")),
+        ({"tri": np.zeros((3, 9), np.int32)}, ("tri", "0 to 0")),
+        ({"expPC": np.array([["a"]])}, ("expPC", "not numbers")),
+        ({"texMU": np.full((3 * VERTICES, 1), 900.0)}, ("texMU", "0 to 255")),
+    ],
+)
+def test_fields_that_are_missing_or_of_another_shape(
+    tmp_path: Path, fields: dict, words: tuple[str, ...]
+) -> None:
+    refused([files.write_bfm(tmp_path / "BFM.mat", FACE(), **fields)], "BFM.mat", *words)
+
+
+@pytest.mark.parametrize("field", ["shapeMU", "shapePC", "shapeEV", "expPC", "texMU", "texPC"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_values_that_are_no_numbers(tmp_path: Path, field: str, value: float) -> None:
+    path = files.write_bfm(tmp_path / "BFM.mat", FACE(), **{field: changed(field, 5, value)})
+    refused([path], field, "not numbers")
+
+
+def test_deviations_are_positive(tmp_path: Path) -> None:
+    path = files.write_bfm(tmp_path / "BFM.mat", FACE(), shapeEV=changed("shapeEV", 5, -1.0))
+    refused([path], "shapeEV", "positive")
+
+
+def test_another_unit_and_a_mirrored_face_are_noticed(tmp_path: Path) -> None:
+    mean = files.bfm_fields(FACE())["shapeMU"]
+    path = files.write_bfm(tmp_path / "a.mat", FACE(), shapeMU=mean / 1000)
+    refused([path], "mm high", "unit")
+    mirrored = (mean.reshape(-1, 3) * [-1, 1, 1]).reshape(-1, 1)
+    path = files.write_bfm(tmp_path / "b.mat", FACE(), shapeMU=mirrored)
+    refused([path], "landmarks", "ear to ear")
+
+
+def test_a_truncated_file(bfm: Path, exp: Path, tmp_path: Path) -> None:
+    for source in (bfm, exp):
+        for part in (0.999, 0.5, 0.01):
+            short = tmp_path / f"short{source.suffix}"
+            whole = source.read_bytes()
+            short.write_bytes(whole[: int(part * len(whole))])
+            refused([short], short.name, "again")
+
+
+def test_what_a_failed_download_leaves(tmp_path: Path) -> None:
+    page = tmp_path / "BFM.mat"
+    page.write_text("\n<!DOCTYPE html><html><body>Please log in</body></html>")
+    refused([page], "HTML", "download")
+    page.write_bytes(b"")
+    refused([page], "empty")
+    refused([tmp_path / "none.mat"], "There is no file")
+
+
+def test_other_files(tmp_path: Path, astronaut: Path) -> None:
+    refused([astronaut], "astronaut.jpg", "BFM.mat", "FLAME")
+    scipy.io.savemat(tmp_path / "other.mat", {"lm": np.zeros((68, 3))})
+    refused([tmp_path / "other.mat"], "lm", "BFM.mat")
+    np.savez(tmp_path / "other.npz", a=np.zeros(3))
+    refused([tmp_path / "other.npz"], "holds a", "exp_80k.npz")
+    np.savez(tmp_path / "objects.npz", expPC=np.array([{}], object))
+    refused([tmp_path / "objects.npz"], "Python objects")
+    (tmp_path / "v73.mat").write_bytes(b"MATLAB 7.3 MAT-file, ..." + bytes(500))
+    refused([tmp_path / "v73.mat"], "-v7")
+
+
+def test_the_wrong_bfm_for_the_others(bfm: Path, exp: Path, tmp_path: Path) -> None:
+    basel = files.write_basel(tmp_path / "01_MorphableModel.mat", FACE())
+    refused([basel], "no expressions", "exp_80k.npz")
+    refused([basel, exp], "index map", "BFM_exp_idx.mat")
+    info = files.write_bfm_info(tmp_path / "BFM_info.mat", FACE())
+    refused([basel, info], "BFM_info.mat", "does not go with", "01_MorphableModel.mat")
+    refused([bfm, basel], "import one face model at a time")
+    refused([bfm, files.write_flame_npz(tmp_path / "f.npz")], "FLAME", "one face model at a time")
+
+
+def test_expressions_alone_or_swapped_for_the_shape(exp: Path, bfm: Path, tmp_path: Path) -> None:
+    refused([exp], "exp_80k.npz", "no whole face model", "BFM.mat")
+    refused([exp, exp], "no whole face model")
+    refused([bfm, exp, exp], "both are", "exp_80k.npz")
+    swapped = files.exp_80k_fields(FACE()) | {"shapePC": np.zeros((3, 3))}
+    np.savez(tmp_path / "exp_80k.npz", **swapped)
+    refused([bfm, tmp_path / "exp_80k.npz"], "shapePC")
+
+
+def test_29_expressions_where_79_are_wanted(bfm: Path, tmp_path: Path) -> None:
+    few = files.exp_80k_fields(FACE())["expPC"][:, :29]
+    path = files.write_exp_80k(tmp_path / "exp_80k.npz", FACE(), expPC=few)
+    refused([bfm, path], "29", "79")
+
+
+def test_expressions_for_other_vertices(bfm: Path, tmp_path: Path) -> None:
+    other = files.synthetic_face(VERTICES + 60)
+    path = files.write_exp_80k(tmp_path / "exp_80k.npz", other)
+    refused([bfm, path], "3160", "3100")
+    uv = files.write_bfm_uv(tmp_path / "BFM_UV.mat", other)
+    refused([bfm, uv], "UV", "3160 x 2", "3100 x 2")
+
+
+def test_statistics_of_another_length_or_without_their_expressions(
+    bfm: Path, exp: Path, tmp_path: Path
+) -> None:
+    stats = files.write_stats_80k(tmp_path / "s.npz", FACE(), Exp_Para_std=np.ones(64))
+    refused([bfm, exp, stats], "Exp_Para_std", "64", "79")
+    refused([bfm, stats], "exp_80k.npz too")
+
+
+def test_index_maps(exp: Path, tmp_path: Path) -> None:
+    face = FACE()
+    basel = files.write_basel(tmp_path / "basel.mat", face)
+    short = files.write_index_map(tmp_path / "short.mat", np.arange(3000))
+    refused([basel, exp, short], "3100", "3000")
+    beyond = files.write_index_map(tmp_path / "beyond.mat", np.arange(1, VERTICES + 1))
+    refused([basel, exp, beyond], "trimIndex", str(VERTICES + 1))
+    twice = files.write_index_map(tmp_path / "twice.mat", np.zeros(VERTICES, int))
+    refused([basel, exp, twice], "twice")
+
+
+def test_basel_of_2017_without_expressions(tmp_path: Path) -> None:
+    refused([files.write_bfm_h5(tmp_path / "face.h5", FACE(), False)], "no expressions")
+
+
+def test_folders(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    refused([tmp_path / "empty"], "empty", "generic_neutral_mesh.obj", "ICT-FaceKit")
+    whole = files.write_ict(tmp_path / "FaceXModel", files.SMALL_HEAD, 3)
+    jaw = (whole / "jawOpen.obj").read_text()
+    (whole / "jawOpen.obj").unlink()
+    refused([whole], "jawOpen.obj", "copy all")
+    (whole / "jawOpen.obj").write_text("\n".join(jaw.splitlines()[:1000]))
+    refused([whole], "jawOpen.obj", "vertices")
+    (whole / "jawOpen.obj").write_text(jaw.replace("v ", "v x", 1))
+    refused([whole], "jawOpen.obj", "number")
+    (whole / "jawOpen.obj").write_text(jaw)
+    (whole / "identity001.obj").unlink()
+    refused([whole], "identity000.obj", "copy all")
+
+
+class _Runs:
+    """A pickle of it calls ``os.mkdir`` when it is loaded."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Callable, tuple[str]]:
+        return os.mkdir, (self.path,)
+
+
+@pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4, 5])
+def test_a_pickle_that_runs_code_runs_none(tmp_path: Path, protocol: int) -> None:
+    marker = tmp_path / "it ran"
+    fields = {"shapedirs": np.zeros((3, 3, 400)), "v_template": _Runs(str(marker))}
+    path = tmp_path / "flame.pkl"
+    path.write_bytes(pickle.dumps(fields, protocol))
+    refused([path], "flame.pkl", "mkdir", "nothing of it was run")
+    assert not marker.exists()
+    pickle.loads(path.read_bytes())
+    assert marker.exists(), "the pickle of the test runs nothing, so the test proves nothing"
+
+
+@pytest.mark.parametrize(
+    ("data", "word"),
+    [
+        (b"(S'touch it'\nios\nsystem\n.", "INST"),
+        (b"cos\nsystem\n(S'touch it'\ntR.", "os.system"),
+        (b"\x80\x02cbuiltins\neval\n\x8c\x011\x85R.", "builtins.eval"),
+        (b"\x80\x04\x8c\x08builtins\x8c\x07getattr\x93.", "builtins.getattr"),
+        (b"\x80\x02cnumpy.core.multiarray\nfromfile\n.", "numpy.multiarray.fromfile"),
+        (b"\x80\x02cscipy.sparse.os\nsystem\nU\x02ls\x85R.", "scipy.sparse.os.system"),
+        (b"\x80\x02\x82\x01.", "EXT1"),
+        (b"\x80\x02U\x02idQ.", "BINPERSID"),
+    ],
+)
+def test_other_ways_to_run_code(tmp_path: Path, data: bytes, word: str) -> None:
+    path = tmp_path / "flame.pkl"
+    path.write_bytes(data)
+    refused([path], word, "nothing of it was run")
+
+
+def test_damaged_pickles_get_a_sentence_wherever_they_end(tmp_path: Path) -> None:
+    whole = files.write_flame_pkl(tmp_path / "flame.pkl").read_bytes()
+    ends = [pos for _, _, pos in pickletools.genops(whole)]
+    for end in (2, *ends[1 :: max(1, len(ends) // 20)], len(whole) // 2):
+        (tmp_path / "short.pkl").write_bytes(whole[:end])
+        refused([tmp_path / "short.pkl"], "short.pkl")
+    (tmp_path / "list.pkl").write_bytes(pickle.dumps([1, 2, 3], 2))
+    refused([tmp_path / "list.pkl"], "does not hold a face model")
+    (tmp_path / "dict.pkl").write_bytes(pickle.dumps({"betas": np.zeros(3)}, 2))
+    refused([tmp_path / "dict.pkl"], "betas", "FLAME")
+
+
+def test_flames_arrays_are_checked(tmp_path: Path) -> None:
+    short = files.flame_fields()["shapedirs"][:, :, :100]
+    refused([files.write_flame_npz(tmp_path / "a.npz", shapedirs=short)], "100", "300")
+    refused([files.write_flame_npz(tmp_path / "b.npz", f=None)], "lacks f")
+
+
+def test_damaged_eos_files(tmp_path: Path) -> None:
+    whole = files.write_eos(tmp_path / "sfm.bin", FACE()).read_bytes()
+    for part in (0.3, 0.7, 0.98):
+        (tmp_path / "short.bin").write_bytes(whole[: int(part * len(whole))])
+        refused([tmp_path / "short.bin"], "short.bin", "cut off")
+
+
+def test_what_is_good_is_not_refused(bfm: Path, exp: Path) -> None:
+    """The files that the others are made from."""
+    assert len(read_model([bfm, exp]).expression_basis) == 79
