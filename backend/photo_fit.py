@@ -40,14 +40,15 @@ def fit_on_photo(
 
     ``quality`` "fast" leaves the refinement out.  Where there is a ``giver`` its network's answer
     takes the place of the mean face: the refinement starts there, and going away from it costs what
-    going away from the mean does otherwise.  Raises :class:`NoFaceError` where neither dlib
-    nor the network can read the face.
+    going away from the mean does otherwise; "fast" gives the answer as it is, in its own pose.
+
+    Raises :class:`NoFaceError` where neither dlib nor the network can read the face.
     """
     if face.landmarks is None:
         face = _with_network_landmarks(photo, face)
     fit = fit_face(model, photo, face, None, quality, corrections)
     if quality == "fast":
-        return fit
+        return fit if giver is None else _as_told(model, photo, fit, giver)
     return _refined(model, photo, face, fit, quality, corrections, giver)
 
 
@@ -58,6 +59,23 @@ def _with_network_landmarks(photo: Photo, face: Face) -> Face:
     if found.source != "network":
         raise NoFaceError(f"The face in {photo.path.name} cannot be read; choose another photo.")
     return replace(face, landmarks=np.asarray(found.detected, np.float64), spread=NETWORK_SPREAD)
+
+
+def _as_told(model: FaceModel, photo: Photo, fit: FaceFit, giver: OpinionGiver) -> FaceFit:
+    """``fit`` with the shape, expression and pose that the giver's network says."""
+    told = giver.ask(photo.pixels, fit.detected)
+    camera = told.camera
+    vertices = model.vertices(told.identity, told.expression)
+    points = landmark_points(model, vertices, fit.landmarks68)
+    apart = np.linalg.norm(camera.project(points) - fit.observed, axis=1)
+    return replace(
+        fit,
+        camera=camera,
+        identity=told.identity.astype(np.float32),
+        expression=told.expression.astype(np.float32),
+        landmarks3d=points.astype(np.float32),
+        error_px=float(apart.mean()),
+    )
 
 
 def _refined(

@@ -60,7 +60,8 @@ class Options:
     thorough: bool = True
     #: "native": the face model's own expressions, or "arkit": ARKit's 52 shapes on its mesh
     expressions: str = "native"
-    #: A network that 'models import-network' made for ``model``, whose answer the fit starts from
+    #: A network that 'models import-network' made for ``model``: the refinement starts from its
+    #: answer, and "fast" gives that as it is
     network: str = ""
 
     def __post_init__(self) -> None:
@@ -79,10 +80,10 @@ class Options:
             raise ValueError(f"quality is {self.quality!r}; give one of {QUALITIES}.")
         if self.estimate == "landmarks" and not self.landmarks:
             raise ValueError("The estimate from landmarks needs landmarks; use the network's.")
-        if self.network and (self.estimate == "landmarks" or self.quality == "fast"):
+        if self.network and self.estimate == "landmarks":
             raise ValueError(
-                f"The network {self.network!r} is where the refinement starts; leave it out, or "
-                "take estimate 'network' and quality 'balanced' or 'best'."
+                f"The estimate from landmarks does not ask the network {self.network!r}; leave one "
+                "of them out."
             )
         object.__setattr__(self, "corrected", checked(self.corrected))
         if self.corrected and self.face == "all":

@@ -5,13 +5,22 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from reconstruct_face.backend.align import ffhq_crop
 from reconstruct_face.backend.errors import ModelError
 from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.model.importing.importer import import_model
 from reconstruct_face.backend.original.cards import DEEP3D, ORIGINAL, NetworkCard
+from reconstruct_face.backend.original.deep3d import (
+    align,
+    deep3d_result,
+    read_deep3d_face,
+    split_deep3d,
+)
 from reconstruct_face.backend.original.deep3d_network import Deep3DNetwork
+from reconstruct_face.backend.original.face import read_face
 from reconstruct_face.backend.original.network import OriginalNetwork
 from reconstruct_face.backend.original.opinion import OpinionGiver, _loaded
+from reconstruct_face.backend.original.picture import find_landmarks, reconstruct_outputs
 from reconstruct_face.backend.original.stats import read_stats
 from reconstruct_face.backend.original.store import write_network
 from reconstruct_face.backend.photo import read_photo
@@ -28,6 +37,14 @@ def answer():
     values = np.zeros(240)
     values[6:106] = rng.normal(size=100)
     values[106:185] = 0.3 * rng.normal(size=79)
+    values[:6] = (0.8, -0.6, 4.0, 0.5, -0.4, 0.6)
+    return values
+
+
+def deep_answer():
+    """(257,) what the other network says."""
+    values = np.linspace(-1, 1, 257)
+    values[224:227], values[254:] = (0.2, -0.3, 0.1), (0.1, -0.05, 0.5)
     return values
 
 
@@ -52,7 +69,7 @@ def data(tmp_path_factory, answer):
         write_network(NetworkCard("known", "", ORIGINAL), module.state_dict(), read_stats(stats))
         other = Deep3DNetwork()
         torch.nn.init.zeros_(other.network.head.weight)
-        other.network.head.bias.data = torch.linspace(-1, 1, 257)
+        other.network.head.bias.data = torch.tensor(deep_answer(), dtype=torch.float32)
         write_network(NetworkCard("deep", "", DEEP3D), other.state_dict(), None)
     return folder / "data"
 
@@ -77,7 +94,7 @@ def test_coefficients_are_turned_into_those_of_the_imported_model(answer, landma
     assert told.identity.shape == (199,) and not told.identity[100:].any()
     np.testing.assert_allclose(told.expression, answer[106:185], atol=1e-4)
     deep = OpinionGiver("deep", load_model("front")).ask(pixels, landmarks)
-    line = np.linspace(-1, 1, 257)
+    line = deep_answer()
     np.testing.assert_allclose(deep.identity, line[:80], atol=1e-5)
     np.testing.assert_allclose(deep.expression, line[80:144], atol=1e-5)
 
@@ -101,8 +118,8 @@ def test_networks_for_another_model_are_refused():
             OpinionGiver(network, load_model(model))
     with pytest.raises(ModelError, match=r"no network 'x'.*'deep', 'known'"):
         OpinionGiver("x", load_model("basel"))
-    with pytest.raises(ValueError, match="where the refinement starts"):
-        Options(model="basel", network="known", quality="fast")
+    with pytest.raises(ValueError, match="does not ask the network 'known'"):
+        Options(model="basel", network="known", estimate="landmarks")
 
 
 def test_the_reconstruction_leans_towards_the_answer(astronaut, answer):
@@ -116,3 +133,35 @@ def test_the_reconstruction_leans_towards_the_answer(astronaut, answer):
         # A made-up face as answer does not keep the photo from deciding where things are.
         assert head.landmark_error < 5
     assert alike[""] < 0.3 < 0.4 < alike["known"]
+
+
+@pytest.mark.parametrize("network", ["known", "deep"])
+def test_fast_is_the_networks_answer_where_the_network_puts_it(data, astronaut, answer, network):
+    """Compared with the networks' own cameras and crops, on the files' own vertices."""
+    photo = read_photo(astronaut)
+    model = {"known": "basel", "deep": "front"}[network]
+    options = Options(model=model, network=network, quality="fast", texture="none")
+    [head] = reconstruct(photo, options)
+    head.validate()
+    landmarks = find_landmarks(photo)
+    files = data.parent
+    if network == "known":
+        crop = ffhq_crop(photo.pixels, landmarks)
+        stats = read_stats(files / "stats_80k.npz")
+        face = read_face([files / "BFM.mat", files / "exp_80k.npz"])
+        result, to_photo = reconstruct_outputs(answer, face, stats, crop.image), crop.to_photo
+        allowed = 0.015  # of the face: a camera 8 m away stands for one without perspective
+    else:
+        aligned = align(photo.pixels, landmarks)
+        face = read_deep3d_face(files / "BFM_model_front.mat")
+        result = deep3d_result(split_deep3d(deep_answer()), face, aligned.crop)
+        to_photo, allowed = aligned.to_photo, 0.004
+    wanted = np.c_[result.landmarks, np.ones(68)] @ to_photo[:2].T
+    vertices = head.vertices_posed[load_model(model).landmarks68].astype(np.float64)
+    camera = vertices @ head.rotation.T + head.translation
+    found = camera @ head.camera_matrix.T
+    found = found[:, :2] / found[:, 2:]
+    size = np.ptp(wanted, axis=0).max()
+    assert np.abs(found - wanted).max() < allowed * size
+    # And that is somewhere: turned, and not where the landmarks of the photo are.
+    assert np.abs(wanted - landmarks).max() > 0.05 * size

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..cli.run import as_face_error
 from ..errors import FaceError, ModelError
 from ..exchange.jobs import Job, collect
 from ..exchange.output import prepare_output
@@ -26,6 +27,7 @@ from .settings import Settings, changed, read_settings
 from .stats import Stats, read_stats
 from .store import Network, load_network
 
+RENDERED = "_rendered"
 EPILOG = """\
 The settings have the names of the original's script, with - or _; --config takes them from a TOML
 file. NAME_rendered.jpg is the 224 pixels wide crop and the rendering side by side, with the 68
@@ -47,7 +49,13 @@ def main(argv: list[str] | None = None) -> int:
         print(f"original: {error}", file=sys.stderr)
         return error.exit_status
     statuses = set()
-    for job, result in run(collect(pictures, folder), work):
+    # What an earlier run left there is no picture to work on.
+    jobs = [
+        job
+        for job in collect(pictures, folder)
+        if not (job.photo.stem.endswith(RENDERED) and job.photo.resolve().parent == folder)
+    ]
+    for job, result in run(jobs, work):
         if isinstance(result, FaceError):
             print(f"{job.photo.name}: {result}", file=sys.stderr)
             statuses.add(result.exit_status)
@@ -101,8 +109,8 @@ def run(jobs: Sequence[Job], work: Work) -> Iterator[tuple[Job, Result | FaceErr
             if job.error is not None:
                 raise job.error
             waiting.append((job, work.crop(job.photo)))
-        except FaceError as error:
-            yield job, error
+        except Exception as error:  # noqa: BLE001 - one bad picture never stops the others
+            yield job, as_face_error(error)
         if waiting and (len(waiting) == work.settings.batch_size or number == len(jobs)):
             results = work.results([crop for _, crop in waiting])
             yield from zip([one for one, _ in waiting], results, strict=True)
@@ -119,7 +127,7 @@ def write_result(folder: Path, name: str, result: Result, coefficients: bool) ->
         text = json.dumps(document, indent=1)
         write_bytes(folder / f"{name}_coefficients.json", text.encode())
     data = encode_jpeg(result.picture, quality=95)
-    return write_bytes(folder / f"{name}_rendered.jpg", data.tobytes())
+    return write_bytes(folder / f"{name}{RENDERED}.jpg", data.tobytes())
 
 
 def find_or_convert(settings: Settings) -> tuple[Network, Stats | None]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
+
+from tqdm import tqdm
 
 from .cards import CALLED, NetworkCard, card_text, find_network, list_networks, remove_network
 
@@ -26,7 +29,13 @@ def run_import(args: argparse.Namespace) -> int:
     """``models import-network``."""
     from .convert import import_network
 
-    card = import_network(args.path, args.stats, args.name, args.force)
+    with tqdm(total=100, disable=args.json or not sys.stderr.isatty(), leave=False) as bar:
+
+        def show(fraction: float, step: str) -> None:
+            bar.set_description(step)
+            bar.update(max(0, round(100 * fraction) - bar.n))
+
+        card = import_network(args.path, args.stats, args.name, args.force, show)
     _print(args, card.to_dict(), card_text(card))
     return 0
 

@@ -1,4 +1,4 @@
-"""What a converted network says of a face, as coefficients of an imported model: a start."""
+"""What a converted network says of a face, in the terms of an imported model and of our cameras."""
 
 from __future__ import annotations
 
@@ -10,11 +10,16 @@ from numpy.typing import NDArray
 
 from ..align import ffhq_crop
 from ..errors import ModelError
+from ..estimate import Camera
+from ..estimate.camera import FACING
 from ..model import FaceModel
 from ..model.completing.mapping import ExpressionMapping
 from ..model.importing.store import load_extras
+from ..network.layout import anchor_of
 from .cards import CALLED, DEEP3D, ORIGINAL
 from .deep3d import align, run_deep3d, split_deep3d
+from .face import MICROMETRES, posed, rotation, to_image
+from .network import SIZE
 from .picture import run_network
 from .stats import split
 from .store import Network, load_network
@@ -26,14 +31,18 @@ MODELS = {
     ORIGINAL: "Basel Face Model 2009 (BFM.mat, with exp_80k.npz",
     DEEP3D: "Deep3DFaceRecon's cut",
 }
+#: Where a camera stands that stands for a scaled-orthographic one: over a head's depth of 200 mm
+#: its scale varies by 2.5 %.
+FAR_MM = 8000.0
 
 
 @dataclass(frozen=True, eq=False)
 class Opinion:
-    """The network's answer, without its camera, light and colours."""
+    """The network's answer, without its light and colours."""
 
     identity: Double  #: (K,) standard deviations; 0 for components it does not tell
     expression: Double  #: (E,) within ``model.expression_range``
+    camera: Camera  #: of the photo; its principal point is not the picture's middle
 
 
 class OpinionGiver:
@@ -56,25 +65,53 @@ class OpinionGiver:
     def ask(self, pixels: NDArray[np.uint8], landmarks68: NDArray) -> Opinion:
         """Of the face with (68, 2) ``landmarks68`` in ``pixels`` (H, W, 3) sRGB."""
         if self.network.card.kind == DEEP3D:
-            crop = align(pixels, landmarks68).crop
-            found = split_deep3d(run_deep3d(self.network, [crop])[0])
-            return self._opinion(found.identity, found.expression)
-        crop = ffhq_crop(pixels, landmarks68).image
+            aligned = align(pixels, landmarks68)
+            found = split_deep3d(run_deep3d(self.network, [aligned.crop])[0])
+            matrix, turn, moved = found.camera
+            # The network's model lies about its own middle.
+            moved = moved - turn @ self.model.mean.astype(np.float64).mean(axis=0)
+            camera = Camera(matrix, turn, moved)
+            return self._opinion(
+                found.identity, found.expression, of_photo(camera, aligned.to_photo)
+            )
+        crop = ffhq_crop(pixels, landmarks68)
         assert self.network.stats is not None
-        told = split(run_network(self.network, [crop])[0], self.network.stats)
+        told = split(run_network(self.network, [crop.image])[0], self.network.stats)
+        pitch, yaw, roll, _, _, scale = told.pose
+        anchor = anchor_of(self.model)
+        place = to_image(posed(anchor[None], told.pose), SIZE)[0]
+        focal = MICROMETRES * scale * FAR_MM
+        matrix = np.array([[focal, 0, place[0]], [0, focal, place[1]], [0, 0, 1.0]])
+        turn = FACING @ rotation(pitch, yaw, roll).T  # rows times R are R^T times columns
+        camera = Camera(matrix, turn, np.array([0.0, 0.0, FAR_MM]) - turn @ anchor)
         return self._opinion(
             told.shape / self._extras["identity_scale"][: len(told.shape)],
             told.expression / self._extras["expression_scale"],
+            of_photo(camera, crop.to_photo),
         )
 
-    def _opinion(self, identity: Double, expression: Double) -> Opinion:
+    def _opinion(self, identity: Double, expression: Double, camera: Camera) -> Opinion:
         """Filled up and kept in range; on ARKit's shapes where the model has those."""
         whole = np.zeros(len(self.model.identity_basis))
         whole[: len(identity)] = identity
         if len(self.model.expression_basis) != len(expression):
             expression, _ = ExpressionMapping.from_extras(self._extras).to_arkit(expression)
         low, high = self.model.expression_range.T
-        return Opinion(whole, np.clip(expression, low, high).astype(np.float64))
+        kept = np.clip(expression, low, high).astype(np.float64)
+        return Opinion(whole, kept, camera)
+
+
+def of_photo(camera: Camera, to_photo: Double) -> Camera:
+    """The ``camera`` of a crop as one of the photo, of which ``to_photo`` (3, 3) is a similarity.
+
+    It stands in the same place and looks the same way; the crop is a part of its picture, turned.
+    """
+    zoom = float(np.sqrt(abs(np.linalg.det(to_photo[:2, :2]))))
+    turn = np.eye(3)
+    turn[:2, :2] = to_photo[:2, :2] / zoom
+    matrix = np.diag([zoom * camera.focal, zoom * camera.focal, 1.0])
+    matrix[:2, 2] = to_photo[:2] @ [*camera.camera_matrix[:2, 2], 1.0]
+    return Camera(matrix, turn @ camera.rotation, turn @ camera.translation)
 
 
 @lru_cache(maxsize=1)
