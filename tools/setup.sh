@@ -15,8 +15,9 @@
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=$ROOT/.venv
 LOG=$ROOT/.cache/setup.log
-NEEDED_MB=5000
-SIZE="4 GB"
+# With PyPI's torch, which on Linux brings CUDA: 6.3 GB, and the archives while they are unpacked.
+NEEDED_MB=9000
+SIZE="6 GB"
 PROJECT=(--editable "$ROOT")
 PROOF="import bpy"
 
