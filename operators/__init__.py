@@ -11,6 +11,7 @@ from . import (
     animation,
     export,
     expression,
+    face_models,
     installation,
     landmarks,
     photo,
@@ -28,8 +29,8 @@ from .registering import add_modules, remove_modules
 
 #: In the order they are added: what others refer to comes first.
 MODULES = (
-    session, settings, installation, photo, running, reconstruct, view, refit, landmarks,
-    expression, pose_asset, export, presets,
+    session, settings, installation, photo, running, face_models, reconstruct, view, refit,
+    landmarks, expression, pose_asset, export, presets,
     verify, animation, animate,
 )  # fmt: skip
 

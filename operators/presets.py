@@ -17,7 +17,7 @@ from . import strings
 SUBDIR = "reconstruct_face/settings"
 #: Blender looks for ``presets/SUBDIR`` in it.
 SHIPPED = Path(__file__).resolve().parents[1] / "assets"
-VALUES = ("quality", "texture", "texture_size", "estimate", "use_landmarks", "model")
+VALUES = ("quality", "texture", "texture_size", "estimate", "use_landmarks", "model", "expressions")
 
 
 class RECONSTRUCT_FACE_OT_add_preset(AddPresetBase, bpy.types.Operator):

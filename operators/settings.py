@@ -30,6 +30,12 @@ def _overlay_changed(settings: FaceSettings, context: bpy.types.Context) -> None
     set_overlay(context.active_object, settings.overlay)
 
 
+def _models(settings: FaceSettings, context: bpy.types.Context, edited: str) -> list[str]:
+    from .face_models import suggestions
+
+    return suggestions(settings, context, edited)
+
+
 class FaceSettings(bpy.types.PropertyGroup):
     """Photo and options for the next reconstruction."""
 
@@ -64,7 +70,13 @@ class FaceSettings(bpy.types.PropertyGroup):
     model: StringProperty(
         name=strings.MODEL,
         description=strings.MODEL_TIP,
-        subtype="FILE_PATH",
+        search=_models,
+        search_options={"SUGGESTION"},
+    )
+    expressions: EnumProperty(
+        name=strings.EXPRESSIONS,
+        description=strings.EXPRESSIONS_TIP,
+        items=strings.EXPRESSION_SETS,
     )
     overlay: FloatProperty(
         name=strings.OVERLAY,
@@ -86,6 +98,7 @@ class FaceSettings(bpy.types.PropertyGroup):
             # A fit to landmarks alone cannot do without them.
             "landmarks": self.use_landmarks or self.estimate == "landmarks",
             "model": bpy.path.abspath(self.model or "default"),
+            "expressions": self.expressions,
         }
 
 

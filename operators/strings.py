@@ -55,7 +55,16 @@ USE_LANDMARKS_TIP = (
     "commercial use"
 )
 MODEL = "Face Model"
-MODEL_TIP = "A face model's file in this project's format; empty: the one that comes along"
+MODEL_TIP = (
+    "The name of an imported face model (see the add-on's preferences), or the file of one in this "
+    "project's format; empty: the one that comes along"
+)
+EXPRESSIONS = "Expressions"
+EXPRESSIONS_TIP = "Which shape keys the head gets"
+EXPRESSION_SETS = (
+    ("native", "The Model's Own", "As the face model has them: principal components, often"),
+    ("arkit", "ARKit", "The 52 shapes of ARKit by name, whatever the face model"),
+)
 SHOW = "Show"
 SHOW_TIP = "See the new head as its photo does"
 
@@ -558,3 +567,33 @@ def retargeted(count: int, missing: list[str]) -> str:
 def added_presets(count: int) -> str:
     """After presets were added."""
     return f"Added {count} expressions" if count else "The file has all of them already"
+
+
+# -- face models of the user's own
+
+IMPORT_MODEL = "Import Face Model"
+IMPORT_MODEL_TIP = (
+    "Convert the files of a face model that you own, such as BFM.mat together with exp_80k.npz, "
+    "for use here. Choose all files that belong together"
+)
+MODEL_NAME = "Name"
+MODEL_NAME_TIP = "What the face model is called from then on; empty: as its kind is called"
+REPLACE_MODEL = "Replace"
+REPLACE_MODEL_TIP = "Put it in place of a face model of the same name"
+CHOOSE_MODEL = "Choose the files of a face model."
+REMOVE_MODEL = "Remove Face Model"
+REMOVE_MODEL_TIP = "Delete the imported face model; heads that were made with it stay"
+SHOW_CARD = "Show Card"
+SHOW_CARD_TIP = "Open the picture of its mean, its first modes and its expressions"
+NO_CARD = "There is no picture of this face model; import it again"
+FACE_MODELS = "Face models"
+
+
+def imported_model(name: str, facts: str) -> str:
+    """The message after an import."""
+    return f"Imported {name}: {facts}"
+
+
+def removed_model(name: str) -> str:
+    """The message after a removal."""
+    return f"Removed the face model {name}"

@@ -6,6 +6,7 @@ import bpy
 from bpy.props import EnumProperty, StringProperty
 
 from ..operators import strings
+from ..operators.face_models import draw_models
 from ..operators.installation import (
     RECONSTRUCT_FACE_OT_check_backend,
     RECONSTRUCT_FACE_OT_open_setup_log,
@@ -71,6 +72,9 @@ class RECONSTRUCT_FACE_preferences(bpy.types.AddonPreferences):
             row.operator(RECONSTRUCT_FACE_OT_check_backend.bl_idname, icon="VIEWZOOM")
         if there:
             row.operator(RECONSTRUCT_FACE_OT_remove_backend.bl_idname, icon="TRASH")
+        if status.usable:
+            layout.label(text=strings.FACE_MODELS)
+            draw_models(layout)
         layout.use_property_split = True
         layout.use_property_decorate = False
         column = layout.column()

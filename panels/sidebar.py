@@ -156,6 +156,9 @@ class RECONSTRUCT_FACE_PT_settings(FacePanel, bpy.types.Panel):
         row.enabled = settings.estimate != "landmarks"
         row.prop(settings, "use_landmarks")
         layout.prop(settings, "model")
+        row = layout.row()
+        row.enabled = settings.model not in ("", "default")  # whose own are ARKit's
+        row.prop(settings, "expressions")
 
 
 CLASSES = (RECONSTRUCT_FACE_PT_reconstruct, RECONSTRUCT_FACE_PT_settings)

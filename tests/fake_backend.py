@@ -7,15 +7,25 @@ the end of the process, "bug" an unexpected exception, "slow" a tenth of a secon
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from reconstruct_face.backend.errors import NoFaceError, PhotoError
+from reconstruct_face.backend.errors import ModelError, NoFaceError, PhotoError
 from reconstruct_face.backend.exchange import load_reconstruction, save_reconstruction
+from reconstruct_face.backend.exchange.models import (
+    FORMAT,
+    HEADER,
+    VERSION,
+    ModelCard,
+    find_model,
+    models_folder,
+)
 from reconstruct_face.backend.exchange.motion import Motion, save_motion
 from reconstruct_face.backend.exchange.wire import Progress, serve
 
@@ -188,6 +198,40 @@ def contact_sheet(
     return {"file": out}
 
 
+def import_model(
+    *, paths: list[str], name: str | None, force: bool, progress: Progress
+) -> dict[str, Any]:
+    """A folder in the user's data with what is read of it; "bad" in a path is refused."""
+    progress(0.5, "Reading the face model")
+    if any("bad" in Path(path).name for path in paths):
+        raise ModelError(f"{Path(paths[0]).name} is no file of a face model.")
+    folder = models_folder() / (name or "bfm")
+    if folder.exists() and not force:
+        raise ModelError(f"There is already a face model {folder.name!r}.")
+    folder.mkdir(parents=True, exist_ok=True)
+    card = ModelCard(folder.name, str(folder), kind="fake", counts={"vertices": 5})
+    header = {"format": FORMAT, "version": VERSION, "card": card.to_dict()}
+    (folder / HEADER).write_text(json.dumps(header))
+    card.picture.write_bytes(encode_png(np.zeros((4, 4, 3), np.uint8)).tobytes())
+    return card.to_dict() | {"files": {Path(path).name: "" for path in paths}}
+
+
+def remove_model(*, name: str, progress: Progress) -> dict[str, Any]:
+    """Delete it."""
+    shutil.rmtree(find_model(name).folder)
+    return {}
+
+
 if __name__ == "__main__":
-    methods = (ping, detect, reconstruct, animate, preview, contact_sheet, verify)
+    methods = (
+        import_model,
+        remove_model,
+        ping,
+        detect,
+        reconstruct,
+        animate,
+        preview,
+        contact_sheet,
+        verify,
+    )
     serve({method.__name__: method for method in methods}, {"python": "fake"})

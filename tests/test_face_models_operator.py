@@ -1,0 +1,77 @@
+"""The add-on's side of face models that users own: import, choice, removal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import bpy
+import pytest
+import reconstruct_face
+from reconstruct_face.backend.exchange.models import list_models
+from reconstruct_face.operators.face_models import imported, suggestions
+from reconstruct_face.operators.session import SESSION
+from reconstruct_face.scene import jobs
+from reconstruct_face.scene.backend_process import BackendProcess
+
+FAKE = [sys.executable, str(Path(__file__).parent / "fake_backend.py")]
+
+
+@pytest.fixture(autouse=True)
+def _add_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("RECONSTRUCT_FACE_DATA", str(tmp_path / "data"))
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    jobs.use_backend(lambda: BackendProcess(command=FAKE))
+    reconstruct_face.register()
+    try:
+        yield
+    finally:
+        reconstruct_face.unregister()
+        jobs.use_backend(BackendProcess)
+
+
+def run(folder: Path, *names: str, **more: object) -> set[str]:
+    files = [{"name": name} for name in names]
+    return bpy.ops.reconstruct_face.import_model(directory=str(folder), files=files, **more)
+
+
+def test_what_is_imported_is_chosen_and_listed(tmp_path: Path) -> None:
+    settings = bpy.context.scene.reconstruct_face
+    assert settings.options()["model"] == "default" and imported() == []
+    assert run(tmp_path, "BFM.mat", "exp_80k.npz", name="mine") == {"FINISHED"}
+    assert settings.options()["model"] == "mine" and settings.options()["expressions"] == "native"
+    assert [card.name for card in imported()] == ["mine"] == [card.name for card in list_models()]
+    assert suggestions(None, None, "") == ["default", "mine"]
+    settings.expressions = "arkit"
+    assert settings.options()["expressions"] == "arkit"
+
+
+def test_one_shape_of_a_folder_stands_for_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "bad FaceXModel").mkdir()
+    with pytest.raises(RuntimeError, match="bad FaceXModel is no file"):
+        run(tmp_path / "bad FaceXModel", "jawOpen.obj")
+    assert SESSION.failure is not None
+
+
+def test_a_name_that_is_taken_needs_replace(tmp_path: Path) -> None:
+    run(tmp_path, "BFM.mat", name="mine")
+    with pytest.raises(RuntimeError, match="already"):
+        run(tmp_path, "other.mat", name="mine")
+    assert run(tmp_path, "other.mat", name="mine", replace=True) == {"FINISHED"}
+
+
+def test_a_file_that_is_refused_changes_nothing(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="bad.mat is no file of a face model"):
+        run(tmp_path, "bad.mat")
+    assert bpy.context.scene.reconstruct_face.model == "" and imported() == []
+    with pytest.raises(RuntimeError, match="Choose the files"):
+        bpy.ops.reconstruct_face.import_model()
+
+
+def test_scenes_leave_a_model_that_is_removed(tmp_path: Path) -> None:
+    run(tmp_path, "BFM.mat", name="mine")
+    assert bpy.ops.reconstruct_face.remove_model(name="mine") == {"FINISHED"}
+    assert bpy.context.scene.reconstruct_face.model == "" and imported() == []
+    with pytest.raises(RuntimeError, match="no face model 'mine'"):
+        bpy.ops.reconstruct_face.remove_model(name="mine")
