@@ -106,7 +106,7 @@ def _closest(template: Template, surface: Surface, start: Similarity) -> Similar
     for _ in range(ROUNDS):
         hits = surface.nearest(found.apply(points), normals @ found.rotation.T, 1)
         cost = np.where(hits.facing > 0.5, hits.distance, np.inf)
-        keep = cost <= np.quantile(cost, TRIMMED)
+        keep = cost <= np.quantile(cost, TRIMMED, method="lower")
         keep &= np.isfinite(cost)
         if keep.sum() < 50:
             return found

@@ -78,5 +78,6 @@ def _solve(
     ridge = 1e-4 * np.sqrt(max(np.trace(gram) / len(gram), 1e-30))
     rows = np.vstack([root, ridge * np.eye(len(gram))])
     solution = lsq_linear(rows, np.r_[target, np.zeros(len(gram))], bounds.T, method="bvls").x
+    solution = np.clip(solution, *bounds.T)  # exactly, not nearly
     squared = solution @ gram @ solution - 2 * solution @ right + given @ other @ given
     return solution, float(np.sqrt(max(squared, 0.0)))
