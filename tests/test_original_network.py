@@ -16,6 +16,7 @@ import torch
 from reconstruct_face.backend.errors import ModelError
 from reconstruct_face.backend.model.command import main as models
 from reconstruct_face.backend.original.cards import list_networks, networks_folder
+from reconstruct_face.backend.original.command import main as original
 from reconstruct_face.backend.original.convert import converted, describe, import_network
 from reconstruct_face.backend.original.network import pad_same
 from reconstruct_face.backend.original.stats import read_stats
@@ -89,6 +90,30 @@ def test_the_converted_network_computes_what_keras_computes(keras, stats, varian
         np.testing.assert_array_equal(network.stats.std[185:191], file["Color_Para_std"])
     with pytest.raises(ModelError, match="already a network 'mine'"):
         import_network(keras / variant, stats, "mine")
+
+
+@pytest.mark.slow
+def test_the_old_scripts_settings_convert_the_network_once(keras, stats, tmp_path, astronaut):
+    """``pd_model_path`` names the SavedModel's folder, as the original's script has it."""
+    face = bfm_files.small_face()
+    arguments = [
+        str(astronaut),
+        "--bfm_path", str(bfm_files.write_bfm(tmp_path / "BFM.mat", face)),
+        "--exp_path", str(bfm_files.write_exp_80k(tmp_path / "exp_80k.npz", face)),
+        "--param_mean_std_path", str(stats),
+        "--pd_model_path", str(keras / "exported"),
+        "--save_rendered_to", str(tmp_path / "out"),
+    ]  # fmt: skip
+    assert original(arguments) == 0
+    [card] = list_networks()
+    assert card.name == "exported"
+    (keras / "exported" / "saved_model.pb").rename(keras / "hidden.pb")
+    try:  # the second time nothing of it is read but its weights' digest
+        assert original(arguments) == 0
+    finally:
+        (keras / "hidden.pb").rename(keras / "exported" / "saved_model.pb")
+    assert list_networks() == [card]
+    assert (tmp_path / "out" / "astronaut_rendered.jpg").is_file()
 
 
 @pytest.mark.slow
@@ -169,6 +194,8 @@ def test_folders_without_a_whole_saved_model(tmp_path, stats):
         import_network(folder.parent, stats)
     with pytest.raises(ModelError, match="There is no file or folder"):
         import_network(tmp_path / "nowhere")
+    with pytest.raises(ModelError, match="part of a SavedModel; name its folder"):
+        import_network(folder / "saved_model.pb")
     for name in ("variables.data-00000-of-00001", "variables.index"):
         (folder / "variables" / name).unlink()
         with pytest.raises(ModelError, match=f"lacks variables/{name}"):

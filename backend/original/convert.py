@@ -68,6 +68,8 @@ def import_network(
         )
     if path.is_dir():
         return _import_saved_model(path, stats, name, report)
+    if path.name == MODEL_PB:
+        raise ModelError(f"{path} is a part of a SavedModel; name its folder, {path.parent}.")
     if stats is not None:
         raise ModelError(f"--stats goes with the folder of a SavedModel, and {path} is no folder.")
     report(0.1, "Reading the checkpoint")
