@@ -80,6 +80,7 @@ def reconstruct_photo(
     landmarks: bool = True,
     corrected: Sequence[Sequence[float]] | None = None,
     thorough: bool = True,
+    network: str = "",
 ) -> dict[str, Any]:
     """Reconstruct ``photo`` into ``out_dir``: ``NAME.npz``, further faces ``NAME_face2.npz``.
 
@@ -98,6 +99,7 @@ def reconstruct_photo(
             corrected,
             thorough,
             expressions,
+            network,
         )
     except ValueError as error:
         raise FaceError(str(error)) from error

@@ -25,6 +25,7 @@ from reconstruct_face.backend.original.stats import read_stats
 from reconstruct_face.backend.original.store import write_network
 from reconstruct_face.backend.photo import read_photo
 from reconstruct_face.backend.pipeline import Options, reconstruct
+from reconstruct_face.backend.worker import reconstruct_photo
 
 from tests import bfm_files
 from tests.synthetic_face import synthetic_face
@@ -165,3 +166,16 @@ def test_fast_is_the_networks_answer_where_the_network_puts_it(data, astronaut, 
     assert np.abs(found - wanted).max() < allowed * size
     # And that is somewhere: turned, and not where the landmarks of the photo are.
     assert np.abs(wanted - landmarks).max() > 0.05 * size
+
+
+def test_the_worker_takes_the_network_too(tmp_path, astronaut):
+    with pytest.raises(ModelError, match="no network 'x'"):
+        reconstruct_photo(
+            photo=str(astronaut),
+            out_dir=str(tmp_path),
+            progress=lambda fraction, step: None,
+            model="basel",
+            network="x",
+            texture="none",
+        )
+    assert not list(tmp_path.iterdir())
