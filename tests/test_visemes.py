@@ -69,9 +69,9 @@ def test_each_mouth_is_reached_however_short() -> None:
     cues = [Cue(0.0, 0.5, "AA1"), Cue(0.5, 0.54, "P"), Cue(0.54, 1.0, "UW1")]
     made = speak(cues, frame_rate=100.0)
     jaw = made.weights[:, made.names.index("jawOpen")]
-    press = made.weights[:, made.names.index("mouthPressLeft")]
+    closed = made.weights[:, made.names.index("mouthClose")]
     middle = np.searchsorted(made.times, 0.52)
-    assert press[middle] == pytest.approx(VISEMES["PP"]["mouthPressLeft"], abs=1e-5)
+    assert closed[middle] == pytest.approx(VISEMES["PP"]["mouthClose"], abs=1e-5)
     assert jaw[middle] == pytest.approx(0.0, abs=1e-5)
     assert jaw[25] == pytest.approx(VISEMES["aa"]["jawOpen"], abs=1e-5)
     assert np.abs(np.diff(made.weights, axis=0)).max() < 0.4, "no mouth jumps"

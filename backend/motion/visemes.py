@@ -36,8 +36,8 @@ def _both(name: str, value: float) -> dict[str, float]:
     return {f"{name}Left": value, f"{name}Right": value}
 
 
-_CLOSED = {"mouthPressLeft": 0.35, "mouthPressRight": 0.35, "mouthRollLower": 0.3,
-           "mouthRollUpper": 0.2}  # fmt: skip
+# Fitted heads often have their lips a little apart at rest: closing is more than resting.
+_CLOSED = {"mouthClose": 0.2, "mouthRollLower": 0.3, "mouthRollUpper": 0.2}
 #: Oculus' visemes as ARKit weights.
 VISEMES: dict[str, dict[str, float]] = {
     "sil": {},
