@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ExchangeError
-from .npz import write_arrays
+from .npz import EXCHANGE_FORMAT, read_arrays, write_arrays
 
 MOTION_FORMAT = "reconstruct_face.motion"
 MOTION_VERSION = 1
@@ -141,18 +140,9 @@ def load_motion(path: str | os.PathLike[str]) -> Motion:
 
     Raises :class:`ExchangeError` when ``path`` is missing, damaged, of another kind or version.
     """
-    path = Path(path)
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        header = json.loads(bytes(arrays.pop("header")).decode())
-    except FileNotFoundError as error:
-        raise ExchangeError(f"There is no motion at {path}.") from error
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, AttributeError) as error:
-        raise ExchangeError(f"{path} is not a motion file, or is damaged.") from error
-    if not isinstance(header, dict) or header.get("format") != MOTION_FORMAT:
-        kind = header.get("format", "") if isinstance(header, dict) else ""
-        if kind == "reconstruct_face.reconstruction":
+    arrays, header = read_arrays(path, "motion")
+    if header.get("format") != MOTION_FORMAT:
+        if header.get("format") == EXCHANGE_FORMAT:
             raise ExchangeError(f"{path} holds a head, not a motion; choose a motion file.")
         raise ExchangeError(f"{path} is not a motion file.")
     if header.get("version") != MOTION_VERSION:

@@ -75,21 +75,31 @@ def write_arrays(
     return write_bytes(path, packed.getbuffer())
 
 
-def load_reconstruction(path: str | os.PathLike[str]) -> Reconstruction:
-    """Read what :func:`save_reconstruction` wrote.
+def read_arrays(path: str | os.PathLike[str], what: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The arrays of an ``.npz``, and the JSON object that is in its array ``header``.
 
-    Raises :class:`ExchangeError` when ``path`` is missing, damaged, of another kind or version.
+    Raises :class:`ExchangeError`, which calls the file a ``what``, when it is missing or damaged.
     """
-    path = Path(path)
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         header = json.loads(bytes(arrays.pop("header")).decode())
     except FileNotFoundError as error:
-        raise ExchangeError(f"There is no reconstruction at {path}.") from error
+        raise ExchangeError(f"There is no {what} at {path}.") from error
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, AttributeError) as error:
-        raise ExchangeError(f"{path} is not a reconstruction file, or is damaged.") from error
-    if not isinstance(header, dict) or header.get("format") != EXCHANGE_FORMAT:
+        raise ExchangeError(f"{path} is not a {what} file, or is damaged.") from error
+    if not isinstance(header, dict):
+        raise ExchangeError(f"{path} is not a {what} file.")
+    return arrays, header
+
+
+def load_reconstruction(path: str | os.PathLike[str]) -> Reconstruction:
+    """Read what :func:`save_reconstruction` wrote.
+
+    Raises :class:`ExchangeError` when ``path`` is missing, damaged, of another kind or version.
+    """
+    arrays, header = read_arrays(path, "reconstruction")
+    if header.get("format") != EXCHANGE_FORMAT:
         raise ExchangeError(f"{path} is not a reconstruction file.")
     if header.get("version") != EXCHANGE_VERSION:
         raise ExchangeError(
