@@ -11,6 +11,7 @@ from bpy.props import EnumProperty, IntProperty, StringProperty
 from ..backend.errors import FaceError, ModelError, PhotoError
 from ..scene.context import scene_of
 from . import strings
+from . import strings_animation as texts
 from .animation import put_motion
 from .running import RunsJob
 
@@ -22,13 +23,13 @@ class RECONSTRUCT_FACE_OT_animate_video(RunsJob, bpy.types.Operator):
     """Follow the face in a video with the settings of the scene."""
 
     bl_idname = "reconstruct_face.animate_video"
-    bl_label = strings.ANIMATE_VIDEO
-    bl_description = strings.ANIMATE_VIDEO_TIP
+    bl_label = texts.ANIMATE_VIDEO
+    bl_description = texts.ANIMATE_VIDEO_TIP
     bl_options = {"UNDO"}
-    doing = strings.ANIMATE_VIDEO
+    doing = texts.ANIMATE_VIDEO
 
-    filepath: StringProperty(name=strings.VIDEO, subtype="FILE_PATH", options={"SKIP_SAVE"})
-    start_frame: IntProperty(name=strings.START_FRAME, options={"SKIP_SAVE", "HIDDEN"})
+    filepath: StringProperty(name=texts.VIDEO, subtype="FILE_PATH", options={"SKIP_SAVE"})
+    start_frame: IntProperty(name=texts.START_FRAME, options={"SKIP_SAVE", "HIDDEN"})
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Run beside Blender."""
@@ -44,7 +45,7 @@ class RECONSTRUCT_FACE_OT_animate_video(RunsJob, bpy.types.Operator):
         settings = scene_of(context).reconstruct_face_animation
         video = bpy.path.abspath(self.filepath or settings.video)
         if not video:
-            raise PhotoError(strings.CHOOSE_VIDEO)
+            raise PhotoError(texts.CHOOSE_VIDEO)
         active = context.active_object
         if settings.target == "active" and not is_head(active):
             raise ModelError(f"{strings.NO_HEAD}, or choose a new one to be made.")
@@ -97,17 +98,17 @@ class RECONSTRUCT_FACE_OT_take_clip(bpy.types.Operator):
     """Take a movie clip or a strip that is open in Blender as the video."""
 
     bl_idname = "reconstruct_face.take_clip"
-    bl_label = strings.TAKE_CLIP
-    bl_description = strings.TAKE_CLIP_TIP
+    bl_label = texts.TAKE_CLIP
+    bl_description = texts.TAKE_CLIP_TIP
     bl_options = {"UNDO", "INTERNAL"}
     bl_property = "video"
 
-    video: EnumProperty(name=strings.VIDEO, items=_open_videos, options={"SKIP_SAVE"})
+    video: EnumProperty(name=texts.VIDEO, items=_open_videos, options={"SKIP_SAVE"})
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Whether there is any."""
-        cls.poll_message_set(strings.NO_CLIP)  # pyright: ignore[reportCallIssue]
+        cls.poll_message_set(texts.NO_CLIP)  # pyright: ignore[reportCallIssue]
         return bool(_open_videos(None, context))
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:

@@ -19,6 +19,7 @@ from bpy_extras.io_utils import ExportHelper, ImportHelper
 from ..backend.errors import ExchangeError, FaceError, OutputError
 from ..scene.context import head_of, scene_of
 from . import strings
+from . import strings_animation as texts
 from .expression import ChangesExpression
 
 if TYPE_CHECKING:
@@ -30,23 +31,19 @@ GROUP_ITEMS = tuple((key, name, "") for key, name in strings.GROUP_NAMES.items()
 
 def _frame_rate() -> Any:
     return FloatProperty(
-        name=strings.RATE, description=strings.RATE_TIP, default=0.0, min=0.0, max=1000.0
+        name=texts.RATE, description=texts.RATE_TIP, default=0.0, min=0.0, max=1000.0
     )
 
 
 class AnimationSettings(bpy.types.PropertyGroup):
     """How motion is put in; with the scene, because that is what undo knows."""
 
-    video: StringProperty(name=strings.VIDEO, description=strings.VIDEO_TIP, subtype="FILE_PATH")
-    target: EnumProperty(
-        name=strings.TARGET, description=strings.TARGET_TIP, items=strings.TARGET_ITEMS
-    )
-    start_frame: IntProperty(
-        name=strings.START_FRAME, description=strings.START_FRAME_TIP, default=1
-    )
+    video: StringProperty(name=texts.VIDEO, description=texts.VIDEO_TIP, subtype="FILE_PATH")
+    target: EnumProperty(name=texts.TARGET, description=texts.TARGET_TIP, items=texts.TARGET_ITEMS)
+    start_frame: IntProperty(name=texts.START_FRAME, description=texts.START_FRAME_TIP, default=1)
     tolerance: FloatProperty(
-        name=strings.TOLERANCE,
-        description=strings.TOLERANCE_TIP,
+        name=texts.TOLERANCE,
+        description=texts.TOLERANCE_TIP,
         default=0.01,
         min=0.0,
         max=0.5,
@@ -54,15 +51,13 @@ class AnimationSettings(bpy.types.PropertyGroup):
         precision=3,
     )
     existing: EnumProperty(
-        name=strings.EXISTING, description=strings.EXISTING_TIP, items=strings.EXISTING_ITEMS
+        name=texts.EXISTING, description=texts.EXISTING_TIP, items=texts.EXISTING_ITEMS
     )
-    with_pose: BoolProperty(name=strings.WITH_POSE, description=strings.WITH_POSE_TIP, default=True)
-    with_sound: BoolProperty(
-        name=strings.WITH_SOUND, description=strings.WITH_SOUND_TIP, default=True
-    )
+    with_pose: BoolProperty(name=texts.WITH_POSE, description=texts.WITH_POSE_TIP, default=True)
+    with_sound: BoolProperty(name=texts.WITH_SOUND, description=texts.WITH_SOUND_TIP, default=True)
     groups: EnumProperty(
-        name=strings.KEYED_GROUPS,
-        description=strings.KEY_GROUP_TIP,
+        name=texts.KEYED_GROUPS,
+        description=texts.KEY_GROUP_TIP,
         items=GROUP_ITEMS,
         options={"ENUM_FLAG"},
         default={"mouth", "jaw"},
@@ -94,9 +89,9 @@ def put_motion(
         with_pose=settings.with_pose,
         audio=audio_of(motion) if settings.with_sound else None,
     )
-    operator.report({"INFO"}, strings.animated(head.name, len(done.names), *done.frames))
+    operator.report({"INFO"}, texts.animated(head.name, len(done.names), *done.frames))
     if done.kept:
-        operator.report({"INFO"}, strings.set_aside([action.name for action in done.kept]))
+        operator.report({"INFO"}, texts.set_aside([action.name for action in done.kept]))
     for note in done.notes:
         operator.report({"WARNING"}, note)
 
@@ -105,18 +100,16 @@ class RECONSTRUCT_FACE_OT_import_motion(ChangesExpression, bpy.types.Operator, I
     """A motion file for the active head."""
 
     bl_idname = "reconstruct_face.import_motion"
-    bl_label = strings.IMPORT_MOTION
-    bl_description = strings.IMPORT_MOTION_TIP
+    bl_label = texts.IMPORT_MOTION
+    bl_description = texts.IMPORT_MOTION_TIP
     bl_options = {"REGISTER", "UNDO"}
 
     filter_glob: StringProperty(
         default="*.csv;*.npz;*.tsv;*.json;*.dat;*.txt;*.lab", options={"HIDDEN"}
     )
-    filepath: StringProperty(name=strings.MOTION_FILE, subtype="FILE_PATH", options={"SKIP_SAVE"})
+    filepath: StringProperty(name=texts.MOTION_FILE, subtype="FILE_PATH", options={"SKIP_SAVE"})
     frame_rate: _frame_rate()
-    angles: EnumProperty(
-        name=strings.ANGLES, description=strings.ANGLES_TIP, items=strings.ANGLE_ITEMS
-    )
+    angles: EnumProperty(name=texts.ANGLES, description=texts.ANGLES_TIP, items=texts.ANGLE_ITEMS)
 
     def change(self, context: bpy.types.Context, head: bpy.types.Object) -> None:
         """Read it and put it in."""
@@ -124,7 +117,7 @@ class RECONSTRUCT_FACE_OT_import_motion(ChangesExpression, bpy.types.Operator, I
         from ..scene.animation.apply import frame_rate
 
         if not self.filepath or Path(bpy.path.abspath(self.filepath)).is_dir():
-            raise ExchangeError(strings.CHOOSE_MOTION)
+            raise ExchangeError(texts.CHOOSE_MOTION)
         path = Path(bpy.path.abspath(self.filepath))
         rate = self.frame_rate or None
         if path.suffix.lower() in SPOKEN:  # made at any rate: best at that of the keyframes
@@ -154,19 +147,17 @@ class RECONSTRUCT_FACE_OT_export_motion(ChangesExpression, bpy.types.Operator, E
     """How the active head moves, to a file."""
 
     bl_idname = "reconstruct_face.export_motion"
-    bl_label = strings.EXPORT_MOTION
-    bl_description = strings.EXPORT_MOTION_TIP
+    bl_label = texts.EXPORT_MOTION
+    bl_description = texts.EXPORT_MOTION_TIP
 
     filename_ext = ".csv"
     filter_glob: StringProperty(default="*.csv;*.npz", options={"HIDDEN"})
     kind: EnumProperty(
-        name=strings.MOTION_KIND,
-        description=strings.EXPORT_MOTION_TIP,
-        items=strings.MOTION_KIND_ITEMS,
+        name=texts.MOTION_KIND,
+        description=texts.EXPORT_MOTION_TIP,
+        items=texts.MOTION_KIND_ITEMS,
     )
-    angles: EnumProperty(
-        name=strings.ANGLES, description=strings.ANGLES_TIP, items=strings.ANGLE_ITEMS
-    )
+    angles: EnumProperty(name=texts.ANGLES, description=texts.ANGLES_TIP, items=texts.ANGLE_ITEMS)
 
     def check(self, context: bpy.types.Context) -> bool:
         """Keep the ending that of the kind."""
@@ -181,7 +172,7 @@ class RECONSTRUCT_FACE_OT_export_motion(ChangesExpression, bpy.types.Operator, E
         from ..scene.animation.read import read_motion
 
         if not self.filepath:
-            raise OutputError(strings.CHOOSE_MOTION)
+            raise OutputError(texts.CHOOSE_MOTION)
         path = Path(bpy.path.abspath(self.filepath))
         if path.suffix.lower() not in (".csv", ".npz"):
             path = path.with_suffix(".npz" if self.kind == "npz" else ".csv")
@@ -195,8 +186,8 @@ class RECONSTRUCT_FACE_OT_export_animation(ChangesExpression, bpy.types.Operator
     """The animated head, to files."""
 
     bl_idname = "reconstruct_face.export_animation"
-    bl_label = strings.EXPORT_ANIMATION
-    bl_description = strings.EXPORT_ANIMATION_TIP
+    bl_label = texts.EXPORT_ANIMATION
+    bl_description = texts.EXPORT_ANIMATION_TIP
 
     filepath: StringProperty(
         name=strings.EXPORT_NAME,
@@ -207,7 +198,7 @@ class RECONSTRUCT_FACE_OT_export_animation(ChangesExpression, bpy.types.Operator
     formats: EnumProperty(
         name=strings.EXPORT_FORMATS,
         description=strings.EXPORT_FORMATS_TIP,
-        items=strings.ANIMATION_FORMATS,
+        items=texts.ANIMATION_FORMATS,
         options={"ENUM_FLAG"},
         default={"glb"},
     )
@@ -229,7 +220,7 @@ class RECONSTRUCT_FACE_OT_export_animation(ChangesExpression, bpy.types.Operator
 
         settings = scene_of(context).reconstruct_face_export
         folder, name = target_of(self.filepath, settings, head)
-        chosen = [key for key, *_ in strings.ANIMATION_FORMATS if key in self.formats]
+        chosen = [key for key, *_ in texts.ANIMATION_FORMATS if key in self.formats]
         if not chosen:
             raise OutputError(strings.NO_FORMAT)
         if head.mode != "OBJECT":
@@ -242,8 +233,8 @@ class RECONSTRUCT_FACE_OT_key_group(ChangesExpression, bpy.types.Operator):
     """Keyframes for the chosen groups."""
 
     bl_idname = "reconstruct_face.key_group"
-    bl_label = strings.KEY_GROUP
-    bl_description = strings.KEY_GROUP_TIP
+    bl_label = texts.KEY_GROUP
+    bl_description = texts.KEY_GROUP_TIP
     bl_options = {"REGISTER", "UNDO"}
 
     def change(self, context: bpy.types.Context, head: bpy.types.Object) -> None:
@@ -253,7 +244,7 @@ class RECONSTRUCT_FACE_OT_key_group(ChangesExpression, bpy.types.Operator):
         scene = scene_of(context)
         frame = scene.frame_current
         count = key_groups(head, scene.reconstruct_face_animation.groups, frame)
-        self.report({"INFO"}, strings.keyed_group(count, frame))
+        self.report({"INFO"}, texts.keyed_group(count, frame))
 
 
 #: Blender keeps no reference to an enumeration's texts: they must live on here.
@@ -274,20 +265,18 @@ class RECONSTRUCT_FACE_OT_blend_and_hold(ChangesExpression, bpy.types.Operator):
     """An expression that comes, stays and goes."""
 
     bl_idname = "reconstruct_face.blend_and_hold"
-    bl_label = strings.BLEND_HOLD
-    bl_description = strings.BLEND_HOLD_TIP
+    bl_label = texts.BLEND_HOLD
+    bl_description = texts.BLEND_HOLD_TIP
     bl_options = {"REGISTER", "UNDO"}
 
-    expression: EnumProperty(name=strings.EXPRESSION, items=_expression_items)
+    expression: EnumProperty(name=texts.EXPRESSION, items=_expression_items)
     blend: IntProperty(
-        name=strings.BLEND_FRAMES, description=strings.BLEND_FRAMES_TIP, default=6, min=0
+        name=texts.BLEND_FRAMES, description=texts.BLEND_FRAMES_TIP, default=6, min=0
     )
-    hold: IntProperty(
-        name=strings.HOLD_FRAMES, description=strings.HOLD_FRAMES_TIP, default=12, min=0
-    )
+    hold: IntProperty(name=texts.HOLD_FRAMES, description=texts.HOLD_FRAMES_TIP, default=12, min=0)
     strength: FloatProperty(
         name=strings.STRENGTH,
-        description=strings.BLEND_STRENGTH_TIP,
+        description=texts.BLEND_STRENGTH_TIP,
         default=1.0,
         min=0.0,
         max=1.0,
@@ -324,44 +313,44 @@ class RECONSTRUCT_FACE_OT_mirror_animation(ChangesExpression, bpy.types.Operator
     """Left and right swapped, over all frames."""
 
     bl_idname = "reconstruct_face.mirror_animation"
-    bl_label = strings.MIRROR_ANIMATION
-    bl_description = strings.MIRROR_ANIMATION_TIP
+    bl_label = texts.MIRROR_ANIMATION
+    bl_description = texts.MIRROR_ANIMATION_TIP
     bl_options = {"REGISTER", "UNDO"}
 
     def change(self, context: bpy.types.Context, head: bpy.types.Object) -> None:
         """Swap them."""
         from ..scene.animation.hand import mirror_animation
 
-        self.report({"INFO"}, strings.moved_curves(mirror_animation(head)))
+        self.report({"INFO"}, texts.moved_curves(mirror_animation(head)))
 
 
 class RECONSTRUCT_FACE_OT_symmetrise_animation(ChangesExpression, bpy.types.Operator):
     """One side's curves for the other side."""
 
     bl_idname = "reconstruct_face.symmetrise_animation"
-    bl_label = strings.SYMMETRISE
-    bl_description = strings.SYMMETRISE_TIP
+    bl_label = texts.SYMMETRISE
+    bl_description = texts.SYMMETRISE_TIP
     bl_options = {"REGISTER", "UNDO"}
 
-    side: EnumProperty(name=strings.SIDE, items=strings.SIDE_ITEMS)
+    side: EnumProperty(name=texts.SIDE, items=texts.SIDE_ITEMS)
 
     def change(self, context: bpy.types.Context, head: bpy.types.Object) -> None:
         """Copy them."""
         from ..scene.animation.hand import symmetrise_animation
 
-        self.report({"INFO"}, strings.moved_curves(symmetrise_animation(head, self.side)))
+        self.report({"INFO"}, texts.moved_curves(symmetrise_animation(head, self.side)))
 
 
 class RECONSTRUCT_FACE_OT_retarget(ChangesExpression, bpy.types.Operator):
     """The animation of another head."""
 
     bl_idname = "reconstruct_face.retarget"
-    bl_label = strings.RETARGET
-    bl_description = strings.RETARGET_TIP
+    bl_label = texts.RETARGET
+    bl_description = texts.RETARGET_TIP
     bl_options = {"REGISTER", "UNDO"}
 
-    source: StringProperty(name=strings.SOURCE, description=strings.RETARGET_TIP)
-    fit: EnumProperty(name=strings.FIT, description=strings.FIT_TIP, items=strings.FIT_ITEMS)
+    source: StringProperty(name=strings.SOURCE, description=texts.RETARGET_TIP)
+    fit: EnumProperty(name=texts.FIT, description=texts.FIT_TIP, items=texts.FIT_ITEMS)
 
     def change(self, context: bpy.types.Context, head: bpy.types.Object) -> None:
         """Copy it."""
@@ -375,15 +364,15 @@ class RECONSTRUCT_FACE_OT_retarget(ChangesExpression, bpy.types.Operator):
         count, missing = retarget(
             source, head, fit=self.fit, existing="replace" if existing == "replace" else "keep"
         )
-        self.report({"INFO"}, strings.retargeted(count, list(missing)))
+        self.report({"INFO"}, texts.retargeted(count, list(missing)))
 
 
 class RECONSTRUCT_FACE_MT_retarget(bpy.types.Menu):
     """The other heads of the file."""
 
     bl_idname = "RECONSTRUCT_FACE_MT_retarget"
-    bl_label = strings.RETARGET
-    bl_description = strings.RETARGET_TIP
+    bl_label = texts.RETARGET
+    bl_description = texts.RETARGET_TIP
 
     def draw(self, context: bpy.types.Context) -> None:
         """One entry a head."""
@@ -403,18 +392,18 @@ class RECONSTRUCT_FACE_OT_add_presets(ChangesExpression, bpy.types.Operator):
     """The basic expressions as assets."""
 
     bl_idname = "reconstruct_face.add_presets"
-    bl_label = strings.ADD_PRESETS
-    bl_description = strings.ADD_PRESETS_TIP
+    bl_label = texts.ADD_PRESETS
+    bl_description = texts.ADD_PRESETS_TIP
     bl_options = {"REGISTER", "UNDO"}
 
-    speech: BoolProperty(name=strings.SPEECH, description=strings.SPEECH_TIP, default=False)
+    speech: BoolProperty(name=texts.SPEECH, description=texts.SPEECH_TIP, default=False)
 
     def change(self, context: bpy.types.Context, head: bpy.types.Object) -> None:
         """Add those that are not there."""
         from ..scene.animation.presets import add_presets
 
         made = add_presets(head, speech=self.speech)
-        self.report({"INFO"}, strings.added_presets(len(made)))
+        self.report({"INFO"}, texts.added_presets(len(made)))
 
 
 CLASSES = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ..operators import strings
+from ..operators import strings_animation as texts
 from ..operators.animate import RECONSTRUCT_FACE_OT_animate_video, RECONSTRUCT_FACE_OT_take_clip
 from ..operators.animation import (
     RECONSTRUCT_FACE_MT_retarget,
@@ -28,7 +29,7 @@ class RECONSTRUCT_FACE_PT_animation(FacePanel, bpy.types.Panel):
     """From a video or a file, and out again."""
 
     bl_idname = "RECONSTRUCT_FACE_PT_animation"
-    bl_label = strings.ANIMATION_PANEL
+    bl_label = texts.ANIMATION_PANEL
     bl_options = {"DEFAULT_CLOSED"}
     bl_order = 25
 
@@ -42,7 +43,7 @@ class RECONSTRUCT_FACE_PT_animation(FacePanel, bpy.types.Panel):
         column = layout.column(align=True)
         column.enabled = SESSION.run is None
         row = column.row(align=True)
-        row.prop(settings, "video", text="", placeholder=strings.VIDEO)
+        row.prop(settings, "video", text="", placeholder=texts.VIDEO)
         row.operator(RECONSTRUCT_FACE_OT_take_clip.bl_idname, text="", icon="SEQUENCE")
         row = column.row(align=True)
         row.prop(settings, "target", expand=True)
@@ -62,7 +63,7 @@ class RECONSTRUCT_FACE_PT_curves(FacePanel, bpy.types.Panel):
     """What an animator does by hand."""
 
     bl_idname = "RECONSTRUCT_FACE_PT_curves"
-    bl_label = strings.MORE_ANIMATION
+    bl_label = texts.MORE_ANIMATION
     bl_parent_id = RECONSTRUCT_FACE_PT_animation.bl_idname
     bl_options = {"DEFAULT_CLOSED"}
 

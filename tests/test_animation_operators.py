@@ -14,6 +14,7 @@ import pytest
 import reconstruct_face
 from reconstruct_face.backend.exchange.motion import Motion, save_motion
 from reconstruct_face.operators import strings
+from reconstruct_face.operators import strings_animation as texts
 from reconstruct_face.operators.session import SESSION
 from reconstruct_face.scene import expression, jobs
 from reconstruct_face.scene.animation import video as video_module
@@ -265,7 +266,7 @@ def test_animated_exports(head: bpy.types.Object, tmp_path: Path) -> None:
         "FINISHED"
     }
     assert {path.name for path in tmp_path.iterdir()} >= {"ada.glb", "ada.abc"}
-    assert {key for key, *_ in strings.ANIMATION_FORMATS} <= set(FORMATS)
+    assert {key for key, *_ in texts.ANIMATION_FORMATS} <= set(FORMATS)
     bpy.ops.object.mode_set(mode="EDIT")
     with pytest.raises(RuntimeError, match=strings.LEAVE_MODE[:8]):
         BUTTONS.export_animation(filepath=str(tmp_path / "b"), formats={"glb"})
