@@ -255,7 +255,10 @@ def h5_face(name: str) -> SyntheticFace:
 def write_bfm_h5(path: Path, face: SyntheticFace, expressions: bool = True) -> Path:
     """BFM 2017 or 2019: groups shape, expression, color; mm, variances, colours 0..1."""
     with h5py.File(path, "w") as file:
-        parts = {"shape": (face.mean, face.identity), "color": (face.albedo, face.albedo_basis)}
+        parts: dict[str, tuple[NDArray, NDArray]] = {
+            "shape": (face.mean, face.identity),
+            "color": (face.albedo, face.albedo_basis),
+        }
         if expressions:
             parts["expression"] = (face.expression_mean, face.expression)
         for name, (mean, modes) in parts.items():

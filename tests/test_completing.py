@@ -42,7 +42,7 @@ def raw_of(face: SyntheticFace, mean: NDArray, matrix: NDArray, marks: bool) -> 
         expression_basis=(face.expression @ matrix.T).astype(np.float32),
         expression_scale=np.ones(count),
         expression_names=tuple(f"expression{k:02d}" for k in range(count)),
-        expression_range=np.tile(np.float32([-3, 3]), (count, 1)),
+        expression_range=np.tile(np.array([-3, 3], np.float32), (count, 1)),
         albedo_mean=face.albedo,
         albedo_basis=face.albedo_basis,
         landmarks68=face.landmarks68 if marks else None,

@@ -2,6 +2,7 @@
 
 ``bench [PHOTO]`` measures seconds and memory, ``bench accuracy`` the distance to known heads,
 ``bench identity`` how alike a rendering is to its photo, ``bench network`` the network's speed,
+``bench models`` what an imported face model costs,
 ``bench animate`` how fast and how true the motion of a video is,
 ``bench verify`` what a verification takes and how exactly the two renderers agree.
 """
@@ -19,6 +20,7 @@ _COMMANDS = {
     "accuracy": ".accuracy",
     "animate": ".animation",
     "identity": ".identity",
+    "models": ".models",
     "network": ".network",
     "verify": ".verify",
 }

@@ -61,7 +61,9 @@ class ModelCard:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> ModelCard:
         """From :meth:`to_dict`; unknown keys are left out."""
-        known = {key: values[key] for key in cls.__dataclass_fields__ if key in values}
+        known: dict[str, Any] = {
+            key: values[key] for key in cls.__dataclass_fields__ if key in values
+        }
         return cls(**(known | {"notes": tuple(values.get("notes", ()))}))
 
 

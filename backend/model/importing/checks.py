@@ -132,7 +132,7 @@ def outward(triangles: Int, mean: Double) -> Int:
 
 def mirrored(symmetry: Int, mean: Double) -> bool:
     """Whether ``symmetry`` (V,) leads to the mirror vertices, within 3 mm in the median."""
-    image = mean * [-1, 1, 1] + [2 * np.median(mean[:, 0]), 0, 0]
+    image = mean * [-1, 1, 1] + np.array([2 * float(np.median(mean[:, 0])), 0, 0])
     return float(np.median(np.linalg.norm(mean[symmetry] - image, axis=1))) < 3.0
 
 

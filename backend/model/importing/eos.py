@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,7 +119,7 @@ def read_eos(main: Piece, blendshapes: Piece | None) -> RawModel:
     if landmarks is not None:
         checks.check_axes(mean, landmarks, where)
     identity, identity_scale = _scaled(shape, size, where)
-    optional: dict[str, NDArray] = {}
+    optional: dict[str, Any] = {}
     if len(colour.mean):
         optional["albedo_basis"], optional["albedo_scale"] = _scaled(colour, size, where)
         values = colour.mean.reshape(-1, 3)

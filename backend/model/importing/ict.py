@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -145,7 +146,7 @@ def _named(shapes: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return out
 
 
-def _texture_coordinates(neutral: Obj, mean: np.ndarray) -> dict[str, np.ndarray]:
+def _texture_coordinates(neutral: Obj, mean: np.ndarray) -> dict[str, Any]:
     if neutral.uv is None or neutral.uv_triangles is None:
         return {}
     turned = checks.outward(neutral.triangles, mean)

@@ -55,7 +55,7 @@ def import_model(
 
     completed = _complete(raw, lambda fraction, step: report(0.08 + 0.82 * fraction, step))
     report(0.9, "Drawing the card")
-    picture = draw_card(completed, raw)
+    picture = draw_card(completed, raw).tobytes()
     report(0.95, "Writing the face model")
     return write_model(name, raw, completed, digest, picture)
 

@@ -99,7 +99,7 @@ def load_stored(folder: Path, expressions: str = "native") -> FaceModel:
     header = read_header(folder)
     try:
         about = dict(header["model"])
-        arrays = {
+        arrays: dict[str, Any] = {
             key: _mapped(folder, key, *header["arrays"][key])
             for key in header["arrays"]
             if not key.startswith(_EXTRA)
@@ -221,7 +221,7 @@ def _mapped(folder: Path, key: str, shape: list[int], dtype: str) -> NDArray:
         array = np.load(folder / f"{key}.npy", mmap_mode="c", allow_pickle=False)
     except FileNotFoundError as error:
         raise ValueError(f"{key}.npy is missing") from error
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, ValueError) as error:
         raise ValueError(f"{key}.npy: {error}") from error
     if list(array.shape) != shape or array.dtype.str != dtype:
         raise ValueError(f"{key}.npy is {array.dtype} {array.shape}")

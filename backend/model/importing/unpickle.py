@@ -80,6 +80,7 @@ def read_pickle(data: bytes, where: str) -> dict[str, Any]:
 def _run(data: bytes) -> Any:
     stack: list[Any] = []
     memo: dict[int, Any] = {}
+    argument: Any
     for opcode, argument, _ in pickletools.genops(data):
         name = opcode.name
         if name == "STOP":
