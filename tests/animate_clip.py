@@ -30,6 +30,17 @@ class Person:
         model, rng = load_model(), np.random.default_rng([77, seed])
         identity = strength * rng.normal(size=len(model.identity_basis))
         albedo = model.albedo(0.7 * rng.normal(size=len(model.albedo_basis)))
+        # Little light reaches the inside of a mouth.
+        inside = np.zeros(albedo.shape[:2], np.uint8)
+        for number, kind in enumerate(model.material_kinds):
+            if kind in ("teeth", "tongue", "mouth"):
+                corners = model.uv[model.uv_polygons[model.polygon_material == number]]
+                places = np.rint(corners * (1, -1) * len(albedo) + (0, len(albedo))).astype(
+                    np.int32
+                )
+                for polygon in places.astype(np.int32):
+                    cv2.fillPoly(inside, [polygon], 1)
+        albedo[inside > 0] *= 0.3
         return cls(identity, albedo)
 
     def draw(

@@ -174,6 +174,22 @@ def test_lost_frames_are_filled_in_and_nothing_goes_across_a_cut():
     assert np.allclose(rotation, turn, atol=1e-9) and np.allclose(translation, shift)
 
 
+def test_half_seen_blinks_close_the_eyes_but_slow_lids_and_noise_stay():
+    rate, rng = 30.0, np.random.default_rng(1)
+    seconds = np.arange(300) / rate
+    lids = 0.05 + 0.02 * rng.normal(size=300)
+    lids += np.interp(seconds - 2.0, [-0.1, 0.0, 0.15], [0, 0.5, 0])
+    lids += np.interp(seconds - 6.0, [-0.8, -0.4, 0.4, 0.8], [0, 0.5, 0.5, 0])
+    names = ("jawOpen", "eyeBlinkLeft", "eyeBlinkRight")
+    weights = np.stack([lids, lids, lids], axis=1)
+    found = smooth.whole_blinks(weights, names, rate)
+    assert found[60, 1] > 0.9 and found[60, 2] > 0.9
+    assert int(np.argmax(found[45:75, 1])) == int(np.argmax(lids[45:75]))
+    far = np.abs(seconds - 2.0) > 0.3
+    assert np.array_equal(found[far], weights[far])
+    assert np.array_equal(found[:, 0], weights[:, 0])
+
+
 # -- following
 
 

@@ -127,7 +127,7 @@ class LandmarkPredictor:
         return patch.to_photo(points).astype(np.float32), float(spread)
 
     def track(
-        self, pixels: Bytes, box: NDArray, turn: Doubles, votes: int = 2
+        self, pixels: Bytes, box: NDArray, turn: Doubles, votes: int = 1
     ) -> tuple[Doubles, float]:
         """(68, 2) landmarks of a face whose ``box`` and ``turn`` the frame before tells; spread.
 
@@ -144,7 +144,7 @@ class LandmarkPredictor:
 
     def _votes(self, patch: Bytes, count: int = len(_JITTER)) -> Doubles:
         """(2 count, 68, 2) landmarks in pixels of ``patch``, under moved boxes and mirrored."""
-        mirrored = np.ascontiguousarray(patch[:, ::-1])
+        mirrored: Bytes = cv2.flip(patch, 1)
         votes = [self._run(patch, *jitter) for jitter in _JITTER[:count]]
         for jitter in _JITTER[:count]:
             points = self._run(mirrored, *jitter)[MIRROR_68]

@@ -137,11 +137,14 @@ def _on_surface(model: FaceModel, neutral: Double, grid: NDArray) -> Double:
 
 
 class Drawer:
-    """Draws the person, the front of the head only."""
+    """Draws the person, the front of the head only unless the ``whole``."""
 
-    def __init__(self, model: FaceModel, identity: NDArray, look: Look) -> None:
+    def __init__(
+        self, model: FaceModel, identity: NDArray, look: Look, whole: bool = False
+    ) -> None:
         self.model, self.identity, self.look = model, identity, look
         front = model.mean[:, 2] > model.mean[model.landmarks68, 2].min() - 60.0
+        front |= whole
         self._faces = model.faces[front[model.faces].all(axis=1)]
         self._uv = model.uv[model.uv_faces[front[model.faces].all(axis=1)]]
         side = len(look.albedo)
@@ -152,9 +155,14 @@ class Drawer:
         )
 
     def draw(
-        self, expression: NDArray, camera: Camera, gain: Double, depth: dict[str, float]
+        self,
+        expression: NDArray,
+        camera: Camera,
+        gain: Double,
+        depth: dict[str, float],
+        side: int = SIDE,
     ) -> Bytes:
-        """(S, S, 3) sRGB as ``camera`` sees it.
+        """(S, S, 3) sRGB as ``camera`` sees it, ``side`` pixels square.
 
         ``gain`` (9,) multiplies the light; ``depth`` is how dark each kind of material is by
         lying inside, as a power of its albedo.
@@ -164,7 +172,7 @@ class Drawer:
             vertices @ camera.rotation.T + camera.translation,
             self._faces,
             camera.camera_matrix,
-            (SIDE, SIDE),
+            (side, side),
         )
         seen = raster.mask
         face, weights = raster.face_id[seen], raster.barycentric[seen][..., None]
@@ -174,9 +182,8 @@ class Drawer:
         shading = np.maximum(sh_basis(normals) @ (self.look.sh_light * gain[:, None]), 0.02)
         shade = (shading[self._faces[face]] * weights).sum(axis=1)
         at = (self._at[face] * weights).sum(axis=1).astype(np.int32)
-        side = len(self.look.albedo)
-        at = np.clip(at, 0, side - 1)
-        linear = np.full((SIDE, SIDE, 3), 0.15, np.float32)
+        at = np.clip(at, 0, len(self.look.albedo) - 1)
+        linear = np.full((side, side, 3), 0.15, np.float32)
         albedo = self.look.albedo[at[:, 1], at[:, 0]]
         for number, kind in enumerate(self.model.material_kinds):
             if kind in depth:

@@ -29,7 +29,7 @@ from ..motion.resample import rate_of
 from ..pipeline import Options
 from .frames import FrameResult, follow
 from .prepared import Prepared, load_prepared, prepare, save_prepared
-from .smooth import DEFAULT_FILTER, smooth_motion
+from .smooth import DEFAULT_FILTER, smooth_motion, whole_blinks
 from .source import Source, open_source
 
 Progress = Callable[[float, str], None]
@@ -53,6 +53,7 @@ class AnimateOptions:
     frame_rate: float | None = None  #: of a folder of frames
     appearance: bool = True  #: look at the pixels too; False: at landmarks alone
     smoothing: str = DEFAULT_FILTER  #: of :data:`.smooth.FILTERS`
+    whole_blinks: bool = True  #: make blinks close the eyes (:func:`.smooth.whole_blinks`)
     reconstruction: Options = field(default_factory=lambda: Options(texture_size=1024))
 
 
@@ -199,6 +200,8 @@ def _joined(
         rate,
         options.smoothing,
     )
+    if options.whole_blinks:
+        weights = whole_blinks(weights, prepared.subject.model.expression_names, rate)
     low, high = prepared.subject.model.expression_range.T
     lost = int((~valid).sum())
     if valid.mean() < _FEW:
@@ -229,7 +232,8 @@ def _request(source: Source, head: str | Path | None, options: AnimateOptions) -
     mark = hashlib.sha256(json.dumps(stats).encode()).hexdigest()
     own = "" if head is None else hashlib.sha256(Path(head).read_bytes()).hexdigest()
     asked = asdict(options)
-    asked.pop("smoothing")
+    for later in ("smoothing", "whole_blinks"):
+        asked.pop(later)
     return {
         "version": VERSION,
         "chunk": CHUNK,

@@ -9,19 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from ..estimate.camera import Camera
 from ..exchange import Reconstruction
 from ..exchange.motion import Motion
 from ..files import write_bytes
 from ..model import FaceModel, load_model
 from ..photo.encode import decode, encode_jpeg
 from ..preview.compose import BACKGROUND, TEXT, text_font
-from ..raster.picture import render_picture
-from .drawing import look_of
+from .drawing import Drawer, Look, look_of
 from .source import Bytes, Source
 
 #: Side of a picture, and most pictures of one page.
 _SIDE, _MOST = 240, 60
 EVERY = 30
+#: How dark eyes and the inside of the mouth are drawn.
+_DEPTH = {"eye": 1.3, "teeth": 3.0, "mouth": 2.5, "tongue": 2.0}
 
 
 def write_sheet(
@@ -50,13 +52,14 @@ def write_sheet(
 class _Painter:
     def __init__(self, model: FaceModel, head: Reconstruction) -> None:
         self.model, self.identity = model, head.identity
-        self.light, self.turned = head.sh_light, head.rotation
         if len(head.texture):
-            self.albedo = look_of(decode(head.texture), head.sh_light, head.rotation).albedo
+            look = look_of(decode(head.texture), head.sh_light, head.rotation)
         else:
-            self.albedo = model.albedo(np.zeros(len(model.albedo_basis)))
-            self.light = np.zeros((9, 3))
-            self.light[0] = 1.0
+            light = np.zeros((9, 3))
+            light[0] = 1.0
+            albedo = model.albedo(np.zeros(len(model.albedo_basis)))
+            look = Look(albedo, light, head.rotation)
+        self.drawer = Drawer(model, head.identity, look, whole=True)
 
     def pair(self, pixels: Bytes, motion: Motion, index: int) -> tuple[Bytes, Bytes]:
         """(S, S, 3) twice: what the frame shows of the head, and the head as found."""
@@ -74,12 +77,9 @@ class _Painter:
         move[:2, 2] = _SIDE / 2 - scale * (low + high) / 2
         flags = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         photo = cv2.warpAffine(pixels, move[:2], (_SIDE, _SIDE), flags=flags)
-        # The light stays with the camera when the head turns.
-        turn = self.turned.T @ rotation
-        drawn = render_picture(
-            self.model, vertices @ turn.T, self.albedo, self.light, move @ matrix,
-            self.turned, translation, (_SIDE, _SIDE), background=0.05,
-        )  # fmt: skip
+        camera = Camera(move @ matrix, rotation, translation)
+        weights = motion.weights[index, at]
+        drawn = self.drawer.draw(weights, camera, np.ones(9), _DEPTH, _SIDE)
         return np.asarray(photo), drawn
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import butter, savgol_filter, sosfiltfilt
+from scipy.signal import butter, find_peaks, peak_widths, savgol_filter, sosfiltfilt
 
 from ..motion.rotation import from_quaternions, to_quaternions
 
@@ -23,6 +23,9 @@ _EURO = (1.5, 6.0, 6.0)
 #: Window in seconds and order of the polynomial.
 _SAVGOL = (0.17, 2)
 _BUTTER_HZ, _BUTTER_ORDER = 7.0, 2
+#: A blink: how far the lids go down at least, how long half of it takes at most, seconds, and how
+#: far they are taken to go.
+_BLINK_RISE, _BLINK_SECONDS, _SHUT = 0.3, 0.4, 0.95
 #: Of a head's pose, Hz: heads turn slower than lids close.
 _POSE_HZ = 5.0
 
@@ -103,6 +106,33 @@ def smooth_motion(
         for k in (1, 2):
             out[k][part] = filled[k] if kind == "none" else butterworth(filled[k], rate, _POSE_HZ)
     return out[0], from_quaternions(out[1]), out[2]
+
+
+def whole_blinks(weights: Double, names: tuple[str, ...], rate: float) -> Double:
+    """(N, E) with blinks that close the eyes.
+
+    What is seen of a lid on its way is less than all; but a lid that goes down and up within
+    0.4 s was shut, or nearly (Kwon et al. 2013).  Its curve keeps its shape and is made higher.
+    """
+    lids = [i for i, name in enumerate(names) if name.startswith("eyeBlink")]
+    out = weights.copy()
+    if not lids or len(weights) < 5:
+        return out
+    both = weights[:, lids].mean(axis=1)
+    peaks, found = find_peaks(
+        both, prominence=_BLINK_RISE, width=(None, _BLINK_SECONDS * rate), rel_height=0.5
+    )
+    if not len(peaks):
+        return out
+    _, _, starts, ends = peak_widths(both, peaks, rel_height=0.95)
+    for peak, start, end, rise in zip(peaks, starts, ends, found["prominences"], strict=True):
+        base = both[peak] - rise
+        part = slice(int(np.floor(start)), int(np.ceil(end)) + 1)
+        more = max((_SHUT - base) / rise, 1.0)
+        for i in lids:
+            over = np.maximum(weights[part, i] - base, 0.0)
+            out[part, i] = np.minimum(weights[part, i] - over + more * over, 1.0)
+    return out
 
 
 def fill(values: Double, valid: NDArray[np.bool_], otherwise: Double) -> Double:

@@ -37,6 +37,7 @@ SAME_PERSON = 0.6
 _RETRY = 5
 #: Frames between two looks whether it is still there: boxes that landmarks carry along drift.
 _CHECK = 4
+_UNSTEADY = 0.012  #: spread of the votes upon which it is looked at once
 _DRIFTED = 0.7  #: shared area over that of both
 
 
@@ -117,6 +118,8 @@ class Tracker:
 
     def _landmarks(self, pixels: Bytes, box: Double, turn: Double) -> tuple[Double, float] | None:
         marks, spread = self._predictor.track(pixels, box, turn)
+        if spread > _UNSTEADY:
+            self._since = _CHECK
         return (marks, spread) if spread <= UNUSABLE_SPREAD else None
 
     def _holds(self, pixels: Bytes, marks: Double, spread: float) -> bool:
@@ -226,9 +229,10 @@ class Tracker:
         return apart + 0.1 * min(moved, 3.0) + 0.1 * abs(np.log(side / before))
 
     def _is_cut(self, pixels: Bytes) -> bool:
-        small = cv2.cvtColor(
-            cv2.resize(pixels, (64, 36), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY
-        )
+        step = max(1, min(pixels.shape[:2]) // 144)  # every pixel is not needed for this
+        coarse = np.ascontiguousarray(pixels[::step, ::step])
+        small = cv2.resize(coarse, (64, 36), interpolation=cv2.INTER_AREA)
+        small = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
         before, self._small = self._small, np.asarray(small)
         if before is None:
             return False

@@ -48,6 +48,7 @@ class Accuracy:
     lag: dict[str, int]  #: frames by which the found curve is late
     blinks: int
     blinks_found: int
+    blinks_imagined: int
     turn: float  #: degrees, median, of the head's rotation less its mean difference
     frames: int
 
@@ -75,14 +76,14 @@ def measure(clip: Clip, motion: Motion) -> Accuracy:
         }
         lag[name] = max(alike, key=lambda k: alike[k])
     error = dict(zip(clip.names, np.abs(truth - found).mean(axis=0).tolist(), strict=True))
-    blinks, seen = count_blinks(clip.names, truth, found)
+    blinks, seen, more = count_blinks(clip.names, truth, found)
     return Accuracy(
-        correlation, error, used, lag, blinks, seen, _turn_error(clip, motion, count), count
+        correlation, error, used, lag, blinks, seen, more, _turn_error(clip, motion, count), count
     )
 
 
-def count_blinks(names: tuple[str, ...], truth: Double, found: Double) -> tuple[int, int]:
-    """Blinks of the true curves, and how many of them the found ones have."""
+def count_blinks(names: tuple[str, ...], truth: Double, found: Double) -> tuple[int, int, int]:
+    """Blinks of the true curves, how many of them the found ones have, and how many more."""
     lids = [names.index(name) for name in ("eyeBlinkLeft", "eyeBlinkRight")]
     true, seen = truth[:, lids].mean(axis=1), found[:, lids].mean(axis=1)
     closed = np.flatnonzero(true > 0.8)
@@ -92,7 +93,9 @@ def count_blinks(names: tuple[str, ...], truth: Double, found: Double) -> tuple[
         float(seen[max(a - NEAR, 0) : b + NEAR + 1].max()) > BLINK
         for a, b in zip(starts, ends, strict=True)
     )
-    return len(starts), hits
+    shut = np.flatnonzero((seen > BLINK) & (np.append(0.0, seen[:-1]) <= BLINK))
+    open_ = [float(true[max(i - NEAR, 0) : i + NEAR + 1].max()) < 0.1 for i in shut]
+    return len(starts), hits, int(np.sum(open_))
 
 
 def _turn_error(clip: Clip, motion: Motion, count: int) -> float:
@@ -125,11 +128,12 @@ def accuracy_table(many: list[Accuracy]) -> str:
         )
         lines.append(f"{name:<22}{cells}")
     blinks, found = sum(o.blinks for o in many), sum(o.blinks_found for o in many)
+    more = sum(o.blinks_imagined for o in many)
     lines += [
         f"frames                    {sum(o.frames for o in many)}",
         f"mean error, used shapes   {np.mean([o.visible_error for o in many]):.3f}",
         f"mean error, all shapes    {np.mean([list(o.error.values()) for o in many]):.3f}",
-        f"blinks found              {found} of {blinks}",
+        f"blinks found              {found} of {blinks}, and {more} that are none",
         "head's rotation, median   " + ", ".join(f"{o.turn:.1f}" for o in many) + " degrees",
     ]
     return "\n".join(lines)

@@ -45,6 +45,7 @@ MMOD_SURE_TURNED = 0.6
 
 #: A face that is followed: its size in the part searched, and how much more that is, in its sides.
 NEAR_FACE, NEAR_MARGIN = 110.0, 0.45
+NEAR_FLOOR = -0.4  #: that one is there is known
 
 MOST_DOUBTFUL = 8  # faces that mmod is asked about one by one, a second each
 
@@ -122,7 +123,9 @@ class DlibDetector:
         )
         with self._lock:
             found = self._run_hog(small)
-        best = max((one for one in found if one[1] >= 0), key=lambda one: one[1], default=None)
+        best = max(
+            (one for one in found if one[1] >= NEAR_FLOOR), key=lambda one: one[1], default=None
+        )
         if best is None:
             return None
         corners = (np.array(best[0]) + 0.5) / scale - 0.5 + np.tile(first, 2)
