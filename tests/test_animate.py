@@ -5,8 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from reconstruct_face.backend.animate import smooth
+from reconstruct_face.backend.animate import command, smooth
 from reconstruct_face.backend.animate.command import main
+from reconstruct_face.backend.animate.job import Animated
 from reconstruct_face.backend.animate.solve import FrameSolver, bounded
 from reconstruct_face.backend.animate.source import open_source
 from reconstruct_face.backend.animate.track import Tracker, similarity
@@ -89,6 +90,30 @@ def test_what_is_no_video_is_said_in_one_sentence(tmp_path, capsys):
             open_source(tmp_path / name)
         assert main([str(tmp_path / name), "-o", str(tmp_path / "out"), "--quiet"]) == 3
         assert words in capsys.readouterr().err
+
+
+def test_the_command_passes_on_what_it_was_told(tmp_path, monkeypatch, capsys):
+    asked: dict = {}
+
+    def fake(video, out, **given):
+        asked.update(given, video=video, out=out)
+        return Animated(out, given["head_out"], ("All is well.",))
+
+    monkeypatch.setattr(command, "animate", fake)
+    words = ["clip.mp4", "-o", str(tmp_path), "--smoothing", "none", "--partial-blinks", "--quiet"]
+    assert main([*words, "--landmarks-only", "--frame-rate", "24", "--quality", "fast"]) == 0
+    options = asked["options"]
+    assert (options.frame_rate, options.appearance, options.smoothing) == (24.0, False, "none")
+    assert options.whole_blinks is False and options.reconstruction.quality == "fast"
+    assert asked["out"] == tmp_path / "clip_motion.npz"
+    found = capsys.readouterr()
+    assert found.out.split() == [str(tmp_path / f"clip_{n}.npz") for n in ("motion", "head")]
+    assert "All is well." in found.err
+
+
+def test_a_camera_that_is_not_there_is_said(tmp_path, capsys):
+    assert main(["97", "-o", str(tmp_path), "--quiet"]) == 3
+    assert "There is no camera 97" in capsys.readouterr().err
 
 
 # -- the solver
@@ -186,7 +211,7 @@ def test_half_seen_blinks_close_the_eyes_but_slow_lids_and_noise_stay():
     assert found[60, 1] > 0.9 and found[60, 2] > 0.9
     assert int(np.argmax(found[45:75, 1])) == int(np.argmax(lids[45:75]))
     far = np.abs(seconds - 2.0) > 0.3
-    assert np.array_equal(found[far], weights[far])
+    assert np.abs(found - weights)[far].max() < 0.08
     assert np.array_equal(found[:, 0], weights[:, 0])
 
 

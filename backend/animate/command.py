@@ -39,10 +39,11 @@ def main(argv: list[str] | None = None) -> int:
         rate = rate or (recorded_rate(video) if video.is_dir() else None)
         motion, head = folder / f"{stem}_motion.npz", folder / f"{stem}_head.npz"
         options = AnimateOptions(
-            rate,
-            not args.landmarks_only,
-            args.smoothing,
-            Options(
+            frame_rate=rate,
+            appearance=not args.landmarks_only,
+            smoothing=args.smoothing,
+            whole_blinks=not args.partial_blinks,
+            reconstruction=Options(
                 model=args.model,
                 expressions=args.expressions,
                 quality=args.quality,
@@ -94,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--quality", choices=QUALITIES, default="balanced", help="of the head")
     add("--texture-size", type=int, default=1024, metavar="N", help="pixels, default 1024")
     add("--smoothing", choices=tuple(FILTERS), default=DEFAULT_FILTER, help="of the curves")
+    add("--partial-blinks", action="store_true", help="leave blinks as far as they were seen")
     add(
         "--landmarks-only",
         action="store_true",

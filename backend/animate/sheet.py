@@ -77,7 +77,7 @@ class _Painter:
         move[:2, 2] = _SIDE / 2 - scale * (low + high) / 2
         flags = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         photo = cv2.warpAffine(pixels, move[:2], (_SIDE, _SIDE), flags=flags)
-        camera = Camera(move @ matrix, rotation, translation)
+        camera = Camera(np.asarray(move @ matrix, np.float64), rotation, translation)
         weights = motion.weights[index, at]
         drawn = self.drawer.draw(weights, camera, np.ones(9), _DEPTH, _SIDE)
         return np.asarray(photo), drawn
