@@ -61,10 +61,9 @@ class ModelCard:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> ModelCard:
         """From :meth:`to_dict`; unknown keys are left out."""
-        known: dict[str, Any] = {
-            key: values[key] for key in cls.__dataclass_fields__ if key in values
-        }
-        return cls(**(known | {"notes": tuple(values.get("notes", ()))}))
+        known: dict[str, Any] = {k: values[k] for k in cls.__dataclass_fields__ if k in values}
+        known["notes"] = tuple(values.get("notes", ()))
+        return cls(**known)
 
 
 def models_folder() -> Path:
