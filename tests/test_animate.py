@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
-from reconstruct_face.backend.animate import command, smooth
+from reconstruct_face.backend.animate import command, job, smooth
 from reconstruct_face.backend.animate.command import main
 from reconstruct_face.backend.animate.job import Animated
 from reconstruct_face.backend.animate.solve import FrameSolver, bounded
@@ -15,6 +17,7 @@ from reconstruct_face.backend.errors import PhotoError
 from reconstruct_face.backend.estimate import dlib_noise
 from reconstruct_face.backend.estimate.contour import seen_landmarks
 from reconstruct_face.backend.model import load_model
+from reconstruct_face.backend.worker import METHODS
 from scipy.optimize import lsq_linear
 
 from tests import animate_clip as clips
@@ -109,6 +112,30 @@ def test_the_command_passes_on_what_it_was_told(tmp_path, monkeypatch, capsys):
     found = capsys.readouterr()
     assert found.out.split() == [str(tmp_path / f"clip_{n}.npz") for n in ("motion", "head")]
     assert "All is well." in found.err
+
+
+def test_the_worker_answers_as_blender_asks(tmp_path, monkeypatch):
+    asked: dict = {}
+
+    def fake(video, out, **given):
+        asked.update(given, video=video)
+        return Animated(Path(out), Path(out).with_name("h.npz"), ("Said.",))
+
+    monkeypatch.setattr(job, "animate", fake)
+    found = METHODS["animate"](
+        video="v.mp4",
+        out=str(tmp_path / "new" / "m.npz"),
+        head=None,
+        frame_rate=12.0,
+        progress=lambda part, step: None,
+    )
+    assert found == {
+        "motion": str(tmp_path / "new" / "m.npz"),
+        "reconstruction": str(tmp_path / "new" / "h.npz"),
+        "notes": ["Said."],
+    }
+    assert (tmp_path / "new").is_dir()
+    assert asked["options"].frame_rate == 12.0 and asked["video"] == "v.mp4"
 
 
 def test_a_camera_that_is_not_there_is_said(tmp_path, capsys):

@@ -191,3 +191,16 @@ def test_a_film_without_a_face_is_refused_in_one_sentence(tmp_path):
     with pytest.raises(NoFaceError, match="No face was found in wall.mp4"):
         animate(path, tmp_path / "m.npz")
     assert not (tmp_path / "m.npz").exists()
+
+
+def test_a_head_that_is_given_is_kept_and_landmarks_alone_give_a_motion_too(run, tmp_path):
+    given = load_reconstruction(run.done.reconstruction)
+    options = AnimateOptions(
+        appearance=False, reconstruction=Options(texture_size=512, quality="fast")
+    )
+    done = animate(run.film.path, tmp_path / "m.npz", head=run.done.reconstruction, options=options)
+    head, motion = load_reconstruction(done.reconstruction), load_motion(done.motion)
+    assert np.array_equal(head.identity, given.identity)
+    assert np.array_equal(head.texture, given.texture)
+    jaw = motion.weights[BLANK:, motion.names.index("jawOpen")]
+    assert np.corrcoef(true(run, "jawOpen")[BLANK:], jaw)[0, 1] > 0.7

@@ -24,6 +24,7 @@ from ..faces import Face, default_detector, with_landmarks
 from ..fitting import FaceFit, fit_face, regressor_for
 from ..model import FaceModel, load_model
 from ..photo import Photo
+from ..photo_fit import fit_on_photo
 from ..pipeline import Options, assemble
 from ..texture import Texture, build_texture
 from .source import Bytes, Source
@@ -193,7 +194,10 @@ def solve_subject(
     fits = []
     for i, (one, photo) in enumerate(zip(chosen, photos, strict=True)):
         report(0.5 + 0.2 * i / len(chosen), "Solving the head")
-        fits.append(fit_face(model, photo, one.face, regressor, options.quality))
+        if regressor is None:  # a model that no network of ours is for
+            fits.append(fit_on_photo(model, photo, one.face, options.quality))
+        else:
+            fits.append(fit_face(model, photo, one.face, regressor, options.quality))
     if known is not None:
         identity = np.asarray(known.identity, np.float32)
     else:
