@@ -187,9 +187,11 @@ class _Completion:
             if mouth is not None:
                 self.notes.append("Its mouth was open behind the lips and is closed.")
         if mouth is not None:
-            # As skin, it takes the teeth that a photo shows between the lips.
+            if "mouth" not in kinds:
+                kinds.append("mouth")
             triangles = np.concatenate([triangles, mouth]).astype(np.int32)
-            material = np.concatenate([material, np.zeros(len(mouth), np.uint8)])
+            inside = np.full(len(mouth), kinds.index("mouth"), np.uint8)
+            material = np.concatenate([material, inside])
         return np.ascontiguousarray(triangles), material, tuple(kinds)
 
     def _texture_coordinates(self, registration: Registration, parts: Parts) -> tuple[Float, Int]:

@@ -1,7 +1,7 @@
 """Closing a mouth that is a hole in the mesh, and a place for it in the texture.
 
 Between closed lips the sheet that closes the mouth has no area, so its texture coordinates are laid
-out with the jaw open: a photo with parted lips then leaves its teeth there.
+out with the jaw open: it is the dark of a mouth, without teeth.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ def classify(
     """What the parts of the mesh ``mean`` (V, 3) are, by what lies there in the default head.
 
     ``registered`` (D, 3) is the default head laid over it; ``named`` the first and last vertex of
-    the parts that the file itself names.
+    the parts that the file itself names; ranges that are sewn to others are left aside.
     """
     part = connected(triangles, len(mean))
     of_triangle = part[triangles[:, 0]]
@@ -75,7 +75,10 @@ def classify(
         if mine.any():
             labels[mine] = _kind(template, registered, mean[part == k])
     for name, (first, last) in (named or {}).items():
-        inside = (triangles[:, 0] >= first) & (triangles[:, 0] <= last)
+        within = ((triangles >= first) & (triangles <= last)).sum(axis=1)
+        if np.isin(within, (1, 2)).any():
+            continue  # sewn to others: no part that could be told apart
+        inside = within == 3
         labels[inside] = next((kind for word, kind in NAMED if word in name), "skin")
     dropped = labels == ""
     labels[dropped] = "skin"
