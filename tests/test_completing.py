@@ -317,3 +317,41 @@ def test_mapping_stays_within_both_ranges(without: CompletedModel) -> None:
     native, _ = mapping.from_arkit(np.ones(52))
     assert np.abs(native).max() <= 3 + 1e-6
     assert without.figures["to_arkit_error_mm"] < without.figures["expression_rms_mm"]
+
+
+# -- meshes of several parts
+
+
+def test_eyes_teeth_and_tongue_are_told_apart() -> None:
+    """The default head itself, as a file of triangles would have it."""
+    default = load_model()
+    raw = RawModel(
+        kind="the default",
+        mean=default.mean.astype(np.float64) + [0, 40, -15],
+        triangles=default.faces,
+        identity_basis=default.identity_basis[:5],
+        identity_scale=np.ones(5),
+        expression_basis=default.expression_basis[:52],
+        expression_scale=np.ones(52),
+        expression_names=default.expression_names[:52],
+        expression_range=default.expression_range[:52],
+    )
+    completed = complete(raw)
+    model = completed.model
+    truth = default.polygon_material[default.polygon_of_face]
+    got = np.array(model.material_kinds)[model.polygon_material]
+    for kind in ("eye", "teeth", "tongue"):
+        mine = truth == default.material_kinds.index(kind)
+        assert (got[mine] == kind).all() and (got[~mine] != kind).all(), kind
+    exact = default.mean[default.landmarks68_triangles].astype(np.float64)
+    exact = np.einsum("lk,lkd->ld", default.landmarks68_barycentric, exact) + [0, 40, -15]
+    corners = model.mean[model.landmarks68_triangles].astype(np.float64)
+    found = np.einsum("lk,lkd->ld", model.landmarks68_barycentric, corners)
+    assert np.linalg.norm(found - exact, axis=1).mean() < 0.5
+    # Its own shapes have ARKit's names, so that none is transferred.
+    np.testing.assert_array_equal(completed.arkit_basis, default.expression_basis[:52])
+    # Each part has a place of its own in the texture.
+    middle = model.uv[model.uv_polygons].mean(axis=1)
+    eyes = got == "eye"
+    assert middle[eyes, 1].max() < middle[got == "skin", 1].min()
+    assert np.linalg.norm(model.eye_centers - default.eye_centers - [0, 40, -15], axis=1).max() < 3

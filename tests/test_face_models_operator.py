@@ -5,15 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import bpy
 import pytest
 import reconstruct_face
 from reconstruct_face.backend.exchange.models import list_models
-from reconstruct_face.operators.face_models import imported, suggestions
+from reconstruct_face.operators.face_models import draw_models, imported, suggestions
 from reconstruct_face.operators.session import SESSION
 from reconstruct_face.scene import jobs
 from reconstruct_face.scene.backend_process import BackendProcess
+
+from tests.test_installation_panels import Recorder
 
 FAKE = [sys.executable, str(Path(__file__).parent / "fake_backend.py")]
 
@@ -75,3 +78,30 @@ def test_scenes_leave_a_model_that_is_removed(tmp_path: Path) -> None:
     assert bpy.context.scene.reconstruct_face.model == "" and imported() == []
     with pytest.raises(RuntimeError, match="no face model 'mine'"):
         bpy.ops.reconstruct_face.remove_model(name="mine")
+
+
+def test_the_preferences_list_what_there_is(tmp_path: Path) -> None:
+    run(tmp_path, "BFM.mat", name="mine")
+    broken = tmp_path / "data" / "models" / "broken"
+    broken.mkdir()
+    drawn: list[tuple[str, str]] = []
+
+    class Buttons(Recorder):
+        """An operator's button has properties to set."""
+
+        def column(self, **_: object) -> Buttons:
+            return self
+
+        row = column
+
+        def operator(self, name: str, **_: object) -> SimpleNamespace:
+            drawn.append(("operator", name))
+            return SimpleNamespace()
+
+    draw_models(Buttons(drawn))  # type: ignore[arg-type]
+    texts = [text for _, text in drawn]
+    assert any(text.startswith("mine: 5 vertices") for text in texts)
+    assert any("broken: " in text and "remove it" in text for text in texts)
+    assert texts.count("reconstruct_face.remove_model") == 2
+    assert texts[-1] == "reconstruct_face.import_model"
+    assert suggestions(None, None, "") == ["default", "mine"]
