@@ -47,12 +47,13 @@ def from_default(
         np.asarray(mean, np.float64)[triangles[atlas.face_id[atlas.mask]]],
     )
     normals = triangle_normals(mean, triangles)[atlas.face_id[atlas.mask]]
-    hits = Surface(match.registered, template.triangles).nearest(points, normals, 1)
+    shown = ~template.hidden()
+    hits = Surface(match.registered, template.triangles[shown]).nearest(points, normals, 1)
     kept = np.isin(
         model.polygon_material[model.polygon_of_face],
         [model.material_kinds.index(kind) for kind in ("skin", "eye", "mouth")],
     )
-    corners = model.uv[model.uv_faces[kept][hits.triangle]]
+    corners = model.uv[model.uv_faces[kept][shown][hits.triangle]]
     uv = np.einsum("nk,nkd->nd", hits.weights, corners)
     side = len(model.albedo_mean)
     place = np.clip(np.round(texel_coordinates(uv, side)).astype(int), 0, side - 1)

@@ -105,9 +105,7 @@ def _kind(template: Template, registered: NDArray, points: NDArray) -> str:
 
 def eye_spheres(template: Template, registered: NDArray) -> tuple[NDArray, float]:
     """(2, 3) middles, right and left, and the radius in mm of the registered head's eyeballs."""
-    model = template.model
-    ids = np.unique(model.polygons[model.polygon_material == model.material_kinds.index("eye")])
-    eyes = [registered[ids[model.mean[ids, 0] < 0]], registered[ids[model.mean[ids, 0] > 0]]]
+    eyes = [registered[ids] for ids in template.eyes()]
     centres = np.array([(eye.min(axis=0) + eye.max(axis=0)) / 2 for eye in eyes])
     away = [np.linalg.norm(eye - middle, axis=1) for eye, middle in zip(eyes, centres, strict=True)]
     return centres, float(np.mean(np.concatenate(away)))

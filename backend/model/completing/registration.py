@@ -179,7 +179,18 @@ class _Run:
                     system = system + marks.T @ sp.diags(beta) @ marks
                     right = right + marks.T @ (beta[:, None] * (self.landmarks - marks @ start))
                 moved = factor(system).solve(right)
-        return start + moved
+        return self._with_eyes(start + moved)
+
+    def _with_eyes(self, vertices: Double) -> Double:
+        """The eyeballs, which touch nothing, moved as the lids around them were."""
+        model = self.template.model
+        lids = np.flatnonzero(self.template.skin & (model.mask("lids") > 0.5))
+        for ids in self.template.eyes():
+            middle = model.mean[ids].mean(axis=0)
+            near = np.linalg.norm(model.mean[lids] - middle, axis=1) < 1.6 * model.eye_radius
+            ring = lids[near]
+            vertices[ids] += (vertices[ring] - self.vertices[ring]).mean(axis=0)
+        return vertices
 
     def _marks(self) -> tuple[sp.csr_matrix, Double]:
         """(68, V) picks the landmarks; (68,) how much they count."""

@@ -17,6 +17,8 @@ Int = NDArray[np.int32]
 ARKIT_COUNT = 52
 #: Parts of the default head that lie on or continue the outer surface.
 OUTER = ("skin", "eye", "mouth")
+#: Skin so near the middle of an eyeball, in its radii, is not seen.
+HIDDEN = 1.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +70,19 @@ class Template:
             chosen &= self.model.mask(name) < 0.5
         ids = np.flatnonzero(chosen)[::2]
         return self.mean[ids], self.normals[ids]
+
+    def eyes(self) -> list[NDArray[np.intp]]:
+        """Vertex ids of the right and the left eyeball."""
+        eye = self.model.material_kinds.index("eye")
+        ids = np.unique(self.model.polygons[self.model.polygon_material == eye])
+        side = self.model.mean[ids, 0] > 0
+        return [ids[~side], ids[side]]
+
+    def hidden(self) -> NDArray[np.bool_]:
+        """(F,) skin behind the lids, which lies on the eyeballs or within them."""
+        away = np.linalg.norm(self.mean[:, None] - self.model.eye_centers, axis=2).min(axis=1)
+        within = (away < HIDDEN * self.model.eye_radius)[self.triangles].any(axis=1)
+        return within & (self.kind == 0)
 
     @property
     def arkit(self) -> NDArray[np.float32]:
