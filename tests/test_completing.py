@@ -242,6 +242,24 @@ def test_the_default_on_itself_gives_its_own_shapes_back(
         assert np.abs(found[still]).max() < 0.05 * size.max(), name
 
 
+def test_a_finer_mesh_does_not_show_the_facets_of_the_default() -> None:
+    """The displacement bends less than the default's own, carried over triangle by triangle."""
+    template = default_template()
+    shape = template.arkit[template.arkit_names.index("mouthSmileLeft")]
+    coarse = template.triangles.astype(np.int64)
+    mean, triangles = igl.upsample(template.mean, coarse, 2)
+    used, local = np.unique(triangles, return_inverse=True)
+    mean, local = np.asarray(mean)[used], local.reshape(-1, 3).astype(np.int32)
+    match = correspond(template, template.mean, mean, local)
+    found = transfer(match, np.eye(3), mean, local, shape[None])[0]
+    faceted = np.asarray(igl.upsample(template.mean + shape, coarse, 2)[0])[used] - mean
+    laplacian = igl.cotmatrix(mean, local.astype(np.int64))
+    moved = np.linalg.norm(faceted, axis=1) > 1.0
+    bends = [np.linalg.norm(laplacian @ d, axis=1)[moved] for d in (found, faceted)]
+    assert np.quantile(bends[0], 0.99) < 0.5 * np.quantile(bends[1], 0.99)
+    assert np.sqrt(((found - faceted) ** 2).sum(axis=1).mean()) < 0.05  # mm
+
+
 def test_far_from_what_moves_nothing_does(
     identical: tuple[Template, Correspondence, NDArray, NDArray],
 ) -> None:
