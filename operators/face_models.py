@@ -9,12 +9,12 @@ import bpy
 from bpy.props import BoolProperty, CollectionProperty, StringProperty
 
 from ..backend.errors import ModelError
-from ..backend.exchange.models import ModelCard, list_models, models_folder
 from ..scene.context import scene_of
 from . import strings
 from .running import RunsJob
 
 if TYPE_CHECKING:
+    from ..backend.exchange.models import ModelCard
     from ..scene.jobs import Job
 
 #: What :func:`imported` read last, and when what it read had changed.
@@ -23,6 +23,8 @@ _read: dict[str, Any] = {"at": None, "cards": []}
 
 def imported() -> list[ModelCard]:
     """The cards of the imported models; read anew only where the folder has changed."""
+    from ..backend.exchange.models import list_models, models_folder
+
     folder = models_folder()
     try:
         at = (str(folder), folder.stat().st_mtime_ns)
