@@ -219,7 +219,7 @@ def _reconstruct_face(
             fit = fit_face(model, photo, face, regressor, options.quality, corrections)
     with clock("texture"):
         report(start + 0.3 * share, "Making the texture")
-        texture = _texture(model, photo, fit, options)
+        texture = texture_of(model, photo, fit, options)
     return assemble(model, photo, face, fit, texture, options, clock.seconds)
 
 
@@ -295,7 +295,7 @@ def assemble(
     ).validate()
 
 
-def _texture(
+def texture_of(
     model: FaceModel,
     photo: Photo,
     fit: FaceFit,

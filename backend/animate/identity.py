@@ -25,8 +25,8 @@ from ..fitting import FaceFit, fit_face, regressor_for
 from ..model import FaceModel, load_model
 from ..photo import Photo
 from ..photo_fit import fit_on_photo
-from ..pipeline import Options, assemble
-from ..texture import Texture, build_texture
+from ..pipeline import Options, assemble, texture_of
+from ..texture import Texture
 from .source import Bytes, Source
 from .track import SAME_PERSON
 
@@ -210,7 +210,7 @@ def solve_subject(
         report(0.7 + 0.3 * i / len(chosen), "Solving the head")
         photo = replace(photo, focal_px=focal)
         fit = _held(model, photo, one.face, fits[i], identity, regressor is not None, options)
-        texture = _texture(model, photo, fit, options)
+        texture = texture_of(model, photo, fit, options)
         textures.append(texture)
         light = texture.sh_light if texture else fit.sh_light
         keyframes.append(Keyframe(one.index, one.pixels, one.face, fit, light))
@@ -249,23 +249,6 @@ def _held(
     pose = solver.solve(face.landmarks.astype(np.float64), face.spread)
     camera = Camera(matrix, pose.rotation, pose.translation)
     return replace(before, camera=camera, identity=identity, expression=pose.weights)
-
-
-def _texture(model: FaceModel, photo: Photo, fit: FaceFit, options: Options) -> Texture | None:
-    if options.texture == "none":
-        return None
-    camera = fit.camera
-    return build_texture(
-        model,
-        photo.pixels,
-        model.vertices(fit.identity, fit.expression),
-        camera.camera_matrix,
-        camera.rotation,
-        camera.translation,
-        mode=options.texture,
-        size=options.texture_size,
-        landmarks2d=fit.observed,
-    )
 
 
 def merged_texture(textures: list[Texture | None], options: Options) -> Texture | None:

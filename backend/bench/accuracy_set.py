@@ -111,7 +111,7 @@ def accuracy_set(
         for number, path in enumerate(files):
             if path in missing:
                 save_arrays(path, draw_head(model, number, size, seed))
-        _render(folder, report)
+        run_renderer(RENDERER, folder, report)
     return [Truth.load(path) for path in files]
 
 
@@ -228,9 +228,9 @@ def save_arrays(path: Path, arrays: dict[str, Any]) -> None:
     write_bytes(path, buffer.getvalue())
 
 
-def _render(folder: Path, report: Report) -> None:
-    """Run the renderer in a process of its own, passing on the lines it prints."""
-    command = [sys.executable, "-m", RENDERER, str(folder.resolve())]
+def run_renderer(module: str, folder: Path, report: Report) -> None:
+    """Run the renderer ``module`` in a process of its own, passing on the lines it prints."""
+    command = [sys.executable, "-m", module, str(folder.resolve())]
     with (
         tempfile.TemporaryFile("w+") as complaints,
         subprocess.Popen(
@@ -248,7 +248,7 @@ def _render(folder: Path, report: Report) -> None:
         complaints.seek(0)
         last = complaints.read().strip().rpartition("\n")[2]
     if status:
-        raise WorkerError(f"Cycles could not render the test set: {last or f'status {status}'}")
+        raise WorkerError(f"Cycles could not render all of {folder}: {last or f'status {status}'}")
 
 
 def _linear(srgb: NDArray) -> Double:

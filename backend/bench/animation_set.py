@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from ..errors import OutputError, WorkerError
+from ..errors import OutputError
 from ..estimate.camera import FACING, intrinsics
 from ..files import write_bytes
 from ..model import FaceModel
-from .accuracy_set import ROOT, draw_head, save_arrays, write_mesh
 from .accuracy_set import default_folder as accuracy_folder
+from .accuracy_set import draw_head, run_renderer, save_arrays, write_mesh
 
 Double = NDArray[np.float64]
 Report = Callable[[str], None]
@@ -137,7 +134,7 @@ def animation_set(
     missing = sum(frames - len(list(place.glob("[0-9]*.png"))) for place in places)
     if missing:
         report(f"Rendering {missing} frames into {folder} (once)")
-        _render(folder, report)
+        run_renderer(RENDERER, folder, report)
     return [Clip.load(place) for place in places]
 
 
@@ -270,26 +267,3 @@ def _holds(folder: Path, wanted: dict) -> bool:
     if foreign or (found is None and unknown):
         raise OutputError(f"{folder} is not empty and holds no clips; name another.")
     return found == wanted
-
-
-def _render(folder: Path, report: Report) -> None:
-    """Run the renderer in a process of its own, passing on the lines it prints."""
-    command = [sys.executable, "-m", RENDERER, str(folder.resolve())]
-    with (
-        tempfile.TemporaryFile("w+") as complaints,
-        subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=complaints, text=True
-        ) as process,
-    ):
-        assert process.stdout is not None
-        try:
-            for line in process.stdout:
-                report(line.rstrip())
-        except BaseException:
-            process.kill()
-            raise
-        status = process.wait()
-        complaints.seek(0)
-        last = complaints.read().strip().rpartition("\n")[2]
-    if status:
-        raise WorkerError(f"Cycles could not render the clips: {last or f'status {status}'}")

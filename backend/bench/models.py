@@ -22,6 +22,7 @@ from ..errors import FaceError, WorkerError
 from ..exchange.models import find_model
 
 REPEATS = 7
+ROOT = __name__.rpartition(".backend.")[0]
 #: Runs in a process of its own: seconds to load, and to make vertices, of which the first is cold.
 _LOAD = """
 import json, sys, time
@@ -38,34 +39,6 @@ for _ in range(20):
     model.vertices(a, w)
     seconds.append(time.perf_counter() - start)
 print(json.dumps([loaded, seconds[0], float(np.median(seconds[1:]))]))
-"""
-#: Runs where ``bpy`` is: seconds to build the object with its shape keys, and MB before it and at
-#: its peak (Linux tells them; else -1).
-_BUILD = """
-import json, re, sys, time
-import bpy
-from {root}.backend.exchange import load_reconstruction
-from {root}.scene.mesh import build_mesh
-
-def megabytes(name):
-    try:
-        with open("/proc/self/status") as status:
-            return int(re.search(name + r":\\s+(\\d+)", status.read())[1]) * 1024e-6
-    except (OSError, TypeError):
-        return -1.0
-
-made = load_reconstruction(sys.argv[1])
-before = megabytes("VmRSS")
-try:
-    with open("/proc/self/clear_refs", "w") as peak:
-        peak.write("5")
-except OSError:
-    pass
-start = time.perf_counter()
-head = build_mesh(made)
-seconds = time.perf_counter() - start
-keys = len(head.data.shape_keys.key_blocks) - 1
-print(json.dumps([seconds, keys, before, megabytes("VmHWM")]))
 """
 
 
@@ -96,7 +69,10 @@ def measure(name: str, files: list[Path] | None = None) -> dict[str, Any]:
     if files:
         report["import_s"] = _timed_import(files)
     for expressions in ("native", "arkit"):
-        runs = [_python(_LOAD, name, expressions) for _ in range(REPEATS)]
+        runs = [
+            _python(["-c", _LOAD.format(package=f"{ROOT}.backend"), name, expressions])
+            for _ in range(REPEATS)
+        ]
         load, first, later = (median(column) for column in zip(*runs, strict=True))
         report[expressions] = {
             "load_s": load,
@@ -130,7 +106,7 @@ def _timed_build(name: str, expressions: str) -> dict[str, float]:
 
     with tempfile.TemporaryDirectory() as folder:
         path = save_reconstruction(random_head(name, expressions), Path(folder) / "head.npz")
-        runs = [_python(_BUILD, str(path)) for _ in range(3)]
+        runs = [_python(["-m", f"{ROOT}.scene.measure", str(path)]) for _ in range(3)]
     seconds, keys, before, after = (median(column) for column in zip(*runs, strict=True))
     return {
         "build_s": seconds,
@@ -197,16 +173,9 @@ def random_head(name: str, expressions: str = "native") -> Any:
     ).validate()
 
 
-def _python(script: str, *arguments: str) -> list[float]:
-    """The list that ``script`` prints, run by this Python in a new process."""
-    package = __name__.rpartition(".bench")[0]
-    root = package.rpartition(".")[0]
-    ran = subprocess.run(
-        [sys.executable, "-c", script.format(package=package, root=root), *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def _python(arguments: list[str]) -> list[float]:
+    """The list that this Python prints, run with ``arguments`` in a new process."""
+    ran = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)
     if ran.returncode:
         last = ran.stderr.strip().splitlines()[-1:] or ["no message"]
         raise WorkerError(f"A measuring process failed: {last[0]}")
