@@ -301,6 +301,7 @@ def texture_of(
     fit: FaceFit,
     options: Options,
 ) -> Texture | None:
+    """The texture of one fit to one photo; None where none is wanted."""
     if options.texture == "none":
         return None
     camera = fit.camera

@@ -133,26 +133,33 @@ def _write_obj(head_scene: HeadScene, path: Path) -> None:
         )
 
 
+#: Of the USD exporter, for a still head and for one that moves.
+USD_OPTIONS = {
+    "check_existing": False,
+    "export_cameras": False,
+    "export_lights": False,
+    "convert_world_material": False,
+    "export_subdivision": "IGNORE",
+    "export_shapekeys": True,
+    "export_textures_mode": "NEW",
+    "convert_orientation": True,
+    "export_global_forward_selection": "NEGATIVE_Z",
+    "export_global_up_selection": "Y",
+}
+
+
 def _write_usd(head_scene: HeadScene, path: Path) -> None:
-    if not bpy.app.build_options.usd:
-        raise OutputError(
-            f"This Blender ({bpy.app.version_string}) was built without USD; choose another format "
-            "or use a Blender from blender.org."
-        )
+    require_built("USD")
     with alone(head_scene) as collection:
-        bpy.ops.wm.usd_export(
-            filepath=str(path),
-            check_existing=False,
-            collection=collection.name,
-            export_cameras=False,
-            export_lights=False,
-            convert_world_material=False,
-            export_subdivision="IGNORE",
-            export_shapekeys=True,
-            export_textures_mode="NEW",
-            convert_orientation=True,
-            export_global_forward_selection="NEGATIVE_Z",
-            export_global_up_selection="Y",
+        bpy.ops.wm.usd_export(filepath=str(path), collection=collection.name, **USD_OPTIONS)
+
+
+def require_built(what: str) -> None:
+    """Raise :class:`OutputError` where this Blender was built without ``what`` (USD, Alembic)."""
+    if not getattr(bpy.app.build_options, what.lower()):
+        raise OutputError(
+            f"This Blender ({bpy.app.version_string}) was built without {what}; choose another "
+            "format or use a Blender from blender.org."
         )
 
 

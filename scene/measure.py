@@ -10,6 +10,7 @@ import json
 import re
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from ..backend.exchange import load_reconstruction
@@ -20,10 +21,8 @@ def main(path: str) -> None:
     """Build and print."""
     made = load_reconstruction(path)
     before = _megabytes("VmRSS")
-    try:
+    with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
-    except OSError:
-        pass
     start = time.perf_counter()
     head = build_mesh(made)
     seconds = time.perf_counter() - start

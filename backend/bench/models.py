@@ -69,10 +69,8 @@ def measure(name: str, files: list[Path] | None = None) -> dict[str, Any]:
     if files:
         report["import_s"] = _timed_import(files)
     for expressions in ("native", "arkit"):
-        runs = [
-            _python(["-c", _LOAD.format(package=f"{ROOT}.backend"), name, expressions])
-            for _ in range(REPEATS)
-        ]
+        script = ["-c", _LOAD.format(package=f"{ROOT}.backend"), name, expressions]
+        runs = [_python(script) for _ in range(REPEATS)]
         load, first, later = (median(column) for column in zip(*runs, strict=True))
         report[expressions] = {
             "load_s": load,

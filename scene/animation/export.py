@@ -17,7 +17,7 @@ from ...backend.errors import OutputError
 from ...backend.motion.files import write_motion_file
 from ..build import HeadScene
 from ..context import scene_of
-from ..export import alone, staged
+from ..export import USD_OPTIONS, alone, require_built, staged
 from ..quiet import quiet
 from . import pose
 from .apply import frame_rate
@@ -130,36 +130,19 @@ def _write_fbx(head_scene: HeadScene, path: Path, frames: Frames) -> None:
 
 
 def _write_usd(head_scene: HeadScene, path: Path, frames: Frames) -> None:
-    if not bpy.app.build_options.usd:
-        raise OutputError(
-            f"This Blender ({bpy.app.version_string}) was built without USD; choose another format "
-            "or use a Blender from blender.org."
-        )
+    require_built("USD")
     with _shown(head_scene, frames) as collection:
         _run(
             bpy.ops.wm.usd_export,
             filepath=str(path),
-            check_existing=False,
             collection=collection.name,
             export_animation=True,
-            export_cameras=False,
-            export_lights=False,
-            convert_world_material=False,
-            export_subdivision="IGNORE",
-            export_shapekeys=True,
-            export_textures_mode="NEW",
-            convert_orientation=True,
-            export_global_forward_selection="NEGATIVE_Z",
-            export_global_up_selection="Y",
+            **USD_OPTIONS,
         )
 
 
 def _write_abc(head_scene: HeadScene, path: Path, frames: Frames) -> None:
-    if not bpy.app.build_options.alembic:
-        raise OutputError(
-            f"This Blender ({bpy.app.version_string}) was built without Alembic; choose another "
-            "format or use a Blender from blender.org."
-        )
+    require_built("Alembic")
     with _shown(head_scene, frames), _selected(head_scene):
         _run(
             bpy.ops.wm.alembic_export,
