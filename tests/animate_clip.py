@@ -25,13 +25,15 @@ class Person:
     albedo: NDArray[np.float32]
 
     @classmethod
-    def number(cls, seed: int, strength: float = 0.8) -> Person:
-        """``strength`` in standard deviations: to dlib's descriptor drawn heads look alike."""
+    def number(cls, seed: int, strength: float = 0.8, inside: float = 0.3) -> Person:
+        """``strength`` in standard deviations: to dlib's descriptor drawn heads look alike.
+
+        ``inside`` is how much of the light reaches the inside of the mouth.
+        """
         model, rng = load_model(), np.random.default_rng([77, seed])
         identity = strength * rng.normal(size=len(model.identity_basis))
         albedo = model.albedo(0.7 * rng.normal(size=len(model.albedo_basis)))
-        # Little light reaches the inside of a mouth.
-        inside = np.zeros(albedo.shape[:2], np.uint8)
+        openings = np.zeros(albedo.shape[:2], np.uint8)
         for number, kind in enumerate(model.material_kinds):
             if kind in ("teeth", "tongue", "mouth"):
                 corners = model.uv[model.uv_polygons[model.polygon_material == number]]
@@ -39,8 +41,8 @@ class Person:
                     np.int32
                 )
                 for polygon in places.astype(np.int32):
-                    cv2.fillPoly(inside, [polygon], 1)
-        albedo[inside > 0] *= 0.3
+                    cv2.fillPoly(openings, [polygon], 1)
+        albedo[openings > 0] *= inside
         return cls(identity, albedo)
 
     def draw(

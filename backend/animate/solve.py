@@ -25,7 +25,7 @@ ROUNDS_COLD, ROUNDS_WARM = 12, 4
 #: Stop when no landmark moves further, pixels of a face 100 mm wide by 300 pixels.
 _STILL = 0.02
 #: How much landmarks count on the weights beside what the picture itself says of them.
-LANDMARK_TRUST = 0.1
+LANDMARK_TRUST = 0.2
 _LIDS = np.array([37, 38, 40, 41, 43, 44, 46, 47])
 _LID_SIGMA_MM = 6.0
 #: Of one step, radians and parts of the distance.

@@ -25,7 +25,7 @@ from ..errors import FaceError
 from ..exchange.motion import Motion, load_motion
 from ..files import write_bytes
 from ..model import load_model
-from .animation_set import CLIPS, FRAMES, SIZE, Clip, animation_set, default_folder
+from .animation_set import CLIPS, FRAMES, SEED, SIZE, Clip, animation_set, default_folder
 
 Double = NDArray[np.float64]
 
@@ -209,6 +209,7 @@ def main(argv: list[str] | None = None) -> int:
     add("--accuracy", action="store_true", help="measure the curves, not the speed")
     add("--filters", action="store_true", help="score the filters, and nothing else")
     add("--set", type=Path, metavar="FOLDER", help=f"the clips (default: {default_folder()})")
+    add("--seed", type=int, default=SEED, help="of the clips that --set is made with: other heads")
     add("--clips", type=int, default=CLIPS, help=argparse.SUPPRESS)
     add("--frames", type=int, default=FRAMES, help=argparse.SUPPRESS)
     add("--json", type=Path, metavar="FILE", help="write all numbers there")
@@ -232,7 +233,7 @@ def _run(args: argparse.Namespace) -> dict[str, Any]:
     folder = args.set or default_folder()
     clips: list[Clip] = []
     if args.accuracy or args.video is None:
-        clips = animation_set(folder, load_model(), args.clips, args.frames, SIZE)
+        clips = animation_set(folder, load_model(), args.clips, args.frames, SIZE, args.seed)
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch)
         if not args.accuracy:
