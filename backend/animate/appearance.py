@@ -39,8 +39,8 @@ SAMPLES = 900
 _POSE_NOISE = ((0.05, 2.0, 0.025), (0.02, 0.8, 0.012))
 #: Poses drawn about the clip's: yaw, pitch, roll in degrees.
 _TURNS = (14.0, 8.0, 5.0)
-#: How dark the inside of eyes and mouth may be, as a power of its albedo: teeth shine in a laugh, and
-#: are in the dark behind lips that hardly part.
+#: How dark the inside of eyes and mouth may be, as a power of its albedo: teeth shine in a laugh,
+#: and are in the dark behind lips that hardly part.
 _DEPTHS = {"eye": (0.8, 1.6), "teeth": (0.4, 4.0), "mouth": (1.5, 3.5), "tongue": (1.2, 3.0)}
 _MIDDLE_DEPTH = {kind: sum(ends) / 2 for kind, ends in _DEPTHS.items()}
 _TEETH_TRIED = 4
