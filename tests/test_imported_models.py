@@ -181,3 +181,49 @@ def test_a_damaged_store_says_so(
         os.utime(tmp_path / "models" / "small" / "header.json", ns=(len(str(spoil)),) * 2)
         with pytest.raises(ModelError, match="damaged.*uv.npy.*import it again"):
             load_model("small")
+
+
+def test_arkits_motion_moves_a_head_with_its_models_own_expressions(
+    here: Path, astronaut: Path
+) -> None:
+    import bpy
+    from reconstruct_face.backend.exchange.motion import Motion
+    from reconstruct_face.backend.pipeline import Options, reconstruct
+    from reconstruct_face.scene.build import build_scene
+    from reconstruct_face.scene.animation.apply import apply_motion
+    from reconstruct_face.scene.animation.read import read_motion
+    from reconstruct_face.scene.animation.retarget import retarget
+
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    heads = []
+    for expressions in ("native", "arkit"):
+        options = Options(
+            model="small", expressions=expressions, texture="none", quality="fast", landmarks=False
+        )
+        heads.append(build_scene(reconstruct(astronaut, options)[0], name=expressions).head)
+    own, arkit = heads
+    names = ("jawOpen", "mouthSmileLeft", "mouthSmileRight")
+    weights = np.linspace(0, 1, 10)[:, None] * (0.7, 0.5, 0.5)
+    motion = Motion(np.arange(10) / 24, names, weights)
+    done = apply_motion(own, motion, start_frame=1)
+    assert set(done.names) == set(load_model("small").expression_names) and not done.missing
+
+    def moved(expressions: str, found: Motion) -> np.ndarray:
+        basis = load_model("small", expressions).expression_basis.astype(float)
+        at = [found.names.index(n) for n in load_model("small", expressions).expression_names]
+        change = found.weights[-1, at] - found.weights[0, at]
+        return np.tensordot(change, basis, 1)
+
+    wanted = moved("arkit", read_motion(arkit, (1, 2)))
+    assert not wanted.any(), "nothing moves this one yet"
+    assert retarget(own, arkit)[0] == 52
+    there = moved("native", read_motion(own, (1, 10)))
+    back = moved("arkit", read_motion(arkit, (1, 10)))
+    known = load_model("small", "arkit")
+    at = [known.expression_names.index(name) for name in names]
+    truth = np.tensordot(weights[-1], known.expression_basis[at].astype(float), 1)
+    size = np.sqrt((truth**2).sum(axis=1).mean())
+    for found in (there, back):
+        assert np.sqrt(((found - truth) ** 2).sum(axis=1).mean()) < 0.6 * size
+    jaw = read_motion(arkit, (1, 10))
+    assert jaw.weights[-1, jaw.names.index("jawOpen")] > 0.35

@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from ...backend.errors import FaceError
 from ...backend.exchange.motion import Motion
+from ...backend.motion.across import translated
 from ...backend.motion.names import listed, matched
 from ...backend.motion.resample import resample
 from ...backend.motion.simplify import simplify
 from ..actions import value_path
 from ..context import scene_of
 from ..expression import driven_names, editable_keys
+from ..mesh import about
 from . import pose
 from .curves import (
     add_curve,
@@ -87,8 +89,10 @@ def apply_motion(
     * ``extend``: the scene ends no earlier than the motion.
 
     Shape keys are matched by name, ARKit's in whatever spelling; weights are held in each one's
-    range, and those that a driver moves are left alone.  Raises :class:`FaceError` when no name is
-    the head's; nothing has changed then.
+    range, and those that a driver moves are left alone.  Where no name is the head's, a motion of
+    another model's expressions, or of ARKit's on a model's own, is translated as
+    :mod:`...backend.motion.across` says.  Raises :class:`FaceError` when no way is known; nothing
+    has changed then.
     """
     scene = scene or scene_of(bpy.context)
     if existing not in EXISTING:
@@ -96,6 +100,7 @@ def apply_motion(
     if not tolerance >= 0:
         raise FaceError(f"{tolerance} is no tolerance; give a number from 0 on.")
     posed = with_pose and motion.rotation is not None
+    motion = _in_words_of(head, motion)
     names, missing = _names_to_move(head, motion, posed)
     start = float(scene.frame_start if start_frame is None else start_frame)
     at_rate, frames = _at_frames(motion, frame_rate(scene), start)
@@ -127,6 +132,15 @@ def apply_motion(
         kept=tuple(kept),
         notes=tuple(notes),
     )
+
+
+def _in_words_of(head: bpy.types.Object, motion: Motion) -> Motion:
+    """``motion`` in the head's own expressions where it is in others and a way is known."""
+    keys = tuple(editable_keys(head))
+    if not motion.names or matched(motion.names, keys):
+        return motion
+    model = str(about(head).get("model", {}).get("name", ""))
+    return translated(motion, keys, model) or motion
 
 
 def _names_to_move(
@@ -167,7 +181,8 @@ def _no_match(
         return f"{head.name}'s {listed(moved)} are moved by drivers; remove those first."
     return (
         f"{head.name} has none of the motion's shape keys ({listed(motion.names, 3)}); its own are "
-        f"{listed(list(keys), 3)}. Reconstruct the head with ARKit's expressions."
+        f"{listed(list(keys), 3)}. Reconstruct the head with ARKit's expressions, or import the face "
+        "model again that the other ones belong to."
     )
 
 
