@@ -189,10 +189,10 @@ def test_arkits_motion_moves_a_head_with_its_models_own_expressions(
     import bpy
     from reconstruct_face.backend.exchange.motion import Motion
     from reconstruct_face.backend.pipeline import Options, reconstruct
-    from reconstruct_face.scene.build import build_scene
     from reconstruct_face.scene.animation.apply import apply_motion
     from reconstruct_face.scene.animation.read import read_motion
     from reconstruct_face.scene.animation.retarget import retarget
+    from reconstruct_face.scene.build import build_scene
 
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     heads = []

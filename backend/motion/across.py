@@ -1,8 +1,8 @@
 """Motion of one face model's expressions on another: through ARKit's shapes, by least squares.
 
 Every imported model keeps how its own expressions and ARKit's 52 shapes move its mesh
-(:mod:`..model.completing.mapping`): weights of the one are sought that move the vertices as those of
-the other do, within their ranges.  Numpy only, because Blender's Python has nothing else.
+(:mod:`..model.completing.mapping`): weights of the one are sought that move the vertices as those
+of the other do, within their ranges.  Numpy only, because Blender's Python has nothing else.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def translation_of(model: str) -> Translation | None:
 
 
 def translated(motion: Motion, names: tuple[str, ...], model: str) -> Motion | None:
-    """``motion`` for a head of ``model`` whose shape keys are ``names``; None where no way is known.
+    """``motion`` for a head of ``model`` with the shape keys ``names``; None if no way is known.
 
     ARKit's motion on a head with its model's own expressions, the other way round, and from one
     model's own to another's.
@@ -93,7 +93,7 @@ def translated(motion: Motion, names: tuple[str, ...], model: str) -> Motion | N
 
 
 def bounded_least_squares(gram: Double, right: Double, bounds: Double) -> Double:
-    """(N, E) the ``x`` within ``bounds`` (E, 2) least in ``x G x / 2 - x r``, ``r`` a row of (N, E).
+    """(N, E) the ``x`` within ``bounds`` (E, 2) least in ``x G x / 2 - x r``, one a row of (N, E).
 
     All rows at once by accelerated projected gradients (Beck and Teboulle 2009) with restarts
     (O'Donoghue and Candes 2015), each unknown scaled by its own curvature.

@@ -181,8 +181,8 @@ def _no_match(
         return f"{head.name}'s {listed(moved)} are moved by drivers; remove those first."
     return (
         f"{head.name} has none of the motion's shape keys ({listed(motion.names, 3)}); its own are "
-        f"{listed(list(keys), 3)}. Reconstruct the head with ARKit's expressions, or import the face "
-        "model again that the other ones belong to."
+        f"{listed(list(keys), 3)}. Reconstruct the head with ARKit's expressions, or import the "
+        "face model that the others belong to."
     )
 
 
