@@ -41,9 +41,12 @@ _POSE_NOISE = ((0.05, 2.0, 0.025), (0.02, 0.8, 0.012))
 _TURNS = (14.0, 8.0, 5.0)
 #: How dark the inside of eyes and mouth may be, as a power of its albedo: teeth shine in a laugh,
 #: and are in the dark behind lips that hardly part.
-_DEPTHS = {"eye": (0.8, 1.6), "teeth": (0.4, 4.0), "mouth": (1.5, 3.5), "tongue": (1.2, 3.0)}
+_DEPTHS = {"eye": (0.9, 2.2), "teeth": (0.4, 4.0), "mouth": (1.5, 3.5), "tongue": (1.2, 3.0)}
 _MIDDLE_DEPTH = {kind: sum(ends) / 2 for kind, ends in _DEPTHS.items()}
-_TEETH_TRIED = 4
+_LIGHT = {kind: ends[0] for kind, ends in _DEPTHS.items()}
+_DARK = {kind: ends[1] for kind, ends in _DEPTHS.items()}
+#: By how much more than this, log, the brightness of a point differs with that, it lies inside.
+_INSIDE, _FADING = 0.05, 0.75
 #: Share of pictures in which the lips bare the teeth.
 _GRINS = 0.1
 #: Components that are kept of each region.
@@ -104,20 +107,22 @@ class Appearance:
     def compare(self, frames: list[tuple[Bytes, Camera, NDArray]], drawer: Drawer) -> None:
         """Learn by what frames (pixels, camera, expression) differ from the person as drawn.
 
-        What texture and light leave over is much the same in all frames of a clip.
+        What texture and light leave over on the skin is much the same in all frames of a clip;
+        what lies in the openings of eyes and mouth is not, and goes when they close.
         """
-        apart = []
+        apart, inside = [], np.zeros(len(self.lattice.points), np.bool_)
         for pixels, camera, expression in frames:
             small, _ = self.lattice.small_camera(camera)
-            found = self.lattice.features(pixels, camera)
-            left = []
-            for teeth in np.linspace(*_DEPTHS["teeth"], _TEETH_TRIED):
-                depth = _MIDDLE_DEPTH | {"teeth": float(teeth)}
-                drawn = drawer.draw(expression, small, np.ones(9), depth)
-                left.append(found - self.lattice.normalised(self.lattice.see(drawn, small)))
-            # Nobody knows how bright this frame's teeth are; that is no habit of the clip.
-            apart.append(min(left, key=lambda a: float(np.abs(a).sum())))
+            ends = [
+                self.lattice.see(drawer.draw(expression, small, np.ones(9), depth), small)
+                for depth in (_LIGHT, _DARK)
+            ]
+            inside |= np.abs(ends[0] - ends[1]).max(axis=1) > _INSIDE
+            drawn = drawer.draw(expression, small, np.ones(9), _MIDDLE_DEPTH)
+            drawn = self.lattice.normalised(self.lattice.see(drawn, small))
+            apart.append(self.lattice.features(pixels, camera) - drawn)
         self.shift = np.median(apart, axis=0).astype(np.float32)
+        self.shift[inside] *= _FADING
 
     def arrays(self) -> dict[str, NDArray]:
         """For :meth:`of_arrays`; the lattice is made anew from the identity."""
