@@ -45,8 +45,8 @@ _DEPTHS = {"eye": (0.9, 2.2), "teeth": (0.4, 4.0), "mouth": (1.5, 3.5), "tongue"
 _MIDDLE_DEPTH = {kind: sum(ends) / 2 for kind, ends in _DEPTHS.items()}
 _LIGHT = {kind: ends[0] for kind, ends in _DEPTHS.items()}
 _DARK = {kind: ends[1] for kind, ends in _DEPTHS.items()}
-#: A point whose log brightness differs by more between these two lies inside; how much of what frames
-#: and drawings differ by counts there.
+#: A point whose log brightness differs by more between these two lies inside; how much of what
+#: frames and drawings differ by counts there.
 _INSIDE, _FADING = 0.05, 0.75
 #: Share of pictures in which the lips bare the teeth.
 _GRINS = 0.1
