@@ -199,3 +199,8 @@ def about(head: bpy.types.Object) -> dict[str, Any]:
     except (TypeError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def model_of(head: bpy.types.Object) -> str:
+    """The name of the face model that a head of ours is of; empty where it is not known."""
+    return str(about(head).get("model", {}).get("name", ""))

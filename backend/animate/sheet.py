@@ -23,7 +23,7 @@ from .source import Bytes, Source
 _SIDE, _MOST = 240, 60
 EVERY = 30
 #: How dark eyes and the inside of the mouth are drawn.
-_DEPTH = {"eye": 1.0, "teeth": 1.4, "mouth": 2.0, "tongue": 1.5}
+_DEPTH = {"eye": 1.0, "teeth": 1.6, "mouth": 3.2, "tongue": 2.4}
 
 
 def write_sheet(

@@ -20,7 +20,7 @@ from ...backend.motion.simplify import simplify
 from ..actions import value_path
 from ..context import scene_of
 from ..expression import driven_names, editable_keys
-from ..mesh import about
+from ..mesh import model_of
 from . import pose
 from .curves import (
     add_curve,
@@ -139,8 +139,7 @@ def _in_words_of(head: bpy.types.Object, motion: Motion) -> Motion:
     keys = tuple(editable_keys(head))
     if not motion.names or matched(motion.names, keys):
         return motion
-    model = str(about(head).get("model", {}).get("name", ""))
-    return translated(motion, keys, model) or motion
+    return translated(motion, keys, model_of(head)) or motion
 
 
 def _names_to_move(

@@ -14,7 +14,7 @@ from ..actions import curves_on, is_animated
 from ..build import head_scene_of
 from ..context import scene_of
 from ..expression import editable_keys
-from ..mesh import about
+from ..mesh import about, model_of
 from . import pose
 from .apply import FOUND, LOST, frame_rate
 from .curves import curves_by_name, shape_keys_of
@@ -71,7 +71,7 @@ def read_motion(
         translation=translation,
         valid=_valid(scene, head, numbers),
         frame_rate=rate,
-        header={"source": head.name, "model": known.get("model", {}).get("name", "")}
+        header={"source": head.name, "model": model_of(head)}
         | ({"image_size": known["image_size"]} if camera and "image_size" in known else {}),
     )
 

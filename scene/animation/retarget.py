@@ -11,7 +11,7 @@ from ...backend.motion.across import translated
 from ...backend.motion.names import matched
 from ..actions import value_path
 from ..expression import driven_names, editable_keys
-from ..mesh import about
+from ..mesh import model_of
 from .apply import apply_motion
 from .curves import (
     copy_curve,
@@ -81,8 +81,7 @@ def _translated(
     first = math.floor(min(start for start, _ in ranges))
     last = math.ceil(max(end for _, end in ranges))
     motion = read_motion(source, (first, last), with_pose=False)
-    model = str(about(target).get("model", {}).get("name", ""))
-    motion = translated(motion, tuple(editable_keys(target)), model)
+    motion = translated(motion, tuple(editable_keys(target)), model_of(target))
     if motion is None:
         raise FaceError(
             f"{source.name} and {target.name} have no shape key names in common, and their face "
