@@ -10,9 +10,10 @@ from reconstruct_face.backend.estimate.contour import landmark_points
 from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.network.crop_camera import CropPose, photo_camera
 from reconstruct_face.backend.network.layout import Layout, anchor_of
+from reconstruct_face.backend.synthetic.assembly import openness
 from reconstruct_face.backend.synthetic.coefficients import sample_expression, sample_identity
 from reconstruct_face.backend.synthetic.command import main
-from reconstruct_face.backend.synthetic.picture import openness, sample_picture
+from reconstruct_face.backend.synthetic.picture import sample_picture
 from reconstruct_face.backend.synthetic.shards import ShardSet, render_shards
 from reconstruct_face.backend.synthetic.view import crop_view, sample_view
 from scipy.spatial.transform import Rotation

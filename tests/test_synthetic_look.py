@@ -8,7 +8,7 @@ import pytest
 
 from backend.model import load_model
 from backend.raster import shade
-from backend.synthetic import effects, light, skin
+from backend.synthetic import background, develop, light, skin
 
 FRONTAL = np.diag([1.0, -1.0, -1.0])
 
@@ -35,8 +35,8 @@ def test_same_seed_same_look() -> None:
     def look(seed: int) -> list[np.ndarray]:
         rng = np.random.default_rng(seed)
         face, lamps = skin.sample_skin(load_model(), rng), light.sample_light(FRONTAL, rng)
-        scene = effects.sample_background(64, rng)
-        return [face.texture, face.surface, face.albedo, lamps.sh, effects.develop(scene, rng)]
+        scene = background.sample_background(64, rng)
+        return [face.texture, face.surface, face.albedo, lamps.sh, develop.develop(scene, rng)]
 
     for first, again, other in zip(look(5), look(5), look(6), strict=True):
         np.testing.assert_array_equal(first, again)
@@ -173,12 +173,12 @@ def test_lamp_is_a_cosine_that_shadow_takes_away() -> None:
 
 def test_backgrounds_are_light_of_any_kind() -> None:
     rng = np.random.default_rng(1)
-    images = [effects.sample_background(96, rng) for _ in range(60)]
+    images = [background.sample_background(96, rng) for _ in range(60)]
     assert all(i.shape == (96, 96, 3) and i.dtype == np.float32 for i in images)
     assert all(np.isfinite(i).all() and i.min() >= 0 for i in images)
     means = np.array([i.mean() for i in images])
     assert means.min() < 0.05 and means.max() > 0.5
-    assert effects.sample_background(224, rng).shape == (224, 224, 3)
+    assert background.sample_background(224, rng).shape == (224, 224, 3)
 
 
 def test_development_keeps_the_picture() -> None:
@@ -191,7 +191,7 @@ def test_development_keeps_the_picture() -> None:
     )
     shifts, likeness, grey = [], [], 0
     for _ in range(600):
-        image = effects.develop(scene, rng)
+        image = develop.develop(scene, rng)
         assert image.shape == scene.shape and image.dtype == np.uint8
         value = image.reshape(-1, 3) @ np.array([0.2126, 0.7152, 0.0722])
         shifts.append(value.mean() - plain.mean())

@@ -9,7 +9,6 @@ randomisation: Wood et al. 2021, "Fake it till you make it").
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -19,8 +18,10 @@ from ..model import FaceModel
 from ..network.crop_camera import CropPose
 from ..network.layout import Layout, anchor_of
 from ..raster import Raster, occluded, rasterize, ray_scene, vertex_normals
+from .assembly import Assembly, assemble
+from .background import sample_background
 from .coefficients import sample_expression, sample_identity
-from .effects import develop, sample_background
+from .develop import develop
 from .light import Lamp, Light, sample_light, shade_pixels
 from .props import Prop, sample_props
 from .skin import Skin, sample_skin
@@ -29,12 +30,10 @@ from .view import View, sample_view
 Float = NDArray[np.float32]
 Rng = np.random.Generator
 
-#: mm: how far a lamp stands, and over what length hollows darken.
-_LAMP_MM, _HOLLOW_MM = 1500.0, 40.0
-_HOLLOW_RAYS = 48
-_PROP_ROUGHNESS = 0.45
+#: mm: how far a lamp stands.
+LAMP_MM = 1500.0
 #: Share of the pictures whose lamps cast shadows: each costs a ray a pixel.
-_SHADOWS = 0.6
+SHADOWS = 0.6
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,17 +55,24 @@ def sample_picture(model: FaceModel, size: int, rng: Rng) -> Picture:
     props = sample_props(model, vertices, rng, skin.tone)
     light = sample_light(view.camera.rotation, rng, skin.tone)
     linear = compose(model, vertices, props, skin, light, view, size, rng)
-    label = np.concatenate(
-        [
-            CropPose.of_camera(view.camera, anchor_of(model), size).vector(),
-            identity,
-            expression,
-            skin.albedo,
-            light.sh.ravel(),
-        ]
-    )
+    label = label_of(model, view, size, identity, expression, skin, light)
+    return Picture(develop(linear, rng), label, view.jaw, view)
+
+
+def label_of(
+    model: FaceModel,
+    view: View,
+    size: int,
+    identity: NDArray,
+    expression: NDArray,
+    skin: Skin,
+    light: Light,
+) -> Float:
+    """(label_size,) what the network shall say of a picture of ``size`` pixels."""
+    pose = CropPose.of_camera(view.camera, anchor_of(model), size).vector()
+    label = np.concatenate([pose, identity, expression, skin.albedo, light.sh.ravel()])
     assert label.size == Layout.of(model).label_size
-    return Picture(develop(linear, rng), label.astype(np.float32), view.jaw, view)
+    return label.astype(np.float32)
 
 
 def compose(
@@ -80,64 +86,44 @@ def compose(
     rng: Rng,
 ) -> Float:
     """(size, size, 3) linear light: head and props before a background."""
-    shadows = rng.random() < _SHADOWS
-    layers = [_Scene(model, vertices, props, skin, view)]
+    shadows = rng.random() < SHADOWS
+    layers = [_Scene(model, assemble(model, vertices, props), skin, view)]
     solid = [prop for prop in props if prop.opacity == 1]
     if len(solid) < len(props):  # what is seen through lenses comes first
-        layers.insert(0, _Scene(model, vertices, solid, skin, view))
+        layers.insert(0, _Scene(model, assemble(model, vertices, solid), skin, view))
     linear = sample_background(size, rng)
     for layer in layers:
         raster = layer.rasterize(size)
         colour = layer.shade(raster, light, shadows, rng)
         seen = raster.mask
-        opacity = layer.opacity[layer.part_of_face[raster.face_id[seen]]][:, None]
+        opacity = layer.mesh.opacity[layer.mesh.part_of_face[raster.face_id[seen]]][:, None]
         linear[seen] = opacity * colour + (1 - opacity) * linear[seen]
     return linear
 
 
 class _Scene:
-    """Head and props as one mesh; part 0 is the head."""
+    """An assembly before a camera."""
 
-    def __init__(
-        self, model: FaceModel, vertices: NDArray, props: list[Prop], skin: Skin, view: View
-    ) -> None:
-        self.model, self.skin, self.props, self.view = model, skin, props, view
-        self.head = np.asarray(vertices, np.float32)
-        starts = np.cumsum([len(vertices), *(len(p.vertices) for p in props)])
-        self.vertices = np.concatenate([self.head, *(p.vertices for p in props)])
-        self.faces = np.concatenate(
-            [model.faces, *(p.faces + at for p, at in zip(props, starts, strict=False))]
-        )
-        counts = [len(model.faces), *(len(p.faces) for p in props)]
-        self.part_of_face = np.repeat(np.arange(len(counts)), counts)
-        self.opacity = np.array([1.0, *(p.opacity for p in props)], np.float32)
-        self.surface_of_part = np.array(
-            [(0.0, 1.0), *((p.gloss, _PROP_ROUGHNESS) for p in props)], np.float32
-        )
-        self.normals = vertex_normals(self.vertices, self.faces)
-        count = len(self.vertices)
-        self.colours = np.zeros((count, 3), np.float32)
-        for prop, at in zip(props, starts, strict=False):
-            self.colours[at : at + len(prop.vertices)] = prop.colours
-        self.open = np.ones(count, np.float32)
-        self.open[: len(self.head)] = openness(model)
-
+    def __init__(self, model: FaceModel, mesh: Assembly, skin: Skin, view: View) -> None:
+        self.model, self.mesh, self.skin, self.view = model, mesh, skin, view
+        self.normals = vertex_normals(mesh.vertices, mesh.faces)
         camera = view.camera
-        self.seen_from = self.vertices @ camera.rotation.T.astype(np.float32)
+        self.seen_from = mesh.vertices @ camera.rotation.T.astype(np.float32)
         self.seen_from += camera.translation.astype(np.float32)
-        self.rays = ray_scene(self.seen_from, self.faces)
+        self.rays = ray_scene(self.seen_from, mesh.faces)
 
     def rasterize(self, size: int) -> Raster:
         """What the view's camera sees."""
         matrix = self.view.camera.camera_matrix
-        return rasterize(self.seen_from, self.faces, matrix, (size, size), self.rays)
+        return rasterize(self.seen_from, self.mesh.faces, matrix, (size, size), self.rays)
 
     def shade(self, raster: Raster, light: Light, shadows: bool, rng: Rng) -> Float:
         """(N, 3) linear colours of the pixels that ``raster`` fills."""
         seen = raster.mask
         face, weights = raster.face_id[seen], raster.barycentric[seen]
-        corners = self.faces[face]
-        points = _mix(self.vertices, corners, weights)
+        mesh = self.mesh
+        corners = mesh.faces[face]
+        points = _mix(mesh.vertices, corners, weights)
         camera = self.view.camera
         eye = -camera.rotation.T @ camera.translation
         towards = eye.astype(np.float32) - points
@@ -146,9 +132,9 @@ class _Scene:
         normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-6)
         # Hair and cloth are sheets seen from both sides.
         normals *= np.where((normals * towards).sum(axis=1, keepdims=True) < 0, -1, 1)
-        part = self.part_of_face[face]
-        albedo = _mix(self.colours, corners, weights)
-        surface = self.surface_of_part[part]
+        part = mesh.part_of_face[face]
+        albedo = _mix(mesh.colours, corners, weights)
+        surface = np.stack([mesh.gloss, mesh.roughness], axis=1)[part]
         on_head = part == 0
         uv = _mix(self.model.uv, self.model.uv_faces[face[on_head]], weights[on_head])
         albedo[on_head] = _sample(self.skin.texture, uv)
@@ -157,7 +143,7 @@ class _Scene:
         if shadows:
             for i, lamp in enumerate(light.lamps):
                 shadow[:, i] = self._shadow(points, normals, lamp, seen, rng)
-        hollow = _mix(self.open[:, None], corners, weights)[:, 0]
+        hollow = _mix(mesh.openness[:, None], corners, weights)[:, 0]
         gloss, roughness = surface.T
         return shade_pixels(
             normals, towards, albedo, light, shadow, hollow, gloss, roughness
@@ -174,13 +160,13 @@ class _Scene:
         """(N,) visibility of a lamp: a ray a pixel into its disk, smoothed over the picture."""
         lit = (normals @ lamp.direction) > 0
         disk = 0.3 * lamp.softness * rng.normal(size=(int(lit.sum()), 3))
-        target = _LAMP_MM * (lamp.direction + disk)
+        target = LAMP_MM * (lamp.direction + disk)
         shadow = np.ones(len(points), np.float32)
         camera = self.view.camera
         starts, ends = (
             camera.to_camera(at).astype(np.float32) for at in (points[lit] + normals[lit], target)
         )
-        shadow[lit] = ~occluded(starts, self.seen_from, self.faces, ends, 2.0, self.rays)
+        shadow[lit] = ~occluded(starts, self.seen_from, self.mesh.faces, ends, 2.0, self.rays)
         full, weight = np.zeros(seen.shape, np.float32), seen.astype(np.float32)
         full[seen] = shadow
         blur = (0.5 + 4.0 * lamp.softness) * len(seen) / 224
@@ -209,25 +195,3 @@ def _mix(values: NDArray, corners: NDArray, weights: Float) -> Float:
         + values[corners[:, 1]] * weights[:, 1:2]
         + values[corners[:, 2]] * weights[:, 2:]
     )
-
-
-@lru_cache(maxsize=2)
-def openness(model: FaceModel) -> Float:
-    """(V,) how much of the sky above it each vertex of the mean head sees, 0..1.
-
-    Ambient occlusion by rays of at most 40 mm (Landis 2002, "Production-ready global
-    illumination"): eye sockets, nostrils, the corners of the lips.
-    """
-    rng = np.random.default_rng(0)
-    normals = vertex_normals(model.mean, model.faces)
-    count = np.zeros(len(model.mean))
-    for _ in range(_HOLLOW_RAYS):
-        # Cosine-distributed: a unit vector added to the normal (Malley's method).
-        direction = rng.normal(size=normals.shape)
-        direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-        direction += normals
-        direction /= np.maximum(np.linalg.norm(direction, axis=1, keepdims=True), 1e-6)
-        start = (model.mean + 0.5 * normals).astype(np.float32)
-        end = (start + _HOLLOW_MM * direction).astype(np.float32)
-        count += ~occluded(start, model.mean, model.faces, end, 0.5)
-    return (count / _HOLLOW_RAYS).astype(np.float32)
