@@ -22,8 +22,8 @@ SEPIA = np.array([1.08, 0.94, 0.72], np.float32)
 GREY_SHARE, SEPIA_SHARE = 0.06, 0.01
 SHRINKING = (cv2.INTER_AREA, cv2.INTER_LINEAR)
 GROWING = (cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_NEAREST)
-#: Longest streak of a shaken camera, in 128ths of the picture.
-LONGEST_STREAK = 7.0
+
+
 _LEVELS = 4096
 
 
@@ -100,7 +100,7 @@ def _sample_blur(size: int, rng: Rng) -> tuple[float, tuple[float, float]]:
         return 0.0, none
     if kind < 0.92:
         return min(0.2 + rng.gamma(1.0, 0.45), 2.6) * size / 128, none
-    return 0.0, (rng.uniform(2, LONGEST_STREAK) * size / 128, rng.uniform(0, np.pi))
+    return 0.0, (rng.uniform(2, 7) * size / 128, rng.uniform(0, np.pi))
 
 
 def _sample_balance(rng: Rng) -> tuple[float, float, float]:

@@ -1,0 +1,178 @@
+"""What a batch of pictures shows, drawn at random on the CPU and packed for the device.
+
+A scene (a head with skin and props) costs some 15 ms of numpy, its picture on a GPU a fraction of
+one: so each scene is taken several times, from other cameras, in other light.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ...model import FaceModel
+from ..assembly import Assembly, assemble
+from ..background import sample_background
+from ..coefficients import sample_expression, sample_identity
+from ..develop import Development, sample_development
+from ..light import Light, sample_light
+from ..picture import SHADOWS, label_of
+from ..props import sample_props
+from ..skin import Skin, sample_skin
+from ..view import View, sample_view
+from .develop import Developments, pack_developments
+
+Float = NDArray[np.float32]
+Rng = np.random.Generator
+
+#: Lamps a :class:`~..light.Light` holds at most.
+LAMPS = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Shot:
+    """One picture of a scene."""
+
+    view: View
+    light: Light
+    shadows: bool
+    how: Development
+    label: Float  #: (label_size,)
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """A head, what is around it, and its pictures."""
+
+    mesh: Assembly
+    skin: Skin
+    background: Float  #: (S, S, 3) linear
+    shots: tuple[Shot, ...]
+
+
+def sample_scene(model: FaceModel, size: int, shots: int, rng: Rng) -> Scene:
+    """A random scene for ``shots`` pictures of ``size`` pixels, wholly decided by ``rng``."""
+    identity, expression = sample_identity(model, rng), sample_expression(model, rng)
+    vertices = model.vertices(identity, expression)
+    skin = sample_skin(model, rng)
+    mesh = assemble(model, vertices, sample_props(model, vertices, rng, skin.tone))
+    taken = []
+    for _ in range(shots):
+        view = sample_view(model, vertices, size, rng)
+        light = sample_light(view.camera.rotation, rng, skin.tone)
+        label = label_of(model, view, size, identity, expression, skin, light)
+        shadows = bool(rng.random() < SHADOWS)
+        taken.append(Shot(view, light, shadows, sample_development(size, rng), label))
+    return Scene(mesh, skin, sample_background(size, rng), tuple(taken))
+
+
+class Shots(NamedTuple):
+    """The k-th picture of each of B scenes; everything in head coordinates and mm."""
+
+    camera_matrix: Tensor  #: (B, 3, 3)
+    rotation: Tensor  #: (B, 3, 3) head to camera
+    translation: Tensor  #: (B, 3)
+    ambient: Tensor  #: (B, 9, 3) spherical harmonics without the lamps
+    lamp_direction: Tensor  #: (B, 3, 3) unit; lamp by lamp
+    lamp_colour: Tensor  #: (B, 3, 3) 0 where there is no lamp
+    lamp_softness: Tensor  #: (B, 3)
+    shadows: Tensor  #: (B,) bool
+    labels: Tensor  #: (B, label_size)
+    jaw: Tensor  #: (B, 17) int64
+    how: Developments
+
+
+class Scenes(NamedTuple):
+    """B scenes in one mesh of P vertices and M triangles, and K pictures of each."""
+
+    vertices: Tensor  #: (P, 3) mm
+    scene_of_vertex: Tensor  #: (P,) int64
+    faces: Tensor  #: (M, 3) int64
+    scene_of_face: Tensor  #: (M,) int64
+    first_face: Tensor  #: (B,) int64: a scene's first triangle, which is the head's first
+    opacity: Tensor  #: (M,) of triangles: 1 solid
+    looks: Tensor  #: (P, 6) linear albedo, openness, gloss, roughness
+    textures: Tensor  #: (B, 5, T, T) float16: linear albedo, gloss, roughness of the head
+    backgrounds: Tensor  #: (B, 3, S, S) float16 linear
+    shots: tuple[Shots, ...]  #: K
+
+
+def pack_scenes(scenes: Sequence[Scene]) -> Scenes:
+    """Tensors of ``scenes`` with equally many pictures each."""
+    meshes = [scene.mesh for scene in scenes]
+    vertices, faces = ([len(part) for part in parts] for parts in _lengths(meshes))
+    starts = np.cumsum([0, *vertices[:-1]])
+    number = np.arange(len(scenes))
+    looks = [
+        np.column_stack(
+            [
+                mesh.colours,
+                mesh.openness,
+                mesh.gloss[mesh.part_of_vertex],
+                mesh.roughness[mesh.part_of_vertex],
+            ]
+        )
+        for mesh in meshes
+    ]
+    textures = [np.dstack([scene.skin.texture, scene.skin.surface]) for scene in scenes]
+    return Scenes(
+        vertices=torch.from_numpy(np.concatenate([mesh.vertices for mesh in meshes])),
+        scene_of_vertex=torch.from_numpy(np.repeat(number, vertices)),
+        faces=torch.from_numpy(
+            np.concatenate(
+                [mesh.faces.astype(np.int64) + at for mesh, at in zip(meshes, starts, strict=True)]
+            )
+        ),
+        scene_of_face=torch.from_numpy(np.repeat(number, faces)),
+        first_face=torch.from_numpy(np.cumsum([0, *faces[:-1]])),
+        opacity=torch.from_numpy(
+            np.concatenate([mesh.opacity[mesh.part_of_face] for mesh in meshes])
+        ),
+        looks=torch.from_numpy(np.concatenate(looks).astype(np.float32)),
+        textures=_planes(textures),
+        backgrounds=_planes([scene.background for scene in scenes]),
+        shots=tuple(
+            _pack_shots([scene.shots[k] for scene in scenes]) for k in range(len(scenes[0].shots))
+        ),
+    )
+
+
+def _lengths(meshes: Sequence[Assembly]) -> tuple[list[NDArray], list[NDArray]]:
+    return [mesh.vertices for mesh in meshes], [mesh.faces for mesh in meshes]
+
+
+def _planes(images: Sequence[NDArray]) -> Tensor:
+    """(B, C, S, S) float16 of (S, S, C)."""
+    stack = np.stack(images).astype(np.float16)
+    return torch.from_numpy(np.ascontiguousarray(stack.transpose(0, 3, 1, 2)))
+
+
+def _pack_shots(shots: Sequence[Shot]) -> Shots:
+    cameras = [shot.view.camera for shot in shots]
+    lamps = np.zeros((len(shots), LAMPS, 7))
+    lamps[..., 2] = 1  # a direction, also where there is no lamp
+    for row, shot in zip(lamps, shots, strict=True):
+        for place, lamp in zip(row, shot.light.lamps, strict=False):
+            place[:] = [*lamp.direction, *lamp.colour, lamp.softness]
+    return Shots(
+        camera_matrix=_floats([camera.camera_matrix for camera in cameras]),
+        rotation=_floats([camera.rotation for camera in cameras]),
+        translation=_floats([camera.translation for camera in cameras]),
+        ambient=_floats([shot.light.ambient_sh for shot in shots]),
+        lamp_direction=_floats(lamps[..., :3]),
+        lamp_colour=_floats(lamps[..., 3:6]),
+        lamp_softness=_floats(lamps[..., 6]),
+        shadows=torch.tensor([shot.shadows for shot in shots]),
+        labels=_floats([shot.label for shot in shots]),
+        jaw=torch.from_numpy(np.stack([shot.view.jaw for shot in shots]).astype(np.int64)),
+        how=pack_developments([shot.how for shot in shots]),
+    )
+
+
+def _floats(values: Sequence[NDArray] | NDArray) -> Tensor:
+    return torch.from_numpy(np.stack(values).astype(np.float32))
