@@ -170,7 +170,7 @@ def _strong(face: _Face) -> None:
 
 def _lids(face: _Face) -> None:
     rng = face.rng
-    if rng.random() < 0.08:
+    if rng.random() < 0.12:
         face.add("eyeBlink", rng.uniform(0.6, 1.0))
     elif rng.random() < 0.3:
         face.add("eyeBlink", rng.uniform(0.0, 0.45))

@@ -46,7 +46,10 @@ class Augmenter:
     def __call__(
         self, images: Tensor, labels: Tensor, jaw: Tensor, generator: torch.Generator | None
     ) -> Pictures:
-        """``images`` (N, S, S, 3) uint8; None as ``generator`` only resizes."""
+        """``images`` (N, S, S, 3) uint8; None as ``generator`` only resizes.
+
+        All on one device, the generator too.
+        """
         pixels = images.permute(0, 3, 1, 2).float() / 255
         if generator is None:
             return Pictures(_as_bytes(resized(pixels, self.size)), labels, jaw)
@@ -61,8 +64,8 @@ class Augmenter:
         return Pictures(_as_bytes(pixels), labels, jaw)
 
     def _mirrored(self, labels: Tensor, jaw: Tensor, flip: Tensor) -> tuple[Tensor, Tensor]:
-        other = labels @ self._mirror.to(labels.dtype).T
-        turned = self._symmetry[jaw].flip(1)
+        other = labels @ self._mirror.to(labels).T
+        turned = self._symmetry.to(jaw.device)[jaw].flip(1)
         return torch.where(flip[:, None], other, labels), torch.where(flip[:, None], turned, jaw)
 
     def _moved(
@@ -80,7 +83,9 @@ class Augmenter:
         turn = looking_turn(centre.to(pose.dtype), focal, roll.to(pose.dtype))
         moved = torch.cat([turned_pose(pose, turn, zoom.to(pose.dtype)), labels[:, 10:]], dim=1)
         # Where each new pixel is seen in the old picture, in half sides: grid_sample's own unit.
-        axis = (torch.arange(self.size, dtype=pose.dtype) + 0.5) / self.size * 2 - 1
+        axis = (
+            torch.arange(self.size, dtype=pose.dtype, device=pose.device) + 0.5
+        ) / self.size * 2 - 1
         y, x = torch.meshgrid(axis, axis, indexing="ij")
         ray = torch.stack([x, y, torch.ones_like(x)], dim=-1).view(1, -1, 3)
         lens = torch.stack([focal * zoom, focal * zoom, torch.ones_like(focal)], dim=1)
@@ -109,7 +114,7 @@ class Augmenter:
     def _coloured(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
         """Gain per channel, gamma, contrast; a share grey."""
         n, sigma = len(pixels), self.settings.colour
-        draw = torch.randn(n, 5, generator=generator) * sigma
+        draw = torch.randn(n, 5, generator=generator, device=pixels.device) * sigma
         gain, gamma = draw[:, :3].exp()[:, :, None, None], draw[:, 3].exp()[:, None, None, None]
         contrast = draw[:, 4].exp()[:, None, None, None]
         mean = pixels.mean(dim=(1, 2, 3), keepdim=True)
@@ -126,7 +131,7 @@ class Augmenter:
         chosen = _uniform(generator, n) < self.settings.erase
         side = (0.08 + 0.3 * _uniform(generator, 2, n)) * t
         start = _uniform(generator, 2, n) * (t - side)
-        line = torch.arange(t)[None]
+        line = torch.arange(t, device=pixels.device)[None]
         inside = (line >= start[..., None]) & (line < (start + side)[..., None])
         mask = inside[1][:, :, None] & inside[0][:, None, :] & chosen[:, None, None]
         colour = _uniform(generator, n, 3)
@@ -134,7 +139,7 @@ class Augmenter:
 
 
 def _uniform(generator: torch.Generator, *shape: int) -> Tensor:
-    return torch.rand(*shape, generator=generator)
+    return torch.rand(*shape, generator=generator, device=generator.device)
 
 
 def resized(pixels: Tensor, size: int) -> Tensor:

@@ -54,6 +54,18 @@ class Augmentation:
 
 
 @dataclass(frozen=True)
+class Rendering:
+    """Pictures drawn on the device during the training, see :mod:`.rendered`."""
+
+    size: int = 0  #: pixels, a multiple of 16; 0: none, the pictures are read from ``data``
+    scenes: int = 32  #: drawn together
+    shots: int = 4  #: pictures of a scene: other cameras, light and background
+    uses: float = 3.0  #: how often a picture is trained on, on average
+    pool: int = 65536  #: pictures that batches are drawn from
+    first: int = 8192  #: pictures before the first step
+
+
+@dataclass(frozen=True)
 class Config:
     """One run of ``train``; relative paths are taken from the working folder."""
 
@@ -86,6 +98,7 @@ class Config:
     photo_batch: int = 16  #: photographs per step beside ``batch_size`` labelled pictures
     weights: LossWeights = field(default_factory=LossWeights)
     augment: Augmentation = field(default_factory=Augmentation)
+    render: Rendering = field(default_factory=Rendering)
 
     def __post_init__(self) -> None:
         if self.steps <= 0 and self.max_hours <= 0:
@@ -94,6 +107,15 @@ class Config:
             raise TrainingError(f"precision is {self.precision!r}; give 'auto', 'bf16' or 'fp32'.")
         if self.batch_size < 2 or not 32 <= self.image_size <= 512:
             raise TrainingError("batch_size starts at 2; image_size lies between 32 and 512.")
+        render = self.render
+        if render.size and self.data:
+            raise TrainingError(
+                "Pictures are either drawn ([render] size) or read (data); leave one of them out."
+            )
+        if render.size % 16 or not 0 <= render.size <= 512:
+            raise TrainingError(f"[render] size is {render.size}; it is a multiple of 16 to 512.")
+        if min(render.scenes, render.shots, render.pool, render.first) < 1 or render.uses <= 0:
+            raise TrainingError("[render] scenes, shots, pool, first and uses are above 0.")
 
 
 def read_config(path: str | Path, **changes: Any) -> Config:

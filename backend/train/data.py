@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
@@ -18,6 +20,7 @@ from ..errors import TrainingError
 from ..model import FaceModel, load_model
 from .augment import Augmenter, Pictures
 from .config import Config
+from .processes import Processes
 from .shards import Records, ShardSet, epoch_order
 
 
@@ -82,16 +85,36 @@ def load_batches(
         prefetch_factor=4 if config.workers else None,
         multiprocessing_context="spawn" if config.workers else None,
         pin_memory=torch.cuda.is_available(),
-        worker_init_fn=_leave_the_group,
+        worker_init_fn=leave_the_group,
     )
     return iter(loader)
 
 
-def _leave_the_group(_worker: int) -> None:
+def leave_the_group(_worker: int) -> None:
     """Ctrl-C, ``timeout`` and a batch system signal the whole group; only the training process is
     to hear it, and needs its workers until the checkpoint is written."""
     if hasattr(os, "setpgrp"):
         os.setpgrp()
+
+
+class ShardSource:
+    """The stored pictures of a run from the batch ``start`` on."""
+
+    def __init__(self, config: Config, model: FaceModel, team: Processes, start: Place) -> None:
+        self._config, self._model, self._team, self._start = config, model, team, start
+
+    @cached_property
+    def held_out(self) -> Pictures:
+        """Those of :func:`validation_set`."""
+        return validation_set(self._config, self._model)
+
+    def label_statistics(self) -> tuple[NDArray, NDArray]:
+        """(label_size,) float32 mean and standard deviation of the labels."""
+        return ShardSet(self._config.data, self._model).label_statistics()
+
+    def batches(self) -> Iterator[tuple[Place, Pictures]]:
+        """(:class:`Place`, :class:`Pictures`) without end."""
+        return load_batches(self._config, self._start, self._team.rank, self._team.world)
 
 
 def validation_set(config: Config, model: FaceModel) -> Pictures:

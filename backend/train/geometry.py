@@ -68,7 +68,11 @@ def looking_turn(centre: Tensor, focal: Tensor, roll: Tensor) -> Tensor:
     zero = torch.zeros_like(roll)
     x, y = z[:, 0], z[:, 1]
     cross = torch.stack([zero, zero, -x, zero, zero, -y, x, y, zero], dim=1).view(-1, 3, 3)
-    turn = torch.eye(3, dtype=z.dtype) + cross + cross @ cross / (1 + z[:, 2])[:, None, None]
+    turn = (
+        torch.eye(3, dtype=z.dtype, device=z.device)
+        + cross
+        + cross @ cross / (1 + z[:, 2])[:, None, None]
+    )
     c, s, one = roll.cos(), roll.sin(), torch.ones_like(roll)
     spin = torch.stack([c, -s, zero, s, c, zero, zero, zero, one], dim=1).view(-1, 3, 3)
     return spin @ turn

@@ -19,18 +19,17 @@ from ..errors import OutputError, TrainingError
 from ..files import reason
 from ..model import load_model
 from ..network.layout import Layout
-from ..network.resnet import build_network
+from ..network.resnet import build_network, channels_last
 from ..network.weights import Weights, load_weights, save_weights
 from .augment import Pictures
 from .checkpoint import load_checkpoint, save_checkpoint
 from .config import Config
 from .curves import Curve
-from .data import Place, load_batches, to_input, validation_set
+from .data import Place, ShardSource, to_input
 from .losses import LabelLosses, weighted_sum
 from .photo_stage import PhotoStage
 from .posterior import error_covariances
 from .processes import Processes, processes
-from .shards import ShardSet
 from .validation import validate
 
 Report = Callable[[str], None]
@@ -56,9 +55,7 @@ def train(
     if config.threads:
         torch.set_num_threads(config.threads)
     with processes() as team, _stopping() as stopped:
-        run = _Run(config, team, report if team.first else lambda line: None, command)
-        if resume:
-            run.resume()
+        run = _Run(config, team, report if team.first else lambda line: None, command, resume)
         run.go(stopped)
         return run.folder / WEIGHTS_NAME
 
@@ -66,7 +63,9 @@ def train(
 class _Run:
     """The state of a run, and a step of it."""
 
-    def __init__(self, config: Config, team: Processes, report: Report, command: str) -> None:
+    def __init__(
+        self, config: Config, team: Processes, report: Report, command: str, resume: bool
+    ) -> None:
         self.config, self.team, self.report, self.command = config, team, report, command
         self.folder = Path(config.out)
         self.bf16 = team.computes_bf16(config.precision)
@@ -76,6 +75,15 @@ class _Run:
             raise OutputError(f"Cannot write to {config.out}: {reason(error)}.") from error
         self.model = load_model(config.model)
         torch.manual_seed(config.seed)
+        state = load_checkpoint(self.folder) if resume else None
+        self.place = _place(self.folder, state) if state else Place(0, -1)
+        start = Place(self.place.epoch, self.place.number + 1)
+        if config.render.size:
+            from .rendered import RenderedSource
+
+            self.source = RenderedSource(config, team, start)
+        else:
+            self.source = ShardSource(config, self.model, team, start)
         weights = self._first_weights()
         mean, std = team.from_first(weights.label_mean), team.from_first(weights.label_std)
         self.losses = LabelLosses(self.model, mean.cpu().numpy(), std.cpu().numpy())
@@ -83,18 +91,19 @@ class _Run:
         self.photos = None
         if config.photos:
             self.photos = PhotoStage(config, self.model, self.losses, team, self.report)
-        self.network = weights.network.to(team.device)
+        self.network = channels_last(weights.network.to(team.device))
         self.average = deepcopy(self.network).eval().requires_grad_(False)
         self.shared = team.shared(self.network)
         self.optimiser = torch.optim.AdamW(
             _groups(self.network, config.weight_decay), lr=config.learning_rate, fused=True
         )
-        self.step, self.pictures, self.seconds, self.place = 0, 0, 0.0, Place(0, -1)
+        self.step, self.pictures, self.seconds = 0, 0, 0.0
         self._bad_steps = 0
+        if state:
+            self._take(state)
 
-    def resume(self) -> None:
-        """Go on from the folder's checkpoint."""
-        state = load_checkpoint(self.folder)
+    def _take(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
         try:
             self.network.load_state_dict(state["network"])
             self.average.load_state_dict(state["average"])
@@ -102,22 +111,18 @@ class _Run:
             self.losses.label_mean.copy_(state["label_mean"])
             self.losses.label_std.copy_(state["label_std"])
             self.step, self.pictures = state["step"], state["pictures"]
-            self.seconds, self.place = state["seconds"], Place(*state["place"])
+            self.seconds = state["seconds"]
         except (KeyError, RuntimeError, ValueError) as error:
-            raise TrainingError(
-                f"The checkpoint in {self.folder} is of another network or model; start in another "
-                "folder, or give the weights as init."
-            ) from error
+            raise _another(self.folder) from error
         self.report(f"Going on from step {self.step}.")
 
     def go(self, stopped: threading.Event) -> None:
         """Steps until the end; then the checkpoint and the weights."""
         config, team = self.config, self.team
-        held_out = validation_set(config, self.model) if team.first else None
+        held_out = self.source.held_out if team.first else None
         training = Curve(self.folder / "training.csv", self.step) if team.first else None
         validation = Curve(self.folder / "validation.csv", self.step) if team.first else None
-        start = Place(self.place.epoch, self.place.number + 1)
-        batches = load_batches(config, start, team.rank, team.world)
+        batches = self.source.batches()
         sums: dict[str, Tensor] = {}
         clock, saved, logged = time.monotonic(), time.monotonic(), self.step
         done = team.any(self._progress() >= 1)
@@ -148,7 +153,9 @@ class _Run:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         photos = self.photos.draw(self.step) if self.photos else None
-        images = torch.cat([batch.images, photos.images]) if photos else batch.images
+        images = (
+            torch.cat([batch.images, photos.images.to(batch.images)]) if photos else batch.images
+        )
         with torch.autocast(device.type, torch.bfloat16, enabled=self.bf16):
             output = self.shared(to_input(images, device)).float()
         truth = Pictures(batch.images, batch.labels.to(device), batch.jaw.to(device))
@@ -250,7 +257,7 @@ class _Run:
         config, layout = self.config, Layout.of(self.model)
         if config.init:
             return load_weights(config.init, self.model, config.architecture)
-        mean, std = ShardSet(config.data, self.model).label_statistics()
+        mean, std = self.source.label_statistics()
         try:
             network = build_network(config.architecture, layout.size)
         except ValueError as error:
@@ -263,6 +270,20 @@ class _Run:
         speed = self.pictures / max(self.seconds, 1e-9)
         done = f"{100 * self._progress():.1f} %"
         return f"step {self.step} ({done}, {speed:.0f} pictures/s): " + _numbers(row)
+
+
+def _place(folder: Path, state: dict[str, Any]) -> Place:
+    try:
+        return Place(*state["place"])
+    except (KeyError, TypeError) as error:
+        raise _another(folder) from error
+
+
+def _another(folder: Path) -> TrainingError:
+    return TrainingError(
+        f"The checkpoint in {folder} is of another network or model; start in another "
+        "folder, or give the weights as init."
+    )
 
 
 def _groups(network: nn.Module, decay: float) -> list[dict[str, Any]]:

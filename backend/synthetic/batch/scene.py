@@ -88,15 +88,16 @@ class Shots(NamedTuple):
 
 
 class Scenes(NamedTuple):
-    """B scenes in one mesh of P vertices and M triangles, and K pictures of each."""
+    """B scenes in one mesh of P vertices and M triangles, scene by scene, and K pictures each.
+
+    Small numbers stay small: the way to the device costs as much as the drawing.
+    """
 
     vertices: Tensor  #: (P, 3) mm
-    scene_of_vertex: Tensor  #: (P,) int64
-    faces: Tensor  #: (M, 3) int64
-    scene_of_face: Tensor  #: (M,) int64
-    first_face: Tensor  #: (B,) int64: a scene's first triangle, which is the head's first
-    opacity: Tensor  #: (M,) of triangles: 1 solid
-    looks: Tensor  #: (P, 6) linear albedo, openness, gloss, roughness
+    looks: Tensor  #: (P, 7) float16: linear albedo, openness, gloss, roughness, opacity
+    faces: Tensor  #: (M, 3) int32; a scene's first ones are its head
+    vertex_counts: Tensor  #: (B,) int64
+    face_counts: Tensor  #: (B,) int64
     textures: Tensor  #: (B, 5, T, T) float16: linear albedo, gloss, roughness of the head
     backgrounds: Tensor  #: (B, 3, S, S) float16 linear
     shots: tuple[Shots, ...]  #: K
@@ -105,36 +106,22 @@ class Scenes(NamedTuple):
 def pack_scenes(scenes: Sequence[Scene]) -> Scenes:
     """Tensors of ``scenes`` with equally many pictures each."""
     meshes = [scene.mesh for scene in scenes]
-    vertices, faces = ([len(part) for part in parts] for parts in _lengths(meshes))
-    starts = np.cumsum([0, *vertices[:-1]])
-    number = np.arange(len(scenes))
-    looks = [
-        np.column_stack(
-            [
-                mesh.colours,
-                mesh.openness,
-                mesh.gloss[mesh.part_of_vertex],
-                mesh.roughness[mesh.part_of_vertex],
-            ]
-        )
-        for mesh in meshes
-    ]
-    textures = [np.dstack([scene.skin.texture, scene.skin.surface]) for scene in scenes]
+    counts = [len(mesh.vertices) for mesh in meshes]
+    starts = np.cumsum([0, *counts[:-1]], dtype=np.int32)
+    faces = [mesh.faces + at for mesh, at in zip(meshes, starts, strict=True)]
     return Scenes(
         vertices=torch.from_numpy(np.concatenate([mesh.vertices for mesh in meshes])),
-        scene_of_vertex=torch.from_numpy(np.repeat(number, vertices)),
-        faces=torch.from_numpy(
-            np.concatenate(
-                [mesh.faces.astype(np.int64) + at for mesh, at in zip(meshes, starts, strict=True)]
-            )
+        looks=torch.from_numpy(np.concatenate([_looks(mesh) for mesh in meshes])).half(),
+        faces=torch.from_numpy(np.concatenate(faces)),
+        vertex_counts=torch.tensor(counts),
+        face_counts=torch.tensor([len(part) for part in faces]),
+        textures=torch.cat(
+            [
+                _planes([scene.skin.texture for scene in scenes]),
+                _planes([scene.skin.surface for scene in scenes]),
+            ],
+            dim=1,
         ),
-        scene_of_face=torch.from_numpy(np.repeat(number, faces)),
-        first_face=torch.from_numpy(np.cumsum([0, *faces[:-1]])),
-        opacity=torch.from_numpy(
-            np.concatenate([mesh.opacity[mesh.part_of_face] for mesh in meshes])
-        ),
-        looks=torch.from_numpy(np.concatenate(looks).astype(np.float32)),
-        textures=_planes(textures),
         backgrounds=_planes([scene.background for scene in scenes]),
         shots=tuple(
             _pack_shots([scene.shots[k] for scene in scenes]) for k in range(len(scenes[0].shots))
@@ -142,14 +129,18 @@ def pack_scenes(scenes: Sequence[Scene]) -> Scenes:
     )
 
 
-def _lengths(meshes: Sequence[Assembly]) -> tuple[list[NDArray], list[NDArray]]:
-    return [mesh.vertices for mesh in meshes], [mesh.faces for mesh in meshes]
+def _looks(mesh: Assembly) -> Float:
+    """(N, 7) as in :class:`Scenes`."""
+    of_parts = np.stack([mesh.gloss, mesh.roughness, mesh.opacity], axis=1)
+    return np.concatenate(
+        [mesh.colours, mesh.openness[:, None], of_parts[mesh.part_of_vertex]], axis=1
+    ).astype(np.float32)
 
 
 def _planes(images: Sequence[NDArray]) -> Tensor:
     """(B, C, S, S) float16 of (S, S, C)."""
-    stack = np.stack(images).astype(np.float16)
-    return torch.from_numpy(np.ascontiguousarray(stack.transpose(0, 3, 1, 2)))
+    stack = torch.stack([torch.from_numpy(image).half() for image in images])
+    return stack.permute(0, 3, 1, 2).contiguous()
 
 
 def _pack_shots(shots: Sequence[Shot]) -> Shots:
