@@ -6,7 +6,6 @@ lamps see through one of their own (Williams 1978, "Casting curved shadows on cu
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,44 +39,45 @@ class Painter:
 
     @torch.no_grad()
     def pictures(self, scenes: Scenes, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """(B K, 3, S, S) uint8 sRGB, (B K, label_size) and (B K, 17) int64 of ``scenes``.
+        """(K B, 3, S, S) uint8 sRGB, (K B, label_size) and (K B, 17) int64 of ``scenes``.
 
         ``scenes`` and ``generator`` are on the device; order: all scenes, shot by shot.
         """
-        images = [
-            self._develop(light, shots.how, generator)
-            for light, shots in zip(self.linear(scenes), scenes.shots, strict=True)
-        ]
-        labels = torch.cat([shots.labels for shots in scenes.shots])
-        return torch.cat(images), labels, torch.cat([shots.jaw for shots in scenes.shots])
+        images = self._develop(self.linear(scenes), scenes.shots.how, generator)
+        return images, scenes.shots.labels, scenes.shots.jaw
 
     @torch.no_grad()
-    def linear(self, scenes: Scenes) -> Iterator[Tensor]:
-        """(B, 3, S, S) the light of each scene's pictures, shot by shot."""
-        mesh = _Mesh.of(scenes)
-        layers = [(torch.arange(mesh.count, device=mesh.faces.device), mesh.opacity == 1)]
+    def linear(self, scenes: Scenes) -> Tensor:
+        """(K B, 3, S, S) the light of each scene's pictures, shot by shot."""
+        mesh, shots = _Mesh.of(scenes), scenes.shots
+        pictures = torch.arange(len(shots.labels), device=mesh.faces.device)
+        layers = [(pictures, mesh.opacity == 1)]
         lenses = mesh.scene_of_face[mesh.opacity < 1]
         if len(lenses):  # what is seen through lenses comes first
-            worn = _chosen(mesh.count, lenses)
-            layers.append((worn.nonzero()[:, 0], worn[mesh.scene_of_face]))
-        for number, shots in enumerate(scenes.shots):
-            # Other shots get their neighbours' backgrounds.
-            image = scenes.backgrounds.float().roll(number, 0).permute(0, 2, 3, 1)
-            for which, faces in layers:
-                own = mesh.scene_of_vertex
-                at = torch.einsum("pij,pj->pi", shots.rotation[own], scenes.vertices)
-                at = at + shots.translation[own]
-                at = torch.einsum("pij,pj->pi", shots.camera_matrix[own], at)
-                seen = mesh.rasterize(at, faces, which, self.size)
-                colour, opacity = self._shade(scenes, mesh, shots, seen, which)
-                image[which] = opacity * colour + (1 - opacity) * image[which]
-            yield image.permute(0, 3, 1, 2).contiguous()
+            worn = torch.zeros(mesh.count, dtype=torch.bool, device=lenses.device)
+            worn[lenses] = True
+            layers.append((worn[pictures % mesh.count].nonzero()[:, 0], worn[mesh.scene_of_face]))
+        # Other shots get their neighbours' backgrounds.
+        every = len(pictures) // mesh.count
+        image = torch.cat([scenes.backgrounds.roll(shot, 0) for shot in range(every)])
+        image = image.float().permute(0, 2, 3, 1)
+        seen_from = mesh.turned(shots.rotation, shots.translation)
+        seen_from = mesh.transformed(shots.camera_matrix, seen_from)
+        for which, faces in layers:
+            views = torch.stack([which // mesh.count, which % mesh.count], 1)
+            seen = mesh.rasterize(seen_from, views, faces, self.size)
+            colour, opacity = self._shade(scenes, mesh, seen, which)
+            image[which] = opacity * colour + (1 - opacity) * image[which]
+        return image.permute(0, 3, 1, 2).contiguous()
 
     def _shade(
-        self, scenes: Scenes, mesh: _Mesh, shots: Shots, seen: Fragments, which: Tensor
+        self, scenes: Scenes, mesh: _Mesh, seen: Fragments, which: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """(B, S, S, 3) colours and (B, S, S, 1) opacity, 0 where nothing is seen."""
-        shots = _taken(shots, which)
+        """(N, S, S, 3) colours and (N, S, S, 1) opacity, 0 where nothing is seen.
+
+        ``which`` (N,) are the places of the pictures.
+        """
+        shots, scene = _taken(scenes.shots, which), which % mesh.count
         mask = seen.face_id >= 0
         face, weights = seen.face_id.clamp_min(0), seen.barycentric[..., None]
         mixed = (mesh.values[mesh.faces[face]] * weights).sum(-2)
@@ -88,52 +88,26 @@ class Painter:
         # Hair and cloth are sheets seen from both sides.
         normal = torch.where((normal * view).sum(-1, keepdim=True) < 0, -normal, normal)
 
-        local = face - mesh.first_face[which][:, None, None]
+        local = face - mesh.first_face[scene][:, None, None]
         on_head = (mask & (local < len(self._uv)))[..., None]
         uv = (self._uv[local.clamp(0, len(self._uv) - 1)] * weights).sum(-2)
         grid = (2 * uv - 1) * uv.new_tensor([1.0, -1.0])
         skin = grid_sample(
-            scenes.textures[which].float(), grid, padding_mode="border", align_corners=False
+            scenes.textures[scene].float(), grid, padding_mode="border", align_corners=False
         ).permute(0, 2, 3, 1)
         skin = torch.cat([skin[..., :3], looks[..., 3:4], skin[..., 3:]], dim=-1)
         looks = torch.where(on_head, skin, looks)
-        shadow = self._shadows(mesh, shots, points, normal, mask, which)
+        shadow = _shadows(mesh, shots, points, normal, mask, which)
         colour = shade_surface(normal, view, looks, shadow, shots)
         return colour, opacity * mask[..., None]
-
-    def _shadows(
-        self,
-        mesh: _Mesh,
-        shots: Shots,
-        points: Tensor,
-        normal: Tensor,
-        mask: Tensor,
-        which: Tensor,
-    ) -> Tensor:
-        """(B, S, S, L) how much of each lamp a pixel sees: a depth map, smoothed over the picture.
-
-        ``shots`` are those of the scenes ``which``; so are the pixels.
-        """
-        shadow = torch.ones(*mask.shape, LAMPS, device=points.device)
-        for lamp in range(LAMPS):
-            casting = (shots.shadows & (shots.lamp_colour[:, lamp] > 0).any(-1)).nonzero()[:, 0]
-            if not len(casting):
-                continue
-            direction = shots.lamp_direction[casting, lamp]
-            softness = shots.lamp_softness[casting, lamp]
-            lit = _lit(mesh, direction, points[casting], normal[casting], which[casting])
-            weight = mask[casting].float()
-            blur = blur_matrix((0.5 + 4.0 * softness) * self.size / 224, self.size)
-            smooth = [blur @ part @ blur.transpose(1, 2) for part in (lit * weight, weight)]
-            shadow[casting, :, :, lamp] = smooth[0] / smooth[1].clamp_min(1e-3)
-        return shadow
 
 
 @dataclass(frozen=True, eq=False)
 class _Mesh:
-    """What all shots of the B scenes in a mesh of M triangles have in common."""
+    """What all pictures of the B scenes in a mesh of P vertices, M triangles have in common."""
 
     count: int  #: B
+    vertices: Tensor  #: (P, 3)
     faces: Tensor  #: (M, 3) int64
     scene_of_vertex: Tensor  #: (P,)
     scene_of_face: Tensor  #: (M,)
@@ -147,43 +121,87 @@ class _Mesh:
         number = torch.arange(len(counts), device=faces.device)
         looks = scenes.looks.float()
         normals = vertex_normals(scenes.vertices, faces)
+        sizes = {"output_size": len(scenes.vertices)}, {"output_size": len(faces)}
         return cls(
             count=len(counts),
+            vertices=scenes.vertices,
             faces=faces,
-            scene_of_vertex=number.repeat_interleave(scenes.vertex_counts),
-            scene_of_face=number.repeat_interleave(counts),
+            scene_of_vertex=number.repeat_interleave(scenes.vertex_counts, **sizes[0]),
+            scene_of_face=number.repeat_interleave(counts, **sizes[1]),
             first_face=counts.cumsum(0) - counts,
             opacity=looks[:, 6][faces[:, 0]],
             values=torch.cat([scenes.vertices, normals, looks], dim=1),
         )
 
-    def rasterize(self, points: Tensor, faces: Tensor, which: Tensor, size: int) -> Fragments:
-        """What is seen of the triangles ``faces`` (M,) bool, which lie in the scenes ``which``.
+    def turned(self, rotation: Tensor, translation: Tensor) -> Tensor:
+        """(V, P, 3) the vertices before the V cameras, (V B, 3, 3) and (V B, 3), of each scene."""
+        at = self.transformed(rotation, self.vertices[None])
+        return at + translation.view(-1, self.count, 3)[:, self.scene_of_vertex]
 
-        ``points`` (P, 3) as :func:`rasterize_meshes` takes them; a picture for each of ``which``.
+    def transformed(self, matrix: Tensor, points: Tensor) -> Tensor:
+        """(V, P, 3) ``points`` (V or 1, P, 3) times each scene's V matrices (V B, 3, 3)."""
+        own = matrix.view(-1, self.count, 3, 3)[:, self.scene_of_vertex]
+        return (own * points[..., None, :]).sum(-1)
+
+    def rasterize(self, points: Tensor, views: Tensor, faces: Tensor, size: int) -> Fragments:
+        """What is seen in N pictures of the triangles ``faces`` (M,) bool.
+
+        ``points`` (V, P, 3) as :func:`rasterize_meshes` takes them; ``views`` (N, 2) which of the V
+        shows which scene in each of the pictures.
         """
-        number = torch.full((self.count,), -1, device=points.device)
-        number[which] = torch.arange(len(which), device=points.device)
-        chosen = faces.nonzero()[:, 0]
-        picture, sides = number[self.scene_of_face[chosen]], (size, size)
-        seen = rasterize_meshes(points, self.faces[chosen], picture, len(which), sides, cull=False)
-        face = torch.where(seen.face_id >= 0, chosen[seen.face_id.clamp_min(0)], -1)
-        return Fragments(face, seen.barycentric)
+        number = torch.full((len(points), self.count), -1, device=points.device)
+        number[views[:, 0], views[:, 1]] = torch.arange(len(views), device=points.device)
+        picture = number[:, self.scene_of_face]
+        view, face = ((picture >= 0) & faces).nonzero().unbind(1)
+        corners = self.faces[face] + (view * points.shape[1])[:, None]
+        picture = picture[view, face]
+        sides = (size, size)
+        seen = rasterize_meshes(
+            points.flatten(0, 1), corners, picture, len(views), sides, cull=False
+        )
+        return Fragments(
+            torch.where(seen.face_id >= 0, face[seen.face_id.clamp_min(0)], -1), seen.barycentric
+        )
 
 
-def _lit(mesh: _Mesh, direction: Tensor, points: Tensor, normal: Tensor, which: Tensor) -> Tensor:
-    """(B, S, S) 1 where the lamp of each scene of ``which`` in ``direction`` (B, 3) is seen."""
+def _shadows(
+    mesh: _Mesh, shots: Shots, points: Tensor, normal: Tensor, mask: Tensor, which: Tensor
+) -> Tensor:
+    """(N, S, S, L) how much of each lamp a pixel sees: a depth map, smoothed over the picture.
+
+    ``shots``, ``points`` and the others are those of the pictures ``which`` (N,).
+    """
+    shadow = torch.ones(*mask.shape, LAMPS, device=points.device)
+    burning = (shots.lamp_colour > 0).any(-1) & shots.shadows[:, None]
+    picture, lamp = burning.nonzero().unbind(1)
+    if len(picture):
+        direction = shots.lamp_direction[picture, lamp]
+        view = which[picture] // mesh.count * LAMPS + lamp
+        views = torch.stack([view, which[picture] % mesh.count], 1)
+        lit = _lit(mesh, direction, points[picture], normal[picture], views)
+        weight, size = mask[picture].float(), mask.shape[-1]
+        blur = blur_matrix((0.5 + 4.0 * shots.lamp_softness[picture, lamp]) * size / 224, size)
+        smooth = [blur @ part @ blur.transpose(1, 2) for part in (lit * weight, weight)]
+        shadow[picture, :, :, lamp] = smooth[0] / smooth[1].clamp_min(1e-3)
+    return shadow
+
+
+def _lit(mesh: _Mesh, direction: Tensor, points: Tensor, normal: Tensor, views: Tensor) -> Tensor:
+    """(N, S, S) 1 where a point sees the lamp in ``direction`` (N, 3).
+
+    ``views`` (N, 2): a number for the lamp in that picture, and the scene.
+    """
     turn = _facing(direction)
-    turns = torch.zeros(mesh.count, 3, 3, device=points.device).index_copy(0, which, turn)
+    turns = torch.zeros(int(views[:, 0].max()) + 1, mesh.count, 3, 3, device=points.device)
+    turns[views[:, 0], views[:, 1]] = turn
     focal, middle = 0.5 * _MAP * LAMP_MM / _MAP_MM, (_MAP - 1) / 2
     lens = points.new_tensor([[focal, 0, middle], [0, focal, middle], [0, 0, 1]])
     away = points.new_tensor([0.0, 0.0, LAMP_MM])
-    vertices = torch.einsum("pij,pj->pi", turns[mesh.scene_of_vertex], mesh.values[:, :3])
-    vertices = (vertices + away) @ lens.T
-    faces = _chosen(mesh.count, which)[mesh.scene_of_face] & (mesh.opacity == 1)
-    seen = mesh.rasterize(vertices, faces, which, _MAP)
+    vertices = (mesh.transformed(turns, mesh.vertices[None]) + away) @ lens.T
+    seen = mesh.rasterize(vertices, views, mesh.opacity == 1, _MAP)
     corners = mesh.faces[seen.face_id.clamp_min(0)]
-    depth = (vertices[:, 2][corners] * seen.barycentric).sum(-1)
+    depth = vertices[views[:, 0, None, None, None], corners, 2]
+    depth = (depth * seen.barycentric).sum(-1)
     depth = torch.where(seen.face_id >= 0, depth, torch.inf)
 
     at = torch.einsum("bij,bhwj->bhwi", turn, points + _OUT * normal)
@@ -196,15 +214,8 @@ def _lit(mesh: _Mesh, direction: Tensor, points: Tensor, normal: Tensor, which: 
     return (outside | unlit | (at[..., 2] < nearest + _BIAS)).float()
 
 
-def _chosen(count: int, which: Tensor) -> Tensor:
-    """(count,) True at the places ``which``."""
-    found = torch.zeros(count, dtype=torch.bool, device=which.device)
-    found[which] = True
-    return found
-
-
 def _taken(shots: Shots, which: Tensor) -> Shots:
-    """The shots of the scenes ``which``; how they are developed is left as it is."""
+    """The shots ``which``; how they are developed is left as it is."""
     return Shots(*(part[which] for part in shots[:-1]), shots.how)
 
 

@@ -72,18 +72,18 @@ def sample_scene(model: FaceModel, size: int, shots: int, rng: Rng) -> Scene:
 
 
 class Shots(NamedTuple):
-    """The k-th picture of each of B scenes; everything in head coordinates and mm."""
+    """N pictures; everything in head coordinates and mm."""
 
-    camera_matrix: Tensor  #: (B, 3, 3)
-    rotation: Tensor  #: (B, 3, 3) head to camera
-    translation: Tensor  #: (B, 3)
-    ambient: Tensor  #: (B, 9, 3) spherical harmonics without the lamps
-    lamp_direction: Tensor  #: (B, 3, 3) unit; lamp by lamp
-    lamp_colour: Tensor  #: (B, 3, 3) 0 where there is no lamp
-    lamp_softness: Tensor  #: (B, 3)
-    shadows: Tensor  #: (B,) bool
-    labels: Tensor  #: (B, label_size)
-    jaw: Tensor  #: (B, 17) int64
+    camera_matrix: Tensor  #: (N, 3, 3)
+    rotation: Tensor  #: (N, 3, 3) head to camera
+    translation: Tensor  #: (N, 3)
+    ambient: Tensor  #: (N, 9, 3) spherical harmonics without the lamps
+    lamp_direction: Tensor  #: (N, 3, 3) unit; lamp by lamp
+    lamp_colour: Tensor  #: (N, 3, 3) 0 where there is no lamp
+    lamp_softness: Tensor  #: (N, 3)
+    shadows: Tensor  #: (N,) bool
+    labels: Tensor  #: (N, label_size)
+    jaw: Tensor  #: (N, 17) int64
     how: Developments
 
 
@@ -100,7 +100,7 @@ class Scenes(NamedTuple):
     face_counts: Tensor  #: (B,) int64
     textures: Tensor  #: (B, 5, T, T) float16: linear albedo, gloss, roughness of the head
     backgrounds: Tensor  #: (B, 3, S, S) float16 linear
-    shots: tuple[Shots, ...]  #: K
+    shots: Shots  #: K B: the first of each scene, the second of each, and so on
 
 
 def pack_scenes(scenes: Sequence[Scene]) -> Scenes:
@@ -123,8 +123,8 @@ def pack_scenes(scenes: Sequence[Scene]) -> Scenes:
             dim=1,
         ),
         backgrounds=_planes([scene.background for scene in scenes]),
-        shots=tuple(
-            _pack_shots([scene.shots[k] for scene in scenes]) for k in range(len(scenes[0].shots))
+        shots=_pack_shots(
+            [scene.shots[k] for k in range(len(scenes[0].shots)) for scene in scenes]
         ),
     )
 

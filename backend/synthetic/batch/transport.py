@@ -22,7 +22,6 @@ class Parcel(NamedTuple):
 
     data: Tensor  #: (N,) uint8
     shapes: tuple[tuple[torch.dtype, tuple[int, ...]], ...]
-    shots: int
 
 
 def wrap(scenes: Scenes) -> Parcel:
@@ -35,7 +34,7 @@ def wrap(scenes: Scenes) -> Parcel:
         start = end - _padded(len(flat))
         data[start : start + len(flat)] = flat
     shapes = tuple((part.dtype, tuple(part.shape)) for part in parts)
-    return Parcel(data, shapes, len(scenes.shots))
+    return Parcel(data, shapes)
 
 
 def unwrap(parcel: Parcel) -> Scenes:
@@ -49,10 +48,7 @@ def unwrap(parcel: Parcel) -> Scenes:
     def take(kind: Any, last: Any) -> Any:
         return kind(*(next(views) for _ in kind._fields[:-1]), last())
 
-    def shots() -> Shots:
-        return take(Shots, lambda: Developments(*(next(views) for _ in Developments._fields)))
-
-    return take(Scenes, lambda: tuple(shots() for _ in range(parcel.shots)))
+    return take(Scenes, lambda: take(Shots, lambda: take(Developments, lambda: next(views))))
 
 
 def _leaves(part: Any) -> Iterator[Tensor]:
