@@ -62,12 +62,12 @@ class EmbreeRasterizer:
 
 
 def best_rasterizer(device: torch.device | str) -> Rasterizer:
-    """PyTorch3D's on CUDA where it is installed, else Embree's."""
+    """On CUDA PyTorch3D's where it is installed, else our own; Embree's on the CPU."""
     if torch.device(device).type == "cuda":
         from .pytorch3d_rasterizer import PyTorch3DRasterizer, available
+        from .torch_rasterizer import TorchRasterizer
 
-        if available():
-            return PyTorch3DRasterizer()
+        return PyTorch3DRasterizer() if available() else TorchRasterizer()
     return EmbreeRasterizer()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -33,6 +33,11 @@ class Assembly:
     gloss: Float  #: (P,) strength of the reflection; 0 for the head
     roughness: Float  #: (P,)
     opacity: Float  #: (P,) 1 solid; less for lenses
+
+    def solid(self) -> Assembly:
+        """Without the triangles one sees through."""
+        kept = self.opacity[self.part_of_face] == 1
+        return replace(self, faces=self.faces[kept], part_of_face=self.part_of_face[kept])
 
 
 def assemble(model: FaceModel, vertices: NDArray, props: list[Prop]) -> Assembly:

@@ -15,25 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model import FaceModel
-from ..network.crop_camera import CropPose
-from ..network.layout import Layout, anchor_of
 from ..raster import Raster, occluded, rasterize, ray_scene, vertex_normals
-from .assembly import Assembly, assemble
-from .background import sample_background
-from .coefficients import sample_expression, sample_identity
-from .develop import develop
-from .light import Lamp, Light, sample_light, shade_pixels
-from .props import Prop, sample_props
-from .skin import Skin, sample_skin
-from .view import View, sample_view
+from .assembly import Assembly
+from .develop import developed
+from .light import Lamp, Light, shade_pixels
+from .scene import Scene, Shot, sample_scene
+from .skin import Skin
+from .view import View
 
 Float = NDArray[np.float32]
 Rng = np.random.Generator
 
 #: mm: how far a lamp stands.
 LAMP_MM = 1500.0
-#: Share of the pictures whose lamps cast shadows: each costs a ray a pixel.
-SHADOWS = 0.6
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,60 +42,29 @@ class Picture:
 
 def sample_picture(model: FaceModel, size: int, rng: Rng) -> Picture:
     """A picture of ``size`` pixels, wholly decided by ``rng``."""
-    identity, expression = sample_identity(model, rng), sample_expression(model, rng)
-    vertices = model.vertices(identity, expression)
-    view = sample_view(model, vertices, size, rng)
-    skin = sample_skin(model, rng)
-    props = sample_props(model, vertices, rng, skin.tone)
-    light = sample_light(view.camera.rotation, rng, skin.tone)
-    linear = compose(model, vertices, props, skin, light, view, size, rng)
-    label = label_of(model, view, size, identity, expression, skin, light)
-    return Picture(develop(linear, rng), label, view.jaw, view)
+    scene = sample_scene(model, size, 1, rng)
+    (shot,) = scene.shots
+    linear = compose(model, scene, shot, rng)
+    return Picture(developed(linear, shot.how, rng), shot.label, shot.view.jaw, shot.view)
 
 
-def label_of(
-    model: FaceModel,
-    view: View,
-    size: int,
-    identity: NDArray,
-    expression: NDArray,
-    skin: Skin,
-    light: Light,
-) -> Float:
-    """(label_size,) what the network shall say of a picture of ``size`` pixels."""
-    pose = CropPose.of_camera(view.camera, anchor_of(model), size).vector()
-    label = np.concatenate([pose, identity, expression, skin.albedo, light.sh.ravel()])
-    assert label.size == Layout.of(model).label_size
-    return label.astype(np.float32)
-
-
-def compose(
-    model: FaceModel,
-    vertices: NDArray,
-    props: list[Prop],
-    skin: Skin,
-    light: Light,
-    view: View,
-    size: int,
-    rng: Rng,
-) -> Float:
-    """(size, size, 3) linear light: head and props before a background."""
-    shadows = rng.random() < SHADOWS
-    layers = [_Scene(model, assemble(model, vertices, props), skin, view)]
-    solid = [prop for prop in props if prop.opacity == 1]
-    if len(solid) < len(props):  # what is seen through lenses comes first
-        layers.insert(0, _Scene(model, assemble(model, vertices, solid), skin, view))
-    linear = sample_background(size, rng)
-    for layer in layers:
-        raster = layer.rasterize(size)
-        colour = layer.shade(raster, light, shadows, rng)
+def compose(model: FaceModel, scene: Scene, shot: Shot, rng: Rng) -> Float:
+    """(S, S, 3) linear light of a ``shot`` of ``scene``; ``rng`` scatters the lamps' rays."""
+    linear = scene.background.copy()
+    layers = [scene.mesh]
+    if (scene.mesh.opacity < 1).any():  # what is seen through lenses comes first
+        layers.insert(0, scene.mesh.solid())
+    for mesh in layers:
+        layer = _Seen(model, mesh, scene.skin, shot.view)
+        raster = layer.rasterize(len(linear))
+        colour = layer.shade(raster, shot.light, shot.shadows, rng)
         seen = raster.mask
-        opacity = layer.mesh.opacity[layer.mesh.part_of_face[raster.face_id[seen]]][:, None]
+        opacity = mesh.opacity[mesh.part_of_face[raster.face_id[seen]]][:, None]
         linear[seen] = opacity * colour + (1 - opacity) * linear[seen]
     return linear
 
 
-class _Scene:
+class _Seen:
     """An assembly before a camera."""
 
     def __init__(self, model: FaceModel, mesh: Assembly, skin: Skin, view: View) -> None:

@@ -21,8 +21,9 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from ..model import load_model
 from ..synthetic.batch.draw import Painter
-from ..synthetic.batch.scene import pack_scenes, sample_scene
+from ..synthetic.batch.pack import pack_scenes
 from ..synthetic.batch.transport import Parcel, unwrap, wrap
+from ..synthetic.scene import sample_scene
 from .augment import Augmenter, Pictures
 from .config import Config
 from .data import Place, leave_the_group
@@ -76,11 +77,12 @@ class RenderedSource:
         )
         self._painter = Painter(model, how.size, team.device)
         self._augment = Augmenter(model, config.image_size, config.augment)
-        self._noise = self._generator(0)
+        self._noise = self._generator(0)  # not of the start: held-out pictures stay as they are
         held = [self._draw() for _ in range(self._held_chunks)]
         parts = [torch.cat(part)[: config.validation_pictures] for part in zip(*held, strict=True)]
         images, labels, jaw = (part.cpu() for part in parts)
         self.held_out = self._augment(images.permute(0, 2, 3, 1), labels, jaw, None)
+        self._noise = self._generator(*start, 1)
 
     def label_statistics(self) -> tuple[NDArray, NDArray]:
         """(label_size,) float32 mean and standard deviation of the labels held out."""
@@ -91,9 +93,9 @@ class RenderedSource:
     def batches(self) -> Iterator[tuple[Place, Pictures]]:
         """(:class:`Place`, :class:`Pictures` on the device) without end."""
         config, device = self._config, self._team.device
-        pool = _Pool(config.render.pool, device)
+        pool = PicturePool(config.render.pool, device)
         number, drawn = self._start.number, self._drawn_for(self._start.number)
-        chance = self._generator(1)
+        chance = self._generator(*self._start, 2)
         while True:
             wanted = config.render.first + self._drawn_for(number + 1)
             while drawn < wanted:
@@ -113,13 +115,13 @@ class RenderedSource:
         there = parcel.data.to(self._team.device, non_blocking=True)
         return self._painter.pictures(unwrap(parcel._replace(data=there)), self._noise)
 
-    def _generator(self, stream: int) -> torch.Generator:
-        seeds = np.random.SeedSequence((self._config.seed, self._team.rank, *self._start, stream))
+    def _generator(self, *stream: int) -> torch.Generator:
+        seeds = np.random.SeedSequence((self._config.seed, self._team.rank, *stream))
         generator = torch.Generator(self._team.device)
         return generator.manual_seed(int(seeds.generate_state(1)[0]))
 
 
-class _Pool:
+class PicturePool:
     """The newest pictures; a new one takes the place of the oldest."""
 
     def __init__(self, capacity: int, device: torch.device) -> None:

@@ -18,7 +18,7 @@ from ...differentiable.torch_rasterizer import rasterize_meshes
 from ...model import FaceModel
 from ..picture import LAMP_MM
 from .develop import Developer, blur_matrix
-from .scene import LAMPS, Scenes, Shots
+from .pack import LAMPS, Scenes, Shots
 from .shading import shade_surface, vertex_normals
 
 #: Pixels of a lamp's depth map, and half its width in mm around the middle of the head.

@@ -8,7 +8,7 @@ from torch.nn.functional import normalize
 
 from ...differentiable.shading import shade
 from ..light import SKIN_F0, SUBSURFACE
-from .scene import Shots
+from .pack import Shots
 
 
 def shade_surface(

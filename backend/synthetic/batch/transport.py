@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from .develop import Developments
-from .scene import Scenes, Shots
+from .pack import Scenes, Shots
 
 _ALIGNED = 16
 
 
 class Parcel(NamedTuple):
-    """Packed :class:`~.scene.Scenes`."""
+    """Packed :class:`~.pack.Scenes`."""
 
     data: Tensor  #: (N,) uint8
     shapes: tuple[tuple[torch.dtype, tuple[int, ...]], ...]

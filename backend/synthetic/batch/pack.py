@@ -1,13 +1,8 @@
-"""What a batch of pictures shows, drawn at random on the CPU and packed for the device.
-
-A scene (a head with skin and props) costs some 15 ms of numpy, its picture on a GPU a fraction of
-one: so each scene is taken several times, from other cameras, in other light.
-"""
+"""Scenes as tensors: many in one mesh, on their way to the device that draws them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -15,60 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...model import FaceModel
-from ..assembly import Assembly, assemble
-from ..background import sample_background
-from ..coefficients import sample_expression, sample_identity
-from ..develop import Development, sample_development
-from ..light import Light, sample_light
-from ..picture import SHADOWS, label_of
-from ..props import sample_props
-from ..skin import Skin, sample_skin
-from ..view import View, sample_view
+from ..assembly import Assembly
+from ..scene import Scene, Shot
 from .develop import Developments, pack_developments
 
 Float = NDArray[np.float32]
-Rng = np.random.Generator
 
 #: Lamps a :class:`~..light.Light` holds at most.
 LAMPS = 3
-
-
-@dataclass(frozen=True, eq=False)
-class Shot:
-    """One picture of a scene."""
-
-    view: View
-    light: Light
-    shadows: bool
-    how: Development
-    label: Float  #: (label_size,)
-
-
-@dataclass(frozen=True, eq=False)
-class Scene:
-    """A head, what is around it, and its pictures."""
-
-    mesh: Assembly
-    skin: Skin
-    background: Float  #: (S, S, 3) linear
-    shots: tuple[Shot, ...]
-
-
-def sample_scene(model: FaceModel, size: int, shots: int, rng: Rng) -> Scene:
-    """A random scene for ``shots`` pictures of ``size`` pixels, wholly decided by ``rng``."""
-    identity, expression = sample_identity(model, rng), sample_expression(model, rng)
-    vertices = model.vertices(identity, expression)
-    skin = sample_skin(model, rng)
-    mesh = assemble(model, vertices, sample_props(model, vertices, rng, skin.tone))
-    taken = []
-    for _ in range(shots):
-        view = sample_view(model, vertices, size, rng)
-        light = sample_light(view.camera.rotation, rng, skin.tone)
-        label = label_of(model, view, size, identity, expression, skin, light)
-        shadows = bool(rng.random() < SHADOWS)
-        taken.append(Shot(view, light, shadows, sample_development(size, rng), label))
-    return Scene(mesh, skin, sample_background(size, rng), tuple(taken))
 
 
 class Shots(NamedTuple):
