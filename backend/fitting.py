@@ -44,7 +44,10 @@ PLAUSIBLE_DISTANCE_MM = (200.0, 8000.0)
 #: Standard deviation of the log of the network's distance.
 DISTANCE_SIGMA = 0.35
 #: How much the network's opinion counts beside the face model's own prior, 0 to 1.
-NETWORK_SHARE = 0.25
+NETWORK_SHARE = 0.6
+#: Variance of dlib's errors where the network's landmarks, which are better, stand beside them: of
+#: what was measured.
+DETECTOR_VARIANCE = 4.0
 #: Of an identity that is given, standard deviations.
 KNOWN_IDENTITY_SIGMA = 1e-3
 #: Crops beside the first whose estimates are averaged: turned by degrees, enlarged.
@@ -140,7 +143,7 @@ class _NetworkFit:
         self.model, self.photo, self.face = model, photo, face
         self.identity = identity
         self.corrections = corrections or Corrections(None, face.side)
-        self.noise = self.corrections.noise(dlib_noise(), face.spread)
+        self.noise = self.corrections.noise(dlib_noise().scaled(DETECTOR_VARIANCE), face.spread)
         self.regressor, self.quality = regressor, quality
         height, width = photo.pixels.shape[:2]
         self.image_size = (width, height)
@@ -221,10 +224,10 @@ class _NetworkFit:
             camera, estimate.identity, estimate.expression, estimate.albedo, estimate.sh_light
         )
         teeth = visible_teeth(self.photo.pixels, found if marks is None else marks)
-        # Habits of people in photos: rare shapes stay small, teeth between the lips hold the jaw.
-        habits = Prior.of_model(self.model, teeth=teeth)
+        habits = Prior.of_model(self.model)  # of people in photos: rare shapes stay small
         known_to_network = posterior(self.regressor, estimate, float(camera.translation[2]))
         prior = known_to_network.pooled(habits, NETWORK_SHARE)
+        prior = prior.seeing_teeth(self.model.expression_names, teeth)
         if self.identity is not None:
             known_shape = np.asarray(self.identity, np.float64)
             sure = np.full(len(known_shape), KNOWN_IDENTITY_SIGMA**-2.0)

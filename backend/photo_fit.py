@@ -102,7 +102,7 @@ def _refined(
     )
     start = State(fit.camera, fit.identity.astype(float), fit.expression.astype(float))
     teeth = visible_teeth(photo.pixels, fit.detected)
-    prior = Prior.of_model(model, teeth=teeth)
+    prior = Prior.of_model(model).seeing_teeth(model.expression_names, teeth)
     if giver is not None:
         told = giver.ask(photo.pixels, fit.detected)
         start = replace(start, identity=told.identity, expression=told.expression)

@@ -51,6 +51,8 @@ EXPRESSION_SIGMA = {
 DEFAULT_EXPRESSION_SIGMA = 0.2
 #: Of jawOpen when teeth fill the mouth: they part the lips only so far.
 TEETH_JAW_SIGMA = 0.04
+#: Shares of teeth between the lips from which on, and at which fully, they hold the jaw.
+TEETH_SHARES = (0.2, 0.6)
 #: Of one step: half a radian, a factor of 1.6.
 LIMIT = 0.5
 
@@ -185,7 +187,7 @@ def fit_landmarks(
         problem.expected = np.asarray(gaze, np.float64)
     if "jawOpen" in model.expression_names:
         jaw = model.expression_names.index("jawOpen")
-        problem.sigma[jaw] = np.interp(teeth, [0.2, 0.6], [problem.sigma[jaw], TEETH_JAW_SIGMA])
+        problem.sigma[jaw] = np.interp(teeth, TEETH_SHARES, [problem.sigma[jaw], TEETH_JAW_SIGMA])
     state = problem.first_state() if start is None else FitState.of(start)
     seen = problem.predict(state)
     rounds = 0

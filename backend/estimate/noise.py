@@ -9,7 +9,7 @@ landmarks (``tools/measure_landmark_noise.py``).
 from __future__ import annotations
 
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -59,6 +59,10 @@ class LandmarkNoise:
             mouth,
         )
         return cls(np.zeros((2, 68, 2)), np.diag(np.repeat(sigma, 2) ** 2), 0.0)
+
+    def scaled(self, variance: float) -> LandmarkNoise:
+        """With ``variance`` times the variance."""
+        return replace(self, covariance=variance * self.covariance)
 
     def whitening(self, spread: float | None = None) -> Double:
         """(136, 136) W with ``W^T W = covariance^-1``, for votes that disagree by ``spread``.

@@ -8,10 +8,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..estimate import Camera, FitSettings, LandmarkNoise
-from ..estimate.landmark_fit import TEETH_JAW_SIGMA, expression_sigma, mirror_pairs
+from ..estimate.landmark_fit import (
+    TEETH_JAW_SIGMA,
+    TEETH_SHARES,
+    expression_sigma,
+    mirror_pairs,
+)
 from ..model import FaceModel
 
 Double = NDArray[np.float64]
+
+
+#: What teeth that fill the mouth tell of an expression: its mean and standard deviation.
+BARED_TEETH = {
+    "jawOpen": (0.0, TEETH_JAW_SIGMA),
+    "mouthUpperUp": (0.4, 0.2),
+    "mouthLowerDown": (0.35, 0.2),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,17 +65,14 @@ class Prior:
     focal_sigma: float = FitSettings.focal_sigma  #: of its logarithm, where the photo is silent
 
     @classmethod
-    def of_model(cls, model: FaceModel, gaze: NDArray | None = None, teeth: float = 0.0) -> Prior:
+    def of_model(cls, model: FaceModel, gaze: NDArray | None = None) -> Prior:
         """The face model's own, as :func:`~..estimate.fit_landmarks` has it.
 
-        ``gaze`` (E,) are weights to expect, ``teeth`` the share of teeth between the lips.
+        ``gaze`` (E,) are weights to expect.
         """
         k, a = len(model.identity_basis), len(model.albedo_basis)
         names = model.expression_names
         sigma = expression_sigma(names, model.expression_range)
-        if "jawOpen" in names:
-            jaw = names.index("jawOpen")
-            sigma[jaw] = np.interp(teeth, [0.2, 0.6], [sigma[jaw], TEETH_JAW_SIGMA])
         precision = np.diag(sigma**-2.0)
         for left, right in mirror_pairs(names):
             apart = np.zeros(len(names))
@@ -85,6 +95,25 @@ class Prior:
             pull = share * own @ getattr(self, name) + (1 - share) * its @ getattr(other, name)
             merged |= {name: np.linalg.solve(precision, pull), name + "_precision": precision}
         return replace(self, **merged)
+
+    def seeing_teeth(self, names: tuple[str, ...], teeth: float) -> Prior:
+        """Knowing that ``teeth`` (0..1) of the opening between the lips shows teeth.
+
+        It comes on top of what was believed, however firmly: teeth that fill the mouth hold the
+        jaw, and then it is the lips that part.  ``names`` (E,) of the expressions.
+        """
+        sure = float(np.interp(teeth, TEETH_SHARES, [0.0, 1.0]))
+        weight, target = np.zeros(len(names)), np.zeros(len(names))
+        for i, name in enumerate(names):
+            for prefix, (expected, sigma) in BARED_TEETH.items():
+                if name.startswith(prefix):
+                    weight[i], target[i] = sure / sigma**2, expected
+        if not weight.any():
+            return self
+        own = _square(self.expression_precision)
+        precision = own + np.diag(weight)
+        mean = np.linalg.solve(precision, own @ self.expression + weight * target)
+        return replace(self, expression=mean, expression_precision=precision)
 
 
 def _square(precision: Double) -> Double:
