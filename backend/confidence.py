@@ -59,8 +59,8 @@ _RAMPS = {
         "preview.",
     ),
     "sigma": _Ramp(
-        0.025,
-        0.08,
+        0.020,
+        0.045,
         0.4,
         "The face is hard to read here; check the preview.",
     ),

@@ -61,8 +61,9 @@ _OWN_CROPS = 2
 #: dlib's landmarks lie so far from the network's, in sides of the face's box, when one is wrong.
 DISAGREEMENT = 0.10
 #: Where the network expects its landmarks to err by more of the box's side, there is no face: 28
-#: photos have 0.018 to 0.049, 70 renderings up to 0.064, 14 patches beside faces 0.070 to 0.22.
-UNREADABLE_SIGMA = 0.067
+#: photos have 0.012 to 0.033, 60 renderings up to 0.028, patches beside faces 0.088 to 0.16, and
+#: backgrounds and noise from 0.111 on.
+UNREADABLE_SIGMA = 0.055
 
 
 @dataclass(frozen=True, eq=False)

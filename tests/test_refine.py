@@ -268,3 +268,24 @@ def test_pooled_priors_are_products_of_densities():
     ]
     assert np.allclose(apart, apart[0])
     assert np.allclose(one.pooled(two, 1.0).albedo, means[0])
+
+
+def test_teeth_between_the_lips_are_evidence_of_their_own(model) -> None:
+    """A product of Gaussians by hand; few teeth say nothing."""
+    prior = Prior.of_model(model)
+    names = model.expression_names
+    jaw, lip, brow = (names.index(n) for n in ("jawOpen", "mouthUpperUpLeft", "browInnerUp"))
+    mean = np.full(len(names), 0.3)
+    sharp = np.full(len(names), 25.0)
+    prior = dataclasses.replace(prior, expression=mean, expression_precision=sharp)
+    told = prior.seeing_teeth(names, 0.9)
+    for place, expected, sigma in ((jaw, 0.0, 0.04), (lip, 0.4, 0.2)):
+        weight = sigma**-2
+        hand = (25.0 * 0.3 + weight * expected) / (25.0 + weight)
+        assert told.expression[place] == pytest.approx(hand)
+        assert told.expression_precision[place, place] == pytest.approx(25.0 + weight)
+    assert told.expression[brow] == pytest.approx(0.3)
+    assert prior.seeing_teeth(names, 0.2) is prior
+    half = prior.seeing_teeth(names, 0.4)
+    assert told.expression[jaw] < half.expression[jaw] < 0.3
+    assert prior.seeing_teeth(("A", "B"), 1.0) is prior
