@@ -216,7 +216,7 @@ def _lit(mesh: _Mesh, direction: Tensor, points: Tensor, normal: Tensor, views: 
 
 def _taken(shots: Shots, which: Tensor) -> Shots:
     """The shots ``which``; how they are developed is left as it is."""
-    return Shots(*(part[which] for part in shots[:-1]), shots.how)
+    return Shots._make([*(part[which] for part in shots[:-1]), shots.how])
 
 
 def _facing(direction: Tensor) -> Tensor:

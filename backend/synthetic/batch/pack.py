@@ -115,4 +115,4 @@ def _pack_shots(shots: Sequence[Shot]) -> Shots:
 
 
 def _floats(values: Sequence[NDArray] | NDArray) -> Tensor:
-    return torch.from_numpy(np.stack(values).astype(np.float32))
+    return torch.from_numpy(np.asarray(values, np.float32))
