@@ -73,31 +73,32 @@ class Problem:
 
     def _error(self, state: State) -> NDArray:
         assert self.photo is not None
-        residual = self.photo.shaded(state).residual
-        return residual.square().mean(1).sqrt().cpu().numpy()
+        return _mean_error(self.photo.shaded(state).residual)
 
     def energy(self, state: State, weights: Weights | None) -> dict[str, float]:
         """The cost by term, in squared standard deviations."""
         terms = {name: float(values @ values) for name, (_, values) in self._rows(state).items()}
         if self.photo is not None and weights is not None:
-            terms["photo"] = float(weights.total @ self._error(state) ** 2) / NOISE**2
+            terms["photo"] = _photo_cost(weights, self._error(state))
         return terms
 
     def step(self, state: State, weights: Weights | None) -> tuple[State, float]:
         """A state of lower cost and by how much; ``state`` itself and 0 when there is none."""
         hessian, gradient = np.zeros((self.size, self.size)), np.zeros(self.size)
+        cost = 0.0  # as energy() sums it up
         for rows, values in self._rows(state).values():
             hessian += rows.T @ rows
             gradient += rows.T @ values
+            cost += float(values @ values)
         if self.photo is not None and weights is not None:
-            more, slope = self._photo_system(state, weights)
+            more, slope, error = self._photo_system(state, weights)
             hessian += more
             gradient += slope
+            cost += _photo_cost(weights, error)
         root = np.linalg.cholesky(hessian)
         target = solve_triangular(root, gradient, lower=True)
         span = self.model.expression_range.astype(np.float64).T - state.expression
         change = solve_partly_bounded(root.T, target, span[0], span[1])
-        cost = sum(self.energy(state, weights).values())
         for _ in range(5):
             moved = self._move(state, change)
             left = sum(self.energy(moved, weights).values())
@@ -106,7 +107,8 @@ class Problem:
             change = change * 0.4
         return state, 0.0
 
-    def _photo_system(self, state: State, weights: Weights) -> tuple[Double, Double]:
+    def _photo_system(self, state: State, weights: Weights) -> tuple[Double, Double, NDArray]:
+        """Hessian, gradient, and the samples' errors."""
         assert self.photo is not None
         at = self.photo.shaded(state)
         jacobian = self.photo.jacobian(state, at)
@@ -117,7 +119,8 @@ class Problem:
         weighted = (jacobian * weight[:, None, None]).flatten(0, 1)
         hessian = weighted.T @ jacobian.flatten(0, 1)
         gradient = weighted.T @ at.residual.flatten()
-        return hessian.double().cpu().numpy(), gradient.double().cpu().numpy()
+        system = hessian.double().cpu().numpy(), gradient.double().cpu().numpy()
+        return *system, _mean_error(at.residual)
 
     def _rows(self, state: State) -> dict[str, Rows]:
         """Whitened rows by term over all columns."""
@@ -183,3 +186,12 @@ class Problem:
             # one channel: white light, the same for all
             sh_light=state.sh_light + np.broadcast_to(light, (9, 3)),
         )
+
+
+def _mean_error(residual: torch.Tensor) -> NDArray:
+    """(N,) root mean square over the channels of ``residual`` (N, C)."""
+    return residual.square().mean(1).sqrt().cpu().numpy()
+
+
+def _photo_cost(weights: Weights, error: NDArray) -> float:
+    return float(weights.total @ error**2) / NOISE**2
