@@ -100,10 +100,10 @@ def test_so_they_do_with_the_network(model: FaceModel) -> None:
         for by_hand in (None, corrections(seen, INDEX))
     )
     assert wrong.source == mended.source == "network"
-    assert seen.missed(wrong)[INDEX].max() > 20
+    assert seen.missed(wrong)[INDEX].max() > 10
     assert seen.missed(mended)[INDEX].max() < 1
     errors = [surface_error(model, model.vertices(f.identity), true) for f in (wrong, mended)]
-    assert errors[1] < 0.5 * errors[0]
+    assert errors[1] < 0.6 * errors[0]  # the network alone puts some of it right
     # Where dlib's landmarks were not to be used at all, the hand's still are.
     unread = Face(1, seen.face.detection, None, seen.face.spread)
     alone = fit_face(model, seen.photo, unread, network, "fast", corrections(seen, INDEX))
