@@ -46,11 +46,11 @@ class SceneChunks(IterableDataset):
         if info:
             cv2.setNumThreads(1)
         for number in itertools.islice(numbers, worker, None, workers):
+            seeds = [(self._config.seed, self._rank, number, scene) for scene in range(how.scenes)]
             with threadpool_limits(1 if info else None):
                 scenes = [
-                    sample_scene(model, how.size, how.shots, np.random.default_rng((*where, scene)))
-                    for where in [(self._config.seed, self._rank, number)]
-                    for scene in range(how.scenes)
+                    sample_scene(model, how.size, how.shots, np.random.default_rng(seed))
+                    for seed in seeds
                 ]
                 yield wrap(pack_scenes(scenes))
 
