@@ -12,7 +12,21 @@ from reconstruct_face.backend.model import FaceModel
 from reconstruct_face.backend.network.crop_camera import CropPose
 from reconstruct_face.backend.network.layout import anchor_of
 from reconstruct_face.backend.raster import render_picture
+from reconstruct_face.backend.train.config import Config
 from scipy.spatial.transform import Rotation
+
+#: A training run of seconds.
+SHORT_RUN = Config(
+    image_size=32,
+    batch_size=8,
+    steps=5,
+    warmup_steps=2,
+    plain_steps=2,
+    precision="fp32",
+    workers=0,
+    log_every=1,
+    validate_every=100,
+)
 
 
 def random_label(model: FaceModel, rng: np.random.Generator, yaw: float = 40.0) -> np.ndarray:

@@ -139,7 +139,7 @@ def test_depth_maps_cast_the_shadows_that_rays_do(scenes: list[Scene], packed: S
 
 def test_labels_and_order(scenes: list[Scene], packed: Scenes) -> None:
     images, labels, jaw = Painter(MODEL, SIZE, "cpu").pictures(packed, torch.Generator())
-    assert images.shape == (32, 3, SIZE, SIZE) and images.dtype == torch.uint8
+    assert images.shape == (32, SIZE, SIZE, 3) and images.dtype == torch.uint8
     assert labels.shape == (32, Layout.of(MODEL).label_size)
     for place, (number, scene) in ((3, (0, 3)), (21, (1, 5))):
         shot = scenes[scene].shots[number]

@@ -54,14 +54,15 @@ def model() -> FaceModel:
     return load_model()
 
 
-def look(model: FaceModel, seed: int) -> Seen:
+def look(model: FaceModel, seed: int, gross: float = 1.0) -> Seen:
+    """``gross`` multiplies the errors of :data:`WRONG`."""
     case, rng, noise = make_case(model, seed), np.random.default_rng(seed), dlib_noise()
     box = np.array([*case.landmarks.min(0), *case.landmarks.max(0)], np.float32)
     error = 0.4 * np.linalg.cholesky(noise.covariance) @ rng.normal(size=136)
     marks = case.landmarks + error.reshape(68, 2) + noise.offset(12.0, 3.0, 1.0)
     right = Face(1, Detection(box, 1.0, "hog"), marks, 0.4 * noise.spread)
     moved = marks.copy()
-    moved[INDEX] += right.side * np.array(list(WRONG.values()))
+    moved[INDEX] += gross * right.side * np.array(list(WRONG.values()))
     face = Face(1, right.detection, moved, right.spread)
     return Seen(case, Photo(case.pixels, Path("rendered.png"), None, False), face, right)
 
@@ -93,17 +94,17 @@ def test_corrected_landmarks_bring_the_head_back(model: FaceModel) -> None:
 
 @pytest.mark.slow
 def test_so_they_do_with_the_network(model: FaceModel) -> None:
-    seen, network = look(model, 0), regressor_for("default")
+    seen, network = look(model, 0, 1.6), regressor_for("default")
     true = model.vertices(seen.case.identity)
     wrong, mended = (
         fit_face(model, seen.photo, seen.face, network, "balanced", by_hand)
         for by_hand in (None, corrections(seen, INDEX))
     )
     assert wrong.source == mended.source == "network"
-    assert seen.missed(wrong)[INDEX].max() > 10
+    assert seen.missed(wrong)[INDEX].max() > 20
     assert seen.missed(mended)[INDEX].max() < 1
     errors = [surface_error(model, model.vertices(f.identity), true) for f in (wrong, mended)]
-    assert errors[1] < 0.6 * errors[0]  # the network alone puts some of it right
+    assert errors[1] < 0.5 * errors[0]
     # Where dlib's landmarks were not to be used at all, the hand's still are.
     unread = Face(1, seen.face.detection, None, seen.face.spread)
     alone = fit_face(model, seen.photo, unread, network, "fast", corrections(seen, INDEX))

@@ -40,7 +40,7 @@ from reconstruct_face.backend.train.photo_losses import PhotoLosses
 from reconstruct_face.backend.train.points import face_region, neutral_metric, posed_metric
 from reconstruct_face.backend.train.shards import ShardSet, epoch_order
 
-from tests.synthetic_shards import random_label, render_label, write_shards
+from tests.synthetic_shards import SHORT_RUN, random_label, render_label, write_shards
 
 MODEL = load_model()
 LAYOUT = Layout.of(MODEL)
@@ -61,20 +61,7 @@ def losses() -> LabelLosses:
 
 def small(shards: Path, out: Path, **changes) -> Config:
     """A run of seconds."""
-    few = Config(
-        data=(str(shards),),
-        out=str(out),
-        image_size=32,
-        batch_size=8,
-        steps=5,
-        warmup_steps=2,
-        plain_steps=2,
-        precision="fp32",
-        workers=0,
-        log_every=1,
-        validate_every=100,
-    )
-    return replace(few, **changes)
+    return replace(SHORT_RUN, data=(str(shards),), out=str(out), **changes)
 
 
 def rows(path: Path) -> list[dict[str, float]]:

@@ -12,23 +12,18 @@ import torch
 from reconstruct_face.backend.errors import TrainingError
 from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.network.weights import load_weights
-from reconstruct_face.backend.train.config import Config, Rendering, read_config
+from reconstruct_face.backend.train.config import Rendering, read_config
 from reconstruct_face.backend.train.data import Place
 from reconstruct_face.backend.train.loop import train
 from reconstruct_face.backend.train.processes import Processes
 from reconstruct_face.backend.train.rendered import PicturePool, RenderedSource
 
+from tests.synthetic_shards import SHORT_RUN
+
 ALONE = Processes(0, 1, torch.device("cpu"))
-FEW = Config(
-    image_size=32,
-    batch_size=8,
+FEW = replace(
+    SHORT_RUN,
     steps=4,
-    warmup_steps=1,
-    plain_steps=2,
-    precision="fp32",
-    workers=0,
-    log_every=1,
-    validate_every=100,
     validation_pictures=8,
     render=Rendering(size=32, scenes=4, shots=2, uses=1.0, pool=32, first=16),
 )

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..model import FaceModel
+from .shading import vertex_normals
 
 #: Side to which the albedo maps are averaged down: still finer than a 224-pixel picture of a face.
 ALBEDO_SIZE = 256
@@ -67,12 +68,7 @@ class TorchFaceModel(nn.Module):
 
     def normals(self, vertices: Tensor) -> Tensor:
         """(B, V, 3) unit outward normals, area-weighted means of the faces around a vertex."""
-        a, b, c = vertices[:, self.faces].unbind(2)
-        area = torch.linalg.cross(b - a, c - a)
-        total = torch.zeros_like(vertices)
-        for corner in range(3):
-            total = total.index_add(1, self.faces[:, corner], area)
-        return functional.normalize(total, dim=-1, eps=1e-12)
+        return vertex_normals(vertices, self.faces)
 
     def landmarks(self, vertices: Tensor, jaw_ids: Tensor | None = None) -> Tensor:
         """(B, 68, 3) mm on ``vertices`` (B, V, 3).

@@ -1,9 +1,10 @@
-"""Spherical-harmonics shading as tensors; the numpy one is :mod:`..raster.shading`."""
+"""Normals, spherical-harmonics shading and display values as tensors; in numpy, :mod:`..raster`."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from ..exchange.harmonics import sh_terms
 
@@ -17,3 +18,23 @@ def shade(normals: Tensor, sh_light: Tensor) -> Tensor:
     """(B, ..., 3) factor of the albedo under ``sh_light`` (B, 9, 3), never below 0."""
     basis = sh_basis(normals)
     return (basis.flatten(1, -2) @ sh_light).clamp_min(0).view(*basis.shape[:-1], 3)
+
+
+def vertex_normals(vertices: Tensor, faces: Tensor) -> Tensor:
+    """(..., V, 3) unit outward normals, area-weighted means of the faces around a vertex.
+
+    ``vertices`` (..., V, 3), ``faces`` (F, 3) int64.
+    """
+    a, b, c = vertices[..., faces, :].unbind(-2)
+    area = torch.linalg.cross(b - a, c - a)
+    total = torch.zeros_like(vertices)
+    for corner in faces.unbind(1):
+        total = total.index_add(-2, corner, area)
+    return normalize(total, dim=-1, eps=1e-12)
+
+
+def srgb(linear: Tensor) -> Tensor:
+    """Linear light to sRGB (IEC 61966-2-1), clipped to 0..1, with finite slopes."""
+    linear = linear.clamp(0.0, 1.0)
+    curve = 1.055 * linear.clamp_min(0.0031308) ** (1 / 2.4) - 0.055
+    return torch.where(linear <= 0.0031308, 12.92 * linear, curve)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..differentiable import Cameras, TorchFaceModel, best_rasterizer, render
+from ..differentiable.shading import srgb
 from ..estimate.contour import FRONTAL_YAW_DEGREES
 from ..model import FaceModel
 from ..network.layout import Layout, anchor_of
@@ -133,13 +134,6 @@ class PhotoLosses(nn.Module):
     def _split(self, labels: Tensor) -> dict[str, Tensor]:
         width = labels.shape[1]
         return {name: labels[:, s] for name, s in self._slices.items() if s.stop <= width}
-
-
-def srgb(linear: Tensor) -> Tensor:
-    """Linear light to sRGB (IEC 61966-2-1), clipped to 0..1, with finite slopes."""
-    linear = linear.clamp(0.0, 1.0)
-    curve = 1.055 * linear.clamp_min(0.0031308) ** (1 / 2.4) - 0.055
-    return torch.where(linear <= 0.0031308, 12.92 * linear, curve)
 
 
 def outlines(landmarks: NDArray[np.float32], size: int) -> NDArray[np.bool_]:

@@ -81,7 +81,7 @@ class RenderedSource:
         held = [self._draw() for _ in range(self._held_chunks)]
         parts = [torch.cat(part)[: config.validation_pictures] for part in zip(*held, strict=True)]
         images, labels, jaw = (part.cpu() for part in parts)
-        self.held_out = self._augment(images.permute(0, 2, 3, 1), labels, jaw, None)
+        self.held_out = self._augment(images, labels, jaw, None)
         self._noise = self._generator(*start, 1)
 
     def label_statistics(self) -> tuple[NDArray, NDArray]:
@@ -102,8 +102,7 @@ class RenderedSource:
                 pool.add(*self._draw())
                 drawn += self._chunk
             images, labels, jaw = pool.sample(config.batch_size, chance)
-            pictures = self._augment(images.permute(0, 2, 3, 1), labels, jaw, chance)
-            yield Place(self._start.epoch, number), pictures
+            yield Place(self._start.epoch, number), self._augment(images, labels, jaw, chance)
             number += 1
 
     def _drawn_for(self, batches: int) -> int:

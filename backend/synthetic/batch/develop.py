@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, pad
 
+from ...differentiable.shading import srgb
 from ..develop import (
     GROWING,
     LUMINANCE,
@@ -165,10 +166,8 @@ def _tone_curve(image: Tensor, tone: Tensor) -> Tensor:
     reach, knee, contrast, black, white = tone[:, :, None, None, None].unbind(1)
     light = image.clamp_min(0).minimum(reach)
     rolled = _rolled(light, knee) / _rolled(reach, knee).sqrt()
-    light = torch.where(knee > 0, rolled, light).clamp(0, 1)
-    curve = torch.where(
-        light <= 0.0031308, 12.92 * light, 1.055 * light.clamp_min(1e-6) ** (1 / 2.4) - 0.055
-    )
+    light = torch.where(knee > 0, rolled, light)
+    curve = srgb(light)
     curve = curve + contrast * (curve * curve * (3 - 2 * curve) - curve)
     return (black + curve * (white - black)).clamp(0, 1)
 

@@ -14,12 +14,13 @@ from torch import Tensor
 from torch.nn.functional import grid_sample, normalize
 
 from ...differentiable.rasterizer import Fragments
+from ...differentiable.shading import vertex_normals
 from ...differentiable.torch_rasterizer import rasterize_meshes
 from ...model import FaceModel
 from ..picture import LAMP_MM
 from .develop import Developer, blur_matrix
 from .pack import LAMPS, Scenes, Shots
-from .shading import shade_surface, vertex_normals
+from .shading import shade_surface
 
 #: Pixels of a lamp's depth map, and half its width in mm around the middle of the head.
 _MAP, _MAP_MM = 192, 230.0
@@ -39,12 +40,12 @@ class Painter:
 
     @torch.no_grad()
     def pictures(self, scenes: Scenes, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """(K B, 3, S, S) uint8 sRGB, (K B, label_size) and (K B, 17) int64 of ``scenes``.
+        """(K B, S, S, 3) uint8 sRGB, (K B, label_size) and (K B, 17) int64 of ``scenes``.
 
         ``scenes`` and ``generator`` are on the device; order: all scenes, shot by shot.
         """
         images = self._develop(self.linear(scenes), scenes.shots.how, generator)
-        return images, scenes.shots.labels, scenes.shots.jaw
+        return images.permute(0, 2, 3, 1), scenes.shots.labels, scenes.shots.jaw
 
     @torch.no_grad()
     def linear(self, scenes: Scenes) -> Tensor:

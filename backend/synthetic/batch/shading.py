@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -58,13 +57,3 @@ def _shine(
     grazing = 1 - (half * direction).sum(-1, keepdim=True).clamp(0, 1)
     fresnel = SKIN_F0 + (1 - SKIN_F0) * grazing**5
     return fresnel * (exponent + 8) / 8 * lobe * cosine.clamp_min(0)
-
-
-def vertex_normals(vertices: Tensor, faces: Tensor) -> Tensor:
-    """(P, 3) unit normals, area-weighted means of the faces around; see :mod:`...raster`."""
-    a, b, c = vertices[faces].unbind(1)
-    area = torch.linalg.cross(b - a, c - a)
-    total = torch.zeros_like(vertices)
-    for corner in faces.unbind(1):
-        total.index_add_(0, corner, area)
-    return normalize(total, dim=-1, eps=1e-12)
