@@ -16,12 +16,12 @@ COMMANDS = {
     "reconstruct": ".cli.reconstruct",
     "bench": ".bench",
     "worker": ".worker",
-    "synthesise": ".synthetic.command",
-    "train": ".train.command",
-    "models": ".model.command",
-    "original": ".original.command",
-    "animate": ".animate.command",
-    "verify": ".verify.command",
+    "synthesise": ".cli.synthesise",
+    "train": ".cli.train",
+    "models": ".cli.models",
+    "original": ".cli.original",
+    "animate": ".cli.animate",
+    "verify": ".cli.verify",
     "verify-worker": ".verify.pytorch3d_worker",
 }
 USAGE = f"usage: python -m reconstruct_face.backend {{{','.join(COMMANDS)}}} [options]"

@@ -18,17 +18,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from .confidence import Confidence, assess
-from .corrections import Corrections, checked
 from .detect import Detector
 from .errors import NoFaceError
 from .exchange import MaterialSlot, Reconstruction
-from .faces import Face, default_predictor, detect_faces, with_landmarks
-from .fitting import FaceFit, fit_face, regressor_for
+from .fit.confidence import Confidence, assess
+from .fit.corrections import Corrections, checked
+from .fit.faces import Face, default_predictor, detect_faces, with_landmarks
+from .fit.with_network import FaceFit, fit_face, regressor_for
+from .fit.without_network import fit_on_photo
 from .model import DEFAULT_MODEL, EXPRESSIONS, FaceModel, load_model
 from .photo import Photo, read_photo
 from .photo.encode import encode_jpeg, encode_png
-from .photo_fit import fit_on_photo
 from .texture import Texture, build_texture, warm_texture
 
 if TYPE_CHECKING:  # torch is imported by those who need it

@@ -17,12 +17,12 @@ import numpy as np
 
 from .errors import FaceError, NoFaceError, OutputError
 from .exchange import load_reconstruction, save_reconstruction
-from .exchange.models import list_models
+from .exchange.model_cards import list_models
 from .exchange.wire import Progress, serve
-from .faces import detect_faces
 from .files import reason, write_bytes
+from .fit.faces import detect_faces
 from .model.importing.importer import import_model
-from .model.importing.store import remove_model
+from .model.stored import remove_model
 from .photo import read_photo
 from .photo.encode import encode_png
 from .pipeline import Options, reconstruct, warm_up

@@ -14,7 +14,7 @@ from . import strings
 from .running import RunsJob
 
 if TYPE_CHECKING:
-    from ..backend.exchange.models import ModelCard
+    from ..backend.exchange.model_cards import ModelCard
     from ..scene.jobs import Job
 
 #: What :func:`imported` read last, and when what it read had changed.
@@ -23,7 +23,7 @@ _read: dict[str, Any] = {"at": None, "cards": []}
 
 def imported() -> list[ModelCard]:
     """The cards of the imported models; read anew only where the folder has changed."""
-    from ..backend.exchange.models import list_models, models_folder
+    from ..backend.exchange.model_cards import list_models, models_folder
 
     folder = models_folder()
     try:

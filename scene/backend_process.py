@@ -18,7 +18,7 @@ from typing import Any
 
 from ..backend.errors import OutputError, WorkerError
 from ..backend.exchange import Reconstruction, load_reconstruction
-from ..backend.exchange.models import ModelCard
+from ..backend.exchange.model_cards import ModelCard
 from ..backend.exchange.wire import Progress, WorkerProcess
 from .installation.locate import find_python, worker_environment
 

@@ -18,8 +18,8 @@ from typing import Any
 
 from ..backend.errors import FaceError
 from ..backend.exchange import Reconstruction, load_reconstruction, save_reconstruction
-from ..backend.exchange.jobs import Job, Names, collect, finished
 from ..backend.exchange.output import prepare_output, publish, staging, write_bytes, write_json
+from ..backend.exchange.photo_tasks import Names, PhotoTask, collect, finished
 from ..backend.exchange.summary import summarise
 from .backend_process import BackendProcess
 from .build import build_scene, prepare_file
@@ -69,7 +69,7 @@ class BatchOptions:
 class PhotoResult:
     """What became of one photo: "ok", "skipped" (finished before) or "failed"."""
 
-    job: Job
+    task: PhotoTask
     status: str
     names: list[str] = field(default_factory=list)  #: one per face
     landmark_errors: list[float] = field(default_factory=list)  #: mean, pixels, one per face
@@ -96,16 +96,16 @@ def run_batch(
     """
     options = options or BatchOptions()
     folder = prepare_output(out)
-    jobs = collect(photos, folder)
-    names = Names(folder, [job.name for job in jobs])
+    tasks = collect(photos, folder)
+    names = Names(folder, [task.name for task in tasks])
     results = []
     with ExitStack() as stack:
         if backend is None:
             backend = stack.enter_context(BackendProcess())
-        for number, job in enumerate(jobs, start=1):
-            result = _one_photo(job, folder, options, backend, names)
+        for number, task in enumerate(tasks, start=1):
+            result = _one_photo(task, folder, options, backend, names)
             results.append(result)
-            report(f"[{number}/{len(jobs)}] {_line(result)}")
+            report(f"[{number}/{len(tasks)}] {_line(result)}")
         _write_summary(folder, results)
         if options.preview:
             _write_contact_sheet(folder, results, backend)
@@ -113,20 +113,20 @@ def run_batch(
 
 
 def _one_photo(
-    job: Job, folder: Path, options: BatchOptions, backend: BackendProcess, names: Names
+    task: PhotoTask, folder: Path, options: BatchOptions, backend: BackendProcess, names: Names
 ) -> PhotoResult:
-    first = job.name
+    first = task.name
     if options.face not in ("largest", "all", 1):
-        first = f"{job.name}_face{options.face}"
-    done = finished(folder, first, job.digest, options.record())
+        first = f"{task.name}_face{options.face}"
+    done = finished(folder, first, task.digest, options.record())
     if done:
-        return PhotoResult(job, "skipped", done)
+        return PhotoResult(task, "skipped", done)
     start = time.perf_counter()
-    result = PhotoResult(job, "ok")
+    result = PhotoResult(task, "ok")
     try:
-        if job.error is not None:
-            raise job.error
-        _reconstruct(job, folder, options, backend, names, result)
+        if task.error is not None:
+            raise task.error
+        _reconstruct(task, folder, options, backend, names, result)
     except FaceError as error:
         result.status, result.error = "failed", str(error)
     except Exception as error:  # one bad photo never stops the rest
@@ -137,7 +137,7 @@ def _one_photo(
 
 
 def _reconstruct(
-    job: Job,
+    task: PhotoTask,
     folder: Path,
     options: BatchOptions,
     backend: BackendProcess,
@@ -146,20 +146,20 @@ def _reconstruct(
 ) -> None:
     """Every face of one photo, published together when all of them are done."""
     with ExitStack() as stack:
-        work = stack.enter_context(staging(folder, f"{job.name}.work"))
-        answer = backend.reconstruct_to(job.photo, work, **options.estimate())
+        work = stack.enter_context(staging(folder, f"{task.name}.work"))
+        answer = backend.reconstruct_to(task.photo, work, **options.estimate())
         result.warnings = answer["warnings"]
         staged: dict[str, tuple[Path, Reconstruction]] = {}
         for npz, window in zip(answer["files"], answer["windows"], strict=True):
             head = load_reconstruction(npz)
-            name = job.name
+            name = task.name
             if head.face_index > 1:
-                name = names.claim(f"{job.name}_face{head.face_index}", job.digest)
+                name = names.claim(f"{task.name}_face{head.face_index}", task.digest)
             beside = stack.enter_context(staging(folder, name))
             _write_face(head, Path(npz), window, name, beside, work, options, backend)
             staged[name] = (beside, head)
             result.landmark_errors.append(head.landmark_error)
-        _write_records(job, staged, options)
+        _write_records(task, staged, options)
         for beside, _ in staged.values():
             publish(beside, folder)
         result.names = list(staged)
@@ -197,29 +197,29 @@ def _write_face(
 
 
 def _write_records(
-    job: Job, staged: dict[str, tuple[Path, Reconstruction]], options: BatchOptions
+    task: PhotoTask, staged: dict[str, tuple[Path, Reconstruction]], options: BatchOptions
 ) -> None:
     """``name.json`` of every face, whose ``run`` record tells later runs what is finished."""
     files = {
         name: sorted([*(file.name for file in folder.iterdir()), f"{name}.json"])
         for name, (folder, _) in staged.items()
     }
-    record = {"photo_sha256": job.digest, "request": options.record(), "faces": files}
+    record = {"photo_sha256": task.digest, "request": options.record(), "faces": files}
     for name, (folder, head) in staged.items():
         write_json(folder / f"{name}.json", summarise(head) | {"run": record})
 
 
 def _line(result: PhotoResult) -> str:
     what = result.error or ", ".join(result.names)
-    return f"{result.job.photo.name}: {result.status} ({what}), {result.seconds:.1f} s"
+    return f"{result.task.photo.name}: {result.status} ({what}), {result.seconds:.1f} s"
 
 
 def _rows(results: list[PhotoResult]) -> Iterator[tuple[str, ...]]:
     for result in results:
         errors = " ".join(f"{error:.2f}" for error in result.landmark_errors)
         yield (
-            str(result.job.photo),
-            " ".join(result.names) or result.job.name,
+            str(result.task.photo),
+            " ".join(result.names) or result.task.name,
             result.status,
             errors,
             f"{result.seconds:.2f}",

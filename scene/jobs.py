@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from ..backend.errors import Cancelled, FaceError, WorkerError
 from ..backend.exchange import Reconstruction
-from ..backend.exchange.models import ModelCard
+from ..backend.exchange.model_cards import ModelCard
 from ..backend.exchange.wire import Progress
 from .animation.finished import recall, remember
 from .backend_process import BackendProcess

@@ -17,7 +17,7 @@ from mathutils import Vector
 from numpy.typing import NDArray
 
 from ..backend.exchange import Reconstruction
-from ..backend.exchange.harmonics import SH_CONSTANT, sh_terms
+from ..backend.geometry.harmonics import SH_CONSTANT, sh_terms
 from .coordinates import HEAD_TO_BLENDER
 
 #: Custom property that marks our lights.

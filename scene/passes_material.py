@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backend.errors import ExchangeError
-from ..backend.exchange.harmonics import SH_CONSTANT, sh_terms
+from ..backend.geometry.harmonics import SH_CONSTANT, sh_terms
 from .coordinates import HEAD_TO_BLENDER
 
 

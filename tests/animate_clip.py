@@ -8,9 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from reconstruct_face.backend.estimate.camera import FACING, Camera, intrinsics
+from reconstruct_face.backend.bench.picture import render_picture
+from reconstruct_face.backend.geometry.camera import FACING, Camera, intrinsics
 from reconstruct_face.backend.model import load_model
-from reconstruct_face.backend.raster.picture import render_picture
 from scipy.spatial.transform import Rotation
 
 SIZE = 288

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from reconstruct_face.backend.errors import ModelError, NoFaceError, PhotoError
 from reconstruct_face.backend.exchange import load_reconstruction, save_reconstruction
-from reconstruct_face.backend.exchange.models import (
+from reconstruct_face.backend.exchange.model_cards import (
     FORMAT,
     HEADER,
     VERSION,

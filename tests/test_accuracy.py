@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from reconstruct_face.backend.bench.accuracy import AVERAGE, Measured
+from reconstruct_face.backend.bench.accuracy import AVERAGE
 from reconstruct_face.backend.bench.accuracy_set import (
     YAW_BINS,
     Truth,
@@ -16,6 +16,7 @@ from reconstruct_face.backend.bench.accuracy_set import (
     draw_head,
 )
 from reconstruct_face.backend.bench.identity import compare
+from reconstruct_face.backend.bench.measured import Measured
 from reconstruct_face.backend.bench.measures import landmark_error, surface_distances, true_points
 from reconstruct_face.backend.bench.report import accuracy_table, summarise
 from reconstruct_face.backend.bench.runs import parse_run
@@ -27,7 +28,7 @@ from reconstruct_face.backend.bench.surface import (
     sample_surface,
 )
 from reconstruct_face.backend.errors import OutputError
-from reconstruct_face.backend.estimate.contour import seen_landmarks
+from reconstruct_face.backend.fit.contour import seen_landmarks
 from reconstruct_face.backend.model import FaceModel, load_model
 from scipy.spatial.transform import Rotation
 

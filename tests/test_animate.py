@@ -7,15 +7,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from reconstruct_face.backend.animate import command, job, smooth
-from reconstruct_face.backend.animate.command import main
+from reconstruct_face.backend.animate import job, smooth
 from reconstruct_face.backend.animate.job import Animated
 from reconstruct_face.backend.animate.solve import FrameSolver, bounded
 from reconstruct_face.backend.animate.source import open_source
 from reconstruct_face.backend.animate.track import Tracker, similarity
+from reconstruct_face.backend.cli import animate as command
+from reconstruct_face.backend.cli.animate import main
 from reconstruct_face.backend.errors import PhotoError
-from reconstruct_face.backend.estimate import dlib_noise
-from reconstruct_face.backend.estimate.contour import seen_landmarks
+from reconstruct_face.backend.fit.contour import seen_landmarks
+from reconstruct_face.backend.fit.noise import dlib_noise
 from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.worker import METHODS
 from scipy.optimize import lsq_linear

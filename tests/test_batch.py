@@ -39,7 +39,7 @@ def folder_of(path: Path, *names: str) -> Path:
 
 
 def statuses(results: list[PhotoResult]) -> dict[str, str]:
-    return {result.job.photo.name: result.status for result in results}
+    return {result.task.photo.name: result.status for result in results}
 
 
 def listing(folder: Path) -> set[str]:
@@ -103,7 +103,7 @@ def test_photos_of_one_stem_do_not_overwrite_each_other(
     out = tmp_path / "out"
     for status in ("ok", "skipped"):
         results = run_batch([photos], out, QUICK, backend=backend, report=lambda line: None)
-        assert [(r.job.name, r.status) for r in results] == [("anna", status), ("anna_2", status)]
+        assert [(r.task.name, r.status) for r in results] == [("anna", status), ("anna_2", status)]
     photo = json.loads((out / "anna_2.json").read_text())["photo"]
     assert photo.endswith("anna.png")
 

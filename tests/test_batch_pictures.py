@@ -13,18 +13,18 @@ from reconstruct_face.backend.differentiable.torch_rasterizer import (
     TorchRasterizer,
     rasterize_meshes,
 )
-from reconstruct_face.backend.estimate.camera import FACING
+from reconstruct_face.backend.geometry.camera import FACING
 from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.network.layout import Layout
-from reconstruct_face.backend.synthetic.background import sample_background
-from reconstruct_face.backend.synthetic.batch.develop import Developer, pack_developments
-from reconstruct_face.backend.synthetic.batch.draw import Painter
-from reconstruct_face.backend.synthetic.batch.jpeg import jpeg
-from reconstruct_face.backend.synthetic.batch.pack import Scenes, pack_scenes
-from reconstruct_face.backend.synthetic.batch.transport import unwrap, wrap
-from reconstruct_face.backend.synthetic.develop import developed, sample_development
-from reconstruct_face.backend.synthetic.picture import compose
-from reconstruct_face.backend.synthetic.scene import Scene, sample_scene
+from reconstruct_face.backend.training.synthetic.background import sample_background
+from reconstruct_face.backend.training.synthetic.batch.develop import Developer, pack_developments
+from reconstruct_face.backend.training.synthetic.batch.draw import Painter
+from reconstruct_face.backend.training.synthetic.batch.jpeg import jpeg
+from reconstruct_face.backend.training.synthetic.batch.pack import Scenes, pack_scenes
+from reconstruct_face.backend.training.synthetic.batch.transport import unwrap, wrap
+from reconstruct_face.backend.training.synthetic.develop import developed, sample_development
+from reconstruct_face.backend.training.synthetic.picture import compose
+from reconstruct_face.backend.training.synthetic.scene import Scene, sample_scene
 from scipy.spatial.transform import Rotation
 
 SIZE = 96

@@ -25,8 +25,8 @@ from reconstruct_face.backend.errors import (
     WorkerError,
 )
 from reconstruct_face.backend.exchange import load_reconstruction
-from reconstruct_face.backend.exchange.jobs import collect
 from reconstruct_face.backend.exchange.output import prepare_output
+from reconstruct_face.backend.exchange.photo_tasks import collect
 
 from tests.synthetic_reconstruction import make_reconstruction
 
@@ -292,7 +292,7 @@ def test_two_photos_are_in_the_works_at_a_time(
     outcomes = run_module.run(
         collect(paths, folder), folder, request, lambda job, fraction, step: None, blender
     )
-    assert [(o.job.name, o.status) for o in outcomes] == [("a", "ok"), ("b", "ok"), ("c", "ok")]
+    assert [(o.task.name, o.status) for o in outcomes] == [("a", "ok"), ("b", "ok"), ("c", "ok")]
     assert running == blender.order == ["a", "b", "c"]
 
 

@@ -1,7 +1,7 @@
 """How far a result can be relied on."""
 
 import pytest
-from reconstruct_face.backend.confidence import assess
+from reconstruct_face.backend.fit.confidence import assess
 
 GOOD = {"spread": 0.01, "disagreement": 0.02, "network_sigma": 0.02, "inlier": 0.8, "residual": 0.1}
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from reconstruct_face.backend.corrections import Corrections, checked
 from reconstruct_face.backend.detect import Detection
-from reconstruct_face.backend.estimate import dlib_noise
-from reconstruct_face.backend.faces import Face
-from reconstruct_face.backend.fitting import FaceFit, fit_face, regressor_for
+from reconstruct_face.backend.fit.corrections import Corrections, checked
+from reconstruct_face.backend.fit.faces import Face
+from reconstruct_face.backend.fit.noise import dlib_noise
+from reconstruct_face.backend.fit.with_network import FaceFit, fit_face, regressor_for
 from reconstruct_face.backend.model import FaceModel, load_model
 from reconstruct_face.backend.photo import Photo
 from reconstruct_face.backend.pipeline import Options

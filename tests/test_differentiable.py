@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from reconstruct_face.backend.bench.picture import render_picture
 from reconstruct_face.backend.differentiable import (
     Cameras,
     EmbreeRasterizer,
@@ -14,11 +15,11 @@ from reconstruct_face.backend.differentiable import (
     rotation_of_axis_angle,
     sh_basis,
 )
-from reconstruct_face.backend.estimate.camera import FACING, Camera, intrinsics
+from reconstruct_face.backend.geometry.camera import FACING, Camera, intrinsics
 from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.network.crop_camera import CropPose
 from reconstruct_face.backend.network.layout import anchor_of
-from reconstruct_face.backend.raster import rasterize, render_picture, vertex_normals
+from reconstruct_face.backend.raster import rasterize, vertex_normals
 from reconstruct_face.backend.raster import sh_basis as sh_basis_numpy
 from scipy.spatial.transform import Rotation
 

@@ -5,17 +5,18 @@ import numpy as np
 import pytest
 from reconstruct_face.backend.align.landmarks import MIRROR_68
 from reconstruct_face.backend.errors import ModelError
-from reconstruct_face.backend.estimate import (
+from reconstruct_face.backend.fit import landmark_fit as lf
+from reconstruct_face.backend.fit.contour import visible_jaw
+from reconstruct_face.backend.fit.landmark_fit import FitSettings, fit_landmarks
+from reconstruct_face.backend.fit.mouth import visible_teeth
+from reconstruct_face.backend.fit.noise import LandmarkNoise, dlib_noise
+from reconstruct_face.backend.geometry.camera import (
+    FACING,
     Camera,
-    FitSettings,
-    LandmarkNoise,
-    dlib_noise,
-    fit_landmarks,
-    visible_teeth,
+    initial_camera,
+    intrinsics,
+    rotate,
 )
-from reconstruct_face.backend.estimate import landmark_fit as lf
-from reconstruct_face.backend.estimate.camera import FACING, initial_camera, intrinsics, rotate
-from reconstruct_face.backend.estimate.contour import visible_jaw
 from reconstruct_face.backend.model import load_model
 from scipy.optimize import lsq_linear
 from scipy.spatial.transform import Rotation
@@ -324,7 +325,7 @@ def test_dlibs_noise_is_a_plausible_covariance():
 def test_damaged_noise_file_has_its_sentence(monkeypatch, tmp_path):
     broken = tmp_path / "landmark_noise.npz"
     broken.write_bytes(b"PK no archive")
-    monkeypatch.setattr("reconstruct_face.backend.estimate.noise.NOISE_FILE", broken)
+    monkeypatch.setattr("reconstruct_face.backend.fit.noise.NOISE_FILE", broken)
     dlib_noise.cache_clear()
     try:
         with pytest.raises(ModelError, match="landmark_noise.npz are missing or damaged"):

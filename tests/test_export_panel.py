@@ -10,7 +10,7 @@ from pathlib import Path
 import bpy
 import pytest
 import reconstruct_face
-from reconstruct_face.backend.confidence import WORTH_SAYING
+from reconstruct_face.backend.fit.confidence import WORTH_SAYING
 from reconstruct_face.operators import strings
 from reconstruct_face.panels import verify
 from reconstruct_face.scene import expression

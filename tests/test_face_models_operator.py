@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import bpy
 import pytest
 import reconstruct_face
-from reconstruct_face.backend.exchange.models import list_models
+from reconstruct_face.backend.exchange.model_cards import list_models
 from reconstruct_face.operators.face_models import draw_models, imported, suggestions
 from reconstruct_face.operators.session import SESSION
 from reconstruct_face.scene import jobs

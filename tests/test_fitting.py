@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 from reconstruct_face.backend.align import ffhq_crop
-from reconstruct_face.backend.estimate import dlib_noise
-from reconstruct_face.backend.estimate.camera import FACING, Camera, intrinsics
+from reconstruct_face.backend.bench.picture import render_picture
+from reconstruct_face.backend.fit.noise import dlib_noise
+from reconstruct_face.backend.geometry.camera import FACING, Camera, intrinsics
 from reconstruct_face.backend.model import load_model
-from reconstruct_face.backend.raster import render_picture
 from scipy.spatial.transform import Rotation
 
 from tests.surface import surface_error
@@ -55,7 +55,7 @@ def make_case(model, seed):
 
 def start_of(model, case, rng):
     """A state and prior as a mediocre network would give them."""
-    from reconstruct_face.backend.refine import Prior, State
+    from reconstruct_face.backend.fit.refine import Prior, State
 
     identity = 0.5 * case.identity + 0.6 * rng.normal(size=len(case.identity))
     turn = Rotation.from_rotvec(np.radians(rng.normal(0, 1.5, 3))).as_matrix()
@@ -67,7 +67,7 @@ def start_of(model, case, rng):
 
 
 def observe(model, case, rng):
-    from reconstruct_face.backend.refine import Observation
+    from reconstruct_face.backend.fit.refine import Observation
 
     noise = dlib_noise()
     scale = case.camera.focal / 900.0
@@ -88,7 +88,7 @@ def observe(model, case, rng):
 @pytest.mark.slow
 def test_the_photo_brings_the_head_nearer_to_the_truth(model):
     """Landmark error, pose and surface fall on average; the energy in every case."""
-    from reconstruct_face.backend.refine import refine
+    from reconstruct_face.backend.fit.refine import refine
 
     gains = []
     for seed in range(4):
@@ -119,7 +119,7 @@ def test_the_photo_brings_the_head_nearer_to_the_truth(model):
 
 
 def test_fast_uses_no_pixels_and_unknown_qualities_are_refused(model):
-    from reconstruct_face.backend.refine import refine
+    from reconstruct_face.backend.fit.refine import refine
 
     case, rng = make_case(model, 1), np.random.default_rng(1)
     start, prior = start_of(model, case, rng)

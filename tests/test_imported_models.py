@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from reconstruct_face.backend.errors import ModelError
 from reconstruct_face.backend.exchange import load_reconstruction
-from reconstruct_face.backend.exchange.models import find_model
+from reconstruct_face.backend.exchange.model_cards import find_model
 from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.model.importing.importer import import_model
-from reconstruct_face.backend.model.importing.store import load_extras, remove_model
+from reconstruct_face.backend.model.stored import load_extras, remove_model
 
 from tests import bfm_files as files
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import scipy.io
 from reconstruct_face.backend.errors import ModelError
-from reconstruct_face.backend.exchange.models import models_folder
+from reconstruct_face.backend.exchange.model_cards import models_folder
 from reconstruct_face.backend.model.importing import read_model
 from reconstruct_face.backend.model.importing.importer import import_model
 

@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from reconstruct_face.backend.cli.models import main as models
+from reconstruct_face.backend.cli.original import main as original
 from reconstruct_face.backend.errors import ModelError
-from reconstruct_face.backend.model.command import main as models
 from reconstruct_face.backend.original.cards import list_networks
-from reconstruct_face.backend.original.command import main as original
 from reconstruct_face.backend.original.convert import read_checkpoint
 from reconstruct_face.backend.original.deep3d import (
     FIVE_POINTS,

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from reconstruct_face.backend.cli.models import main as models
+from reconstruct_face.backend.cli.original import main as original
 from reconstruct_face.backend.errors import ModelError
-from reconstruct_face.backend.model.command import main as models
 from reconstruct_face.backend.original.cards import list_networks, networks_folder
-from reconstruct_face.backend.original.command import main as original
 from reconstruct_face.backend.original.convert import converted, describe, import_network
 from reconstruct_face.backend.original.network import pad_same
 from reconstruct_face.backend.original.stats import read_stats

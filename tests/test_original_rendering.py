@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from reconstruct_face.backend.cli.original import main as original
 from reconstruct_face.backend.errors import ModelError
 from reconstruct_face.backend.original.cards import ORIGINAL, NetworkCard
-from reconstruct_face.backend.original.command import main as original
 from reconstruct_face.backend.original.face import posed, read_face, rotation
 from reconstruct_face.backend.original.network import OriginalNetwork
 from reconstruct_face.backend.original.picture import reconstruct_outputs

@@ -11,20 +11,21 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from reconstruct_face.backend import faces, fitting
 from reconstruct_face.backend.align import LandmarkPredictor
+from reconstruct_face.backend.bench.picture import render_picture
 from reconstruct_face.backend.cli.reconstruct import SAMPLE
 from reconstruct_face.backend.detect import Detection, DlibDetector
 from reconstruct_face.backend.errors import NoFaceError
-from reconstruct_face.backend.estimate import Camera, dlib_noise
-from reconstruct_face.backend.estimate.camera import FACING, intrinsics
-from reconstruct_face.backend.estimate.contour import seen_landmarks
 from reconstruct_face.backend.exchange import Reconstruction
+from reconstruct_face.backend.fit import faces
+from reconstruct_face.backend.fit import with_network as fitting
+from reconstruct_face.backend.fit.contour import seen_landmarks
+from reconstruct_face.backend.fit.noise import dlib_noise
+from reconstruct_face.backend.geometry.camera import FACING, Camera, intrinsics
 from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.photo import Photo
 from reconstruct_face.backend.photo.encode import decode, encode_png
 from reconstruct_face.backend.pipeline import Options, reconstruct
-from reconstruct_face.backend.raster import render_picture
 
 from tests.surface import surface_error
 from tools.measure_landmark_noise import picture, random_view

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import torch
 from reconstruct_face.backend.align import ffhq_crop
-from reconstruct_face.backend.estimate import Camera, dlib_noise
-from reconstruct_face.backend.estimate.camera import FACING, intrinsics, rotate
+from reconstruct_face.backend.bench.picture import render_picture
+from reconstruct_face.backend.fit.noise import dlib_noise
+from reconstruct_face.backend.fit.refine import Observation, Prior, State, refine
+from reconstruct_face.backend.fit.refine.photometric import Level, Photometric
+from reconstruct_face.backend.fit.refine.priors import LandmarkTerms
+from reconstruct_face.backend.fit.refine.solve import Problem
+from reconstruct_face.backend.fit.refine.surface import Surface, choose_samples
+from reconstruct_face.backend.geometry.camera import FACING, Camera, intrinsics, rotate
 from reconstruct_face.backend.model import load_model
-from reconstruct_face.backend.raster import render_picture
-from reconstruct_face.backend.refine import Observation, Prior, State, refine
-from reconstruct_face.backend.refine.photometric import Level, Photometric
-from reconstruct_face.backend.refine.priors import LandmarkTerms
-from reconstruct_face.backend.refine.solve import Problem
-from reconstruct_face.backend.refine.surface import Surface, choose_samples
 
 SIZE = 320
 CPU = torch.device("cpu")

@@ -4,18 +4,21 @@ import json
 
 import numpy as np
 import pytest
+from reconstruct_face.backend.cli.synthesise import main
 from reconstruct_face.backend.errors import OutputError
-from reconstruct_face.backend.estimate.camera import FACING, Camera, intrinsics
-from reconstruct_face.backend.estimate.contour import landmark_points
+from reconstruct_face.backend.fit.contour import landmark_points
+from reconstruct_face.backend.geometry.camera import FACING, Camera, intrinsics
 from reconstruct_face.backend.model import load_model
+from reconstruct_face.backend.model.sampling import (
+    sample_expression,
+    sample_identity,
+)
 from reconstruct_face.backend.network.crop_camera import CropPose, photo_camera
 from reconstruct_face.backend.network.layout import Layout, anchor_of
-from reconstruct_face.backend.synthetic.assembly import openness
-from reconstruct_face.backend.synthetic.coefficients import sample_expression, sample_identity
-from reconstruct_face.backend.synthetic.command import main
-from reconstruct_face.backend.synthetic.picture import sample_picture
-from reconstruct_face.backend.synthetic.shards import ShardSet, render_shards
-from reconstruct_face.backend.synthetic.view import crop_view, sample_view
+from reconstruct_face.backend.training.synthetic.assembly import openness
+from reconstruct_face.backend.training.synthetic.picture import sample_picture
+from reconstruct_face.backend.training.synthetic.shards import ShardSet, render_shards
+from reconstruct_face.backend.training.synthetic.view import crop_view, sample_view
 from scipy.spatial.transform import Rotation
 
 
@@ -64,7 +67,7 @@ def test_views_cover_the_range_and_hold_the_face(model):
 
 
 def test_the_crop_follows_the_ffhq_recipe_when_nothing_errs(model, monkeypatch):
-    from reconstruct_face.backend.synthetic import view as module
+    from reconstruct_face.backend.training.synthetic import view as module
 
     monkeypatch.setattr(module, "BOX_SHARE", 0.0)
     monkeypatch.setattr(

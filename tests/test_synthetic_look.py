@@ -5,10 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-
-from backend.model import load_model
-from backend.raster import shade
-from backend.synthetic import background, develop, light, skin
+from reconstruct_face.backend.model import load_model
+from reconstruct_face.backend.raster import shade
+from reconstruct_face.backend.training.synthetic import background, develop, light, skin
 
 FRONTAL = np.diag([1.0, -1.0, -1.0])
 

@@ -6,13 +6,12 @@ from collections import Counter
 
 import numpy as np
 import pytest
-
-from backend.model import FaceModel, load_model
-from backend.raster import rasterize
-from backend.synthetic.glasses import fit_glasses
-from backend.synthetic.hair import grow_hair, sample_style
-from backend.synthetic.props import Prop, sample_props
-from backend.synthetic.skull import skull_of
+from reconstruct_face.backend.model import FaceModel, load_model
+from reconstruct_face.backend.raster import rasterize
+from reconstruct_face.backend.training.synthetic.glasses import fit_glasses
+from reconstruct_face.backend.training.synthetic.hair import grow_hair, sample_style
+from reconstruct_face.backend.training.synthetic.props import Prop, sample_props
+from reconstruct_face.backend.training.synthetic.skull import skull_of
 
 TONE = np.array([0.4, 0.28, 0.22])
 FRONT = np.diag([1.0, -1.0, -1.0])  # head to a camera that looks at the face

@@ -19,26 +19,26 @@ import torch
 from PIL import Image
 from reconstruct_face.backend.__main__ import main
 from reconstruct_face.backend.errors import TrainingError
-from reconstruct_face.backend.estimate.camera import Camera, intrinsics
-from reconstruct_face.backend.estimate.contour import visible_jaw
+from reconstruct_face.backend.fit.contour import visible_jaw
+from reconstruct_face.backend.geometry.camera import Camera, intrinsics
 from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.network.crop_camera import CropPose
 from reconstruct_face.backend.network.layout import Layout, anchor_of
-from reconstruct_face.backend.train import checkpoint, photos
-from reconstruct_face.backend.train.augment import Augmenter, Pictures
-from reconstruct_face.backend.train.config import (
+from reconstruct_face.backend.training import checkpoint, photos
+from reconstruct_face.backend.training.augment import Augmenter, Pictures
+from reconstruct_face.backend.training.config import (
     CONFIGS,
     Augmentation,
     Config,
     LossWeights,
     read_config,
 )
-from reconstruct_face.backend.train.geometry import focal_length, looking_turn, turned_pose
-from reconstruct_face.backend.train.loop import train
-from reconstruct_face.backend.train.losses import LabelLosses
-from reconstruct_face.backend.train.photo_losses import PhotoLosses
-from reconstruct_face.backend.train.points import face_region, neutral_metric, posed_metric
-from reconstruct_face.backend.train.shards import ShardSet, epoch_order
+from reconstruct_face.backend.training.geometry import focal_length, looking_turn, turned_pose
+from reconstruct_face.backend.training.loop import train
+from reconstruct_face.backend.training.losses import LabelLosses
+from reconstruct_face.backend.training.photo_losses import PhotoLosses
+from reconstruct_face.backend.training.points import face_region, neutral_metric, posed_metric
+from reconstruct_face.backend.training.shards import ShardSet, epoch_order
 
 from tests.synthetic_shards import SHORT_RUN, random_label, render_label, write_shards
 

@@ -12,11 +12,11 @@ import torch
 from reconstruct_face.backend.errors import TrainingError
 from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.network.weights import load_weights
-from reconstruct_face.backend.train.config import Rendering, read_config
-from reconstruct_face.backend.train.data import Place
-from reconstruct_face.backend.train.loop import train
-from reconstruct_face.backend.train.processes import Processes
-from reconstruct_face.backend.train.rendered import PicturePool, RenderedSource
+from reconstruct_face.backend.training.config import Rendering, read_config
+from reconstruct_face.backend.training.data import Place
+from reconstruct_face.backend.training.loop import train
+from reconstruct_face.backend.training.processes import Processes
+from reconstruct_face.backend.training.rendered import PicturePool, RenderedSource
 
 from tests.synthetic_shards import SHORT_RUN
 

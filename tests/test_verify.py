@@ -11,10 +11,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from reconstruct_face.backend.cli.verify import find_pairs
 from reconstruct_face.backend.errors import ExchangeError, VerificationError, WorkerError
 from reconstruct_face.backend.exchange.passes import Passes, load_passes, save_passes
 from reconstruct_face.backend.verify import measures, pytorch3d
-from reconstruct_face.backend.verify.command import find_pairs
 from reconstruct_face.backend.verify.photo import flip_map, photo_in_view
 from reconstruct_face.backend.verify.report import html_report, json_report
 from reconstruct_face.backend.verify.surface import smooth_normals

@@ -20,13 +20,13 @@ import cv2
 import numpy as np
 from reconstruct_face.backend.align import UNRELIABLE_SPREAD, LandmarkPredictor
 from reconstruct_face.backend.align.landmarks import MIRROR_68
+from reconstruct_face.backend.bench.picture import render_picture
 from reconstruct_face.backend.detect import DlibDetector
-from reconstruct_face.backend.estimate.camera import FACING, Camera, intrinsics
-from reconstruct_face.backend.estimate.contour import seen_landmarks
-from reconstruct_face.backend.estimate.noise import NOISE_FILE, roll_matrix
 from reconstruct_face.backend.files import write_bytes
+from reconstruct_face.backend.fit.contour import seen_landmarks
+from reconstruct_face.backend.fit.noise import NOISE_FILE, roll_matrix
+from reconstruct_face.backend.geometry.camera import FACING, Camera, intrinsics
 from reconstruct_face.backend.model import FaceModel, load_model
-from reconstruct_face.backend.raster import render_picture
 from scipy.spatial.transform import Rotation
 from tqdm import tqdm
 

@@ -16,8 +16,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-
-from backend.raster import sh_basis
+from reconstruct_face.backend.raster import sh_basis
 
 NAMES = ("city", "courtyard", "forest", "interior", "night", "studio", "sunrise", "sunset")
 BAND_FACTORS = np.array([1.0] + 3 * [2 / 3] + 5 * [1 / 4])

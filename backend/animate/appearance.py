@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from ..estimate.camera import Camera
+from ..geometry.camera import Camera
 from ..model import FaceModel
-from ..synthetic.coefficients import sample_expression
+from ..model.sampling import sample_expression
 from .drawing import REGIONS, SIDE, Drawer, Lattice, Look
 from .solve import Belief, Pose
 from .source import Bytes

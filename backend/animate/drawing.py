@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..estimate.camera import Camera
+from ..geometry.camera import Camera
 from ..model import FaceModel
 from ..raster import rasterize, sh_basis, vertex_normals
 from .source import Bytes

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 
 from ..detect.recognition import descriptor
 from ..errors import NoFaceError
-from ..estimate.camera import Camera, initial_camera
 from ..exchange import Reconstruction
-from ..faces import Face, default_detector, with_landmarks
-from ..fitting import FaceFit, fit_face, regressor_for
+from ..fit.faces import Face, default_detector, with_landmarks
+from ..fit.with_network import FaceFit, fit_face, regressor_for
+from ..fit.without_network import fit_on_photo
+from ..geometry.camera import Camera, initial_camera
 from ..model import FaceModel, load_model
 from ..photo import Photo
-from ..photo_fit import fit_on_photo
 from ..pipeline import Options, assemble, texture_of
 from ..texture import Texture
 from .source import Bytes, Source

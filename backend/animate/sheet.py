@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from ..estimate.camera import Camera
 from ..exchange import Reconstruction
 from ..exchange.motion import Motion
 from ..files import write_bytes
+from ..geometry.camera import Camera
 from ..model import FaceModel, load_model
 from ..photo.encode import decode, encode_jpeg
 from ..preview.compose import BACKGROUND, TEXT, text_font

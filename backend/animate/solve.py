@@ -1,6 +1,6 @@
 """Pose and expression of one frame, identity and camera known: a small bounded Gauss-Newton.
 
-Landmarks with their measured noise (:mod:`..estimate.noise`) say where things are; what the
+Landmarks with their measured noise (:mod:`..fit.noise`) say where things are; what the
 picture itself says of the weights (:mod:`.appearance`) enters as a Gaussian.
 """
 
@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
-from ..estimate.camera import Camera, initial_camera, rotate
-from ..estimate.contour import FRONTAL_YAW_DEGREES
-from ..estimate.landmark_fit import GAPS, FitSettings, landmark_model
-from ..estimate.noise import VARIANCE_SCALE, dlib_noise, roll_matrix
+from ..fit.contour import FRONTAL_YAW_DEGREES
+from ..fit.landmark_fit import GAPS, FitSettings, landmark_model
+from ..fit.noise import VARIANCE_SCALE, dlib_noise, roll_matrix
+from ..fit.refine import Prior
+from ..geometry.camera import Camera, initial_camera, rotate
 from ..model import FaceModel
-from ..refine import Prior
 
 Double = NDArray[np.float64]
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import OutputError, PhotoError
-from ..exchange.jobs import SUFFIXES
+from ..exchange.photo_tasks import SUFFIXES
 from ..files import reason
 from ..motion.resample import rate_of
 from ..photo import read_photo

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..detect import Detection, DlibDetector
 from ..detect.recognition import descriptor
-from ..faces import UNUSABLE_SPREAD, default_detector, default_predictor
+from ..fit.faces import UNUSABLE_SPREAD, default_detector, default_predictor
 from .source import Bytes
 
 Double = NDArray[np.float64]

@@ -6,7 +6,6 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from ..files import write_bytes
 from ..model import FaceModel, load_model
 from ..pipeline import Options, reconstruct
 from .accuracy_set import HEADS, SEED, SIZE, Truth, accuracy_set, default_folder
+from .measured import Measured
 from .measures import landmark_error, surface_distances
 from .report import accuracy_table, as_json, summarise
 from .runs import RUN_HELP, Run, parse_run
@@ -26,20 +26,6 @@ from .runs import RUN_HELP, Run, parse_run
 #: Shapes that are measured: identity alone, and with the expression.
 SHAPES = ("neutral", "posed")
 AVERAGE = "average head"
-
-
-@dataclass(frozen=True, eq=False)
-class Measured:
-    """One picture as one run saw it; ``None`` where no face was found."""
-
-    picture: str
-    yaw: float  #: degrees
-    distances: dict[str, NDArray[np.float32]] | None  #: shape to (N,) mm
-    landmarks: float | None  #: normalised mean error of the 68 fitted landmarks
-    detected: float | None  #: that of the landmarks as detected
-    seconds: float
-    source: str = ""  #: which estimate the result comes from
-    error: str = ""  #: why no face was found
 
 
 def measure_runs(

@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from ..errors import OutputError, WorkerError
-from ..estimate.camera import FACING, Camera, intrinsics
-from ..estimate.contour import seen_landmarks
 from ..files import write_bytes
+from ..fit.contour import seen_landmarks
+from ..geometry.camera import FACING, Camera, intrinsics
 from ..model import FaceModel
 from .expressions import random_expression
 

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from ..errors import OutputError
-from ..estimate.camera import FACING, intrinsics
 from ..files import write_bytes
+from ..geometry.camera import FACING, intrinsics
 from ..model import FaceModel
 from .accuracy_set import default_folder as accuracy_folder
 from .accuracy_set import draw_head, run_renderer, save_arrays, write_mesh

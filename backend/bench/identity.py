@@ -25,7 +25,7 @@ from ..cli.blender import Blender
 from ..detect.recognition import cosine_distances, descriptor
 from ..errors import FaceError, NoFaceError, PhotoError
 from ..exchange import Reconstruction, save_reconstruction
-from ..exchange.jobs import collect
+from ..exchange.photo_tasks import collect
 from ..files import write_bytes
 from ..photo.encode import decode, encode_png
 from ..pipeline import Options, reconstruct

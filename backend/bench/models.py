@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import FaceError, WorkerError
-from ..exchange.models import find_model
+from ..exchange.model_cards import find_model
 
 REPEATS = 7
 ROOT = __name__.rpartition(".backend.")[0]

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .accuracy_set import YAW_BINS
-
-if TYPE_CHECKING:
-    from .accuracy import Measured
+from .measured import Measured
 
 ALL = "all"
 Row = dict[str, Any]

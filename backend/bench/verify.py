@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..cli.verify import find_pairs
 from ..errors import FaceError
 from ..verify.blender import SceneRenderer
-from ..verify.command import find_pairs
 from ..verify.pytorch3d import PyTorch3D
 from ..verify.verify import SIZE, Verification, verify
 

@@ -15,8 +15,8 @@ from typing import Any, NoReturn
 from tqdm import tqdm
 
 from ..errors import FaceError
-from ..exchange.jobs import Job, collect
 from ..exchange.output import prepare_output
+from ..exchange.photo_tasks import PhotoTask, collect
 from ..model.load import ASSETS, DEFAULT_MODEL, EXPRESSIONS
 from ..pipeline import ESTIMATES, QUALITIES, TEXTURE_MODES, Options
 from .blender import Blender
@@ -54,9 +54,9 @@ def main(argv: list[str] | None = None) -> int:
         status = 0
         try:
             folder = prepare_output(args.out)
-            jobs = collect(args.photos, folder)
-            show.start(len(jobs))
-            outcomes = _run(jobs, folder, request, show)
+            tasks = collect(args.photos, folder)
+            show.start(len(tasks))
+            outcomes = _run(tasks, folder, request, show)
         except FaceError as error:
             show.problem(str(error))
             status = error.exit_status
@@ -80,11 +80,11 @@ def exit_status(outcomes: list[Outcome]) -> int:
     return found.pop() if len(found) == 1 else 1
 
 
-def _run(jobs: list[Job], folder: Path, request: Request, show: _Progress) -> list[Outcome]:
+def _run(tasks: list[PhotoTask], folder: Path, request: Request, show: _Progress) -> list[Outcome]:
     blender = Blender()
     outcomes = []
     try:
-        for outcome in run(jobs, folder, request, show.report, blender):
+        for outcome in run(tasks, folder, request, show.report, blender):
             show.outcome(outcome, folder)
             outcomes.append(outcome)
     finally:
@@ -237,18 +237,18 @@ class _Progress:
             bar_format="{desc} |{bar}| {percentage:3.0f}% {elapsed}",
         )
 
-    def report(self, job: Job, fraction: float, step: str) -> None:
+    def report(self, task: PhotoTask, fraction: float, step: str) -> None:
         """Called from two threads: two photos are in the works at a time."""
         with self._lock:
-            self._done[job.name] = max(fraction, self._done.get(job.name, 0.0))
+            self._done[task.name] = max(fraction, self._done.get(task.name, 0.0))
             if self._bar is not None:
                 self._bar.n = round(sum(self._done.values()), 3)
-                self._bar.set_description_str(f"{job.photo.name}: {step}", refresh=True)
+                self._bar.set_description_str(f"{task.photo.name}: {step}", refresh=True)
 
     def outcome(self, outcome: Outcome, folder: Path) -> None:
         """A line for a finished photo, its warnings, or its error."""
-        self.report(outcome.job, 1.0, outcome.status)
-        photo = outcome.job.photo.name
+        self.report(outcome.task, 1.0, outcome.status)
+        photo = outcome.task.photo.name
         if outcome.error is not None:
             self.problem(f"{photo}: {outcome.error}")
         for warning in outcome.warnings:
@@ -295,7 +295,7 @@ def _document(
 
 def _describe(outcome: Outcome) -> dict[str, Any]:
     described: dict[str, Any] = {
-        "photo": str(outcome.job.photo),
+        "photo": str(outcome.task.photo),
         "status": outcome.status,
         "faces": outcome.faces,
         "warnings": outcome.warnings,

@@ -15,8 +15,8 @@ from typing import Any
 from .. import pipeline
 from ..errors import FaceError
 from ..exchange import Reconstruction, save_reconstruction
-from ..exchange.jobs import Job, Names, finished
 from ..exchange.output import publish, staging, write_json
+from ..exchange.photo_tasks import Names, PhotoTask, finished
 from ..exchange.summary import summarise
 from ..preview import preview_window, write_preview
 from .blender import Blender
@@ -27,7 +27,7 @@ BACKEND_SHARE = 0.5
 #: Set to see the whole traceback of an unexpected error.
 DEBUG_VARIABLE = "RECONSTRUCT_FACE_DEBUG"
 
-Report = Callable[[Job, float, str], None]
+Report = Callable[[PhotoTask, float, str], None]
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Request:
 class Outcome:
     """What became of one photo: "ok", "skipped" (finished before) or "failed"."""
 
-    job: Job
+    task: PhotoTask
     status: str
     faces: dict[str, list[str]] = field(default_factory=dict)  #: files by name of the face
     warnings: list[str] = field(default_factory=list)
@@ -62,21 +62,21 @@ class Outcome:
 
 
 def run(
-    jobs: Sequence[Job], folder: Path, request: Request, report: Report, blender: Blender
+    tasks: Sequence[PhotoTask], folder: Path, request: Request, report: Report, blender: Blender
 ) -> Iterator[Outcome]:
-    """Do every job, in order; whatever happens to one, the others are done.
+    """Do every task, in order; whatever happens to one, the others are done.
 
-    ``folder`` is what ``prepare_output`` returned.  ``report(job, fraction, step)`` is called from
+    ``folder`` is what ``prepare_output`` returned.  ``report(task, fraction, step)`` is called from
     two threads.
     """
-    names = Names(folder, [job.name for job in jobs])
+    names = Names(folder, [task.name for task in tasks])
     with ThreadPoolExecutor(max_workers=1) as pool:
         try:
             if request.needs_blender:
                 pool.submit(blender.warm_up)
             building: Future[Outcome] | None = None
-            for job in jobs:
-                result = _estimate(job, folder, request, report)
+            for task in tasks:
+                result = _estimate(task, folder, request, report)
                 if building is not None:
                     yield building.result()
                     building = None
@@ -84,7 +84,7 @@ def run(
                     yield result
                 else:
                     building = pool.submit(
-                        _build, job, result, folder, request, report, blender, names
+                        _build, task, result, folder, request, report, blender, names
                     )
             if building is not None:
                 yield building.result()
@@ -94,29 +94,29 @@ def run(
 
 
 def _estimate(
-    job: Job, folder: Path, request: Request, report: Report
+    task: PhotoTask, folder: Path, request: Request, report: Report
 ) -> list[Reconstruction] | Outcome:
     """The heads in the photo, or the outcome where Blender is not needed any more."""
-    if job.error is not None:
-        return Outcome(job, "failed", error=job.error)
-    first = job.name
+    if task.error is not None:
+        return Outcome(task, "failed", error=task.error)
+    first = task.name
     if request.options.face not in ("largest", "all", 1):
-        first = f"{job.name}_face{request.options.face}"
-    done = finished(folder, first, job.digest, request.record())
+        first = f"{task.name}_face{request.options.face}"
+    done = finished(folder, first, task.digest, request.record())
     if done and not request.force:
-        return Outcome(job, "skipped", {name: [] for name in done})
+        return Outcome(task, "skipped", {name: [] for name in done})
 
     def progress(fraction: float, step: str) -> None:
-        report(job, BACKEND_SHARE * fraction, step)
+        report(task, BACKEND_SHARE * fraction, step)
 
     try:
-        return pipeline.reconstruct(job.photo, request.options, progress)
+        return pipeline.reconstruct(task.photo, request.options, progress)
     except Exception as error:
-        return Outcome(job, "failed", error=as_face_error(error))
+        return Outcome(task, "failed", error=as_face_error(error))
 
 
 def _build(
-    job: Job,
+    task: PhotoTask,
     heads: list[Reconstruction],
     folder: Path,
     request: Request,
@@ -124,29 +124,29 @@ def _build(
     blender: Blender,
     names: Names,
 ) -> Outcome:
-    outcome = Outcome(job, "ok")
+    outcome = Outcome(task, "ok")
     try:
         with ExitStack() as stack:
             staged: dict[str, Path] = {}
             for i, head in enumerate(heads):
-                name = job.name
+                name = task.name
                 if head.face_index > 1:
-                    name = names.claim(f"{job.name}_face{head.face_index}", job.digest)
+                    name = names.claim(f"{task.name}_face{head.face_index}", task.digest)
 
                 def progress(fraction: float, step: str, done: int = i) -> None:
                     share = (1 - BACKEND_SHARE) / len(heads)
-                    report(job, BACKEND_SHARE + share * (done + fraction), step)
+                    report(task, BACKEND_SHARE + share * (done + fraction), step)
 
                 staged[name] = stack.enter_context(staging(folder, name))
                 _write_face(head, name, staged[name], request, blender, progress)
                 outcome.warnings += [w for w in head.warnings if w not in outcome.warnings]
                 for step, seconds in head.timings.items():
                     outcome.timings[step] = outcome.timings.get(step, 0.0) + seconds
-            _write_records(job, heads, staged, request)
+            _write_records(task, heads, staged, request)
             for name, path in staged.items():
                 outcome.faces[name] = publish(path, folder)
     except Exception as error:
-        return Outcome(job, "failed", error=as_face_error(error))
+        return Outcome(task, "failed", error=as_face_error(error))
     return outcome
 
 
@@ -179,14 +179,14 @@ def _write_face(
 
 
 def _write_records(
-    job: Job, heads: list[Reconstruction], staged: dict[str, Path], request: Request
+    task: PhotoTask, heads: list[Reconstruction], staged: dict[str, Path], request: Request
 ) -> None:
     """``name.json`` of every face; the ``run`` record in it tells later runs what is finished."""
     files = {
         name: sorted([*(file.name for file in folder.iterdir()), f"{name}.json"])
         for name, folder in staged.items()
     }
-    record = {"photo_sha256": job.digest, "request": request.record(), "faces": files}
+    record = {"photo_sha256": task.digest, "request": request.record(), "faces": files}
     for (name, folder), head in zip(staged.items(), heads, strict=True):
         write_json(folder / f"{name}.json", summarise(head) | {"run": record})
 

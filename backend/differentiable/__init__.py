@@ -2,7 +2,8 @@
 
 from .camera import Cameras, project, rotation_of_6d, rotation_of_axis_angle
 from .face_model import TorchFaceModel
-from .rasterizer import EmbreeRasterizer, Fragments, Rasterizer, best_rasterizer
+from .fragments import Fragments
+from .rasterizer import EmbreeRasterizer, Rasterizer, best_rasterizer
 from .render import render, render_vertices
 from .shading import sh_basis, shade
 

@@ -15,7 +15,7 @@ from ..network.layout import REFERENCE_DISTANCE_MM, REFERENCE_LENGTH_MM
 class Cameras:
     """B pinhole cameras: ``pixel ~ matrix @ (rotation @ x_head + translation)``.
 
-    As :class:`~..estimate.camera.Camera`, but ``matrix`` may be any invertible one whose last row
+    As :class:`~..geometry.camera.Camera`, but ``matrix`` may be any invertible one whose last row
     is (0, 0, 1): the camera of a turned crop is ``inv(to_photo) @ camera_matrix``.
     """
 

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 import torch
 from torch import Tensor
 
-from .rasterizer import Fragments
+from .fragments import Fragments
 
 
 def available() -> bool:

@@ -6,7 +6,6 @@ see, and two thirds of the work falls away.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -14,14 +13,7 @@ import torch
 from torch import Tensor
 
 from ..raster import rasterize
-
-
-@dataclass(frozen=True, eq=False)
-class Fragments:
-    """What B cameras see in h x w pixels; nothing here carries gradients."""
-
-    face_id: Tensor  #: (B, h, w) int64, -1 = background
-    barycentric: Tensor  #: (B, h, w, 3) perspective-correct; 0 in the background
+from .fragments import Fragments
 
 
 class Rasterizer(Protocol):

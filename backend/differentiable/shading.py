@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from ..exchange.harmonics import sh_terms
+from ..geometry.harmonics import sh_terms
 
 
 def sh_basis(normals: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .rasterizer import Fragments
+from .fragments import Fragments
 
 #: mm; triangles that come nearer to the camera are left out.
 NEAR = 1.0

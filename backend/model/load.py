@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ModelError
-from ..exchange.models import HEADER, models_folder, there_are
+from ..exchange.model_cards import HEADER, models_folder, there_are
 from .face_model import FaceModel
-from .importing.store import EXPRESSIONS, load_stored
+from .stored import EXPRESSIONS, load_stored
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 DEFAULT_MODEL = "default"

@@ -56,8 +56,8 @@ class Translation:
 def translation_of(model: str) -> Translation | None:
     """What the imported ``model`` keeps; None where there is no such model here."""
     # Which model a motion or head is of is known by name alone, and "default" has ARKit's names.
-    from ..exchange.models import find_model, read_header
-    from ..model.importing.store import load_extras
+    from ..exchange.model_cards import find_model, read_header
+    from ..model.stored import load_extras
 
     try:
         card = find_model(model)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..estimate.camera import FACING, Camera, intrinsics
+from ..geometry.camera import FACING, Camera, intrinsics
 from .layout import REFERENCE_DISTANCE_MM, REFERENCE_LENGTH_MM
 
 Double = NDArray[np.float64]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from ..estimate.contour import seen_landmarks
+from ..fit.contour import seen_landmarks
 from ..model import FaceModel
 from .crop_camera import CropPose
 from .device import chosen_device

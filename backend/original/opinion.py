@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from ..align import ffhq_crop
 from ..errors import ModelError
-from ..estimate import Camera
-from ..estimate.camera import FACING
+from ..geometry.camera import FACING, Camera
 from ..model import FaceModel
 from ..model.completing.mapping import ExpressionMapping
-from ..model.importing.store import load_extras
+from ..model.stored import load_extras
 from ..network.layout import anchor_of
 from .cards import CALLED, DEEP3D, ORIGINAL
 from .deep3d import align, run_deep3d, split_deep3d

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..align import ffhq_crop
 from ..errors import NoFaceError
-from ..faces import detect_faces, with_landmarks
+from ..fit.faces import detect_faces, with_landmarks
 from ..photo import Photo
 from .face import OriginalFace, posed, to_image
 from .network import SIZE

@@ -5,7 +5,6 @@ synthetic training pictures, and the verification renderings.
 """
 
 from .atlas import Atlas, rasterize_uv
-from .picture import render_picture
 from .shading import sh_basis, shade, vertex_normals
 from .visibility import Raster, interpolate, occluded, project_points, rasterize, ray_scene
 
@@ -18,7 +17,6 @@ __all__ = [
     "rasterize",
     "rasterize_uv",
     "ray_scene",
-    "render_picture",
     "sh_basis",
     "shade",
     "vertex_normals",

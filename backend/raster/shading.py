@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..exchange.harmonics import sh_terms
+from ..geometry.harmonics import sh_terms
 
 Float = NDArray[np.float32]
 

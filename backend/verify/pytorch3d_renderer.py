@@ -22,8 +22,8 @@ from pytorch3d.structures import Meshes  # pyright: ignore[reportMissingImports]
 from torch import Tensor
 
 from ..errors import ExchangeError
-from ..exchange.harmonics import sh_terms
 from ..exchange.passes import Passes
+from ..geometry.harmonics import sh_terms
 from .surface import Surface
 from .view import View
 

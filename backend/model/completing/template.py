@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..face_model import FaceModel
+from ..load import load_model
 from .surface import vertex_normals
 
 Double = NDArray[np.float64]
@@ -97,6 +98,4 @@ class Template:
 @lru_cache(maxsize=1)
 def default_template() -> Template:
     """The model that comes along."""
-    from ..load import load_model
-
     return Template(load_model())

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import ModelError
-from ...exchange.models import ModelCard, list_models
+from ...exchange.model_cards import ModelCard, list_models
 from .raw import RawModel
 from .read import read_model
 from .store import check_name, write_model

@@ -1,0 +1,106 @@
+"""The ``animate`` command: a video in, a head and its motion out.  See ``--help``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from ..animate.job import AnimateOptions, animate
+from ..animate.sheet import EVERY, write_sheet
+from ..animate.smooth import DEFAULT_FILTER, FILTERS
+from ..animate.source import open_source, record, recorded_rate
+from ..errors import FaceError
+from ..exchange import load_reconstruction
+from ..exchange.motion import load_motion
+from ..exchange.output import prepare_output
+from ..model.load import DEFAULT_MODEL, EXPRESSIONS
+from ..pipeline import QUALITIES, Options
+from .reconstruct import CANCELLED
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line and return the exit status."""
+    args = _parser().parse_args(argv)
+    bar = tqdm(total=100, unit="%", disable=args.quiet or not sys.stderr.isatty())
+
+    def progress(part: float, step: str) -> None:
+        bar.set_description(step)
+        bar.update(round(100 * part) - bar.n)
+
+    try:
+        folder = prepare_output(args.out)
+        video, rate, stem = Path(args.video), args.frame_rate, Path(args.video).stem
+        if args.video.isdecimal() and not video.exists():
+            stem = f"camera{args.video}"
+            video = record(int(args.video), folder / f"{stem}_frames", args.seconds)
+        rate = rate or (recorded_rate(video) if video.is_dir() else None)
+        motion, head = folder / f"{stem}_motion.npz", folder / f"{stem}_head.npz"
+        options = AnimateOptions(
+            frame_rate=rate,
+            appearance=not args.landmarks_only,
+            smoothing=args.smoothing,
+            whole_blinks=not args.partial_blinks,
+            reconstruction=Options(
+                model=args.model,
+                expressions=args.expressions,
+                quality=args.quality,
+                texture_size=args.texture_size,
+            ),
+        )
+        done = animate(
+            video, motion, head=args.identity, head_out=head, options=options, progress=progress
+        )
+        bar.close()
+        print(done.motion)
+        print(done.reconstruction)
+        if args.sheet:
+            sheet = folder / f"{stem}_sheet.jpg"
+            source = open_source(video, rate)
+            print(write_sheet(sheet, source, load_motion(motion), load_reconstruction(head), EVERY))
+        for note in done.notes:
+            print(f"note: {note}", file=sys.stderr)
+    except FaceError as error:
+        bar.close()
+        print(f"animate: {error}", file=sys.stderr)
+        return error.exit_status
+    except ValueError as error:
+        bar.close()
+        print(f"animate: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        bar.close()
+        print("Interrupted; the same command goes on from here.", file=sys.stderr)
+        return CANCELLED
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="animate",
+        description="Follow the face in a video: NAME_motion.npz (weights, head pose) and "
+        "NAME_head.npz (the head, as 'reconstruct' makes it).  A run that was stopped goes on "
+        "where it was.",
+    )
+    add = parser.add_argument
+    add("video", metavar="VIDEO", help="video file, folder of frames, or a camera's number")
+    add("-o", "--out", default="out", metavar="DIR", help="output folder (default: out)")
+    add("--identity", type=Path, metavar="NAME.npz", help="keep this reconstruction's head")
+    add("--frame-rate", type=float, metavar="N", help="of a folder of frames (default: 30)")
+    add("--seconds", type=float, default=10.0, help="to record from a camera (default: 10)")
+    add("--model", default=DEFAULT_MODEL, help="face model, as for 'reconstruct'")
+    add("--expressions", choices=EXPRESSIONS, default="native", help="as for 'reconstruct'")
+    add("--quality", choices=QUALITIES, default="balanced", help="of the head")
+    add("--texture-size", type=int, default=1024, metavar="N", help="pixels, default 1024")
+    add("--smoothing", choices=tuple(FILTERS), default=DEFAULT_FILTER, help="of the curves")
+    add("--partial-blinks", action="store_true", help="leave blinks as far as they were seen")
+    add(
+        "--landmarks-only",
+        action="store_true",
+        help="do not look at the pixels: starts sooner, but hardly sees blinks and gaze",
+    )
+    add("--sheet", action="store_true", help=f"NAME_sheet.jpg: every {EVERY}th frame and the head")
+    add("--quiet", action="store_true", help="no progress")
+    return parser

@@ -1,0 +1,106 @@
+"""Which photos to do, under which names, and which are done already; both sides' batches ask."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import FaceError, PhotoError
+
+SUFFIXES = frozenset(
+    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff")
+    + (".bmp", ".gif", ".heic", ".heif", ".avif")
+)
+#: What one reconstruction leaves in the output folder, behind its name.
+ENDINGS = (".json", ".npz", ".blend", ".glb", ".fbx", ".obj", ".mtl", ".usdz", "_preview.png")
+
+
+@dataclass(frozen=True)
+class PhotoTask:
+    """A photo to reconstruct under ``name``, or the error that keeps it from being done."""
+
+    photo: Path
+    name: str
+    digest: str  #: sha256 of the file, "" when it cannot be read
+    error: FaceError | None = None
+
+
+def collect(arguments: Sequence[str | Path], folder: Path) -> list[PhotoTask]:
+    """The photos named by ``arguments``, files or folders, each once, with names of their own.
+
+    A name is the photo's stem; when ``folder`` or this run has that name for another photo, a
+    number is added: ``anna_2``.
+    """
+    names = Names(folder)
+    tasks: dict[str, PhotoTask] = {}
+    for argument in map(Path, arguments):
+        pictures = [argument]
+        if argument.is_dir():
+            pictures = sorted(p for p in argument.iterdir() if p.suffix.lower() in SUFFIXES)
+            if not pictures:
+                error = PhotoError(f"There is no picture in the folder {argument}; name a photo.")
+                tasks.setdefault(str(argument), PhotoTask(argument, argument.name, "", error))
+        for picture in pictures:
+            key = str(picture.resolve())
+            if key not in tasks:
+                digest = _digest(picture)
+                tasks[key] = PhotoTask(
+                    picture, names.claim(picture.stem or "photo", digest), digest
+                )
+    return list(tasks.values())
+
+
+class Names:
+    """Names in the output folder, so that no photo overwrites another's result."""
+
+    def __init__(self, folder: Path, claimed: Iterable[str] = ()) -> None:
+        self._folder = folder
+        self._claimed = {name.lower() for name in claimed}
+
+    def claim(self, stem: str, digest: str) -> str:
+        """``stem``, or ``stem_2``, ``stem_3`` ... when that belongs to another photo."""
+        name, number = stem, 1
+        while name.lower() in self._claimed or not self._is_free(name, digest):
+            number += 1
+            name = f"{stem}_{number}"
+        self._claimed.add(name.lower())  # as Windows and macOS compare names
+        return name
+
+    def _is_free(self, name: str, digest: str) -> bool:
+        if not any((self._folder / (name + ending)).exists() for ending in ENDINGS):
+            return True
+        return bool(digest) and read_record(self._folder, name).get("photo_sha256") == digest
+
+
+def read_record(folder: Path, name: str) -> dict[str, Any]:
+    """The ``run`` record in ``folder/name.json``; empty when there is none."""
+    try:
+        record = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))["run"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def finished(folder: Path, name: str, digest: str, request: dict[str, Any]) -> list[str]:
+    """The names of the faces done earlier from the same photo with the same ``request``.
+
+    Empty unless every file of every face is there.
+    """
+    record = read_record(folder, name)
+    if not digest or record.get("photo_sha256") != digest or record.get("request") != request:
+        return []
+    faces: dict[str, list[str]] = record.get("faces", {})
+    complete = all((folder / file).is_file() for files in faces.values() for file in files)
+    return list(faces) if complete else []
+
+
+def _digest(path: Path) -> str:
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, ValueError):
+        return ""

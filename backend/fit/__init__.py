@@ -1,0 +1,1 @@
+"""The fit of a head to the evidence about one face."""

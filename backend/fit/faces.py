@@ -1,0 +1,94 @@
+"""Which faces of a photo, and where: detection, the choice, and their landmarks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from ..align import LandmarkPredictor
+from ..detect import Detection, Detector, DlibDetector
+from ..errors import NoFaceError
+from ..photo import Photo
+
+#: Votes that disagree by more are guesses: a profile, the back of a head, no face at all.
+UNUSABLE_SPREAD = 0.028
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """A detected face."""
+
+    number: int  #: 1 is the largest of the photo
+    detection: Detection
+    landmarks: np.ndarray | None  #: (68, 2) pixels of the photo; None: not asked for, or guesses
+    spread: float | None  #: disagreement of the landmark votes over the box's side
+
+    @property
+    def side(self) -> float:
+        """The box's side in pixels (of the square with its area)."""
+        return float(np.sqrt(self.detection.area))
+
+
+@lru_cache(maxsize=1)
+def default_detector() -> DlibDetector:
+    """The detector that all calls share."""
+    return DlibDetector()
+
+
+@lru_cache(maxsize=1)
+def default_predictor() -> LandmarkPredictor:
+    """The landmark predictor that all calls share."""
+    return LandmarkPredictor()
+
+
+def detect_faces(
+    photo: Photo, face: int | str, detector: Detector | None, thorough: bool = True
+) -> list[Face]:
+    """The chosen ``face`` ("largest", "all" or a number) of ``photo``, without landmarks.
+
+    ``thorough``: see :meth:`Detector.detect`; the numbers are those of what was found so.
+
+    Raises :class:`NoFaceError` when there is none, or not that one.
+    """
+    found = (detector or default_detector()).detect(
+        photo.pixels, every=face != "largest", thorough=thorough
+    )
+    return [Face(number, one, None, None) for number, one in _choose(found, face, photo)]
+
+
+def with_landmarks(photo: Photo, face: Face) -> Face:
+    """``face`` with dlib's landmarks, unless its votes show that they are guesses.
+
+    Raises :class:`~.errors.ModelError` when the predictor's file is missing.
+    """
+    found = face.detection
+    marks, spread = default_predictor().predict_with_spread(
+        photo.pixels, found.box, found.quarter_turns
+    )
+    usable = spread <= UNUSABLE_SPREAD
+    return Face(face.number, found, marks if usable else None, spread)
+
+
+def _choose(
+    detections: list[Detection], face: int | str, photo: Photo
+) -> list[tuple[int, Detection]]:
+    height, width = photo.pixels.shape[:2]
+    if not detections:
+        raise NoFaceError(
+            f"No face was found in {photo.path.name} ({width} x {height}), upright or turned; "
+            "choose a photo that shows both eyes, or crop it closer to the face."
+        )
+    numbered = list(enumerate(detections, start=1))
+    if face == "all":
+        return numbered
+    if face == "largest":
+        return numbered[:1]
+    if int(face) > len(detections):
+        found = "1 face was" if len(detections) == 1 else f"{len(detections)} faces were"
+        raise NoFaceError(
+            f"{found} found in {photo.path.name}, so there is no face {face}; "
+            f"choose 1 to {len(detections)}."
+        )
+    return [numbered[int(face) - 1]]

@@ -1,0 +1,81 @@
+"""Landmarks and priors as whitened rows: ``rows @ change = values`` in the least-squares sense.
+
+Columns: camera 7, identity K, albedo A, light 9 C (channel by channel), expression E.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...model import FaceModel
+from .. import landmark_fit as lf
+from .observation import Observation, Prior, State
+
+Double = NDArray[np.float64]
+Rows = tuple[Double, Double]
+
+#: A network errs for all landmarks of a part at once: its sigmas are this much too sure.
+NETWORK_SIGMA_SCALE = 2.0
+
+
+class LandmarkTerms:
+    """The detector's and the network's landmarks, and what is assumed of the camera."""
+
+    def __init__(
+        self, model: FaceModel, observation: Observation, prior: Prior, focal_px: float | None
+    ) -> None:
+        settings = lf.FitSettings(
+            distance_mm=prior.distance_mm,
+            distance_sigma=prior.distance_sigma,
+            focal_sigma=prior.focal_sigma,
+        )
+        self.observation = observation
+        self.focal_known = focal_px is not None
+        landmarks = observation.landmarks
+        self._problem = lf.LandmarkProblem(
+            lf.landmark_model(model),
+            np.zeros((68, 2)) if landmarks is None else np.asarray(landmarks, np.float64),
+            observation.image_size,
+            focal_px,
+            settings,
+            observation.noise,
+            observation.spread,
+        )
+        self.jaw = model.landmarks68
+
+    def choose_jaw(self, state: State) -> None:
+        """Take the jaw's vertices as ``state`` shows them, until called again."""
+        view = self._view(state)
+        self._problem.predict(view)
+        self.jaw = view.jaw
+
+    def _view(self, state: State) -> lf.FitState:
+        return lf.FitState(state.camera, state.identity, state.expression, self.jaw)
+
+    def landmarks(self, state: State) -> Rows | None:
+        """Rows over camera 7, K, E; None without detected landmarks."""
+        if self.observation.landmarks is None:
+            return None
+        return self._problem.landmark_rows(self._view(state))
+
+    def network(self, state: State) -> Rows | None:
+        """Rows over camera 7, K, E; None without the network's landmarks."""
+        target, sigma = self.observation.network_landmarks, self.observation.network_sigma
+        if target is None or sigma is None:
+            return None
+        points, jacobian = self._problem.projection_jacobian(self._view(state))
+        scale = 1 / (NETWORK_SIGMA_SCALE * np.maximum(sigma, 1e-3))[:, None]
+        values = (target - state.camera.project(points)) * scale
+        return (jacobian * scale[..., None]).reshape(136, -1), values.ravel()
+
+    def camera(self, state: State) -> Rows:
+        """Rows over camera 7, K, E: distance and focal length."""
+        return self._problem.camera_prior(self._view(state))
+
+
+def coefficient_rows(mean: Double, precision: Double, at: Double) -> Rows:
+    """Square rows of a Gaussian with ``precision`` (N,) or (N, N)."""
+    diagonal = precision.ndim == 1
+    root = np.diag(np.sqrt(precision)) if diagonal else np.linalg.cholesky(precision).T
+    return root, root @ (mean - at)

@@ -1,0 +1,1 @@
+"""Geometry, colour and light that every other room stands on; imports nothing of the project."""

@@ -1,0 +1,135 @@
+"""Synthetic pictures by the thousand: rendered ahead into shards that training reads.
+
+A folder holds ``shards.json`` and, per shard, ``NNNN_images.npy`` (n, S, S, 3) uint8,
+``NNNN_labels.npy`` (n, label_size) float32 and ``NNNN_jaw.npy`` (n, 17) int32.  Picture i of a set
+depends on its seed and i alone, so a set can be rendered in parts, by any number of processes, and
+continued after an interruption.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from ...errors import OutputError
+from ...files import write_bytes
+from ...model import DEFAULT_MODEL, FaceModel, load_model
+from .picture import sample_picture
+
+FORMAT = 1
+SHARD = 1000  #: pictures
+
+
+@dataclass(frozen=True)
+class ShardSet:
+    """What a folder holds or shall hold."""
+
+    folder: Path
+    size: int  #: pixels
+    count: int
+    seed: int
+    model: str = DEFAULT_MODEL
+
+    def lengths(self) -> list[int]:
+        """Pictures of each shard."""
+        return [min(SHARD, self.count - at) for at in range(0, self.count, SHARD)]
+
+
+def render_shards(
+    wanted: ShardSet,
+    processes: int = 2,
+    progress: Callable[[int, float], None] | None = None,
+) -> float:
+    """Render what ``wanted.folder`` still lacks; returns pictures per second.
+
+    ``progress(pictures done, pictures per second)`` is called after each shard.  Raises
+    :class:`OutputError` when the disk is too full or the folder holds another set.
+    """
+    _prepare(wanted)
+    missing = [
+        number
+        for number in range(len(wanted.lengths()))
+        if not (wanted.folder / f"{number:04d}_jaw.npy").exists()
+    ]
+    start, done = time.perf_counter(), 0
+    # Forked processes would inherit threads of libraries in an undefined state.
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        jobs = [pool.submit(_render_shard, wanted, number) for number in missing]
+        for job in as_completed(jobs):
+            done += job.result()
+            if progress:
+                progress(done, done / (time.perf_counter() - start))
+    return done / max(time.perf_counter() - start, 1e-9)
+
+
+def _prepare(wanted: ShardSet) -> None:
+    model = load_model(wanted.model)
+    header = {
+        "format": FORMAT,
+        "size": wanted.size,
+        "count": wanted.count,
+        "shard": SHARD,
+        "seed": wanted.seed,
+        "model_sha256": model.header["sha256"],
+    }
+    try:
+        wanted.folder.mkdir(parents=True, exist_ok=True)
+        file = wanted.folder / "shards.json"
+        if file.exists():
+            found = json.loads(file.read_text())
+            if {k: v for k, v in found.items() if k != "count"} != {
+                k: v for k, v in header.items() if k != "count"
+            }:
+                raise OutputError(
+                    f"{wanted.folder} holds another set of pictures ({found}); choose another "
+                    "folder or remove it."
+                )
+        needed = wanted.count * wanted.size**2 * 3
+        if shutil.disk_usage(wanted.folder).free < needed:
+            raise OutputError(
+                f"{wanted.count} pictures need {needed / 1e9:.1f} GB, which the disk of "
+                f"{wanted.folder} does not have free; render fewer or choose another folder."
+            )
+        write_bytes(file, json.dumps(header, indent=1).encode())
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{wanted.folder} cannot be used ({error}); choose another.") from error
+
+
+def _render_shard(wanted: ShardSet, number: int) -> int:
+    cv2.setNumThreads(1)
+    model = load_model(wanted.model)
+    with threadpool_limits(limits=1):
+        images, labels, jaws = _pictures(wanted, number, model)
+    # The jaw's file is written last: its presence says that the shard is complete.
+    for name, array in (("images", images), ("labels", labels), ("jaw", jaws)):
+        part = wanted.folder / f".{number:04d}_{name}.npy"
+        np.save(part, array)
+        part.rename(wanted.folder / f"{number:04d}_{name}.npy")
+    return len(images)
+
+
+def _pictures(
+    wanted: ShardSet, number: int, model: FaceModel
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    first, length = number * SHARD, wanted.lengths()[number]
+    pictures = (
+        sample_picture(model, wanted.size, np.random.default_rng([wanted.seed, first + i]))
+        for i in range(length)
+    )
+    images = np.empty((length, wanted.size, wanted.size, 3), np.uint8)
+    labels, jaws = [], []
+    for i, picture in enumerate(pictures):
+        images[i] = picture.image
+        labels.append(picture.label)
+        jaws.append(picture.jaw)
+    return images, np.stack(labels), np.stack(jaws)
