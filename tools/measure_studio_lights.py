@@ -1,4 +1,4 @@
-"""Reduces Blender's studio lights to the SH constants of backend/synthetic/light.py.
+"""Reduces Blender's studio lights to the SH constants of backend/training/synthetic/light.py.
 
 ``python -m tools.measure_studio_lights`` prints the table.  The eight panoramas below
 ``datafiles/studiolights/world`` of the bpy package are CC0 (its license.txt: made by Greg Zaal,
