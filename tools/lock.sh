@@ -22,6 +22,10 @@ without_cuda requirements.lock
 compile "$@" --extra test --constraint requirements.lock --output-file requirements-test.lock
 without_cuda requirements-test.lock
 
+# The fast tier's: the same versions as the other tests, on the other systems as well.
+"$PYTHON" -m uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
+    --constraint requirements-test.lock --output-file requirements-fast.lock requirements-fast.in
+
 # The add-on's set-up: for every platform and every Python that Blender comes with.
 backend=scene/installation/requirements
 "$PYTHON" -m uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
