@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import sys
+import tomllib
 
 import pytest
 
-from tests.imports import PACKAGE, Project, anywhere, at_module_level, project, told, within
+from tests.imports import (
+    PACKAGE,
+    ROOT,
+    Project,
+    anywhere,
+    at_module_level,
+    module_name,
+    project,
+    told,
+    within,
+)
 
 #: What Blender's own Python has beside the standard library.
 IN_BLENDER = (
@@ -25,7 +36,7 @@ def ours(*names: str) -> tuple[str, ...]:
 BLENDER_SIDE = (*ours("operators", "panels", "scene"), "examples")
 #: What the Blender side may name of the backend; what these import in turn is followed.
 SHARED = ours("backend.exchange", "backend.errors", "backend.geometry", "backend.motion")
-#: For those who make the shipped network; the extension's zip has none of it.
+#: For those who make the shipped network.
 MAKERS = ours("backend.training", "backend.cli.train", "backend.cli.synthesise")
 
 
@@ -101,5 +112,22 @@ def test_the_package_does_not_need_its_tests_or_tools(modules: Project) -> None:
         for name in [PACKAGE, *modules.within(*ours("backend"), *BLENDER_SIDE)]
         for one in modules.imports(name)
         if anywhere(one) and within(one.name, "tests", "tools")
+    ]
+    assert wrong == []
+
+
+def test_what_the_extensions_zip_leaves_out_is_not_missed(modules: Project) -> None:
+    """``test_extension.py`` looks into the zip; this is what it will lack of the package."""
+    manifest = tomllib.loads((ROOT / "blender_manifest.toml").read_text(encoding="utf-8"))
+    patterns = manifest["build"]["paths_exclude_pattern"]
+    paths = [ROOT / pattern[1:] for pattern in patterns if pattern.startswith("/backend/")]
+    assert [path for path in paths if not path.exists()] == []
+    left_out = [module_name(path) for path in paths]
+    assert set(MAKERS) <= set(left_out)
+    wrong = [
+        str(one)
+        for name in [PACKAGE, *modules.within(*ours("backend"), *BLENDER_SIDE)]
+        for one in modules.imports(name)
+        if anywhere(one) and within(one.name, *left_out) and not within(name, *left_out)
     ]
     assert wrong == []
