@@ -54,12 +54,12 @@ def assemble(
     """The :class:`Reconstruction` of what was found about a face; ``clock`` timed it so far."""
     photo, face = evidence.photo, evidence.face
     clock = Clock() if clock is None else clock.copy()
-    with clock("encode"):
-        encoded = encode_png(texture.image) if texture else np.empty(0, np.uint8)
-        photo_bytes, crop_bytes = encode_jpeg(photo.pixels), encode_png(fit.crop.image)
     confidence = confidence_of(evidence, fit)
     warnings = (*photo.notes, *confidence.reasons, *warnings_of(evidence, fit))
     warnings += texture.warnings if texture else ()
+    with clock("encode"):
+        encoded = encode_png(texture.image) if texture else np.empty(0, np.uint8)
+        photo_bytes, crop_bytes = encode_jpeg(photo.pixels), encode_png(fit.crop.image)
     return Reconstruction(
         vertices_neutral=model.vertices(fit.identity),
         vertices_posed=model.vertices(fit.identity, fit.expression),

@@ -69,7 +69,8 @@ def _camera(evidence: Evidence, model: FaceModel, reading: Reading) -> tuple[Cam
 
     pose, focal_px = reading.estimate.pose, evidence.photo.focal_px
     place = (anchor_of(model), reading.crop.to_photo, CROP_SIZE, evidence.image_size)
-    camera = photo_camera(pose, *place, focal_px)
-    if focal_px is None or plausible(camera):
-        return camera, focal_px is not None
-    return photo_camera(pose, *place), False
+    for focal in (focal_px, None):
+        camera = photo_camera(pose, *place, focal)
+        if focal is None or plausible(camera):
+            break
+    return camera, focal is not None
