@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from reconstruct_face.backend.detect import Detection
-from reconstruct_face.backend.fit.corrections import Corrections, checked
+from reconstruct_face.backend.fit import FaceFit, fit, gather
+from reconstruct_face.backend.fit.corrections import checked
 from reconstruct_face.backend.fit.faces import Face
 from reconstruct_face.backend.fit.noise import dlib_noise
-from reconstruct_face.backend.fit.with_network import FaceFit, fit_face, regressor_for
 from reconstruct_face.backend.model import FaceModel, load_model
 from reconstruct_face.backend.photo import Photo
 from reconstruct_face.backend.pipeline import Options
@@ -43,10 +43,10 @@ class Seen:
     face: Face
     right: Face  #: without the gross errors
 
-    def missed(self, fit: FaceFit) -> np.ndarray:
+    def missed(self, found: FaceFit) -> np.ndarray:
         """(68,) distance of the fit's landmarks from the true ones, in pixels of a face of 512."""
-        found = fit.camera.project(fit.landmarks3d.astype(float))
-        return np.linalg.norm(found - self.case.landmarks, axis=1) * 512 / self.face.side
+        seen = found.camera.project(found.landmarks3d.astype(float))
+        return np.linalg.norm(seen - self.case.landmarks, axis=1) * 512 / self.face.side
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +67,15 @@ def look(model: FaceModel, seed: int, gross: float = 1.0) -> Seen:
     return Seen(case, Photo(case.pixels, Path("rendered.png"), None, False), face, right)
 
 
-def corrections(seen: Seen, index: list[int]) -> Corrections:
-    points = checked([(i, *seen.case.landmarks[i]) for i in index])
-    return Corrections(points, seen.face.side)
+def by_hand(seen: Seen, index: list[int]) -> list[tuple[int, float, float]]:
+    """The true places of the landmarks ``index``, as a user would drag them there."""
+    return [(i, *seen.case.landmarks[i]) for i in index]
+
+
+def fitted(model: FaceModel, seen: Seen, face: Face, **options: object) -> FaceFit:
+    """To the landmarks alone unless ``options`` say otherwise."""
+    chosen = Options(**({"estimate": "landmarks", "quality": "fast"} | options))
+    return fit(gather(seen.photo, face, model, chosen), model, chosen)
 
 
 def test_corrected_landmarks_bring_the_head_back(model: FaceModel) -> None:
@@ -78,12 +84,12 @@ def test_corrected_landmarks_bring_the_head_back(model: FaceModel) -> None:
         seen = look(model, seed)
         true = model.vertices(seen.case.identity)
 
-        def surface(fit: FaceFit, true: np.ndarray = true) -> float:
-            return surface_error(model, model.vertices(fit.identity), true)
+        def surface(found: FaceFit, true: np.ndarray = true) -> float:
+            return surface_error(model, model.vertices(found.identity), true)
 
-        wrong = fit_face(model, seen.photo, seen.face, None, "fast")
-        mended = fit_face(model, seen.photo, seen.face, None, "fast", corrections(seen, INDEX))
-        clean = fit_face(model, seen.photo, seen.right, None, "fast")
+        wrong = fitted(model, seen, seen.face)
+        mended = fitted(model, seen, seen.face, corrected=by_hand(seen, INDEX))
+        clean = fitted(model, seen, seen.right)
         assert seen.missed(wrong)[INDEX].max() > 20
         assert seen.missed(mended)[INDEX].max() < 2
         assert surface(mended) < 0.5 * surface(wrong)
@@ -94,11 +100,11 @@ def test_corrected_landmarks_bring_the_head_back(model: FaceModel) -> None:
 
 @pytest.mark.slow
 def test_so_they_do_with_the_network(model: FaceModel) -> None:
-    seen, network = look(model, 0, 1.6), regressor_for("default")
+    seen, network = look(model, 0, 1.6), {"estimate": "network"}
     true = model.vertices(seen.case.identity)
     wrong, mended = (
-        fit_face(model, seen.photo, seen.face, network, "balanced", by_hand)
-        for by_hand in (None, corrections(seen, INDEX))
+        fitted(model, seen, seen.face, **network, quality="balanced", corrected=points)
+        for points in (None, by_hand(seen, INDEX))
     )
     assert wrong.source == mended.source == "network"
     assert seen.missed(wrong)[INDEX].max() > 20
@@ -107,37 +113,33 @@ def test_so_they_do_with_the_network(model: FaceModel) -> None:
     assert errors[1] < 0.5 * errors[0]
     # Where dlib's landmarks were not to be used at all, the hand's still are.
     unread = Face(1, seen.face.detection, None, seen.face.spread)
-    alone = fit_face(model, seen.photo, unread, network, "fast", corrections(seen, INDEX))
+    alone = fitted(model, seen, unread, **network, corrected=by_hand(seen, INDEX))
     assert seen.missed(alone)[INDEX].max() < 1
 
 
 def test_one_corrected_landmark_changes_little_elsewhere(model: FaceModel) -> None:
     seen = look(model, 1)
-    before = fit_face(model, seen.photo, seen.right, None, "fast")
-    after = fit_face(model, seen.photo, seen.right, None, "fast", corrections(seen, [54]))
+    before = fitted(model, seen, seen.right)
+    after = fitted(model, seen, seen.right, corrected=by_hand(seen, [54]))
     assert seen.missed(after)[54] < 1.5 < seen.missed(before)[54]
     far = [*range(17, 27), *range(36, 48)]  # brows and eyes
-    points = [fit.camera.project(fit.landmarks3d.astype(float))[far] for fit in (before, after)]
+    points = [f.camera.project(f.landmarks3d.astype(float))[far] for f in (before, after)]
     assert np.linalg.norm(points[1] - points[0], axis=1).mean() * 512 / seen.face.side < 3
 
 
 def test_no_corrections_change_nothing(model: FaceModel) -> None:
     seen = look(model, 0)
-    plain, none = (
-        fit_face(model, seen.photo, seen.right, None, "fast", by_hand)
-        for by_hand in (None, Corrections(None, seen.face.side))
-    )
+    plain, none = (fitted(model, seen, seen.right, corrected=points) for points in (None, ()))
     assert np.array_equal(plain.identity, none.identity)
     assert np.array_equal(plain.observed, none.observed)
 
 
 def test_a_landmark_dragged_off_the_face_breaks_nothing(model: FaceModel) -> None:
     seen = look(model, 0)
-    far = Corrections(checked([(30, -500.0, 2000.0)]), seen.face.side)
-    fit = fit_face(model, seen.photo, seen.right, None, "fast", far)
-    vertices = model.vertices(fit.identity, fit.expression)
-    assert np.isfinite(vertices).all() and np.isfinite(fit.camera.camera_matrix).all()
-    assert fit.error_px > 10, "and it is told that the head does not fit"
+    found = fitted(model, seen, seen.right, corrected=[(30, -500.0, 2000.0)])
+    vertices = model.vertices(found.identity, found.expression)
+    assert np.isfinite(vertices).all() and np.isfinite(found.camera.camera_matrix).all()
+    assert found.error_px > 10, "and it is told that the head does not fit"
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ from reconstruct_face.backend.detect import Detection, DlibDetector
 from reconstruct_face.backend.errors import NoFaceError
 from reconstruct_face.backend.exchange import Reconstruction
 from reconstruct_face.backend.fit import faces
-from reconstruct_face.backend.fit import with_network as fitting
 from reconstruct_face.backend.fit.contour import seen_landmarks
+from reconstruct_face.backend.fit.evidence import PLAUSIBLE_DISTANCE_MM
 from reconstruct_face.backend.fit.noise import dlib_noise
 from reconstruct_face.backend.geometry.camera import FACING, Camera, intrinsics
 from reconstruct_face.backend.model import load_model
@@ -370,7 +370,7 @@ def test_a_focal_length_that_cannot_be_is_dropped(
 
 def test_a_telephoto_lens_is_no_failure(known: Known) -> None:
     head = reconstruct(photo_of(known.pixels, 40 * known.camera.focal), BARE)[0]
-    near, far = fitting.PLAUSIBLE_DISTANCE_MM
+    near, far = PLAUSIBLE_DISTANCE_MM
     assert near < head.translation[2] < far
 
 

@@ -16,16 +16,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..assembly import assemble, texture_of
 from ..detect.recognition import descriptor
 from ..errors import NoFaceError
 from ..exchange import Reconstruction
+from ..fit import Evidence, FaceFit, fit, gather
 from ..fit.faces import Face, default_detector, with_landmarks
-from ..fit.with_network import FaceFit, fit_face, regressor_for
-from ..fit.without_network import fit_on_photo
-from ..geometry.camera import Camera, initial_camera
+from ..geometry.camera import initial_camera
 from ..model import FaceModel, load_model
 from ..photo import Photo
-from ..pipeline import Options, assemble, texture_of
+from ..pipeline import Options
 from ..texture import Texture
 from .source import Bytes, Source
 from .track import SAME_PERSON
@@ -68,7 +68,7 @@ class Keyframe:
 
     index: int
     pixels: Bytes
-    face: Face
+    evidence: Evidence
     fit: FaceFit
     sh_light: NDArray[np.float32]  #: (9, 3) head coordinates of this frame
 
@@ -188,70 +188,55 @@ def solve_subject(
     """
     options = options or Options()
     report = progress or (lambda part, step: None)
-    name = options.model if known is None else str(known.model["name"])
-    model = load_model(name, options.expressions)
+    if known is not None:
+        options = replace(options, model=str(known.model["name"]))
+    model = load_model(options.model, options.expressions)
     mine = main_person(candidates(source, lambda f, s: report(0.5 * f, s)), source)
     chosen = choose(mine)
-    regressor = regressor_for(model.name)
     photos = [Photo(one.pixels, source.path, None, False) for one in chosen]
     fits = []
     for i, (one, photo) in enumerate(zip(chosen, photos, strict=True)):
         report(0.5 + 0.2 * i / len(chosen), "Solving the head")
-        if regressor is None:  # a model that no network of ours is for
-            fits.append(fit_on_photo(model, photo, one.face, options.quality))
-        else:
-            fits.append(fit_face(model, photo, one.face, regressor, options.quality))
-    if known is not None:
-        identity = np.asarray(known.identity, np.float32)
-    else:
-        share = np.array([1 / max(fit.network_sigma or 1.0, 1e-3) for fit in fits])
-        identity = np.average([fit.identity for fit in fits], axis=0, weights=share)
-        identity = identity.astype(np.float32)
-    focal = float(np.exp(np.median([np.log(fit.camera.focal) for fit in fits])))
+        fits.append(fit(gather(photo, one.face, model, options), model, options))
+    identity = _shared_identity(fits) if known is None else np.asarray(known.identity, np.float32)
+    focal = float(np.exp(np.median([np.log(found.camera.focal) for found in fits])))
     keyframes, textures = [], []
     for i, (one, photo) in enumerate(zip(chosen, photos, strict=True)):
         report(0.7 + 0.3 * i / len(chosen), "Solving the head")
-        photo = replace(photo, focal_px=focal)
-        fit = _held(model, photo, one.face, fits[i], identity, regressor is not None, options)
-        texture = texture_of(model, photo, fit, options)
+        keyframe, texture = _keyframe(model, one, photo, identity, focal, options)
+        keyframes.append(keyframe)
         textures.append(texture)
-        light = texture.sh_light if texture else fit.sh_light
-        keyframes.append(Keyframe(one.index, one.pixels, one.face, fit, light))
     shared = merged_texture(textures, options) if known is None else None
-    head = assemble(model, photos[0], chosen[0].face, keyframes[0].fit, shared, options)
+    best = keyframes[0]
+    head = assemble(best.evidence, model, best.fit, shared, options)
     if known is not None:
         head = _with_looks_of(head, known)
     head.photo_path = str(source.path)
     person = np.mean([one.person for one in mine], axis=0)
-    return Subject(
-        model, identity, keyframes[0].fit.camera.camera_matrix, person, tuple(keyframes), head
-    )
+    return Subject(model, identity, best.fit.camera.camera_matrix, person, tuple(keyframes), head)
 
 
-def _held(
+def _shared_identity(fits: list[FaceFit]) -> NDArray[np.float32]:
+    """(K,) the mean of the identities, each by how sure the network is of its frame."""
+    share = np.array([1 / max(found.network_sigma or 1.0, 1e-3) for found in fits])
+    mean = np.average([found.identity for found in fits], axis=0, weights=share)
+    return mean.astype(np.float32)
+
+
+def _keyframe(
     model: FaceModel,
+    one: Candidate,
     photo: Photo,
-    face: Face,
-    before: FaceFit,
     identity: NDArray[np.float32],
-    network: bool,
+    focal: float,
     options: Options,
-) -> FaceFit:
-    """The frame fitted again, with identity and focal length held."""
-    if network:
-        fit = fit_face(
-            model, photo, face, regressor_for(model.name), options.quality, identity=identity
-        )
-        return replace(fit, identity=identity)
-    from .solve import FrameSolver
-
-    assert face.landmarks is not None and photo.focal_px is not None
-    matrix = before.camera.camera_matrix.copy()
-    matrix[0, 0] = matrix[1, 1] = photo.focal_px
-    solver = FrameSolver(model, identity, matrix)
-    pose = solver.solve(face.landmarks.astype(np.float64), face.spread)
-    camera = Camera(matrix, pose.rotation, pose.translation)
-    return replace(before, camera=camera, identity=identity, expression=pose.weights)
+) -> tuple[Keyframe, Texture | None]:
+    """The frame fitted with ``identity`` and focal length held, and its texture."""
+    evidence = gather(replace(photo, focal_px=focal), one.face, model, options)
+    held = replace(fit(evidence, model, options, identity), identity=identity)
+    texture = texture_of(evidence, model, held, options)
+    light = texture.sh_light if texture else held.sh_light
+    return Keyframe(one.index, one.pixels, evidence, held, light), texture
 
 
 def merged_texture(textures: list[Texture | None], options: Options) -> Texture | None:

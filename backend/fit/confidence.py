@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+import numpy as np
+
+from .evidence import Evidence
+from .result import FaceFit
 
 #: A piece of evidence that takes away this much of the score is worth a sentence.
 WORTH_SAYING = 0.6
+#: Mean landmark error, as a part of the face box's side, from which on a fit is called poor.
+POOR_FIT = 0.04
 
 
 @dataclass(frozen=True)
@@ -118,3 +126,31 @@ def assess(
         if factor < WORTH_SAYING:
             reasons.append((factor, _RAMPS[name].sentence.format(value)))
     return Confidence(score, tuple(sentence for _, sentence in sorted(reasons)))
+
+
+def confidence_of(evidence: Evidence, fit: FaceFit) -> Confidence:
+    """The reliability of ``fit``."""
+    return assess(
+        fit.camera.euler_degrees[0],
+        evidence.face.side,
+        spread=evidence.face.spread,
+        disagreement=fit.disagreement,
+        network_sigma=fit.network_sigma,
+        inlier=fit.inlier,
+        residual=fit.residual,
+    )
+
+
+def warnings_of(evidence: Evidence, fit: FaceFit) -> Iterator[str]:
+    """What else the user should know of ``fit``, in sentences."""
+    width, height = evidence.image_size
+    x, y = fit.detected.T
+    outside = np.count_nonzero((x < 0) | (y < 0) | (x > width - 1) | (y > height - 1))
+    if outside > 3:
+        yield f"The face is cut off by the picture's edge ({outside} of 68 landmarks lie outside)."
+    side = evidence.face.side
+    if fit.error_px > POOR_FIT * side:
+        yield (
+            f"The head fits the landmarks poorly ({fit.error_px / side:.1%} of the face's "
+            "size); check the preview."
+        )

@@ -1,7 +1,7 @@
-"""Refinement of an estimate on the photo, and how far the result can be relied on."""
+"""Refinement of an estimate on the photo itself."""
 
-from ..confidence import Confidence, assess
-from .observation import Observation, Prior, Refined, State
+from ..observation import Observation, Refined, State
+from ..prior import Prior
 from .refine import refine
 
-__all__ = ["Confidence", "Observation", "Prior", "Refined", "State", "assess", "refine"]
+__all__ = ["Observation", "Prior", "Refined", "State", "refine"]

@@ -20,7 +20,7 @@ from torch.nn import functional
 from ...differentiable.shading import sh_basis
 from ...texture.light import DARKEST_SHADE, luminance
 from ...texture.view import SRGB_TO_LINEAR
-from .observation import Observation, State
+from ..observation import Observation, State
 from .surface import Samples, Surface
 
 #: Added to linear light before its logarithm is taken: the noise of dark pixels.

@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 
 from ...model import FaceModel
 from .. import landmark_fit as lf
-from .observation import Observation, Prior, State
+from ..observation import Observation, State
+from ..prior import Prior
+from ..reading import NETWORK_SIGMA_SCALE
 
 Double = NDArray[np.float64]
 Rows = tuple[Double, Double]
-
-#: A network errs for all landmarks of a part at once: its sigmas are this much too sure.
-NETWORK_SIGMA_SCALE = 2.0
 
 
 class LandmarkTerms:

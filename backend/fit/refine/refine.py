@@ -15,7 +15,8 @@ from threadpoolctl import threadpool_limits
 
 from ...model import FaceModel
 from ...texture.light import fit_light
-from .observation import Observation, Prior, Refined, State
+from ..observation import Observation, Refined, State
+from ..prior import Prior
 from .photometric import NOISE, Level, Photometric
 from .priors import LandmarkTerms
 from .robust import picture

@@ -14,7 +14,8 @@ from ...model import FaceModel
 from ...raster import sh_basis
 from ...texture.light import light_prior
 from ..landmark_fit import solve_partly_bounded
-from .observation import Prior, State
+from ..observation import State
+from ..prior import Prior
 from .photometric import NOISE, Photometric
 from .priors import LandmarkTerms, Rows, coefficient_rows
 from .robust import belief, typical

@@ -15,7 +15,7 @@ from torch.nn import functional
 from ...differentiable.rasterizer import EmbreeRasterizer
 from ...model import FaceModel
 from ...raster import vertex_normals
-from .observation import State
+from ..observation import State
 
 #: Cosine to the ray between which a sample's weight rises from 0 to 1.
 FACING = (0.2, 0.5)

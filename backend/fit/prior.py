@@ -1,55 +1,31 @@
-"""What refinement starts from and what it returns."""
+"""Gaussian priors of a head's coefficients, and how they are put together."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...geometry.camera import Camera
-from ...model import FaceModel
-from ..landmark_fit import (
+from ..model import FaceModel
+from .landmark_fit import (
     TEETH_JAW_SIGMA,
     TEETH_SHARES,
     FitSettings,
     expression_sigma,
     mirror_pairs,
 )
-from ..noise import LandmarkNoise
 
 Double = NDArray[np.float64]
 
-
+#: Of an identity that is given, standard deviations.
+KNOWN_IDENTITY_SIGMA = 1e-3
 #: What teeth that fill the mouth tell of an expression: its mean and standard deviation.
 BARED_TEETH = {
     "jawOpen": (0.0, TEETH_JAW_SIGMA),
     "mouthUpperUp": (0.4, 0.2),
     "mouthLowerDown": (0.35, 0.2),
 }
-
-
-@dataclass(frozen=True, eq=False)
-class Observation:
-    """One face in a photo.  Pixels count from the centre of the top-left one."""
-
-    image: NDArray[np.uint8]  #: (S, S, 3) sRGB, the face's crop
-    to_photo: Double  #: (3, 3) pixels of ``image`` to pixels of the photo (:class:`~..align.Crop`)
-    image_size: tuple[int, int]  #: (width, height) of the photo
-    grey: bool = False  #: the photo has no colour
-    landmarks: Double | None = None  #: (68, 2) detected, photo pixels
-    noise: LandmarkNoise | None = None  #: how they err; independent points unless given
-    spread: float | None = None  #: how far the detector's votes disagreed
-    network_landmarks: Double | None = None  #: (68, 2) of the network's head, photo pixels
-    network_sigma: Double | None = None  #: (68,) their expected error in photo pixels
-
-    @property
-    def valid(self) -> NDArray[np.bool_]:
-        """(S, S) True where the crop shows the photo rather than its padding."""
-        side = len(self.image)
-        x, y = np.meshgrid(np.arange(side), np.arange(side))
-        at = np.stack([x, y, np.ones_like(x)], -1) @ self.to_photo.T
-        return ((at[..., :2] >= 0) & (at[..., :2] <= np.array(self.image_size) - 1)).all(-1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +44,7 @@ class Prior:
 
     @classmethod
     def of_model(cls, model: FaceModel, gaze: NDArray | None = None) -> Prior:
-        """The face model's own, as :func:`~..landmark_fit.fit_landmarks` has it.
+        """The face model's own, as :func:`~.landmark_fit.fit_landmarks` has it.
 
         ``gaze`` (E,) are weights to expect.
         """
@@ -98,6 +74,12 @@ class Prior:
             merged |= {name: np.linalg.solve(precision, pull), name + "_precision": precision}
         return replace(self, **merged)
 
+    def holding(self, identity: NDArray) -> Prior:
+        """Knowing that the identity is ``identity`` (K,)."""
+        known = np.asarray(identity, np.float64)
+        sure = np.full(len(known), KNOWN_IDENTITY_SIGMA**-2.0)
+        return replace(self, identity=known, identity_precision=sure)
+
     def seeing_teeth(self, names: tuple[str, ...], teeth: float) -> Prior:
         """Knowing that ``teeth`` (0..1) of the opening between the lips shows teeth.
 
@@ -120,29 +102,3 @@ class Prior:
 
 def _square(precision: Double) -> Double:
     return np.diag(precision) if precision.ndim == 1 else precision
-
-
-@dataclass(frozen=True, eq=False)
-class State:
-    """A head in front of the photo's camera."""
-
-    camera: Camera  #: of the whole photo
-    identity: Double  #: (K,) standard deviations
-    expression: Double  #: (E,) within ``model.expression_range``
-    albedo: Double | None = None  #: (A,) standard deviations; None: not known yet
-    sh_light: Double | None = None  #: (9, 3) head coordinates; None: not known yet
-
-
-@dataclass(frozen=True, eq=False)
-class Refined:
-    """What :func:`~.refine` found."""
-
-    state: State
-    landmarks68: NDArray[np.int32]  #: (68,) vertex ids as seen in this view
-    energy_before: dict[str, float]  #: by term: landmarks, network, photo, prior
-    energy_after: dict[str, float]
-    inlier: float  #: 0..1 share of the visible skin that the result explains; 1 if not looked at
-    residual: float  #: typical log residual of the photo there; 0 if not looked at
-    weights: NDArray[np.float32] = field(repr=False)  #: (S, S) 0..1 belief in the crop's pixels
-    steps: int = 0
-    improved: bool = False  #: False: the start was the best there is

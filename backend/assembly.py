@@ -1,0 +1,126 @@
+"""A fit of a face, with its texture, as the :class:`Reconstruction` that crosses to Blender."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import asdict
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .clock import Clock
+from .exchange import MaterialSlot, Reconstruction
+from .fit import Evidence, FaceFit
+from .fit.confidence import confidence_of, warnings_of
+from .fit.faces import default_predictor
+from .model import FaceModel
+from .photo.encode import encode_jpeg, encode_png
+from .texture import Texture, build_texture
+
+if TYPE_CHECKING:
+    from .pipeline import Options
+
+
+def texture_of(
+    evidence: Evidence, model: FaceModel, fit: FaceFit, options: Options
+) -> Texture | None:
+    """The texture of one fit to one photo; None where none is wanted."""
+    if options.texture == "none":
+        return None
+    camera = fit.camera
+    return build_texture(
+        model,
+        evidence.photo.pixels,
+        model.vertices(fit.identity, fit.expression),
+        camera.camera_matrix,
+        camera.rotation,
+        camera.translation,
+        mode=options.texture,
+        size=options.texture_size,
+        landmarks2d=fit.observed,
+        grey=evidence.photo.grey,
+    )
+
+
+def assemble(
+    evidence: Evidence,
+    model: FaceModel,
+    fit: FaceFit,
+    texture: Texture | None,
+    options: Options,
+    clock: Clock | None = None,
+) -> Reconstruction:
+    """The :class:`Reconstruction` of what was found about a face; ``clock`` timed it so far."""
+    photo, face = evidence.photo, evidence.face
+    clock = Clock() if clock is None else clock.copy()
+    confidence = confidence_of(evidence, fit)
+    warnings = (*photo.notes, *confidence.reasons, *warnings_of(evidence, fit))
+    warnings += texture.warnings if texture else ()
+    with clock("encode"):
+        encoded = encode_png(texture.image) if texture else np.empty(0, np.uint8)
+        photo_bytes, crop_bytes = encode_jpeg(photo.pixels), encode_png(fit.crop.image)
+    return Reconstruction(
+        vertices_neutral=model.vertices(fit.identity),
+        vertices_posed=model.vertices(fit.identity, fit.expression),
+        faces=model.faces,
+        polygons=model.polygons,
+        polygon_material=model.polygon_material,
+        uv=model.uv,
+        uv_polygons=model.uv_polygons,
+        identity=fit.identity,
+        expression=fit.expression,
+        expression_names=model.expression_names,
+        expression_range=model.expression_range,
+        expression_basis=model.expression_basis,
+        albedo=texture.albedo_coefficients if texture else fit.albedo,
+        camera_matrix=fit.camera.camera_matrix,
+        rotation=fit.camera.rotation,
+        translation=fit.camera.translation,
+        image_size=evidence.image_size,
+        landmarks68=fit.landmarks68,
+        landmarks3d=fit.landmarks3d,
+        landmarks2d=fit.camera.project(fit.landmarks3d).astype(np.float32),
+        landmarks2d_detected=fit.detected,
+        face_box=np.asarray(face.detection.box, np.float32),
+        sh_light=texture.sh_light if texture else fit.sh_light,
+        texture_mode=options.texture,
+        texture=encoded,
+        photo=photo_bytes,
+        crop=crop_bytes,
+        materials=tuple(MaterialSlot(kind, kind) for kind in model.material_kinds),
+        model={
+            "name": model.name,
+            "version": model.header["version"],
+            "licence": model.header["licence"],
+            "sha256": model.header["sha256"],
+        },
+        photo_path=str(photo.path),
+        face_index=face.number,
+        warnings=warnings,
+        timings=clock.seconds,
+        versions=_versions(),
+        provenance={
+            "options": asdict(options),
+            "estimate": fit.source,
+            "confidence": round(confidence.score, 3),
+            "licences": {
+                "face model": model.header["licence"],
+                **({"landmarks": default_predictor().licence} if options.landmarks else {}),
+            },
+        },
+    ).validate()
+
+
+@lru_cache(maxsize=1)
+def _versions() -> dict[str, str]:
+    from importlib import metadata
+
+    names = ("reconstruct-face", "numpy", "scipy", "opencv-python-headless", "dlib-bin")
+    found = {"python": platform.python_version()}
+    for name in names:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:  # run from a folder, without being installed
+            found[name] = "unknown"
+    return found

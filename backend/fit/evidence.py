@@ -1,0 +1,194 @@
+"""What a photo shows of one face: all that a fit goes by, put together once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..align import Crop, ffhq_crop
+from ..errors import NoFaceError
+from ..geometry.camera import Camera
+from ..model import DEFAULT_MODEL, FaceModel
+from ..photo import Photo
+from .corrections import Corrections
+from .faces import Face
+from .mouth import visible_teeth
+from .noise import LandmarkNoise, dlib_noise
+from .observation import Observation
+from .reading import NETWORK_SIGMA_SCALE, Reading, read_aligned, read_detected, regressor_for
+
+if TYPE_CHECKING:  # torch is imported by those who need it
+    from ..network.predict import Regressor
+    from ..original.opinion import Opinion
+    from ..pipeline import Options
+
+Double = NDArray[np.float64]
+
+#: Variance of dlib's errors where the network's landmarks, which are better, stand beside them: of
+#: what was measured.  Chosen on 24 rendered heads (``bench accuracy --seed 99``): landmarks
+#: 1.63 % with 1, 1.56 % with 4.
+DETECTOR_VARIANCE = 4.0
+#: dlib's landmarks lie so far from the network's, in sides of the face's box, when one is wrong.
+DISAGREEMENT = 0.10
+#: The network's landmarks err like dlib's whose votes disagree by this much of the face's side.
+NETWORK_SPREAD = 0.02
+#: EXIF of a cropped or edited photo can put the head at an impossible distance.
+PLAUSIBLE_DISTANCE_MM = (200.0, 8000.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What is known of one face before a head is fitted to it.  Pixels are the photo's."""
+
+    photo: Photo
+    face: Face
+    crop: Crop  #: the face as FFHQ aligns it
+    corrections: Corrections  #: landmarks set by hand, already part of all that is below
+    landmarks: Double | None  #: (68, 2) as detected; None where the network's are better
+    noise: LandmarkNoise  #: how ``landmarks`` err
+    spread: float | None  #: how far the detector's votes disagreed, in sides of the face's box
+    teeth: float  #: 0..1 share of the opening between the lips that shows teeth
+    reading: Reading | None = None  #: the network's; None where it was not asked or sees no face
+    disagreement: float | None = None  #: of detector and network, in sides of the face's box
+    told: Opinion | None = None  #: what a network of the user's own says
+
+    @property
+    def marks(self) -> Double:
+        """(68, 2) the landmarks that are best: as detected, else as the network reads them."""
+        if self.landmarks is not None:
+            return self.landmarks
+        assert self.reading is not None  # as :func:`gather` makes sure
+        return self.reading.landmarks
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Width and height of the photo."""
+        height, width = self.photo.pixels.shape[:2]
+        return width, height
+
+    def observation(self) -> Observation:
+        """What the refinement compares a head with."""
+        reading = self.reading
+        return Observation(
+            image=self.crop.image,
+            to_photo=self.crop.to_photo,
+            image_size=self.image_size,
+            grey=self.photo.grey,
+            landmarks=self.landmarks,
+            noise=self.noise,
+            spread=self.spread,
+            network_landmarks=None if reading is None else reading.landmarks,
+            network_sigma=None if reading is None else reading.landmark_sigma,
+        )
+
+
+def gather(photo: Photo, face: Face, model: FaceModel, options: Options) -> Evidence:
+    """The evidence about ``face`` of ``photo`` for a fit of ``model`` with ``options``.
+
+    The shipped network is asked where it was trained for the model; for other models only where
+    the detector's landmarks are guesses, and only for landmarks.
+
+    Raises :class:`NoFaceError` where neither detector nor network can read the face,
+    :class:`~..errors.ModelError` where ``options.network`` is none, or is for another model.
+    """
+    corrections = Corrections(options.corrected, face.side)
+    if options.estimate == "landmarks":
+        return _detected(photo, face, corrections)
+    if network_knows(options):
+        regressor = regressor_for(options.model)
+        assert regressor is not None
+        return _read(photo, face, corrections, options.quality, regressor)
+    giver = None
+    if options.network:
+        from ..original.opinion import OpinionGiver
+
+        giver = OpinionGiver(options.network, model)
+    if face.landmarks is None:
+        face = _with_network_landmarks(photo, face)
+    evidence = _detected(photo, face, corrections)
+    if giver is not None:
+        told = giver.ask(photo.pixels, evidence.marks.astype(np.float32))
+        evidence = replace(evidence, told=told)
+    return evidence
+
+
+def network_knows(options: Options) -> bool:
+    """Whether the shipped network is asked for the coefficients."""
+    own = options.estimate == "network" and not options.network
+    return own and regressor_for(options.model) is not None
+
+
+def plausible(camera: Camera) -> bool:
+    """Whether the head is where heads are when photos are taken."""
+    near, far = PLAUSIBLE_DISTANCE_MM
+    return bool(near < camera.translation[2] < far)
+
+
+def _detected(photo: Photo, face: Face, corrections: Corrections) -> Evidence:
+    """By the detector's landmarks alone."""
+    if face.landmarks is None:
+        raise _unreadable(photo)
+    marks = corrections.marks(face.landmarks)
+    return Evidence(
+        photo,
+        face,
+        ffhq_crop(photo.pixels, marks),
+        corrections,
+        marks,
+        corrections.noise(dlib_noise(), face.spread),
+        face.spread,
+        visible_teeth(photo.pixels, marks),
+    )
+
+
+def _read(
+    photo: Photo, face: Face, corrections: Corrections, quality: str, regressor: Regressor
+) -> Evidence:
+    """By the detector's landmarks, where these agree with the network, and by the network."""
+    marks, reading, apart = None, None, None
+    if face.landmarks is not None:
+        marks = corrections.marks(face.landmarks)
+        reading = read_aligned(photo.pixels, marks, face.side, quality, regressor)
+        apart = float(np.linalg.norm(reading.landmarks - marks, axis=1).mean()) / face.side
+    if reading is None or apart is None or apart > DISAGREEMENT:
+        marks, apart = None, None
+        reading = read_detected(photo.pixels, face.detection, face.side, quality, regressor)
+        if not reading.readable:  # then nothing speaks for the network and against the detector
+            return _detected(photo, face, corrections)
+    reading = replace(
+        reading,
+        landmarks=corrections.marks(reading.landmarks),
+        landmark_sigma=corrections.sigmas(reading.landmark_sigma, NETWORK_SIGMA_SCALE),
+    )
+    return Evidence(
+        photo,
+        face,
+        reading.crop,
+        corrections,
+        marks,
+        corrections.noise(dlib_noise().scaled(DETECTOR_VARIANCE), face.spread),
+        face.spread,
+        visible_teeth(photo.pixels, reading.landmarks if marks is None else marks),
+        reading,
+        apart,
+    )
+
+
+def _with_network_landmarks(photo: Photo, face: Face) -> Face:
+    """``face`` with the landmarks of the default head that the network sees in it."""
+    regressor = regressor_for(DEFAULT_MODEL)
+    assert regressor is not None
+    reading = read_detected(photo.pixels, face.detection, face.side, "fast", regressor)
+    if not reading.readable:
+        raise _unreadable(photo)
+    return replace(face, landmarks=reading.landmarks, spread=NETWORK_SPREAD)
+
+
+def _unreadable(photo: Photo) -> NoFaceError:
+    return NoFaceError(
+        f"The face in {photo.path.name} is turned too far to the side, or too much of it is "
+        "covered, for its landmarks to be found; choose a photo that shows both eyes."
+    )
