@@ -231,6 +231,7 @@ def test_lock_files_pin_everything_that_is_declared() -> None:
     for wanted, pins in (
         (declared["dependencies"], run),
         (declared["optional-dependencies"]["test"], test),
+        (declared["optional-dependencies"]["docs"], _pins("requirements-docs.lock")),
     ):
         for requirement in wanted:
             name = re.sub(r"[-_.]+", "-", re.match(r"[A-Za-z0-9._-]+", requirement)[0]).lower()

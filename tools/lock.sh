@@ -32,6 +32,12 @@ backend=scene/installation/requirements
     "$@" --output-file "$backend.lock" "$backend.in"
 without_cuda "$backend.lock"
 
+# The documentation's: the extra alone, without what the project runs with.
+"$PYTHON" -c 'import tomllib
+extras = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]
+print(*extras["docs"], sep="\n")' | "$PYTHON" -m uv pip compile --quiet --python-version 3.11 \
+    --no-header --no-annotate "$@" --output-file requirements-docs.lock -
+
 # The verification's: PyTorch3D with the release of torch that it was built for.
 "$PYTHON" -m uv pip compile --quiet --python-version 3.11 --no-header --no-annotate \
     --no-emit-package setuptools "$@" --output-file requirements-verify.lock requirements-verify.in

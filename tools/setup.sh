@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Sourced by reconstruct.sh, test.sh and verify.sh: brings a bare machine to the state of a lock
-# file.
+# Sourced by reconstruct.sh, test.sh, verify.sh and docs.sh: brings a bare machine to the state of a
+# lock file.
 #
 #   set_up requirements.lock
 #
@@ -14,7 +14,8 @@
 #
 #   set_up_fast
 #
-# makes .venv-fast, with the few packages that the fast tier of the tests needs.
+# makes .venv-fast, with the few packages that the fast tier of the tests needs; set_up_docs makes
+# .venv-docs, with MkDocs.
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=$ROOT/.venv
@@ -37,7 +38,7 @@ fail() {
     exit 1
 }
 
-# The variables above are what the callees of these two see.
+# The variables above are what the callees of these three see.
 # shellcheck disable=SC2034
 set_up_verification() {
     local VENV=$ROOT/.venv-verify NEEDED_MB=10000 SIZE="5 GB" PROJECT=()
@@ -52,6 +53,13 @@ set_up_fast() {
     local PROJECT=(--no-deps --editable "$ROOT") PIP_CHECK=(--version)
     local PROOF="import cv2, reconstruct_face"
     set_up requirements-fast.lock
+}
+
+# shellcheck disable=SC2034
+set_up_docs() {
+    local VENV=$ROOT/.venv-docs NEEDED_MB=300 SIZE="60 MB" LIBRARIES=() PROJECT=()
+    local PROOF="import mkdocs"
+    set_up requirements-docs.lock
 }
 
 set_up() {

@@ -39,7 +39,7 @@ check "ruff check" "$VENV/bin/ruff" check .
 check "ruff format" "$VENV/bin/ruff" format --check .
 check "shellcheck" "$VENV/bin/shellcheck" --external-sources \
     tools/*.sh tools/real_blender/*.sh .ci/run
-if [ "$tier" != fast ]; then check "types" "$VENV/bin/basedpyright"; fi
+if [ "$tier" != fast ]; then check "types" tools/types.sh; fi
 
 # Needs root, for a Debian in a folder that has a newer Blender than this one.
 # shellcheck disable=SC2329  # check calls it
