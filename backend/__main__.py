@@ -24,6 +24,7 @@ COMMANDS = {
     "verify": ".cli.verify",
     "verify-worker": ".verify.pytorch3d_worker",
 }
+LEFT_OUT = "is not part of the extension; run it in a copy of the whole project."
 USAGE = f"usage: python -m reconstruct_face.backend {{{','.join(COMMANDS)}}} [options]"
 
 
@@ -38,6 +39,9 @@ def main(argv: list[str]) -> int:
     if command in ("worker", "verify-worker"):
         # Its parent may be gone before the packages are loaded.
         importlib.import_module(".lifeline", package=package).hold()
+    if importlib.util.find_spec(COMMANDS[command], package) is None:
+        print(f"'{command}' {LEFT_OUT}", file=sys.stderr)
+        return 2
     module = importlib.import_module(COMMANDS[command], package=package)
     return module.main(argv[1:])
 

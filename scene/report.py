@@ -6,7 +6,6 @@ import json
 import platform
 import tempfile
 import time
-import tomllib
 import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 import bpy
 
 from . import jobs
-from .backend_process import ROOT
+from .installation.blender import version
 
 #: As many are kept, the newest.
 KEPT = 20
@@ -68,7 +67,7 @@ def _lines(error: BaseException, doing: str, options: Mapping[str, Any]) -> Iter
     yield f"Doing     {doing}"
     yield f"Error     {getattr(error, 'code', type(error).__name__)}: {error}"
     yield ""
-    yield f"Add-on    {addon_version()}"
+    yield f"Add-on    {version()}"
     yield f"Blender   {bpy.app.version_string}, built {_text(bpy.app.build_hash)}"
     yield f"Python    {platform.python_version()}"
     yield f"System    {platform.platform()}, {platform.machine()}"
@@ -83,12 +82,6 @@ def _lines(error: BaseException, doing: str, options: Mapping[str, Any]) -> Iter
     yield getattr(error, "details", "") or "(none)"
     yield ""
     yield from traceback.format_exception(error)
-
-
-def addon_version() -> str:
-    """As the manifest has it."""
-    manifest = tomllib.loads((ROOT / "blender_manifest.toml").read_text(encoding="utf-8"))
-    return str(manifest["version"])
 
 
 def _text(value: Any) -> str:

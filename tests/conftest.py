@@ -10,7 +10,45 @@ from pathlib import Path
 
 import pytest
 
+from tests.imports import Import, module_name, project, within
+
 ROOT = Path(__file__).resolve().parents[1]
+#: Packages of gigabytes, or built for few machines: what the fast tier does without.
+HEAVY = (
+    "torch", "bpy", "bpy_extras", "mathutils", "gpu", "aud", "dlib", "face_recognition_models",
+    "tensorflow", "keras", "pytorch3d",
+)  # fmt: skip
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--fast``: the fast tier, see CONTRIBUTING.md."""
+    parser.addoption(
+        "--fast", action="store_true", help="only quick tests that need none of the heavy packages"
+    )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Whether the fast tier leaves a file out: it, or what it imports or starts, is heavy.
+
+    What the project imports in functions does not count, what tests do there does.
+    """
+
+    def follow(one: Import) -> bool:
+        return one.kind != "function" or within(one.importer, "tests")
+
+    if not config.getoption("fast") or collection_path.suffix != ".py":
+        return None
+    reached = project().reached(module_name(collection_path), follow)
+    return any(within(name, *HEAVY) for name in reached) or None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave slow tests out of the fast tier."""
+    if config.getoption("fast"):
+        slow = [item for item in items if item.get_closest_marker("slow")]
+        slow += [item for item in items if item.get_closest_marker("seconds")]
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if item not in slow]
 
 
 @pytest.fixture(scope="session")

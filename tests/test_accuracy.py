@@ -28,8 +28,8 @@ from reconstruct_face.backend.bench.surface import (
     sample_surface,
 )
 from reconstruct_face.backend.errors import OutputError
-from reconstruct_face.backend.fit.contour import seen_landmarks
 from reconstruct_face.backend.model import FaceModel, load_model
+from reconstruct_face.backend.model.contour import seen_landmarks
 from scipy.spatial.transform import Rotation
 
 from tests.synthetic_reconstruction import grid_sphere

@@ -15,9 +15,9 @@ from reconstruct_face.backend.animate.track import Tracker, similarity
 from reconstruct_face.backend.cli import animate as command
 from reconstruct_face.backend.cli.animate import main
 from reconstruct_face.backend.errors import PhotoError
-from reconstruct_face.backend.fit.contour import seen_landmarks
 from reconstruct_face.backend.fit.noise import dlib_noise
 from reconstruct_face.backend.model import load_model
+from reconstruct_face.backend.model.contour import seen_landmarks
 from reconstruct_face.backend.worker import METHODS
 from scipy.optimize import lsq_linear
 

@@ -21,6 +21,8 @@ from scipy.optimize import nnls
 
 from tests.synthetic_face import SyntheticFace, synthetic_face
 
+pytestmark = pytest.mark.seconds
+
 VERTICES = 9000  #: about 2.5 mm apart
 
 

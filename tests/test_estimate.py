@@ -6,7 +6,6 @@ import pytest
 from reconstruct_face.backend.align.landmarks import MIRROR_68
 from reconstruct_face.backend.errors import ModelError
 from reconstruct_face.backend.fit import landmark_fit as lf
-from reconstruct_face.backend.fit.contour import visible_jaw
 from reconstruct_face.backend.fit.landmark_fit import FitSettings, fit_landmarks
 from reconstruct_face.backend.fit.mouth import visible_teeth
 from reconstruct_face.backend.fit.noise import LandmarkNoise, dlib_noise
@@ -18,6 +17,7 @@ from reconstruct_face.backend.geometry.camera import (
     rotate,
 )
 from reconstruct_face.backend.model import load_model
+from reconstruct_face.backend.model.contour import visible_jaw
 from scipy.optimize import lsq_linear
 from scipy.spatial.transform import Rotation
 

@@ -13,6 +13,8 @@ import bpy
 import pytest
 import reconstruct_face
 
+from tests.imports import anywhere, module_name, project
+
 ROOT = Path(__file__).resolve().parents[1]
 ID = "reconstruct_face"
 
@@ -47,7 +49,6 @@ def test_blender_accepts_the_manifest(blender_ext: list[str]) -> None:
 def test_the_manifest_says_what_the_project_says() -> None:
     manifest = tomllib.loads((ROOT / "blender_manifest.toml").read_text())
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert manifest["version"] == project["version"]
     assert manifest["license"] == [f"SPDX:{project['license']['text']}"]
     assert manifest["id"] == ID
     assert set(manifest["permissions"]) == {"files", "network", "clipboard"}
@@ -69,7 +70,37 @@ def test_the_package_holds_what_runs_and_nothing_else(package: Path) -> None:
     ):  # fmt: skip
         assert needed in names
     assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]
+    assert not [name for name in names if name.startswith(("backend/training", "backend/bench"))]
     assert package.stat().st_size < 30e6
+
+
+def test_the_packages_modules_find_one_another(package: Path) -> None:
+    """By their text: each import of the project's own is of a module that is in the zip."""
+    with zipfile.ZipFile(package) as archive:
+        packed = {module_name(ROOT / name) for name in archive.namelist() if name.endswith(".py")}
+    assert f"{ID}.backend.pipeline" in packed
+    ours = set(project().files)
+    missing = [
+        str(one)
+        for name in packed & ours  # presets are no modules
+        for one in project().imports(name)
+        if anywhere(one) and one.name in ours - packed
+    ]
+    assert missing == []
+
+
+def test_a_command_that_was_left_out_says_so(package: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(package) as archive:
+        archive.extractall(tmp_path)
+    for command in ("train", "synthesise", "bench"):
+        done = subprocess.run(
+            [sys.executable, tmp_path / "backend" / "__main__.py", command],
+            capture_output=True, text=True, timeout=60, cwd=tmp_path,
+        )  # fmt: skip
+        assert done.returncode == 2
+        assert done.stderr == (
+            f"'{command}' is not part of the extension; run it in a copy of the whole project.\n"
+        )
 
 
 def registered() -> set[str]:

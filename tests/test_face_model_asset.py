@@ -229,6 +229,7 @@ def rasterised_owners(uv: np.ndarray, polygons: np.ndarray, size: int) -> tuple[
     return owner, overlaps
 
 
+@pytest.mark.seconds
 def test_uv_islands_do_not_overlap_and_keep_their_distance(model):
     uv, polygons = model["uv"], model["uv_polygons"]
     corner = uv[polygons].astype(float)

@@ -100,7 +100,7 @@ def test_which_python_runs_the_backend(monkeypatch: pytest.MonkeyPatch, tmp_path
     choose(Choices())
     with pytest.raises(WorkerError, match=f"Set up backend.*{PYTHON_VARIABLE}"):
         find_python()
-    monkeypatch.setattr(locate, "_NEEDED", ("cv2", "dlib"))
+    monkeypatch.setattr(locate, "_NEEDED", ("cv2", "numpy"))
     assert find_python() == sys.executable
     venv = tmp_path / ".venv" / "bin" / "python"
     venv.parent.mkdir(parents=True)
@@ -153,6 +153,7 @@ def test_blenders_own_python_gets_nothing(tiny: Choices) -> None:
     assert done.returncode != 0
 
 
+@pytest.mark.seconds
 def test_by_name_from_where_pips_configuration_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -258,6 +259,7 @@ def test_blender_killed_in_the_middle_of_it(tiny: Choices, tmp_path: Path) -> No
     assert not alive.parent.exists()
 
 
+@pytest.mark.seconds
 def test_other_packages_make_it_outdated_and_the_update_replaces_it(
     made: Choices, tmp_path: Path
 ) -> None:
@@ -329,6 +331,7 @@ def failing(chosen: Choices) -> str:
     return str(caught.value)
 
 
+@pytest.mark.seconds
 def test_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     sentence = failing(tiny_choices(tmp_path, bundled=False))

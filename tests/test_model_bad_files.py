@@ -187,6 +187,7 @@ def test_basel_of_2017_without_expressions(tmp_path: Path) -> None:
     refused([files.write_bfm_h5(tmp_path / "face.h5", FACE(), False)], "no expressions")
 
 
+@pytest.mark.seconds
 def test_folders(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     refused([tmp_path / "empty"], "empty", "generic_neutral_mesh.obj", "ICT-FaceKit")
@@ -244,6 +245,7 @@ def test_other_ways_to_run_code(tmp_path: Path, data: bytes, word: str) -> None:
     refused([path], word, "nothing of it was run")
 
 
+@pytest.mark.seconds
 def test_damaged_pickles_get_a_sentence_wherever_they_end(tmp_path: Path) -> None:
     whole = files.write_flame_pkl(tmp_path / "flame.pkl").read_bytes()
     ends = [pos for _, _, pos in pickletools.genops(whole)]

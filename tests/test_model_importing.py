@@ -50,6 +50,7 @@ def struct(path: Path) -> dict[str, NDArray]:
     return {name: model[name] for name in model.dtype.names}
 
 
+@pytest.mark.seconds
 def test_the_originals_vertices_come_out_of_bfm_with_exp_80k(bfm: dict[str, Path]) -> None:
     model = read_model([bfm["exp_80k.npz"], bfm["BFM.mat"], bfm["stats_80k.npz"]])
     raw, extra = struct(bfm["BFM.mat"]), np.load(bfm["exp_80k.npz"])
@@ -71,6 +72,7 @@ def test_the_originals_vertices_come_out_of_bfm_with_exp_80k(bfm: dict[str, Path
     assert set(model.files) == {"BFM.mat", "exp_80k.npz", "stats_80k.npz"}
 
 
+@pytest.mark.seconds
 def test_bfm_alone_has_its_own_expressions_landmarks_and_colours(bfm: dict[str, Path]) -> None:
     model, raw = read_model([bfm["BFM.mat"]]), struct(bfm["BFM.mat"])
     rng = np.random.default_rng(6)
@@ -92,6 +94,7 @@ def test_bfm_alone_has_its_own_expressions_landmarks_and_colours(bfm: dict[str, 
     assert model.uv is None and model.symmetry is None
 
 
+@pytest.mark.seconds
 def test_info_and_uv_are_taken_where_they_fit(bfm: dict[str, Path], tmp_path: Path) -> None:
     model = read_model([bfm["BFM.mat"], bfm["BFM_info.mat"], bfm["BFM_UV.mat"]])
     np.testing.assert_allclose(model.uv, scipy.io.loadmat(bfm["BFM_UV.mat"])["UV"], atol=1e-7)
@@ -104,6 +107,7 @@ def test_info_and_uv_are_taken_where_they_fit(bfm: dict[str, Path], tmp_path: Pa
     assert model.symmetry is None and "mirror" in model.notes[-1] and model.uv is not None
 
 
+@pytest.mark.seconds
 def test_expressions_without_deviations_state_what_is_assumed(bfm: dict[str, Path]) -> None:
     model = read_model([bfm["BFM.mat"], bfm["exp_80k.npz"]])
     assert "assumed" in model.notes[0] and "stats_80k.npz" in model.notes[0]
@@ -111,6 +115,7 @@ def test_expressions_without_deviations_state_what_is_assumed(bfm: dict[str, Pat
     np.testing.assert_allclose(size[[0, 1, 9]], 1.1 * np.array([1, 2, 10]) ** -0.8, rtol=1e-3)
 
 
+@pytest.mark.seconds
 def test_the_universitys_file_with_3dfaces_expressions(folder: Path) -> None:
     face = files.basel_face()
     trim = files.basel_trim(face)
@@ -158,6 +163,7 @@ def test_the_front_region_of_deep3d_can_be_cut_out(tmp_path: Path) -> None:
     np.testing.assert_array_equal(cut.expression_basis, whole.expression_basis[:, front])
 
 
+@pytest.mark.seconds
 def test_deep3ds_cut_is_in_decimetres_and_scaled_already(folder: Path) -> None:
     path = files.write_deep3d(folder / "BFM_model_front.mat")
     model, raw = read_model([path]), scipy.io.loadmat(path)
@@ -193,6 +199,7 @@ def test_the_models_of_2017_and_2019(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("protocol", [2, 4, 5])
+@pytest.mark.seconds
 def test_flame_is_the_same_from_its_pickle_and_its_npz(tmp_path: Path, protocol: int) -> None:
     plain = read_model([files.write_flame_npz(tmp_path / "a.npz")])
     pickled = read_model([files.write_flame_pkl(tmp_path / "b.bin", protocol)])
@@ -227,6 +234,7 @@ def test_a_pickle_as_python_2_wrote_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "size", [files.SMALL_HEAD, pytest.param(files.ICT_VERTICES, marks=pytest.mark.slow)]
 )
+@pytest.mark.seconds
 def test_icts_folder(tmp_path: Path, size: int) -> None:
     identities = 100 if size == files.ICT_VERTICES else 4
     model = read_model([files.write_ict(tmp_path / "FaceXModel", size, identities)])
@@ -264,6 +272,7 @@ def test_eos(tmp_path: Path, blendshapes: bool) -> None:
     assert model.uv is not None and model.albedo_mean is not None
 
 
+@pytest.mark.seconds
 def test_a_file_is_told_by_its_content_not_its_name(tmp_path: Path) -> None:
     face = files.small_face()
     pairs: dict[str, Callable[[Path], Path]] = {

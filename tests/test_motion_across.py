@@ -32,6 +32,7 @@ def translation(count: int = 30, model: str = "c") -> Translation:
     return Translation(names, ARKIT, a @ a.T / v, b @ b.T / v, b @ a.T / v, limits)
 
 
+@pytest.mark.seconds
 def test_bounded_minimum_of_many_rows_is_scipys():
     shapes, own = components(30)
     rng = np.random.default_rng(1)
@@ -47,6 +48,7 @@ def test_bounded_minimum_of_many_rows_is_scipys():
     assert found.min() >= 0 and found.max() <= 1
 
 
+@pytest.mark.seconds
 def test_there_and_back_the_face_moves_as_before():
     between = translation(52)
     weights = np.random.default_rng(2).random((40, 52)) ** 4
@@ -62,6 +64,7 @@ def test_there_and_back_the_face_moves_as_before():
     assert np.median(share) < 0.05 and share.max() < 0.25
 
 
+@pytest.mark.seconds
 def test_another_models_own_expressions_go_by_way_of_arkit(monkeypatch):
     there = {"a": translation(30, "a"), "b": translation(20, "b")}
     monkeypatch.setattr(across, "translation_of", there.get)

@@ -30,8 +30,10 @@ def project(tmp_path: Path):
     """A copy of what set-up reads; ``project(pip=...)`` runs reconstruct.sh in it."""
     root = tmp_path / "my project"
     shutil.copytree(ROOT / "tools", root / "tools", ignore=shutil.ignore_patterns("*.py", "b*"))
-    for name in ("pyproject.toml", *(path.name for path in ROOT.glob("requirements*.lock"))):
+    for name in ("pyproject.toml", "setup.py", "blender_manifest.toml"):
         shutil.copy(ROOT / name, root)
+    for path in ROOT.glob("requirements*.lock"):
+        shutil.copy(path, root)
     tools = tmp_path / "bin"
     tools.mkdir()
     fakes = {
@@ -85,6 +87,36 @@ def test_the_verification_gets_an_environment_of_its_own(project) -> None:
     assert calls == "python -m reconstruct_face.backend verify a.npz\n"
     _, calls = project(script="verify.sh")
     assert calls == "", "there is nothing to set up and nothing to verify"
+
+
+#: Stands for ruff, shellcheck and pytest in a test of what test.sh runs.
+FAKE_TOOL = """#!/bin/bash
+echo "${0##*/} $*" >> "$CALLS"
+"""
+
+
+def test_the_fast_tier_gets_an_environment_of_its_own(project) -> None:
+    """Neither system packages nor the project's requirements, so it needs no root and little."""
+    query = project.tools / "dpkg-query"
+    query.write_text("#!/bin/bash\nexit 1\n")
+    tools = project.root / ".venv-fast" / "bin"
+    make = f"for name in ruff shellcheck; do cp '{project.tools}/fake' '{tools}'/$name; done"
+    (project.tools / "fake").write_text(FAKE_TOOL)
+    (project.tools / "fake").chmod(0o755)
+    done, calls = project("fast", "-k", "motion", script="test.sh", pip=make)
+    assert done.returncode == 0, done.stderr
+    assert re.findall(r"-m venv \S.*/(\S+)\n", calls) == [".venv-fast"]
+    (install,) = [line for line in calls.splitlines() if " install " in line]
+    assert "requirements-fast.lock" in install and "--no-deps" in install
+    ran = [line for line in calls.splitlines() if not line.startswith("python -m pip")][-4:]
+    assert [line.split()[:2] for line in ran[:3]] == [
+        ["ruff", "check"], ["ruff", "format"], ["shellcheck", "--external-sources"],
+    ]  # fmt: skip
+    assert ran[3] == "python -m pytest --fast -k motion"
+    assert "apt" not in calls
+    done, calls = project("fast", script="test.sh")
+    assert " install " not in calls
+    assert calls.endswith("python -m pytest --fast\n")
 
 
 def test_a_changed_lock_file_is_installed_without_starting_over(project) -> None:
@@ -187,7 +219,7 @@ def _pins(name: str) -> dict[str, str]:
     pins = {}
     for line in (ROOT / name).read_text().splitlines():
         if line.strip() and not line.startswith("#"):
-            found = re.fullmatch(r"([A-Za-z0-9._-]+)==([A-Za-z0-9.+!]+)", line)
+            found = re.fullmatch(r"([A-Za-z0-9._-]+)==([A-Za-z0-9.+!]+)( ; [^;]+)?", line)
             assert found, f"{name}: '{line}' is no exact version (or names a server)"
             pins[re.sub(r"[-_.]+", "-", found[1]).lower()] = found[2]
     return pins
@@ -199,9 +231,12 @@ def test_lock_files_pin_everything_that_is_declared() -> None:
     for wanted, pins in (
         (declared["dependencies"], run),
         (declared["optional-dependencies"]["test"], test),
+        (declared["optional-dependencies"]["docs"], _pins("requirements-docs.lock")),
     ):
         for requirement in wanted:
             name = re.sub(r"[-_.]+", "-", re.match(r"[A-Za-z0-9._-]+", requirement)[0]).lower()
             assert name in pins, f"{requirement}: run tools/lock.sh"
+    fast = _pins("requirements-fast.lock")
+    assert fast.items() <= (test | {"colorama": fast["colorama"]}).items(), "run tools/lock.sh"
     assert run.items() <= test.items(), "tests would run with other versions than users"
     assert run["numpy"].startswith("1."), "bpy is built against numpy 1"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from reconstruct_face.backend.fit.contour import seen_landmarks
 from reconstruct_face.backend.model import load_model
+from reconstruct_face.backend.model.contour import seen_landmarks
 from reconstruct_face.backend.network.crop_camera import CropPose
 from reconstruct_face.backend.network.layout import Layout, anchor_of
 from reconstruct_face.backend.network.predict import Estimate, Regressor

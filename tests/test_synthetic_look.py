@@ -42,6 +42,7 @@ def test_same_seed_same_look() -> None:
         assert not np.array_equal(first, other)
 
 
+@pytest.mark.seconds
 def test_skin_is_sane(skins) -> None:
     for each in skins:
         assert each.texture.shape == (256, 256, 3) and each.texture.dtype == np.float32
@@ -180,6 +181,7 @@ def test_backgrounds_are_light_of_any_kind() -> None:
     assert background.sample_background(224, rng).shape == (224, 224, 3)
 
 
+@pytest.mark.seconds
 def test_development_keeps_the_picture() -> None:
     """Brightness and content survive; a few per cent are grey."""
     rng = np.random.default_rng(2)

@@ -13,6 +13,8 @@ from reconstruct_face.backend.training.synthetic.hair import grow_hair, sample_s
 from reconstruct_face.backend.training.synthetic.props import Prop, sample_props
 from reconstruct_face.backend.training.synthetic.skull import skull_of
 
+pytestmark = pytest.mark.seconds
+
 TONE = np.array([0.4, 0.28, 0.22])
 FRONT = np.diag([1.0, -1.0, -1.0])  # head to a camera that looks at the face
 FAR = np.array([0.0, 0.0, 2000.0])

@@ -20,6 +20,8 @@ from reconstruct_face.backend.texture import Texture, build_texture, fit_light
 from reconstruct_face.backend.texture.diffuse import diffuse
 from reconstruct_face.backend.texture.layout import layout_of
 
+pytestmark = pytest.mark.seconds
+
 SIZE = 1024
 BACKGROUND = (70, 110, 150)
 

@@ -19,9 +19,9 @@ import torch
 from PIL import Image
 from reconstruct_face.backend.__main__ import main
 from reconstruct_face.backend.errors import TrainingError
-from reconstruct_face.backend.fit.contour import visible_jaw
 from reconstruct_face.backend.geometry.camera import Camera, intrinsics
 from reconstruct_face.backend.model import load_model
+from reconstruct_face.backend.model.contour import visible_jaw
 from reconstruct_face.backend.network.crop_camera import CropPose
 from reconstruct_face.backend.network.layout import Layout, anchor_of
 from reconstruct_face.backend.training import checkpoint, photos

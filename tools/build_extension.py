@@ -1,6 +1,6 @@
 """The extension's zips, and the list that makes a folder of them an extension repository.
 
-    .venv/bin/python tools/build_extension.py                        dist/reconstruct_face-0.1.0.zip
+    .venv/bin/python tools/build_extension.py                 dist/reconstruct_face-VERSION.zip
     .venv/bin/python tools/build_extension.py --full --platform linux-x64 --python 3.13
     .venv/bin/python tools/build_extension.py --index /srv/extensions
 

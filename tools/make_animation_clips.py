@@ -92,6 +92,7 @@ class Film:
     def _grow_brows(self, head: Arrays) -> None:
         old = self.brows.data
         bpy.data.objects.remove(self.brows)
+        assert old is not None, "brows are curves"
         bpy.data.batch_remove([old])
         rng = np.random.default_rng(self.look["look_seed"])
         self.brows = grow(

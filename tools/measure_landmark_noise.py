@@ -23,10 +23,10 @@ from reconstruct_face.backend.align.landmarks import MIRROR_68
 from reconstruct_face.backend.bench.picture import render_picture
 from reconstruct_face.backend.detect import DlibDetector
 from reconstruct_face.backend.files import write_bytes
-from reconstruct_face.backend.fit.contour import seen_landmarks
 from reconstruct_face.backend.fit.noise import NOISE_FILE, roll_matrix
 from reconstruct_face.backend.geometry.camera import FACING, Camera, intrinsics
 from reconstruct_face.backend.model import FaceModel, load_model
+from reconstruct_face.backend.model.contour import seen_landmarks
 from scipy.spatial.transform import Rotation
 from tqdm import tqdm
 

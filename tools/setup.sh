@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Sourced by reconstruct.sh, test.sh and verify.sh: brings a bare machine to the state of a lock
-# file.
+# Sourced by reconstruct.sh, test.sh, verify.sh and docs.sh: brings a bare machine to the state of a
+# lock file.
 #
 #   set_up requirements.lock
 #
@@ -11,6 +11,11 @@
 #   set_up_verification
 #
 # makes .venv-verify, with PyTorch3D and the release of torch that it is built for.
+#
+#   set_up_fast
+#
+# makes .venv-fast, with the few packages that the fast tier of the tests needs; set_up_docs makes
+# .venv-docs, with MkDocs.
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=$ROOT/.venv
@@ -19,6 +24,7 @@ LOG=$ROOT/.cache/setup.log
 NEEDED_MB=9000
 SIZE="6 GB"
 PROJECT=(--editable "$ROOT")
+PIP_CHECK=(check)  # pip's own, that everything is there and fits
 PROOF="import bpy"
 
 # What `import bpy` and its renderers load and a minimal Debian lacks.
@@ -32,12 +38,28 @@ fail() {
     exit 1
 }
 
-# The variables above are what its callees see.
+# The variables above are what the callees of these three see.
 # shellcheck disable=SC2034
 set_up_verification() {
     local VENV=$ROOT/.venv-verify NEEDED_MB=10000 SIZE="5 GB" PROJECT=()
     local PROOF="import pytorch3d.renderer"
     set_up requirements-verify.lock
+}
+
+# shellcheck disable=SC2034
+set_up_fast() {
+    local VENV=$ROOT/.venv-fast NEEDED_MB=1500 SIZE="700 MB" LIBRARIES=()
+    # The project without most of what it requires, which pip would complain of.
+    local PROJECT=(--no-deps --editable "$ROOT") PIP_CHECK=(--version)
+    local PROOF="import cv2, reconstruct_face"
+    set_up requirements-fast.lock
+}
+
+# shellcheck disable=SC2034
+set_up_docs() {
+    local VENV=$ROOT/.venv-docs NEEDED_MB=300 SIZE="60 MB" LIBRARIES=() PROJECT=()
+    local PROOF="import mkdocs"
+    set_up requirements-docs.lock
 }
 
 set_up() {
@@ -55,8 +77,7 @@ set_up() {
         install_system_packages
         make_environment
         install_python_packages "$lock"
-        if [ ${#PROJECT[@]} -gt 0 ]; then
-            # Every lock file of the project's holds all of requirements.lock.
+        if [ "$lock" = requirements-test.lock ]; then  # it holds all of requirements.lock
             fingerprint requirements.lock >"$VENV/.installed-requirements.lock"
         fi
         printf '%s\n' "$wanted" >"$stamp"
@@ -68,7 +89,9 @@ set_up() {
 # What the stamp must hold: the folder is part of it because an environment cannot be moved.
 fingerprint() {
     local files=("$ROOT/$1")
-    if [ ${#PROJECT[@]} -gt 0 ]; then files+=("$ROOT/pyproject.toml"); fi
+    if [ ${#PROJECT[@]} -gt 0 ]; then
+        files+=("$ROOT/pyproject.toml" "$ROOT/setup.py" "$ROOT/blender_manifest.toml")
+    fi
     { printf '%s\n' "$ROOT"; cat "${files[@]}"; } | sha256sum | cut -d' ' -f1
 }
 
@@ -141,7 +164,7 @@ install_python_packages() {
     # breaks bpy.
     "${pip[@]}" install --requirement "$ROOT/$1" "${PROJECT[@]}" >>"$LOG" 2>&1 ||
         fail "pip could not install the packages$(why)"
-    "${pip[@]}" check >>"$LOG" 2>&1 || fail "the installed packages do not fit together$(why)"
+    "${pip[@]}" "${PIP_CHECK[@]}" >>"$LOG" 2>&1 || fail "the installed packages do not fit together$(why)"
     "$VENV/bin/python" -c "$PROOF" >>"$LOG" 2>&1 || fail "'$PROOF' does not work$(why)"
     rm -f "$VENV/.unfinished"
 }

@@ -1,15 +1,30 @@
 #!/usr/bin/env bash
-# Sets up what the tests need, then runs every check: ruff, shellcheck, the type checker, a real
-# Blender with a window driven by the mouse, pytest.
+# Sets up what the tests need, then runs the checks.  Three tiers:
 #
-#   tools/test.sh                     everything
-#   tools/test.sh -m 'not slow'       arguments go to pytest, and the real Blender is left out
+#   tools/test.sh                     full: ruff, shellcheck, the type checker, a real Blender with a
+#                                     window driven by the mouse, every test
+#   tools/test.sh standard            without the real Blender and the tests marked slow
+#   tools/test.sh fast                ruff, shellcheck and the tests that need no torch, Blender, dlib,
+#                                     TensorFlow or PyTorch3D: an environment of their own, a minute
+#   tools/test.sh fast -k motion      further arguments go to pytest; any but a tier's name leave the
+#                                     real Blender out
 set -euo pipefail
 # shellcheck source=tools/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
-set_up requirements-test.lock
-set_up_verification
+tier=full
+case ${1:-} in
+    fast | standard | full) tier=$1; shift ;;
+esac
+if [ "$tier" = fast ]; then
+    set_up_fast
+    VENV=$ROOT/.venv-fast
+    set -- --fast "$@"
+else
+    set_up requirements-test.lock
+    set_up_verification
+    if [ "$tier" = standard ]; then set -- -m "not slow" "$@"; fi
+fi
 cd "$ROOT"
 failed=()
 
@@ -24,7 +39,7 @@ check "ruff check" "$VENV/bin/ruff" check .
 check "ruff format" "$VENV/bin/ruff" format --check .
 check "shellcheck" "$VENV/bin/shellcheck" --external-sources \
     tools/*.sh tools/real_blender/*.sh .ci/run
-check "types" "$VENV/bin/basedpyright"
+if [ "$tier" != fast ]; then check "types" tools/types.sh; fi
 
 # Needs root, for a Debian in a folder that has a newer Blender than this one.
 # shellcheck disable=SC2329  # check calls it

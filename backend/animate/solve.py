@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
-from ..fit.contour import FRONTAL_YAW_DEGREES
 from ..fit.landmark_fit import GAPS, FitSettings, landmark_model
 from ..fit.noise import VARIANCE_SCALE, dlib_noise, roll_matrix
 from ..fit.prior import Prior
 from ..geometry.camera import Camera, initial_camera, rotate
 from ..model import FaceModel
+from ..model.contour import FRONTAL_YAW_DEGREES
 
 Double = NDArray[np.float64]
 

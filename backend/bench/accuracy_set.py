@@ -25,9 +25,9 @@ from scipy.spatial.transform import Rotation
 
 from ..errors import OutputError, WorkerError
 from ..files import write_bytes
-from ..fit.contour import seen_landmarks
 from ..geometry.camera import FACING, Camera, intrinsics
 from ..model import FaceModel
+from ..model.contour import seen_landmarks
 from .expressions import random_expression
 
 Double = NDArray[np.float64]

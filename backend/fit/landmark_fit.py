@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from ..geometry.camera import Camera, initial_camera, moved_camera
 from ..model import FaceModel
-from .contour import visible_jaw
+from ..model.contour import visible_jaw
 from .noise import LandmarkNoise, roll_matrix
 
 Double = NDArray[np.float64]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..align import Crop
 from ..geometry.camera import Camera
 from ..model import FaceModel
-from .contour import landmark_points
+from ..model.contour import landmark_points
 from .evidence import Evidence
 from .gaze import estimate_gaze
 from .observation import Refined, State

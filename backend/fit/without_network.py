@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model import FaceModel
-from .contour import landmark_points
+from ..model.contour import landmark_points
 from .evidence import Evidence, plausible
 from .gaze import estimate_gaze
 from .landmark_fit import fit_landmarks

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from ..fit.contour import seen_landmarks
 from ..model import FaceModel
+from ..model.contour import seen_landmarks
 from .crop_camera import CropPose
 from .device import chosen_device
 from .layout import Layout, anchor_of

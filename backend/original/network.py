@@ -7,9 +7,12 @@ odd rest, and outputs that are in standard deviations of ``stats_80k.npz``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -97,3 +100,10 @@ def pad_same(x: Tensor, kernel: int, stride: int, value: float = 0.0) -> Tensor:
         total = max((-(-side // stride) - 1) * stride + kernel - side, 0)
         pad += [total // 2, total - total // 2]
     return functional.pad(x, pad, value=value) if any(pad) else x
+
+
+def run_network(module: nn.Module, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
+    """(N, 240) the normalised outputs for ``crops``, each (224, 224, 3) uint8 sRGB."""
+    batch = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float() / 127.5 - 1.0
+    with torch.inference_mode():
+        return module(batch).double().numpy()

@@ -18,8 +18,7 @@ from ..network.layout import anchor_of
 from .cards import CALLED, DEEP3D, ORIGINAL
 from .deep3d import align, run_deep3d, split_deep3d
 from .face import MICROMETRES, posed, rotation, to_image
-from .network import SIZE
-from .picture import run_network
+from .network import SIZE, run_network
 from .stats import split
 from .store import Network, load_network
 
@@ -75,7 +74,7 @@ class OpinionGiver:
             )
         crop = ffhq_crop(pixels, landmarks68)
         assert self.network.stats is not None
-        told = split(run_network(self.network, [crop.image])[0], self.network.stats)
+        told = split(run_network(self.network.module, [crop.image])[0], self.network.stats)
         pitch, yaw, roll, _, _, scale = told.pose
         anchor = anchor_of(self.model)
         place = to_image(posed(anchor[None], told.pose), SIZE)[0]

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ..align import ffhq_crop
@@ -15,7 +14,7 @@ from ..errors import NoFaceError
 from ..fit.faces import detect_faces, with_landmarks
 from ..photo import Photo
 from .face import OriginalFace, posed, to_image
-from .network import SIZE
+from .network import SIZE, run_network
 from .render import draw_landmarks, render
 from .stats import Coefficients, Stats, split
 from .store import Network
@@ -70,13 +69,6 @@ def find_landmarks(photo: Photo) -> Double:
     return face.landmarks
 
 
-def run_network(network: Network, crops: Sequence[Bytes]) -> Double:
-    """(N, 240) the normalised outputs for ``crops``, each (224, 224, 3) uint8 sRGB."""
-    batch = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float() / 127.5 - 1.0
-    with torch.inference_mode():
-        return network.module(batch).double().numpy()
-
-
 def reconstruct_crops(
     network: Network,
     face: OriginalFace,
@@ -88,7 +80,7 @@ def reconstruct_crops(
     assert used is not None
     return [
         reconstruct_outputs(outputs, face, used, crop)
-        for outputs, crop in zip(run_network(network, crops), crops, strict=True)
+        for outputs, crop in zip(run_network(network.module, crops), crops, strict=True)
     ]
 
 

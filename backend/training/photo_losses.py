@@ -15,8 +15,8 @@ from torch.nn import functional
 
 from ..differentiable import Cameras, TorchFaceModel, best_rasterizer, render
 from ..differentiable.shading import srgb
-from ..fit.contour import FRONTAL_YAW_DEGREES
 from ..model import FaceModel
+from ..model.contour import FRONTAL_YAW_DEGREES
 from ..network.layout import Layout, anchor_of
 from ..network.mirror import mirrored_landmarks
 from .losses import LabelLosses
@@ -80,7 +80,7 @@ class PhotoLosses(nn.Module):
 
     @torch.no_grad()
     def visible_jaw(self, labels: Tensor) -> Tensor:
-        """(N, 17) vertex ids, as :func:`~..fit.contour.visible_jaw` chooses them."""
+        """(N, 17) vertex ids, as :func:`~..model.contour.visible_jaw` chooses them."""
         cameras = Cameras.of_crop_poses(labels[:, :10], self.anchor, 2)
         shape = self._split(labels)
         vertices = self._rendered.vertices(shape["identity"], shape["expression"])

@@ -11,7 +11,7 @@ from typing import Any
 import bpy
 
 from ...backend.errors import PhotoError
-from ..report import addon_version
+from ..installation.blender import version
 from .sound import start_of
 
 _PACKAGE = __package__.rpartition(".scene")[0] if __package__ else ""
@@ -70,7 +70,7 @@ def motion_path(video: str | os.PathLike[str], frame_rate: float | None = None) 
     except OSError as error:
         raise PhotoError(f"There is no video {path}; choose another one.") from error
     size = stat.st_size if path.is_file() else ""
-    mark = f"{path}|{size}|{stat.st_mtime_ns}|{frame_rate}|{addon_version()}"
+    mark = f"{path}|{size}|{stat.st_mtime_ns}|{frame_rate}|{version()}"
     name = f"{path.stem or 'video'}_{hashlib.sha256(mark.encode()).hexdigest()[:12]}.npz"
     return _folder() / name
 

@@ -25,7 +25,10 @@ beyond 2.6 it is free."""
 def _kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Covariance (N, M) of the scalar field between points (N, 3) and (M, 3)."""
     squared = np.maximum((a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * a @ b.T, 0)
-    return sum(sigma**2 * np.exp(-0.5 * squared / length**2) for length, sigma in SCALES)
+    total = np.zeros_like(squared)
+    for length, sigma in SCALES:
+        total += sigma**2 * np.exp(-0.5 * squared / length**2)
+    return total
 
 
 def _evaluation_points(head: np.ndarray, topology: HeadTopology) -> np.ndarray:

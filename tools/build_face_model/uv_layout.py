@@ -272,6 +272,7 @@ def _spread(
             best, best_stretch = uv, total
         rows, columns, values = weights
         weights = rows, columns, values / stretch[columns] ** STEP
+    assert best is not None, "no layout has a finite stretch"
     return best
 
 

@@ -41,5 +41,5 @@ def _blur(picture: NDArray, sigma: float) -> NDArray:
     for axis in (0, 1):
         wide = np.pad(picture, [(3, 3) if k == axis else (0, 0) for k in range(3)], mode="edge")
         parts = [np.take(wide, range(3 + o, 3 + o + picture.shape[axis]), axis) for o in offsets]
-        picture = sum(w * part for w, part in zip(weights, parts, strict=True))
+        picture = np.sum([w * part for w, part in zip(weights, parts, strict=True)], axis=0)
     return picture

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from reconstruct_face.scene.build import can_denoise
 from reconstruct_face.scene.camera import CameraView
+from reconstruct_face.scene.context import scene_of
 from reconstruct_face.scene.quiet import quiet
 
 from .develop import develop
@@ -25,7 +26,7 @@ def render_head(head: dict[str, NDArray], mesh: dict[str, NDArray], path: Path) 
     """Render ``head`` (of ``NNNN.npz``) with what all share (``mesh.npz``) to the PNG ``path``."""
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     rng = np.random.default_rng(head["look_seed"])
-    scene = bpy.context.scene
+    scene = scene_of(bpy.context)
     texture, things, _ = furnish(head, mesh, rng)
     camera, view = build_camera(head)
     things += [build_head(head, mesh, texture, rng), camera, *build_lamps(head, rng)]

@@ -124,12 +124,12 @@ class User:
         """What the sidebar's button under the mouse does: Python of its operator or property."""
         manager = bpy.context.window_manager
         with bpy.context.temp_override(window=self.window, area=self.view, region=self.sidebar):
-            if bpy.ops.ui.copy_python_command_button.poll():
+            if bpy.ops.ui.copy_python_command_button.poll():  # pyright: ignore[reportCallIssue]
                 manager.clipboard = ""
                 bpy.ops.ui.copy_python_command_button()
                 if manager.clipboard:
                     return manager.clipboard
-            if bpy.ops.ui.copy_data_path_button.poll():
+            if bpy.ops.ui.copy_data_path_button.poll():  # pyright: ignore[reportCallIssue]
                 manager.clipboard = ""
                 bpy.ops.ui.copy_data_path_button(full_path=True)
                 return manager.clipboard

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from ...align import ffhq_quad
-from ...fit.contour import landmark_points, visible_jaw
 from ...fit.noise import dlib_noise, roll_matrix
 from ...geometry.camera import FACING, Camera, intrinsics
 from ...model import FaceModel
+from ...model.contour import landmark_points, visible_jaw
 
 Double = NDArray[np.float64]
 Rng = np.random.Generator

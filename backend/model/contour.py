@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry.camera import Camera
-from ..model import FaceModel
+from .face_model import FaceModel
 
 #: Below this turn both sides of the jaw are seen as they are on a frontal face.
 FRONTAL_YAW_DEGREES = 5.0
