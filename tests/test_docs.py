@@ -76,8 +76,9 @@ def test_public_names_exist(module: str, name: str) -> None:
 
 
 def defined_in(path: Path) -> set[str]:
-    """What a module defines or imports, and what its ``__getattr__`` gives."""
+    """What a module defines or imports, and what its ``__getattr__`` gives, by ``__all__`` too."""
     names: set[str] = set()
+    given: set[str] = set()
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Import | ast.ImportFrom):
             names |= {alias.asname or alias.name for alias in node.names}
@@ -87,8 +88,11 @@ def defined_in(path: Path) -> set[str]:
                 names |= {x.value for x in ast.walk(node) if isinstance(x, ast.Constant)}
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            names |= {target.id for target in targets if isinstance(target, ast.Name)}
-    return names
+            defined = {target.id for target in targets if isinstance(target, ast.Name)}
+            names |= defined
+            if "__all__" in defined and node.value is not None:
+                given = set(ast.literal_eval(node.value))
+    return names | given if "__getattr__" in names else names
 
 
 def test_the_changelog_knows_this_version() -> None:
