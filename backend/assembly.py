@@ -5,21 +5,18 @@ from __future__ import annotations
 import platform
 from dataclasses import asdict
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .clock import Clock
 from .exchange import MaterialSlot, Reconstruction
+from .exchange.options import Options
 from .fit import Evidence, FaceFit
 from .fit.confidence import confidence_of, warnings_of
 from .fit.faces import default_predictor
 from .model import FaceModel
 from .photo.encode import encode_jpeg, encode_png
 from .texture import Texture, build_texture
-
-if TYPE_CHECKING:
-    from .pipeline import Options
 
 
 def texture_of(

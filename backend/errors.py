@@ -14,6 +14,13 @@ class FaceError(Exception):
     details = ""  #: more than a user wants to read, for the report of the failure
 
 
+class OptionError(FaceError, ValueError):
+    """An option has a value that is none, or there is no option of that name."""
+
+    code = "option"
+    exit_status = 2
+
+
 class PhotoError(FaceError):
     """The photo cannot be read (missing, empty, truncated, not a picture, too small, too large)."""
 

@@ -6,8 +6,7 @@ read -> detect -> landmarks -> FFHQ crop -> estimate -> texture -> ``Reconstruct
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
@@ -17,66 +16,15 @@ from .clock import Clock
 from .detect import Detector
 from .errors import NoFaceError
 from .exchange import Reconstruction
+from .exchange.options import Options
 from .fit import fit, gather
-from .fit.corrections import checked
 from .fit.faces import Face, default_predictor, detect_faces, with_landmarks
 from .fit.reading import regressor_for
-from .model import DEFAULT_MODEL, EXPRESSIONS, FaceModel, load_model
+from .model import FaceModel, load_model
 from .photo import Photo, read_photo
 from .texture import warm_texture
 
 Progress = Callable[[float, str], None]
-
-TEXTURE_MODES = ("albedo", "photo", "none")
-ESTIMATES = ("network", "landmarks")
-QUALITIES = ("fast", "balanced", "best")
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the user can choose."""
-
-    face: int | str = "largest"  #: "largest", "all", or 1 for the largest, 2 for the next ...
-    texture: str = "albedo"  #: "albedo" (lighting divided out), "photo", or "none"
-    texture_size: int = 2048  #: side of the square texture in pixels
-    model: str = DEFAULT_MODEL  #: "default", an imported model's name, or the file of one
-    estimate: str = "network"  #: "network", refined on the photo, or "landmarks" alone
-    quality: str = "balanced"  #: how far to refine: "fast", "balanced" or "best"
-    landmarks: bool = True  #: False: do without dlib's landmark file (see the licence note)
-    #: (index 0..67, x, y) of landmarks set by hand, in pixels of ``Reconstruction.image_size``
-    corrected: Sequence[Sequence[float]] | None = None
-    #: Look for turned faces beside the upright ones too, which takes seconds; not for "largest"
-    thorough: bool = True
-    #: "native": the face model's own expressions, or "arkit": ARKit's 52 shapes on its mesh
-    expressions: str = "native"
-    #: A network that 'models import-network' made for ``model``: the refinement starts from its
-    #: answer, and "fast" gives that as it is
-    network: str = ""
-
-    def __post_init__(self) -> None:
-        whole = isinstance(self.face, int) and not isinstance(self.face, bool) and self.face >= 1
-        if not whole and self.face not in ("largest", "all"):
-            raise ValueError(f"face is {self.face!r}; give 'largest', 'all' or a number from 1.")
-        if self.texture not in TEXTURE_MODES:
-            raise ValueError(f"texture is {self.texture!r}; give one of {TEXTURE_MODES}.")
-        if not 128 <= self.texture_size <= 8192:
-            raise ValueError(f"texture_size is {self.texture_size}; give 128 to 8192.")
-        if self.estimate not in ESTIMATES:
-            raise ValueError(f"estimate is {self.estimate!r}; give one of {ESTIMATES}.")
-        if self.expressions not in EXPRESSIONS:
-            raise ValueError(f"expressions is {self.expressions!r}; give one of {EXPRESSIONS}.")
-        if self.quality not in QUALITIES:
-            raise ValueError(f"quality is {self.quality!r}; give one of {QUALITIES}.")
-        if self.estimate == "landmarks" and not self.landmarks:
-            raise ValueError("The estimate from landmarks needs landmarks; use the network's.")
-        if self.network and self.estimate == "landmarks":
-            raise ValueError(
-                f"The estimate from landmarks does not ask the network {self.network!r}; leave one "
-                "of them out."
-            )
-        object.__setattr__(self, "corrected", checked(self.corrected))
-        if self.corrected and self.face == "all":
-            raise ValueError("Corrected landmarks are those of one face; give its number.")
 
 
 def reconstruct(

@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from .errors import FaceError, NoFaceError, OutputError
+from .errors import NoFaceError, OutputError
 from .exchange import load_reconstruction, save_reconstruction
 from .exchange.model_cards import list_models
+from .exchange.options import Options
 from .exchange.wire import Progress, serve
 from .files import reason, write_bytes
 from .fit.faces import detect_faces
@@ -25,7 +26,7 @@ from .model.importing.importer import import_model
 from .model.stored import remove_model
 from .photo import read_photo
 from .photo.encode import encode_png
-from .pipeline import Options, reconstruct, warm_up
+from .pipeline import reconstruct, warm_up
 from .preview import preview_window, write_contact_sheet, write_preview, write_thumbnails
 
 
@@ -70,41 +71,17 @@ def reconstruct_photo(
     out_dir: str,
     progress: Progress,
     name: str | None = None,
-    face: int | str = "largest",
-    texture: str = "albedo",
-    texture_size: int = 2048,
-    model: str = "default",
-    expressions: str = "native",
-    estimate: str = "network",
-    quality: str = "balanced",
-    landmarks: bool = True,
-    corrected: Sequence[Sequence[float]] | None = None,
-    thorough: bool = True,
-    network: str = "",
+    **options: Any,
 ) -> dict[str, Any]:
     """Reconstruct ``photo`` into ``out_dir``: ``NAME.npz``, further faces ``NAME_face2.npz``.
 
-    Returns ``{"files": [npz, ...], "windows": [[x0, y0, x1, y1], ...], "warnings": [...]}``; the
-    windows are what the previews show of the photo.
+    ``options`` are fields of :class:`Options`, as its ``to_dict`` has them.  Returns
+    ``{"files": [npz, ...], "windows": [[x0, y0, x1, y1], ...], "warnings": [...]}``; the windows
+    are what the previews show of the photo.
     """
-    try:
-        options = Options(
-            face,
-            texture,
-            texture_size,
-            model,
-            estimate,
-            quality,
-            landmarks,
-            corrected,
-            thorough,
-            expressions,
-            network,
-        )
-    except ValueError as error:
-        raise FaceError(str(error)) from error
+    chosen = Options.from_dict(options)
     folder = _made(out_dir)
-    heads = reconstruct(photo, options, progress)
+    heads = reconstruct(photo, chosen, progress)
     stem = name or Path(photo).stem
     files, windows, warnings = [], [], []
     for head in heads:

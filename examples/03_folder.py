@@ -21,18 +21,13 @@ ROOT = Path(__file__).resolve().parents[1]
 def main(arguments: list[str]) -> int:
     """Run the batch and return the exit status."""
     from reconstruct_face.backend.errors import FaceError
+    from reconstruct_face.backend.exchange.arguments import options_of
     from reconstruct_face.scene.backend_process import BackendProcess
     from reconstruct_face.scene.batch import BatchOptions, run_batch
 
     args = _parser().parse_args(arguments)
-    options = BatchOptions(
-        face=int(args.face) if args.face.isdecimal() else args.face,
-        texture=args.texture,
-        formats=tuple(part.strip() for part in args.format.split(",")),
-        preview=not args.no_preview,
-        quality=args.quality,
-    )
     try:
+        options = BatchOptions(options_of(args), args.format, not args.no_preview, args.force)
         with BackendProcess(args.python) as backend:
             results = run_batch(args.photos, args.out, options, backend=backend, report=_say)
     except FaceError as error:
@@ -44,15 +39,16 @@ def main(arguments: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from reconstruct_face.backend.exchange.arguments import add_formats, add_options
+
     parser = argparse.ArgumentParser(prog="03_folder.py", description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("photos", nargs="+", help="photos, or folders of photos")
     add("-o", "--out", default="out", help="output folder (default: out)")
-    add("--face", default="largest", metavar="largest|N|all", help="which face of each photo")
-    add("--texture", choices=("albedo", "photo", "none"), default="albedo")
-    add("--format", default="blend,glb", metavar="LIST", help="of blend,glb,fbx,obj,usd")
-    add("--quality", choices=("fast", "balanced", "best"), default="balanced")
+    add_options(parser)
+    add_formats(parser)
     add("--no-preview", action="store_true", help="no NAME_preview.png and no contact sheet")
+    add("--force", action="store_true", help="do finished photos again")
     add("--python", help="the Python that has the backend's packages")
     return parser
 

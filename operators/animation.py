@@ -17,6 +17,7 @@ from bpy.props import (
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ..backend.errors import ExchangeError, FaceError, OutputError
+from ..backend.exchange.formats import ANIMATED_FORMATS
 from ..scene.context import head_of, scene_of
 from . import strings
 from . import strings_animation as texts
@@ -25,6 +26,9 @@ from .expression import ChangesExpression
 if TYPE_CHECKING:
     from ..backend.exchange.motion import Motion
 
+ANIMATION_FORMATS = tuple(
+    (name, kind.label, kind.animated) for name, kind in ANIMATED_FORMATS.items()
+)
 #: Groups of shape keys, as an enumeration.
 GROUP_ITEMS = tuple((key, name, "") for key, name in strings.GROUP_NAMES.items())
 
@@ -198,7 +202,7 @@ class RECONSTRUCT_FACE_OT_export_animation(ChangesExpression, bpy.types.Operator
     formats: EnumProperty(
         name=strings.EXPORT_FORMATS,
         description=strings.EXPORT_FORMATS_TIP,
-        items=texts.ANIMATION_FORMATS,
+        items=ANIMATION_FORMATS,
         options={"ENUM_FLAG"},
         default={"glb"},
     )
@@ -220,7 +224,7 @@ class RECONSTRUCT_FACE_OT_export_animation(ChangesExpression, bpy.types.Operator
 
         settings = scene_of(context).reconstruct_face_export
         folder, name = target_of(self.filepath, settings, head)
-        chosen = [key for key, *_ in texts.ANIMATION_FORMATS if key in self.formats]
+        chosen = [key for key, *_ in ANIMATION_FORMATS if key in self.formats]
         if not chosen:
             raise OutputError(strings.NO_FORMAT)
         if head.mode != "OBJECT":

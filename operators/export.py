@@ -8,10 +8,14 @@ import bpy
 from bpy.props import EnumProperty, PointerProperty, StringProperty
 
 from ..backend.errors import FaceError, OutputError
+from ..backend.exchange.formats import ANIMATED_FORMATS, FORMATS
 from ..scene.context import head_of, scene_of
 from . import strings
 from .view import OnHead
 
+FORMAT_ITEMS = tuple((name, kind.label, kind.still) for name, kind in FORMATS.items())
+#: Left out of a name that was typed with one of them.
+_ENDINGS = {kind.suffix for kind in (FORMATS | ANIMATED_FORMATS).values()} | {".gltf", ".usd"}
 #: What Windows does not take in file names.
 _FORBIDDEN = '/\\:*?"<>|'
 
@@ -26,7 +30,7 @@ class ExportSettings(bpy.types.PropertyGroup):
     formats: EnumProperty(
         name=strings.EXPORT_FORMATS,
         description=strings.EXPORT_FORMATS_TIP,
-        items=strings.FORMAT_ITEMS,
+        items=FORMAT_ITEMS,
         options={"ENUM_FLAG"},
         default={"glb"},
     )
@@ -39,9 +43,8 @@ def target_of(filepath: str, settings: ExportSettings, head: bpy.types.Object) -
     """
     if filepath:
         path = Path(bpy.path.abspath(filepath))
-        endings = (".glb", ".gltf", ".fbx", ".obj", ".usdz", ".usd", ".blend")
         folder = path.parent
-        name = path.stem if path.suffix.lower() in endings else path.name
+        name = path.stem if path.suffix.lower() in _ENDINGS else path.name
     else:
         if (not settings.folder or settings.folder.startswith("//")) and not bpy.data.filepath:
             raise OutputError(strings.NO_FOLDER)
@@ -70,7 +73,7 @@ class RECONSTRUCT_FACE_OT_export(OnHead, bpy.types.Operator):
     formats: EnumProperty(
         name=strings.EXPORT_FORMATS,
         description=strings.EXPORT_FORMATS_TIP,
-        items=strings.FORMAT_ITEMS,
+        items=FORMAT_ITEMS,
         options={"ENUM_FLAG", "SKIP_SAVE"},
     )
 
@@ -89,9 +92,7 @@ class RECONSTRUCT_FACE_OT_export(OnHead, bpy.types.Operator):
         except FaceError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        from ..scene.export import FORMATS
-
-        if any((folder / f"{name}{FORMATS[key][0]}").exists() for key in formats):
+        if any((folder / f"{name}{FORMATS[key].suffix}").exists() for key in formats):
             return context.window_manager.invoke_confirm(self, event)
         return self.execute(context)
 
@@ -119,7 +120,7 @@ class RECONSTRUCT_FACE_OT_export(OnHead, bpy.types.Operator):
         settings = scene_of(context).reconstruct_face_export
         folder, name = target_of(self.filepath, settings, head_of(context))
         chosen = self.formats or settings.formats
-        formats = [key for key, *_ in strings.FORMAT_ITEMS if key in chosen]
+        formats = [key for key, *_ in FORMAT_ITEMS if key in chosen]
         if not formats:
             raise OutputError(strings.NO_FORMAT)
         return folder, name, formats

@@ -9,6 +9,7 @@ import bpy
 from bpy.props import BoolProperty, CollectionProperty, StringProperty
 
 from ..backend.errors import ModelError
+from ..backend.exchange.options import DEFAULT_MODEL
 from ..scene.context import scene_of
 from . import strings
 from .running import RunsJob
@@ -37,7 +38,7 @@ def imported() -> list[ModelCard]:
 
 def suggestions(_self: object, _context: object, _edited: str) -> list[str]:
     """The names that the settings' field offers."""
-    return ["default", *(card.name for card in imported() if not card.problem)]
+    return [DEFAULT_MODEL, *(card.name for card in imported() if not card.problem)]
 
 
 class RECONSTRUCT_FACE_OT_import_model(RunsJob, bpy.types.Operator):
@@ -114,7 +115,7 @@ class RECONSTRUCT_FACE_OT_remove_model(RunsJob, bpy.types.Operator):
         """Scenes that used it go back to the model that comes along."""
         for scene in bpy.data.scenes:
             if scene.reconstruct_face.model == self.name:
-                scene.reconstruct_face.model = ""
+                scene.reconstruct_face.property_unset("model")
         self.report({"INFO"}, strings.removed_model(self.name))
 
 

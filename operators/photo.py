@@ -9,6 +9,7 @@ from bpy.props import BoolProperty, CollectionProperty, EnumProperty, IntPropert
 from bpy_extras.io_utils import ImportHelper
 
 from ..backend.errors import FaceError
+from ..backend.exchange.formats import PHOTO_SUFFIXES
 from ..scene.context import area_of
 from . import strings
 from .session import SESSION
@@ -76,7 +77,7 @@ class RECONSTRUCT_FACE_FH_photo(bpy.types.FileHandler):
     bl_idname = "RECONSTRUCT_FACE_FH_photo"
     bl_label = strings.RECONSTRUCT
     bl_import_operator = "reconstruct_face.drop_photo"
-    bl_file_extensions = ";".join(strings.PHOTO_SUFFIXES)
+    bl_file_extensions = ";".join(PHOTO_SUFFIXES)
 
     @classmethod
     def poll_drop(cls, context: bpy.types.Context) -> bool:

@@ -13,11 +13,12 @@ import bpy
 from bl_operators.presets import AddPresetBase
 
 from . import strings
+from .settings import PROPERTIES
 
 SUBDIR = "reconstruct_face/settings"
 #: Blender looks for ``presets/SUBDIR`` in it.
 SHIPPED = Path(__file__).resolve().parents[1] / "assets"
-VALUES = ("quality", "texture", "texture_size", "estimate", "use_landmarks", "model", "expressions")
+VALUES = tuple(PROPERTIES.values())
 
 
 class RECONSTRUCT_FACE_OT_add_preset(AddPresetBase, bpy.types.Operator):

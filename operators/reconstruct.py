@@ -55,9 +55,10 @@ class RECONSTRUCT_FACE_OT_reconstruct(RunsJob, bpy.types.Operator):
             raise PhotoError(strings.CHOOSE_PHOTO)
         face = self.face if self.properties.is_property_set("face") else settings.face
         photo = bpy.path.abspath(photo)
-        options = {**settings.options(), "photo": photo, **_choice(photo, face)}
+        options = settings.options(**_choice(photo, face))
         self._scene = context.scene.name
-        return jobs.start_reconstruction(**options), options
+        job = jobs.start_reconstruction(photo, options)
+        return job, {"photo": photo, **options.to_dict()}
 
     def take(self, context: bpy.types.Context, result: Any) -> None:
         """Add and select the new head(s)."""

@@ -39,21 +39,22 @@ class RECONSTRUCT_FACE_OT_refit(RunsJob, OnHead, bpy.types.Operator):
 
         head = head_of(context)
         self._head, self._scene = head.name, context.scene.name
-        options = context.scene.reconstruct_face.options() | self._what(head)
-        return jobs.start_reconstruction(**options), options
+        photo, what = self._what(head)
+        options = context.scene.reconstruct_face.options(**what)
+        return jobs.start_reconstruction(photo, options), {"photo": photo, **options.to_dict()}
 
-    def _what(self, head: bpy.types.Object) -> dict[str, Any]:
+    def _what(self, head: bpy.types.Object) -> tuple[str, dict[str, Any]]:
+        """The photo, and the options that depend on it and on ``head``."""
         from ..scene.landmarks import corrected
         from ..scene.mesh import about
         from ..scene.photo_source import photo_of_head
 
         if self.photo:
-            return {"photo": bpy.path.abspath(self.photo), "face": "largest"}
+            return bpy.path.abspath(self.photo), {"face": "largest"}
         known = about(head)
         was = known.get("provenance", {}).get("options", {})
         number = known.get("face_index", 1)
-        return {
-            "photo": str(photo_of_head(head)),
+        return str(photo_of_head(head)), {
             # The number is that of what was found then.
             "face": "largest" if was.get("face") == "largest" else number,
             "thorough": was.get("thorough", True),

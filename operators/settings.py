@@ -14,8 +14,22 @@ from bpy.props import (
     StringProperty,
 )
 
+from ..backend.exchange.options import ABOUT, DEFAULT_MODEL, Options, phrase
 from . import strings
 from .session import SESSION
+
+#: The properties that hold an option, by the option's name.  The face has one of its own, and
+#: what is left depends on the photo and the head.
+PROPERTIES = {
+    "texture": "texture",
+    "texture_size": "texture_size",
+    "quality": "quality",
+    "estimate": "estimate",
+    "landmarks": "use_landmarks",
+    "model": "model",
+    "expressions": "expressions",
+    "network": "network",
+}
 
 
 def _photo_changed(settings: FaceSettings, _context: bpy.types.Context) -> None:
@@ -36,6 +50,18 @@ def _models(settings: FaceSettings, context: bpy.types.Context, edited: str) -> 
     return suggestions(settings, context, edited)
 
 
+def _about(option: str) -> dict[str, Any]:
+    """Name, tooltip, default and items of the property for ``option``."""
+    about, default = ABOUT[option], getattr(Options(), option)
+    if isinstance(default, bool):
+        return {"name": about.label, "description": f"Off: {phrase(about.tip)}", "default": default}
+    texts: dict[str, Any] = {"name": about.label, "description": about.tip, "default": str(default)}
+    items = about.choices or about.offered
+    if items:
+        texts["items"] = tuple((item.value, item.label, item.tip) for item in items)
+    return texts
+
+
 class FaceSettings(bpy.types.PropertyGroup):
     """Photo and options for the next reconstruction."""
 
@@ -46,38 +72,14 @@ class FaceSettings(bpy.types.PropertyGroup):
         update=_photo_changed,
     )
     face: IntProperty(name=strings.FACE, description=strings.FACE_TIP, default=1, min=0, max=99)
-    texture: EnumProperty(
-        name=strings.TEXTURE, description=strings.TEXTURE_TIP, items=strings.TEXTURE_MODES
-    )
-    texture_size: EnumProperty(
-        name=strings.TEXTURE_SIZE,
-        description=strings.TEXTURE_SIZE_TIP,
-        items=strings.TEXTURE_SIZES,
-        default="2048",
-    )
-    quality: EnumProperty(
-        name=strings.QUALITY,
-        description=strings.QUALITY_TIP,
-        items=strings.QUALITIES,
-        default="balanced",
-    )
-    estimate: EnumProperty(
-        name=strings.ESTIMATE, description=strings.ESTIMATE_TIP, items=strings.ESTIMATES
-    )
-    use_landmarks: BoolProperty(
-        name=strings.USE_LANDMARKS, description=strings.USE_LANDMARKS_TIP, default=True
-    )
-    model: StringProperty(
-        name=strings.MODEL,
-        description=strings.MODEL_TIP,
-        search=_models,
-        search_options={"SUGGESTION"},
-    )
-    expressions: EnumProperty(
-        name=strings.EXPRESSIONS,
-        description=strings.EXPRESSIONS_TIP,
-        items=strings.EXPRESSION_SETS,
-    )
+    texture: EnumProperty(**_about("texture"))
+    texture_size: EnumProperty(**_about("texture_size"))
+    quality: EnumProperty(**_about("quality"))
+    estimate: EnumProperty(**_about("estimate"))
+    use_landmarks: BoolProperty(**_about("landmarks"))
+    model: StringProperty(**_about("model"), search=_models, search_options={"SUGGESTION"})
+    expressions: EnumProperty(**_about("expressions"))
+    network: StringProperty(**_about("network"))
     overlay: FloatProperty(
         name=strings.OVERLAY,
         description=strings.OVERLAY_TIP,
@@ -88,18 +90,17 @@ class FaceSettings(bpy.types.PropertyGroup):
         update=_overlay_changed,
     )
 
-    def options(self) -> dict[str, Any]:
-        """As ``scene.jobs.start_reconstruction`` takes them, but for the face."""
-        return {
-            "texture": self.texture,
-            "texture_size": int(self.texture_size),
-            "quality": self.quality,
-            "estimate": self.estimate,
-            # A fit to landmarks alone cannot do without them.
-            "landmarks": self.use_landmarks or self.estimate == "landmarks",
-            "model": bpy.path.abspath(self.model or "default"),
-            "expressions": self.expressions,
-        }
+    def options(self, **named: Any) -> Options:
+        """The options that are chosen here, and those of ``named``.
+
+        Raises :class:`OptionError`.
+        """
+        values = {option: getattr(self, name) for option, name in PROPERTIES.items()}
+        values["texture_size"] = int(self.texture_size)
+        values["model"] = bpy.path.abspath(self.model or DEFAULT_MODEL)
+        if self.estimate == "landmarks":  # which needs them, and asks no network
+            values |= {"landmarks": True, "network": ""}
+        return Options.from_dict(values | named)
 
 
 CLASSES = (FaceSettings,)

@@ -1,4 +1,8 @@
-"""Every text that the add-on shows in Blender's interface, but for animation's, which is beside."""
+"""The texts that the add-on shows in Blender's interface.
+
+Those about animation are beside, those of the options and of file formats with these, in
+``backend/exchange``.
+"""
 
 from __future__ import annotations
 
@@ -18,61 +22,14 @@ PHOTO = "Photo"
 PHOTO_TIP = "The picture to reconstruct the head from"
 FACE = "Face"
 FACE_TIP = "Which face: 1 is the largest in the photo, 0 means all of them"
-TEXTURE = "Texture"
-TEXTURE_TIP = "What the head's texture holds"
-TEXTURE_MODES = (
-    ("albedo", "Skin colour", "The photo with its lighting divided out; can be lit anew"),
-    ("photo", "As photographed", "The photo's colours with its light and shadow"),
-    ("none", "None", "Plain materials without a texture"),
-)
-QUALITY = "Quality"
-QUALITY_TIP = "How far the head is refined on the photo"
-QUALITIES = (
-    ("fast", "Fast", "The network's estimate, corrected by the landmarks"),
-    ("balanced", "Balanced", "Refined on the photo's pixels, in about two seconds"),
-    ("best", "Best", "Refined further, in several seconds"),
-)
 
 CHOOSE_PHOTO = "Choose a photo first."
 
-TEXTURE_SIZE = "Texture Size"
-TEXTURE_SIZE_TIP = "Width and height of the head's texture in pixels"
-TEXTURE_SIZES = (
-    ("512", "512", "For small or many heads"),
-    ("1024", "1024", "For games"),
-    ("2048", "2048", "For pictures in which the head is large"),
-    ("4096", "4096", "For close-ups, of photos that hold so much detail"),
-)
-ESTIMATE = "Estimate"
-ESTIMATE_TIP = "What the head is found by"
-ESTIMATES = (
-    ("network", "Network", "The network's estimate, refined on the photo"),
-    ("landmarks", "Landmarks", "A fit to the 68 landmarks alone: quick, of frontal faces only"),
-)
-USE_LANDMARKS = "Use dlib's Landmarks"
-USE_LANDMARKS_TIP = (
-    "Off: do without dlib's landmark file, which was trained on data whose terms exclude "
-    "commercial use"
-)
-MODEL = "Face Model"
-MODEL_TIP = (
-    "The name of an imported face model (see the add-on's preferences), or the file of one in this "
-    "project's format; empty: the one that comes along"
-)
-EXPRESSIONS = "Expressions"
-EXPRESSIONS_TIP = "Which shape keys the head gets"
-EXPRESSION_SETS = (
-    ("native", "The Model's Own", "As the face model has them: principal components, often"),
-    ("arkit", "ARKit", "The 52 shapes of ARKit by name, whatever the face model"),
-)
 SHOW = "Show"
 SHOW_TIP = "See the new head as its photo does"
 
 # -- the photo
 
-PHOTO_SUFFIXES = (
-    ".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif", ".avif",
-)  # fmt: skip
 CHOOSE = "Choose Photo"
 CHOOSE_TIP = "Choose the photo in the file selector"
 DROP = "Drop Photo"
@@ -347,13 +304,6 @@ EXPORT_NAME = "Name"
 EXPORT_NAME_TIP = "Of the files, without an ending; empty: the head's"
 EXPORT_FORMATS = "Formats"
 EXPORT_FORMATS_TIP = "Which files are written; hold Shift for several"
-FORMAT_ITEMS = (
-    ("glb", "glTF", "For game engines and viewers: one file with texture and morph targets"),
-    ("fbx", "FBX", "For game engines and other 3D programs: shape keys, texture inside"),
-    ("obj", "OBJ", "The shape as it is now, with its texture beside; no shape keys"),
-    ("usd", "USD", "A .usdz with texture and blend shapes"),
-    ("blend", "Blend", "A copy of the whole open file"),
-)
 EXPORT_PATH_TIP = "Folder and name of the files; the ending is the format's"
 NO_FORMAT = "Choose at least one format."
 NO_FOLDER = "This file is not saved yet, so there is no place beside it; choose a folder."

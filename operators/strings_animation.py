@@ -46,12 +46,6 @@ MOTION_KIND_ITEMS = (
 )
 EXPORT_ANIMATION = "Export Animation"
 EXPORT_ANIMATION_TIP = "Write the animated head, frame by frame in the scene's range, to files"
-ANIMATION_FORMATS = (
-    ("glb", "glTF", "Morph targets with a value for every frame"),
-    ("fbx", "FBX", "Shape key channels at the scene's frame rate"),
-    ("usd", "USD", "A .usdz with animated blend shapes"),
-    ("abc", "Alembic", "Every frame's vertices; no materials"),
-)
 ANIMATE_VIDEO = "Animate from Video"
 ANIMATE_VIDEO_TIP = "Follow the face in a video, or a folder of frames, and animate a head with it"
 VIDEO = "Video"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bpy
 
+from ..backend.exchange.options import ABOUT
 from ..operators import strings
 from ..operators.landmarks import (
     RECONSTRUCT_FACE_OT_edit_landmarks,
@@ -53,7 +54,7 @@ class RECONSTRUCT_FACE_PT_head(FacePanel, bpy.types.Panel):
         column.operator(RECONSTRUCT_FACE_OT_refit.bl_idname, icon="FILE_REFRESH")
         row = column.row(align=True)  # what users change most for another fit
         row.enabled = settings.texture != "none"
-        row.prop(settings, "texture_size", text=strings.TEXTURE)
+        row.prop(settings, "texture_size", text=ABOUT["texture"].label)
         column.operator(RECONSTRUCT_FACE_OT_replace_photo.bl_idname, icon="FILE_IMAGE")
 
 

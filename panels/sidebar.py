@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bpy
 
+from ..backend.exchange.options import DEFAULT_MODEL
 from ..operators import strings
 from ..operators.photo import (
     RECONSTRUCT_FACE_OT_choose_face,
@@ -157,8 +158,11 @@ class RECONSTRUCT_FACE_PT_settings(FacePanel, bpy.types.Panel):
         row.prop(settings, "use_landmarks")
         layout.prop(settings, "model")
         row = layout.row()
-        row.enabled = settings.model not in ("", "default")  # whose own are ARKit's
+        row.enabled = settings.model not in ("", DEFAULT_MODEL)  # whose own are ARKit's
         row.prop(settings, "expressions")
+        row = layout.row()
+        row.enabled = settings.estimate != "landmarks"
+        row.prop(settings, "network")
 
 
 CLASSES = (RECONSTRUCT_FACE_PT_reconstruct, RECONSTRUCT_FACE_PT_settings)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import bpy
 
 from ..backend.exchange import Reconstruction
+from ..backend.exchange.options import Options
 from ..backend.exchange.wire import Progress
 from . import jobs
 from .backend_process import BackendProcess
@@ -18,37 +20,23 @@ from .verification import keep
 def reconstruct(
     photo: str | os.PathLike[str],
     *,
-    face: int | str = "largest",
-    texture: str = "albedo",
-    texture_size: int = 2048,
-    model: str = "default",
-    estimate: str = "network",
-    quality: str = "balanced",
-    landmarks: bool = True,
-    corrected: Sequence[tuple[int, float, float]] | None = None,
-    thorough: bool = True,
-    expressions: str = "native",
+    options: Options | None = None,
     name: str | None = None,
     scene: bpy.types.Scene | None = None,
     set_active: bool = False,
     backend: BackendProcess | None = None,
     progress: Progress | None = None,
+    **named: Any,
 ) -> bpy.types.Object | list[bpy.types.Object]:
     """Reconstruct the head in ``photo`` and add it to ``scene`` (the current one).
 
     The head's mesh object, or with ``face="all"`` the list of all of them, largest first.  Each is
     in a collection of its own with camera and lights; see :func:`~.build.build_scene`.
 
-    * ``face``: "largest", "all" or a number, 1 for the largest, 2 for the next ...
-    * ``texture``: "albedo" (lighting divided out), "photo" or "none"; ``texture_size``: pixels.
-    * ``model``: "default", the name of an imported face model, or the file of one.
-    * ``expressions``: "native", the model's own, or "arkit", ARKit's 52 shapes on its mesh.
-    * ``estimate``: "network" or "landmarks"; ``quality``: "fast", "balanced" or "best".
-    * ``landmarks``: False does without dlib's landmark file.
-    * ``corrected``: landmarks set by hand, (index 0..67, x, y) in pixels of the photo, upright, as
-      ``head["landmarks2d"]`` has them (photos of over 24 megapixels are halved).
-    * ``thorough``: look for turned faces beside the upright ones too, which takes seconds; it
-      counts for numbers and "all".
+    * ``named``: the fields of :class:`~.options.Options` by name, as in ``reconstruct(photo,
+      face=2, texture="photo")``; they replace those of ``options``.  ``corrected`` counts in
+      pixels of the upright photo, as ``head["landmarks2d"]`` does (photos of over 24 megapixels
+      are halved).
     * ``name``: of head and collection; the photo's unless given.
     * ``set_active``: make the head the active, selected object.
     * ``backend``: a process of the caller's own in place of the shared one, which stays warm until
@@ -58,27 +46,16 @@ def reconstruct(
     Waits until it is done; what ``progress`` raises, or Ctrl-C, cancels it.
     :func:`.jobs.start_reconstruction` with :func:`add_heads` is the same without waiting.
 
-    Raises a :class:`FaceError` (``PhotoError``, ``NoFaceError``, ``WorkerError`` ...) whose text
-    is one sentence for the user; the scene is then unchanged.
+    Raises a :class:`FaceError` (``OptionError``, ``PhotoError``, ``NoFaceError``, ``WorkerError``
+    ...) whose text is one sentence for the user; the scene is then unchanged.
     """
-    options = {
-        "face": face,
-        "texture": texture,
-        "texture_size": texture_size,
-        "model": model,
-        "estimate": estimate,
-        "quality": quality,
-        "landmarks": landmarks,
-        "corrected": corrected,
-        "thorough": thorough,
-        "expressions": expressions,
-    }
+    chosen = (options or Options()).with_named(named)
     if backend is None:
-        found = jobs.start_reconstruction(photo, **options).wait(progress)
+        found = jobs.start_reconstruction(photo, chosen).wait(progress)
     else:
-        found = backend.reconstruct(photo, progress=progress, **options)
+        found = backend.reconstruct(photo, chosen, progress=progress)
     heads = add_heads(found, scene, set_active=set_active, name=name)
-    return heads if face == "all" else heads[0]
+    return heads if chosen.face == "all" else heads[0]
 
 
 def add_heads(

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 from ..backend.errors import OutputError, WorkerError
 from ..backend.exchange import Reconstruction, load_reconstruction
 from ..backend.exchange.model_cards import ModelCard
+from ..backend.exchange.options import Options
 from ..backend.exchange.wire import Progress, WorkerProcess
 from .installation.locate import find_python, worker_environment
 
@@ -96,40 +97,24 @@ class BackendProcess:
     def reconstruct(
         self,
         photo: str | os.PathLike[str],
+        options: Options | None = None,
         *,
-        face: int | str = "largest",
-        texture: str = "albedo",
-        texture_size: int = 2048,
-        model: str = "default",
-        estimate: str = "network",
-        quality: str = "balanced",
-        landmarks: bool = True,
-        corrected: Sequence[tuple[int, float, float]] | None = None,
-        thorough: bool = True,
-        expressions: str = "native",
         progress: Progress | None = None,
         cancelled: threading.Event | None = None,
+        **named: Any,
     ) -> list[Reconstruction]:
-        """The heads in ``photo``, largest first; see ``backend.pipeline.Options``.
+        """The heads in ``photo``, largest first.
 
-        Raises the :class:`FaceError` that the backend met, :class:`Cancelled` once ``cancelled``
-        is set.
+        ``named`` are options by name, which replace those of ``options``: see
+        :class:`~.options.Options` of ``backend.exchange``.
+
+        Raises :class:`OptionError`, the :class:`FaceError` that the backend met,
+        :class:`Cancelled` once ``cancelled`` is set.
         """
+        chosen = (options or Options()).with_named(named)
         with temporary_folder() as folder:
-            options = {
-                "face": face,
-                "texture": texture,
-                "texture_size": texture_size,
-                "model": model,
-                "estimate": estimate,
-                "quality": quality,
-                "landmarks": landmarks,
-                "corrected": plain_points(corrected),
-                "thorough": thorough,
-                "expressions": expressions,
-            }
             result = self.reconstruct_to(
-                photo, folder, progress=progress, cancelled=cancelled, **options
+                photo, folder, chosen, progress=progress, cancelled=cancelled
             )
             return [load_reconstruction(path) for path in result["files"]]
 
@@ -137,17 +122,18 @@ class BackendProcess:
         self,
         photo: str | os.PathLike[str],
         folder: str | os.PathLike[str],
+        options: Options,
         *,
         progress: Progress | None = None,
         cancelled: threading.Event | None = None,
-        **options: Any,
     ) -> dict[str, Any]:
         """As :meth:`reconstruct`, into exchange files in ``folder``.
 
         Returns ``{"files": [npz, ...], "windows": [[x0, y0, x1, y1], ...], "warnings": [...]}``;
         the windows are what the previews show, in pixels of the photo.
         """
-        params = {"photo": os.path.abspath(photo), "out_dir": os.path.abspath(folder), **options}
+        where = {"photo": os.path.abspath(photo), "out_dir": os.path.abspath(folder)}
+        params = where | options.to_dict()
         return self._call("reconstruct", params, progress=progress, cancelled=cancelled)
 
     def import_model(
@@ -283,18 +269,6 @@ class BackendProcess:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def plain_points(points: Sequence[Any] | None) -> list[Any] | None:
-    """Corrected landmarks as JSON has them; what is no number is left to the backend's sentence."""
-    if points is None or len(points) == 0:
-        return None
-    return [
-        [getattr(x, "item", lambda x=x: x)() for x in point]
-        if isinstance(point, Iterable)
-        else point
-        for point in points
-    ]
 
 
 @contextmanager

@@ -14,13 +14,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ..backend.errors import FaceError
 from ..backend.exchange import Reconstruction, load_reconstruction, save_reconstruction
-from ..backend.exchange.output import prepare_output, publish, staging, write_bytes, write_json
-from ..backend.exchange.photo_tasks import Names, PhotoTask, collect, finished
-from ..backend.exchange.summary import summarise
+from ..backend.exchange.batch import BatchOptions, finished_faces, name_of, write_records
+from ..backend.exchange.output import prepare_output, publish, staging, write_bytes
+from ..backend.exchange.photo_tasks import Names, PhotoTask, collect
 from .backend_process import BackendProcess
 from .build import build_scene, prepare_file
 from .export import export_head
@@ -29,40 +28,6 @@ from .render import render_photo_view, render_three_quarter
 SUMMARY = "summary.csv"
 CONTACT_SHEET = "contact_sheet.jpg"
 _COLUMNS = ("photo", "name", "status", "landmark_error_px", "seconds", "warnings", "error")
-
-
-@dataclass(frozen=True)
-class BatchOptions:
-    """What to make of every photo; the first eight as in ``backend.pipeline.Options``."""
-
-    face: int | str = "largest"
-    texture: str = "albedo"
-    texture_size: int = 2048
-    model: str = "default"
-    estimator: str = "network"
-    quality: str = "balanced"
-    landmarks: bool = True
-    expressions: str = "native"
-    formats: tuple[str, ...] = ("blend", "glb")
-    preview: bool = True
-
-    def estimate(self) -> dict[str, Any]:
-        """What the backend is told."""
-        return {
-            "face": self.face,
-            "texture": self.texture,
-            "texture_size": self.texture_size,
-            "model": self.model,
-            "estimate": self.estimator,
-            "quality": self.quality,
-            "landmarks": self.landmarks,
-            "expressions": self.expressions,
-        }
-
-    def record(self) -> dict[str, Any]:
-        """What has to be the same for a result to count as finished."""
-        made = {"formats": list(self.formats), "preview": self.preview}
-        return self.estimate() | {"corrected": None, "thorough": True} | made
 
 
 @dataclass
@@ -115,10 +80,7 @@ def run_batch(
 def _one_photo(
     task: PhotoTask, folder: Path, options: BatchOptions, backend: BackendProcess, names: Names
 ) -> PhotoResult:
-    first = task.name
-    if options.face not in ("largest", "all", 1):
-        first = f"{task.name}_face{options.face}"
-    done = finished(folder, first, task.digest, options.record())
+    done = finished_faces(task, folder, options)
     if done:
         return PhotoResult(task, "skipped", done)
     start = time.perf_counter()
@@ -147,19 +109,17 @@ def _reconstruct(
     """Every face of one photo, published together when all of them are done."""
     with ExitStack() as stack:
         work = stack.enter_context(staging(folder, f"{task.name}.work"))
-        answer = backend.reconstruct_to(task.photo, work, **options.estimate())
+        answer = backend.reconstruct_to(task.photo, work, options.options)
         result.warnings = answer["warnings"]
         staged: dict[str, tuple[Path, Reconstruction]] = {}
         for npz, window in zip(answer["files"], answer["windows"], strict=True):
             head = load_reconstruction(npz)
-            name = task.name
-            if head.face_index > 1:
-                name = names.claim(f"{task.name}_face{head.face_index}", task.digest)
+            name = name_of(head, task, names)
             beside = stack.enter_context(staging(folder, name))
             _write_face(head, Path(npz), window, name, beside, work, options, backend)
             staged[name] = (beside, head)
             result.landmark_errors.append(head.landmark_error)
-        _write_records(task, staged, options)
+        write_records(task, staged, options)
         for beside, _ in staged.values():
             publish(beside, folder)
         result.names = list(staged)
@@ -194,19 +154,6 @@ def _write_face(
         )
     head.timings["blender total"] = time.perf_counter() - start
     save_reconstruction(head, folder / f"{name}.npz")
-
-
-def _write_records(
-    task: PhotoTask, staged: dict[str, tuple[Path, Reconstruction]], options: BatchOptions
-) -> None:
-    """``name.json`` of every face, whose ``run`` record tells later runs what is finished."""
-    files = {
-        name: sorted([*(file.name for file in folder.iterdir()), f"{name}.json"])
-        for name, (folder, _) in staged.items()
-    }
-    record = {"photo_sha256": task.digest, "request": options.record(), "faces": files}
-    for name, (folder, head) in staged.items():
-        write_json(folder / f"{name}.json", summarise(head) | {"run": record})
 
 
 def _line(result: PhotoResult) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import argparse
 
     from ..backend.exchange import Reconstruction
+    from ..backend.exchange.options import Options
 
 NAME = "reconstruct_face"
 _INTERRUPTED = 130
@@ -38,7 +39,8 @@ def remove_command() -> None:
 
 def run(arguments: list[str]) -> int:
     """Reconstruct one photo into files; the exit status, as the ``reconstruct`` command has it."""
-    from ..backend.errors import FaceError
+    from ..backend.errors import FaceError, OptionError
+    from ..backend.exchange.arguments import options_of
     from . import jobs
     from .report import write_report
 
@@ -46,11 +48,12 @@ def run(arguments: list[str]) -> int:
     try:
         args = parser.parse_args(arguments)
         outputs = [_output(text, parser) for text in args.out]
-        if args.estimate == "landmarks" and not args.landmarks:
-            parser.error("the estimate from landmarks needs landmarks; use the network's")
+        options = options_of(args)
+    except OptionError as error:
+        _say(str(error))
+        return error.exit_status
     except SystemExit as end:  # Blender goes on to end itself properly
         return end.code if isinstance(end.code, int) else 2
-    options = {name: getattr(args, name) for name in _OPTIONS}
     try:
         with jobs.interruptible():
             _reconstruct(args.photo, options, outputs)
@@ -70,25 +73,13 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-_OPTIONS = (
-    "face",
-    "texture",
-    "texture_size",
-    "model",
-    "estimate",
-    "quality",
-    "landmarks",
-    "expressions",
-)
-
-
-def _reconstruct(photo: str, options: dict[str, Any], outputs: list[tuple[Path, str]]) -> None:
+def _reconstruct(photo: str, options: Options, outputs: list[tuple[Path, str]]) -> None:
     from ..backend.exchange.output import prepare_output
     from . import jobs
 
     for path, _ in outputs:  # before the work, not after it
         prepare_output(path.parent)
-    heads = jobs.start_reconstruction(photo, **options).wait(_progress)
+    heads = jobs.start_reconstruction(photo, options).wait(_progress)
     for warning in dict.fromkeys(warning for head in heads for warning in head.warnings):
         _say(f"warning: {warning}")
     _progress(1.0, "Writing the files")
@@ -113,6 +104,9 @@ def _write(heads: list[Reconstruction], outputs: list[tuple[Path, str]]) -> None
 def _parser() -> argparse.ArgumentParser:
     import argparse
 
+    from ..backend.exchange.arguments import add_options
+    from ..backend.exchange.formats import FORMATS, PHOTO_KINDS
+
     parser = argparse.ArgumentParser(
         prog=f"blender --command {NAME}",
         description="Reconstruct a textured, animatable 3D head from a photo.",
@@ -121,81 +115,26 @@ def _parser() -> argparse.ArgumentParser:
         "130 interrupted, 1 anything else",
     )
     add = parser.add_argument
-    add("photo", help="JPEG, PNG, WebP, TIFF, BMP, GIF, HEIC or AVIF")
+    add("photo", help=PHOTO_KINDS)
     add(
         "-o",
         "--out",
         action="append",
         required=True,
         metavar="FILE",
-        help="what to write, by its suffix: .blend, .glb, .fbx, .obj or .usdz; may be repeated",
+        help=f"what to write, by its suffix: {', '.join(x.suffix for x in FORMATS.values())}; "
+        "may be repeated",
     )
-    add(
-        "--face",
-        type=_face,
-        default="largest",
-        metavar="largest|N|all",
-        help="which face: the largest, the N-th largest, or all of them",
-    )
-    add(
-        "--texture",
-        choices=("albedo", "photo", "none"),
-        default="albedo",
-        help="albedo: the photo's lighting divided out; photo: as photographed; none",
-    )
-    add("--texture-size", type=_pixels, default=2048, metavar="N", help="pixels, default 2048")
-    add("--model", default="default", help="face model: default, an imported one, or a file")
-    add(
-        "--expressions",
-        choices=("native", "arkit"),
-        default="native",
-        help="native: the face model's own; arkit: ARKit's 52 shapes, whatever the model",
-    )
-    add(
-        "--quality",
-        choices=("fast", "balanced", "best"),
-        default="balanced",
-        help="how far the estimate is refined on the photo (default: balanced)",
-    )
-    add(
-        "--estimate",
-        choices=("network", "landmarks"),
-        default="network",
-        help="network: its estimate, refined on the photo; landmarks: a fit to 68 landmarks alone",
-    )
-    add(
-        "--no-landmarks",
-        dest="landmarks",
-        action="store_false",
-        help="do without dlib's landmark file, whose licence excludes commercial use",
-    )
+    add_options(parser)
     return parser
-
-
-def _face(text: str) -> int | str:
-    import argparse
-
-    if text in ("largest", "all"):
-        return text
-    if text.isdecimal() and int(text) >= 1:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"'{text}' is no face; give largest, all or a number from 1")
-
-
-def _pixels(text: str) -> int:
-    import argparse
-
-    if text.isdecimal() and 128 <= int(text) <= 8192:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"'{text}' is no texture size; give 128 to 8192")
 
 
 def _output(text: str, parser: argparse.ArgumentParser) -> tuple[Path, str]:
     """The file and its format."""
-    from .export import FORMATS
+    from ..backend.exchange.formats import FORMATS
 
     path = Path(text).absolute()
-    kinds = {suffix: kind for kind, (suffix, _) in FORMATS.items()}
+    kinds = {kind.suffix: name for name, kind in FORMATS.items()}
     kind = kinds.get(path.suffix.lower())
     if kind is None:
         parser.error(f"{text} has no suffix of a known format; give one of {', '.join(kinds)}")

@@ -16,6 +16,7 @@ from pathlib import Path
 import bpy
 
 from ..backend.errors import OutputError
+from ..backend.exchange.formats import FORMATS
 from .build import HeadScene
 from .quiet import quiet
 
@@ -25,8 +26,8 @@ def export_head(
 ) -> dict[str, Path]:
     """Write the head as ``folder``/``name``.* in each of ``formats`` and return the main files.
 
-    Formats: the keys of :data:`FORMATS`.  "blend" holds the whole open file; the others hold the
-    head alone, with its texture, without the subdivision applied:
+    Formats: the keys of ``FORMATS`` in ``backend/exchange/formats.py``.  "blend" holds the whole
+    open file; the others hold the head alone, with its texture, without the subdivision applied:
 
     * glb: y up, metres, every shape key a named morph target at the photo's expression.
     * fbx: y up, centimetres by FBX's custom, shape keys, texture embedded.
@@ -42,7 +43,7 @@ def export_head(
         raise OutputError(f"There is no format '{unknown[0]}'; choose of {', '.join(FORMATS)}.")
     written = {}
     for key in formats:
-        suffix, write = FORMATS[key]
+        suffix, write = FORMATS[key].suffix, WRITERS[key]
         with staged(folder) as beside, quiet():
             try:
                 write(head_scene, beside / f"{name}{suffix}")
@@ -163,13 +164,13 @@ def require_built(what: str) -> None:
         )
 
 
-#: Format name to file suffix and writer.
-FORMATS: dict[str, tuple[str, Callable[[HeadScene, Path], None]]] = {
-    "blend": (".blend", _write_blend),
-    "glb": (".glb", _write_glb),
-    "fbx": (".fbx", _write_fbx),
-    "obj": (".obj", _write_obj),
-    "usd": (".usdz", _write_usd),
+#: By the name of the format.
+WRITERS: dict[str, Callable[[HeadScene, Path], None]] = {
+    "blend": _write_blend,
+    "glb": _write_glb,
+    "fbx": _write_fbx,
+    "obj": _write_obj,
+    "usd": _write_usd,
 }
 
 

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from ..backend.errors import Cancelled, FaceError, WorkerError
 from ..backend.exchange import Reconstruction
 from ..backend.exchange.model_cards import ModelCard
+from ..backend.exchange.options import Options
 from ..backend.exchange.wire import Progress
 from .animation.finished import recall, remember
 from .backend_process import BackendProcess
@@ -296,42 +297,20 @@ _make: Callable[[], BackendProcess] = BackendProcess
 
 def start_reconstruction(
     photo: str | os.PathLike[str],
-    *,
-    face: int | str = "largest",
-    texture: str = "albedo",
-    texture_size: int = 2048,
-    model: str = "default",
-    estimate: str = "network",
-    quality: str = "balanced",
-    landmarks: bool = True,
-    corrected: Sequence[tuple[int, float, float]] | None = None,
-    thorough: bool = True,
-    expressions: str = "native",
+    options: Options | None = None,
+    **named: Any,
 ) -> Job[list[Reconstruction]]:
-    """Have the head(s) in ``photo`` reconstructed; the options are those of ``scene.api``.
+    """Have the head(s) in ``photo`` reconstructed; the job's result are they, largest first.
 
-    The job's result are the heads, largest first.
+    ``named`` are options by name, which replace those of ``options``: see
+    :class:`~.options.Options` of ``backend.exchange``.  Raises :class:`OptionError`.
     """
-    photo = os.path.abspath(photo)
+    photo, chosen = os.path.abspath(photo), (options or Options()).with_named(named)
 
     def work(
         backend: BackendProcess, progress: Progress, cancelled: threading.Event
     ) -> list[Reconstruction]:
-        return backend.reconstruct(
-            photo,
-            face=face,
-            texture=texture,
-            texture_size=texture_size,
-            model=model,
-            estimate=estimate,
-            quality=quality,
-            landmarks=landmarks,
-            corrected=corrected,
-            thorough=thorough,
-            expressions=expressions,
-            progress=progress,
-            cancelled=cancelled,
-        )
+        return backend.reconstruct(photo, chosen, progress=progress, cancelled=cancelled)
 
     return _shared().submit(work)
 

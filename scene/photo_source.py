@@ -15,14 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backend.errors import PhotoError
+from ..backend.exchange.formats import PHOTO_SUFFIXES
 from .build import head_scene_of
 from .camera import background_of
 from .mesh import about
-
-#: What the backend reads, as file endings.
-SUFFIXES = (
-    ".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif", ".avif",
-)  # fmt: skip
 
 #: Blender's names of formats whose bytes are a picture file that the backend reads.
 _AS_THEY_ARE = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "TIFF": ".tif", "BMP": ".bmp"}
@@ -40,7 +36,7 @@ def photo_of_image(image: bpy.types.Image) -> Path:
                 return _write(image.packed_file.data, image.name, suffix)
         else:
             path = Path(bpy.path.abspath(image.filepath, library=image.library))
-            if path.suffix.lower() in SUFFIXES and path.is_file():
+            if path.suffix.lower() in PHOTO_SUFFIXES and path.is_file():
                 return path
     if not (image.size[0] and image.size[1] and image.channels):
         raise PhotoError(f"The image {image.name} holds no pixels; choose another one.")
@@ -91,7 +87,7 @@ def photo_of_text(text: str) -> Path | None:
             line = unquote(urlparse(line).path)
         path = Path(line).expanduser()
         try:
-            if path.suffix.lower() in SUFFIXES and path.is_file():
+            if path.suffix.lower() in PHOTO_SUFFIXES and path.is_file():
                 return path
         except (OSError, ValueError):  # no path at all: too long, a zero byte
             continue

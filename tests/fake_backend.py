@@ -89,8 +89,9 @@ def reconstruct(*, photo: str, out_dir: str, progress: Progress, **options: Any)
     if "bug" in name:
         raise RuntimeError("half a reconstruction")
     files = []
-    both = "two" in name and options["face"] == "all"
-    for number in range(1, 3 if both else 2):
+    face = options["face"]
+    both = "two" in name and face == "all"
+    for number in (1, 2) if both else (face if isinstance(face, int) else 1,):
         head = make_reconstruction(
             rows=12,
             columns=16,

@@ -18,7 +18,7 @@ from reconstruct_face.backend.exchange.motion import Motion, load_motion
 from reconstruct_face.backend.motion import read_motion_file
 from reconstruct_face.backend.motion.rotation import from_angles
 from reconstruct_face.scene.animation.apply import apply_motion
-from reconstruct_face.scene.animation.export import FORMATS, export_animation
+from reconstruct_face.scene.animation.export import WRITERS, export_animation
 from reconstruct_face.scene.build import HeadScene, build_scene, prepare_file
 
 from tests.synthetic_reconstruction import make_reconstruction
@@ -71,7 +71,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     scene.frame_start, scene.frame_end = 1, 250
     scene.frame_set(42)
     folder = tmp_path_factory.mktemp("exports")
-    files = export_animation(head_scene, folder, "ada", FORMATS, (START, START + COUNT - 1))
+    files = export_animation(head_scene, folder, "ada", WRITERS, (START, START + COUNT - 1))
     assert (scene.frame_start, scene.frame_end, scene.frame_current) == (1, 250, 42)
     for modifier in head_scene.head.modifiers:
         modifier.show_viewport = False

@@ -13,14 +13,16 @@ import numpy as np
 import pytest
 import reconstruct_face
 from reconstruct_face.backend.exchange.motion import Motion, save_motion
+from reconstruct_face.backend.motion.files import KINDS
 from reconstruct_face.operators import strings
 from reconstruct_face.operators import strings_animation as texts
+from reconstruct_face.operators.animation import ANIMATION_FORMATS
 from reconstruct_face.operators.session import SESSION
 from reconstruct_face.scene import expression, jobs
 from reconstruct_face.scene.animation import video as video_module
 from reconstruct_face.scene.animation.apply import apply_motion
 from reconstruct_face.scene.animation.curves import curves_by_name
-from reconstruct_face.scene.animation.export import FORMATS
+from reconstruct_face.scene.animation.export import ENDINGS, WRITERS
 from reconstruct_face.scene.animation.sound import strips_of
 from reconstruct_face.scene.backend_process import BackendProcess
 from reconstruct_face.scene.build import build_scene
@@ -266,7 +268,8 @@ def test_animated_exports(head: bpy.types.Object, tmp_path: Path) -> None:
         "FINISHED"
     }
     assert {path.name for path in tmp_path.iterdir()} >= {"ada.glb", "ada.abc"}
-    assert {key for key, *_ in texts.ANIMATION_FORMATS} <= set(FORMATS)
+    assert {key for key, *_ in ANIMATION_FORMATS} | set(KINDS) == set(WRITERS) == set(ENDINGS)
+    assert {key for key, *_ in texts.MOTION_KIND_ITEMS} == set(KINDS)
     bpy.ops.object.mode_set(mode="EDIT")
     with pytest.raises(RuntimeError, match=strings.LEAVE_MODE[:8]):
         BUTTONS.export_animation(filepath=str(tmp_path / "b"), formats={"glb"})

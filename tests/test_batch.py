@@ -6,15 +6,21 @@ import csv
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from reconstruct_face.backend import pipeline
+from reconstruct_face.backend.cli import reconstruct as reconstruct_command
 from reconstruct_face.backend.errors import OutputError
-from reconstruct_face.backend.exchange import load_reconstruction
+from reconstruct_face.backend.exchange import Reconstruction, load_reconstruction
+from reconstruct_face.backend.exchange.options import Options
 from reconstruct_face.scene.backend_process import BackendProcess
 from reconstruct_face.scene.batch import BatchOptions, PhotoResult, run_batch
+
+from tests.synthetic_reconstruction import make_reconstruction
 
 ROOT = Path(__file__).resolve().parents[1]
 ENDINGS = (".blend", ".glb", ".json", ".npz", "_preview.png")
@@ -90,7 +96,7 @@ def test_a_second_run_does_only_what_is_not_finished(
 def test_other_options_make_it_anew(tmp_path: Path, backend: BackendProcess) -> None:
     photos = folder_of(tmp_path / "in", "a.jpg")
     run_batch([photos], tmp_path / "out", QUICK, backend=backend, report=lambda line: None)
-    other = BatchOptions(texture="photo", formats=("obj",), preview=False)
+    other = BatchOptions(Options(texture="photo"), formats=("obj",), preview=False)
     (result,) = run_batch([photos], tmp_path / "out", other, backend=backend)
     assert result.status == "ok"
     assert "a_texture.png" in listing(tmp_path / "out")
@@ -111,7 +117,7 @@ def test_photos_of_one_stem_do_not_overwrite_each_other(
 def test_all_faces_of_a_photo(tmp_path: Path, backend: BackendProcess) -> None:
     photos = folder_of(tmp_path / "in", "two.jpg")
     out = tmp_path / "out"
-    options = BatchOptions(face="all", preview=False)
+    options = BatchOptions(Options(face="all"), preview=False)
     for status in ("ok", "skipped"):
         (result,) = run_batch([photos], out, options, backend=backend, report=lambda line: None)
         assert (result.status, result.names) == (status, ["two", "two_face2"])
@@ -123,6 +129,93 @@ def test_an_output_folder_that_is_a_file(tmp_path: Path, backend: BackendProcess
     (tmp_path / "out").write_text("in the way")
     with pytest.raises(OutputError, match="not a folder"):
         run_batch([photos], tmp_path / "out", backend=backend)
+
+
+@pytest.fixture
+def command(
+    fake_blender: Callable[[str], dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., list[str]]:
+    """Runs the ``reconstruct`` command, which has a fake Blender, and says what it told of each."""
+    asked: list[Path] = []
+
+    def reconstruct(photo: Path, options: Options, progress: object) -> list[Reconstruction]:
+        asked.append(photo)
+        faces = {"largest": (1,), "all": (1, 2)}.get(str(options.face), (options.face,))
+        return [make_reconstruction(photo_path=str(photo), face_index=int(i)) for i in faces]
+
+    monkeypatch.setattr(pipeline, "reconstruct", reconstruct)
+    for name, value in fake_blender("").items():
+        monkeypatch.setenv(name, value)
+
+    def run(*arguments: object) -> list[str]:
+        asked.clear()
+        assert reconstruct_command.main([*map(str, arguments), "--quiet"]) == 0
+        return [path.name for path in asked]
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("words", "options"),
+    [
+        ("", BatchOptions()),
+        ("--format glb --no-preview", BatchOptions(formats=("glb",), preview=False)),
+        (
+            "--face 2 --texture photo --texture-size 512 --format none --no-preview",
+            BatchOptions(Options(face=2, texture="photo", texture_size=512), (), False),
+        ),
+        (
+            "--face all --model bfm --network ours --expressions arkit --quality best "
+            "--format none --no-preview",
+            BatchOptions(
+                Options(
+                    face="all", model="bfm", network="ours", expressions="arkit", quality="best"
+                ),
+                (),
+                False,
+            ),
+        ),
+        (
+            "--no-landmarks --format none --no-preview",
+            BatchOptions(Options(landmarks=False), (), False),
+        ),
+        (
+            "--estimate landmarks --format none --no-preview",
+            BatchOptions(Options(estimate="landmarks"), (), False),
+        ),
+    ],
+)
+def test_the_command_and_the_batch_skip_what_the_other_has_finished(
+    words: str,
+    options: BatchOptions,
+    command: Callable[..., list[str]],
+    tmp_path: Path,
+    backend: BackendProcess,
+) -> None:
+    photos, out = folder_of(tmp_path / "in", "two.jpg"), tmp_path / "by command"
+    told = (photos, *words.split())
+    assert command(*told, "-o", out) == ["two.jpg"]
+
+    def batch(folder: Path, options: BatchOptions) -> str:
+        (result,) = run_batch([photos], folder, options, backend=backend, report=lambda _: None)
+        return result.status
+
+    assert batch(out, options) == "skipped"
+    other = replace(options, options=replace(options.options, network="", texture="none"))
+    assert batch(out, other) == "ok"
+
+    out = tmp_path / "by batch"
+    assert batch(out, options) == "ok"
+    assert command(*told, "-o", out) == []
+    assert command(*told, "-o", out, "--texture", "none") == ["two.jpg"]
+
+
+def test_force_does_finished_photos_again(tmp_path: Path, backend: BackendProcess) -> None:
+    photos = folder_of(tmp_path / "in", "a.jpg")
+    options = BatchOptions(formats=(), preview=False)
+    for again in (options, replace(options, force=True)):
+        (result,) = run_batch([photos], tmp_path / "out", again, backend=backend)
+        assert result.status == "ok"
 
 
 def run_example(*arguments: object, python: object = sys.executable) -> subprocess.CompletedProcess:

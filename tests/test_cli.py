@@ -15,7 +15,6 @@ from PIL import Image
 from reconstruct_face.backend import pipeline
 from reconstruct_face.backend.cli import reconstruct as cli
 from reconstruct_face.backend.cli import run as run_module
-from reconstruct_face.backend.cli.run import Request
 from reconstruct_face.backend.errors import (
     FaceError,
     ModelError,
@@ -25,6 +24,7 @@ from reconstruct_face.backend.errors import (
     WorkerError,
 )
 from reconstruct_face.backend.exchange import load_reconstruction
+from reconstruct_face.backend.exchange.batch import BatchOptions
 from reconstruct_face.backend.exchange.output import prepare_output
 from reconstruct_face.backend.exchange.photo_tasks import collect
 
@@ -288,7 +288,7 @@ def test_two_photos_are_in_the_works_at_a_time(
     monkeypatch.setattr(pipeline, "reconstruct", reconstruct)
     blender = _SlowBlender(begun)
     folder = prepare_output(tmp_path / "out")
-    request = Request(pipeline.Options(), formats=("blend",), preview=False)
+    request = BatchOptions(formats=("blend",), preview=False)
     outcomes = run_module.run(
         collect(paths, folder), folder, request, lambda job, fraction, step: None, blender
     )
@@ -312,7 +312,7 @@ def test_the_consumer_that_stops_early_ends_blender(photos, heads, tmp_path: Pat
     jobs = collect([tmp_path / "missing.jpg", *photos("a.jpg", "b.jpg", "c.jpg")], folder)
     heads["missing"] = PhotoError("x")
     heads["b"] = KeyboardInterrupt()
-    request = Request(pipeline.Options(), preview=False)
+    request = BatchOptions(preview=False)
     start = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         list(run_module.run(jobs, folder, request, lambda *_: None, Killable({})))

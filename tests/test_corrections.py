@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 from reconstruct_face.backend.detect import Detection
+from reconstruct_face.backend.exchange.options import Options
 from reconstruct_face.backend.fit import FaceFit, fit, gather
-from reconstruct_face.backend.fit.corrections import checked
 from reconstruct_face.backend.fit.faces import Face
 from reconstruct_face.backend.fit.noise import dlib_noise
 from reconstruct_face.backend.model import FaceModel, load_model
 from reconstruct_face.backend.photo import Photo
-from reconstruct_face.backend.pipeline import Options
-from reconstruct_face.scene.backend_process import plain_points
 
 from tests.surface import surface_error
 from tests.test_fitting import Case, make_case
@@ -173,9 +172,9 @@ def test_they_are_put_in_order_and_belong_to_one_face() -> None:
 
 def test_numpy_numbers_cross_the_wire() -> None:
     points = np.array([[3.0, 4.5, 6.0]], np.float32)
-    assert plain_points(points) == [[3.0, 4.5, 6.0]]
-    assert checked(plain_points([(np.int64(3), np.float32(4.5), 6)])) == ((3, 4.5, 6.0),)
-    assert checked(points) == ((3, 4.5, 6.0),)
-    assert plain_points(None) is None and plain_points([]) is None
-    with pytest.raises(ValueError, match="is 7; give"):
-        checked(plain_points([7]))
+    for given in (points, [(np.int64(3), np.float32(4.5), 6)]):
+        options = Options(corrected=given)
+        assert json.loads(json.dumps(options.to_dict()))["corrected"] == [[3, 4.5, 6.0]]
+        assert Options.from_dict(json.loads(json.dumps(options.to_dict()))) == options
+    for none in (None, [], points[:0]):
+        assert Options(corrected=none).to_dict()["corrected"] is None

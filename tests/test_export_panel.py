@@ -10,12 +10,13 @@ from pathlib import Path
 import bpy
 import pytest
 import reconstruct_face
+from reconstruct_face.backend.exchange.formats import FORMATS
 from reconstruct_face.backend.fit.confidence import WORTH_SAYING
-from reconstruct_face.operators import strings
+from reconstruct_face.operators.export import FORMAT_ITEMS
 from reconstruct_face.panels import verify
 from reconstruct_face.scene import expression
 from reconstruct_face.scene.build import build_scene
-from reconstruct_face.scene.export import FORMATS
+from reconstruct_face.scene.export import WRITERS
 from reconstruct_face.scene.mesh import about
 
 from tests.synthetic_reconstruction import make_reconstruction
@@ -49,7 +50,7 @@ def settings() -> bpy.types.PropertyGroup:
 
 
 def test_every_format_can_be_chosen() -> None:
-    assert {key for key, *_ in strings.FORMAT_ITEMS} == set(FORMATS)
+    assert {key for key, *_ in FORMAT_ITEMS} == set(FORMATS) == set(WRITERS)
 
 
 def test_the_head_is_written_as_it_is_now(head: bpy.types.Object, tmp_path: Path) -> None:

@@ -41,13 +41,13 @@ def run(folder: Path, *names: str, **more: object) -> set[str]:
 
 def test_what_is_imported_is_chosen_and_listed(tmp_path: Path) -> None:
     settings = bpy.context.scene.reconstruct_face
-    assert settings.options()["model"] == "default" and imported() == []
+    assert settings.options().model == "default" and imported() == []
     assert run(tmp_path, "BFM.mat", "exp_80k.npz", name="mine") == {"FINISHED"}
-    assert settings.options()["model"] == "mine" and settings.options()["expressions"] == "native"
+    assert settings.options().model == "mine" and settings.options().expressions == "native"
     assert [card.name for card in imported()] == ["mine"] == [card.name for card in list_models()]
     assert suggestions(None, None, "") == ["default", "mine"]
     settings.expressions = "arkit"
-    assert settings.options()["expressions"] == "arkit"
+    assert settings.options().expressions == "arkit"
 
 
 def test_one_shape_of_a_folder_stands_for_the_folder(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_a_name_that_is_taken_needs_replace(tmp_path: Path) -> None:
 def test_a_file_that_is_refused_changes_nothing(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="bad.mat is no file of a face model"):
         run(tmp_path, "bad.mat")
-    assert bpy.context.scene.reconstruct_face.model == "" and imported() == []
+    assert bpy.context.scene.reconstruct_face.model == "default" and imported() == []
     with pytest.raises(RuntimeError, match="Choose the files"):
         bpy.ops.reconstruct_face.import_model()
 
@@ -75,7 +75,7 @@ def test_a_file_that_is_refused_changes_nothing(tmp_path: Path) -> None:
 def test_scenes_leave_a_model_that_is_removed(tmp_path: Path) -> None:
     run(tmp_path, "BFM.mat", name="mine")
     assert bpy.ops.reconstruct_face.remove_model(name="mine") == {"FINISHED"}
-    assert bpy.context.scene.reconstruct_face.model == "" and imported() == []
+    assert bpy.context.scene.reconstruct_face.model == "default" and imported() == []
     with pytest.raises(RuntimeError, match="no face model 'mine'"):
         bpy.ops.reconstruct_face.remove_model(name="mine")
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import bpy
 import pytest
 import reconstruct_face
+from reconstruct_face.backend.exchange.options import Options
 from reconstruct_face.operators import settings as settings_module
 from reconstruct_face.operators.session import SESSION
 from reconstruct_face.scene import api, jobs, landmarks
@@ -80,11 +81,11 @@ def test_settings_reach_the_backend(photo: Path) -> None:
 def test_no_landmark_file_is_wanted_only_where_that_can_be() -> None:
     mine = settings()
     mine.use_landmarks = False
-    assert mine.options()["landmarks"] is False
+    assert mine.options().landmarks is False
     mine.estimate = "landmarks"
-    assert mine.options()["landmarks"] is True
-    assert mine.options()["model"] == "default"
-    assert mine.options()["texture_size"] == 2048
+    assert mine.options().landmarks is True
+    assert mine.options().model == "default"
+    assert mine.options().texture_size == 2048
 
 
 def test_choosing_a_photo_finds_its_faces(tmp_path: Path, photo: Path) -> None:
@@ -107,12 +108,12 @@ def test_choosing_a_photo_finds_its_faces(tmp_path: Path, photo: Path) -> None:
 def test_the_face_means_what_the_panel_shows(
     tmp_path: Path, photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[dict] = []
+    asked: list[tuple[object, bool]] = []
     start = jobs.start_reconstruction
 
-    def remembered(photo: str, **options: object):
-        asked.append({key: options.get(key) for key in ("face", "thorough")})
-        return start(photo, **options)
+    def remembered(photo: str, options: Options):
+        asked.append((options.face, options.thorough))
+        return start(photo, options)
 
     monkeypatch.setattr(jobs, "start_reconstruction", remembered)
     bpy.ops.reconstruct_face.reconstruct(filepath=str(photo))  # not looked at
@@ -125,12 +126,7 @@ def test_the_face_means_what_the_panel_shows(
     bpy.ops.reconstruct_face.find_faces(thorough=True)
     follow()
     bpy.ops.reconstruct_face.reconstruct(face=1)
-    assert asked == [
-        {"face": "largest", "thorough": None},
-        {"face": 1, "thorough": False},
-        {"face": "all", "thorough": False},
-        {"face": 1, "thorough": True},
-    ]
+    assert asked == [("largest", True), (1, False), ("all", False), (1, True)]
 
 
 def test_a_photo_that_cannot_be_read_is_said_where_it_is_shown(tmp_path: Path) -> None:

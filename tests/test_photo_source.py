@@ -9,14 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 from reconstruct_face.backend.errors import PhotoError
-from reconstruct_face.operators import strings
+from reconstruct_face.backend.exchange.formats import PHOTO_SUFFIXES
+from reconstruct_face.operators.photo import RECONSTRUCT_FACE_FH_photo
 from reconstruct_face.scene.build import build_scene
-from reconstruct_face.scene.photo_source import (
-    SUFFIXES,
-    photo_of_head,
-    photo_of_image,
-    photo_of_text,
-)
+from reconstruct_face.scene.photo_source import photo_of_head, photo_of_image, photo_of_text
 
 from tests.synthetic_reconstruction import make_reconstruction
 
@@ -105,4 +101,5 @@ def test_a_heads_photo_is_the_file_or_what_is_packed(picture: Path) -> None:
 
 
 def test_what_can_be_dropped_is_what_can_be_read() -> None:
-    assert strings.PHOTO_SUFFIXES == SUFFIXES
+    handler = RECONSTRUCT_FACE_FH_photo.bl_file_extensions
+    assert tuple(handler.split(";")) == PHOTO_SUFFIXES

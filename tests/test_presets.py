@@ -48,8 +48,7 @@ def test_shipped_presets_are_found_and_set_what_their_names_say() -> None:
     bpy.context.scene.reconstruct_face.texture_size = "512"
     found = apply("Without_dlib_landmarks")
     assert found["use_landmarks"] is False and found["texture_size"] == "512"
-    options = bpy.context.scene.reconstruct_face.options()
-    assert options["landmarks"] is False
+    assert bpy.context.scene.reconstruct_face.options().landmarks is False
 
 
 def test_unregistering_takes_the_shipped_ones_off_the_list() -> None:

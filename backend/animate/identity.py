@@ -20,12 +20,12 @@ from ..assembly import assemble, texture_of
 from ..detect.recognition import descriptor
 from ..errors import NoFaceError
 from ..exchange import Reconstruction
+from ..exchange.options import Options
 from ..fit import Evidence, FaceFit, fit, gather
 from ..fit.faces import Face, default_detector, with_landmarks
 from ..geometry.camera import initial_camera
 from ..model import FaceModel, load_model
 from ..photo import Photo
-from ..pipeline import Options
 from ..texture import Texture
 from .source import Bytes, Source
 from .track import SAME_PERSON

@@ -24,9 +24,9 @@ from ..errors import ExchangeError, NoFaceError, OutputError, PhotoError
 from ..exchange import load_reconstruction, save_reconstruction
 from ..exchange.motion import Motion, save_motion
 from ..exchange.npz import write_arrays
+from ..exchange.options import Options
 from ..files import reason, write_bytes
 from ..motion.resample import rate_of
-from ..pipeline import Options
 from .frames import FrameResult, follow
 from .prepared import Prepared, load_prepared, prepare, save_prepared
 from .smooth import DEFAULT_FILTER, smooth_motion, whole_blinks

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from ..exchange import Reconstruction, load_reconstruction, save_reconstruction
 from ..exchange.npz import write_arrays
+from ..exchange.options import Options
 from ..model import FaceModel, load_model
 from ..photo.encode import decode
-from ..pipeline import Options
 from .appearance import Appearance, train
 from .drawing import Drawer, Lattice, look_of
 from .identity import Subject, solve_subject

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import OutputError, PhotoError
-from ..exchange.photo_tasks import SUFFIXES
+from ..exchange.formats import PHOTO_SUFFIXES
 from ..files import reason
 from ..motion.resample import rate_of
 from ..photo import read_photo
@@ -130,7 +130,8 @@ def open_source(path: str | os.PathLike[str], frame_rate: float | None = None) -
 
 def _folder(path: Path, frame_rate: float | None) -> Source:
     files = sorted(
-        (f for f in path.iterdir() if f.suffix.lower() in SUFFIXES), key=lambda f: _natural(f.name)
+        (f for f in path.iterdir() if f.suffix.lower() in PHOTO_SUFFIXES),
+        key=lambda f: _natural(f.name),
     )
     if not files:
         raise PhotoError(f"There is no picture in the folder {path}; choose one with frames.")

@@ -20,6 +20,7 @@ import numpy as np
 
 from ..errors import FaceError, WorkerError
 from ..exchange.model_cards import find_model
+from ..exchange.options import EXPRESSIONS
 
 REPEATS = 7
 ROOT = __name__.rpartition(".backend.")[0]
@@ -68,7 +69,7 @@ def measure(name: str, files: list[Path] | None = None) -> dict[str, Any]:
     report["figures"] = dict(card.figures)
     if files:
         report["import_s"] = _timed_import(files)
-    for expressions in ("native", "arkit"):
+    for expressions in EXPRESSIONS:
         script = ["-c", _LOAD.format(package=f"{ROOT}.backend"), name, expressions]
         runs = [_python(script) for _ in range(REPEATS)]
         load, first, later = (median(column) for column in zip(*runs, strict=True))
@@ -190,7 +191,7 @@ def text(report: dict[str, Any]) -> str:
     )
     if "import_s" in report:
         lines.append(f"  import {report['import_s']:.1f} s")
-    for expressions in ("native", "arkit"):
+    for expressions in EXPRESSIONS:
         one = report[expressions]
         lines.append(
             f"  {expressions}: load {1000 * one['load_s']:.0f} ms, vertices "

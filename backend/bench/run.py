@@ -19,11 +19,11 @@ from ..cli.blender import Blender
 from ..cli.reconstruct import SAMPLE
 from ..errors import FaceError, WorkerError
 from ..exchange import save_reconstruction
+from ..exchange.formats import DEFAULT_FORMATS
 from ..pipeline import Options, reconstruct, warm_up
 from ..preview import preview_window
 
 ENTRY = Path(__file__).resolve().parents[1] / "__main__.py"
-FORMATS = ("blend", "glb")
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def _once(
     timings["save"] = time.perf_counter() - start
     start = time.perf_counter()
     window = preview_window(head) if preview else None
-    built = blender.build(npz, folder, "bench", FORMATS, window)
+    built = blender.build(npz, folder, "bench", DEFAULT_FORMATS, window)
     blender_total = time.perf_counter() - start
     steps: dict[str, float] = built["timings"]
     timings |= steps

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass, fields
 
-from ..pipeline import ESTIMATES, Options
+from ..exchange.options import ESTIMATES, Options
 
 RUN_HELP = (
     "a way to reconstruct, with options of the pipeline, e.g. 'best:estimate=network,quality=best' "

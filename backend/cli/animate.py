@@ -14,11 +14,13 @@ from ..animate.smooth import DEFAULT_FILTER, FILTERS
 from ..animate.source import open_source, record, recorded_rate
 from ..errors import FaceError
 from ..exchange import load_reconstruction
+from ..exchange.arguments import add_options, options_of
 from ..exchange.motion import load_motion
 from ..exchange.output import prepare_output
-from ..model.load import DEFAULT_MODEL, EXPRESSIONS
-from ..pipeline import QUALITIES, Options
 from .reconstruct import CANCELLED
+
+#: How the head is made unless the arguments say otherwise.
+_HEAD = AnimateOptions().reconstruction
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -43,12 +45,7 @@ def main(argv: list[str] | None = None) -> int:
             appearance=not args.landmarks_only,
             smoothing=args.smoothing,
             whole_blinks=not args.partial_blinks,
-            reconstruction=Options(
-                model=args.model,
-                expressions=args.expressions,
-                quality=args.quality,
-                texture_size=args.texture_size,
-            ),
+            reconstruction=options_of(args, _HEAD),
         )
         done = animate(
             video, motion, head=args.identity, head_out=head, options=options, progress=progress
@@ -90,10 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--identity", type=Path, metavar="NAME.npz", help="keep this reconstruction's head")
     add("--frame-rate", type=float, metavar="N", help="of a folder of frames (default: 30)")
     add("--seconds", type=float, default=10.0, help="to record from a camera (default: 10)")
-    add("--model", default=DEFAULT_MODEL, help="face model, as for 'reconstruct'")
-    add("--expressions", choices=EXPRESSIONS, default="native", help="as for 'reconstruct'")
-    add("--quality", choices=QUALITIES, default="balanced", help="of the head")
-    add("--texture-size", type=int, default=1024, metavar="N", help="pixels, default 1024")
+    add_options(parser, ("model", "expressions", "quality", "texture_size"), _HEAD)
     add("--smoothing", choices=tuple(FILTERS), default=DEFAULT_FILTER, help="of the curves")
     add("--partial-blinks", action="store_true", help="leave blinks as far as they were seen")
     add(

@@ -14,14 +14,15 @@ from typing import Any, NoReturn
 
 from tqdm import tqdm
 
-from ..errors import FaceError
+from ..errors import FaceError, OptionError
+from ..exchange.arguments import add_formats, add_options, options_of
+from ..exchange.batch import BatchOptions
 from ..exchange.output import prepare_output
 from ..exchange.photo_tasks import PhotoTask, collect
-from ..model.load import ASSETS, DEFAULT_MODEL, EXPRESSIONS
-from ..pipeline import ESTIMATES, QUALITIES, TEXTURE_MODES, Options
+from ..model.load import ASSETS
 from .blender import Blender
 from .memory import peak_memory_mb
-from .run import FORMATS, Outcome, Request, run
+from .run import Outcome, run
 
 SAMPLE = ASSETS / "astronaut.jpg"
 CANCELLED, TERMINATED = 130, 143
@@ -80,7 +81,9 @@ def exit_status(outcomes: list[Outcome]) -> int:
     return found.pop() if len(found) == 1 else 1
 
 
-def _run(tasks: list[PhotoTask], folder: Path, request: Request, show: _Progress) -> list[Outcome]:
+def _run(
+    tasks: list[PhotoTask], folder: Path, request: BatchOptions, show: _Progress
+) -> list[Outcome]:
     blender = Blender()
     outcomes = []
     try:
@@ -102,62 +105,8 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("photos", metavar="PHOTO", nargs="*", type=Path, help="photo, or folder of photos")
     add("-o", "--out", metavar="OUT", default="out", help="output folder (default: out)")
-    add(
-        "--face",
-        type=_face,
-        default="largest",
-        metavar="largest|N|all",
-        help="which face: the largest, the N-th largest, or all of them",
-    )
-    add(
-        "--texture",
-        choices=TEXTURE_MODES,
-        default="albedo",
-        help="albedo: the photo's lighting divided out; photo: as photographed; none",
-    )
-    add("--texture-size", type=int, default=2048, metavar="N", help="pixels, default 2048")
-    add(
-        "--format",
-        type=_formats,
-        default=("blend", "glb"),
-        metavar="LIST",
-        help=f"of {','.join(FORMATS)}, or none (default: blend,glb)",
-    )
-    add(
-        "--model",
-        default=DEFAULT_MODEL,
-        help="face model: default, one that 'models import' made, or a file",
-    )
-    add(
-        "--expressions",
-        choices=EXPRESSIONS,
-        default="native",
-        help="native: the face model's own; arkit: ARKit's 52 shapes, whatever the model",
-    )
-    add(
-        "--network",
-        default="",
-        metavar="NAME",
-        help="start from what a network says that 'models import-network' made for the --model",
-    )
-    add(
-        "--quality",
-        choices=QUALITIES,
-        default="balanced",
-        help="how far the estimate is refined on the photo (default: balanced)",
-    )
-    add(
-        "--estimate",
-        choices=ESTIMATES,
-        default="network",
-        help="network: its estimate, refined on the photo; landmarks: a fit to 68 landmarks alone",
-    )
-    add(
-        "--no-landmarks",
-        dest="landmarks",
-        action="store_false",
-        help="do without dlib's landmark file, whose licence excludes commercial use",
-    )
+    add_options(parser)
+    add_formats(parser)
     add("--no-preview", action="store_true", help="no NAME_preview.png (it takes seconds)")
     add("--force", action="store_true", help="do finished photos again")
     add("--json", action="store_true", help="one JSON document on standard output")
@@ -166,41 +115,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _request(args: argparse.Namespace, parser: argparse.ArgumentParser) -> Request:
+def _request(args: argparse.Namespace, parser: argparse.ArgumentParser) -> BatchOptions:
     if not args.photos and args.sample:
         args.photos = [SAMPLE]
     if not args.photos:
         parser.error("name a photo or a folder of photos")
     try:
-        options = Options(
-            args.face,
-            args.texture,
-            args.texture_size,
-            args.model,
-            args.estimate,
-            args.quality,
-            args.landmarks,
-            expressions=args.expressions,
-            network=args.network,
-        )
-    except ValueError as error:
+        options = options_of(args)
+    except OptionError as error:
         parser.error(str(error))
-    return Request(options, args.format, not args.no_preview, args.force)
-
-
-def _face(text: str) -> int | str:
-    return int(text) if text.isdecimal() else text
-
-
-def _formats(text: str) -> tuple[str, ...]:
-    if text == "none":
-        return ()
-    formats = tuple(dict.fromkeys(part.strip().lower() for part in text.split(",")))
-    for unknown in sorted(set(formats) - set(FORMATS)):
-        raise argparse.ArgumentTypeError(
-            f"unknown format '{unknown}'; give some of {','.join(FORMATS)}, or none"
-        )
-    return formats
+    return BatchOptions(options, args.format, not args.no_preview, args.force)
 
 
 @contextmanager

@@ -8,45 +8,24 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from .. import pipeline
 from ..errors import FaceError
 from ..exchange import Reconstruction, save_reconstruction
-from ..exchange.output import publish, staging, write_json
-from ..exchange.photo_tasks import Names, PhotoTask, finished
-from ..exchange.summary import summarise
+from ..exchange.batch import BatchOptions, finished_faces, name_of, write_records
+from ..exchange.output import publish, staging
+from ..exchange.photo_tasks import Names, PhotoTask
 from ..preview import preview_window, write_preview
 from .blender import Blender
 
-FORMATS = ("blend", "glb", "fbx", "obj", "usd")
 #: The share of a photo's progress that the backend has; the rest is Blender's.
 BACKEND_SHARE = 0.5
 #: Set to see the whole traceback of an unexpected error.
 DEBUG_VARIABLE = "RECONSTRUCT_FACE_DEBUG"
 
 Report = Callable[[PhotoTask, float, str], None]
-
-
-@dataclass(frozen=True)
-class Request:
-    """What to make of every photo."""
-
-    options: pipeline.Options
-    formats: tuple[str, ...] = ("blend", "glb")
-    preview: bool = True
-    force: bool = False  #: also what was finished before
-
-    @property
-    def needs_blender(self) -> bool:
-        """Whether anything but numbers is wanted."""
-        return bool(self.formats) or self.preview
-
-    def record(self) -> dict[str, Any]:
-        """What has to be the same for a result to count as finished."""
-        return asdict(self.options) | {"formats": list(self.formats), "preview": self.preview}
 
 
 @dataclass
@@ -62,7 +41,11 @@ class Outcome:
 
 
 def run(
-    tasks: Sequence[PhotoTask], folder: Path, request: Request, report: Report, blender: Blender
+    tasks: Sequence[PhotoTask],
+    folder: Path,
+    request: BatchOptions,
+    report: Report,
+    blender: Blender,
 ) -> Iterator[Outcome]:
     """Do every task, in order; whatever happens to one, the others are done.
 
@@ -94,16 +77,13 @@ def run(
 
 
 def _estimate(
-    task: PhotoTask, folder: Path, request: Request, report: Report
+    task: PhotoTask, folder: Path, request: BatchOptions, report: Report
 ) -> list[Reconstruction] | Outcome:
     """The heads in the photo, or the outcome where Blender is not needed any more."""
     if task.error is not None:
         return Outcome(task, "failed", error=task.error)
-    first = task.name
-    if request.options.face not in ("largest", "all", 1):
-        first = f"{task.name}_face{request.options.face}"
-    done = finished(folder, first, task.digest, request.record())
-    if done and not request.force:
+    done = finished_faces(task, folder, request)
+    if done:
         return Outcome(task, "skipped", {name: [] for name in done})
 
     def progress(fraction: float, step: str) -> None:
@@ -119,7 +99,7 @@ def _build(
     task: PhotoTask,
     heads: list[Reconstruction],
     folder: Path,
-    request: Request,
+    request: BatchOptions,
     report: Report,
     blender: Blender,
     names: Names,
@@ -127,24 +107,23 @@ def _build(
     outcome = Outcome(task, "ok")
     try:
         with ExitStack() as stack:
-            staged: dict[str, Path] = {}
+            staged: dict[str, tuple[Path, Reconstruction]] = {}
             for i, head in enumerate(heads):
-                name = task.name
-                if head.face_index > 1:
-                    name = names.claim(f"{task.name}_face{head.face_index}", task.digest)
+                name = name_of(head, task, names)
 
                 def progress(fraction: float, step: str, done: int = i) -> None:
                     share = (1 - BACKEND_SHARE) / len(heads)
                     report(task, BACKEND_SHARE + share * (done + fraction), step)
 
-                staged[name] = stack.enter_context(staging(folder, name))
-                _write_face(head, name, staged[name], request, blender, progress)
+                beside = stack.enter_context(staging(folder, name))
+                staged[name] = beside, head
+                _write_face(head, name, beside, request, blender, progress)
                 outcome.warnings += [w for w in head.warnings if w not in outcome.warnings]
                 for step, seconds in head.timings.items():
                     outcome.timings[step] = outcome.timings.get(step, 0.0) + seconds
-            _write_records(task, heads, staged, request)
-            for name, path in staged.items():
-                outcome.faces[name] = publish(path, folder)
+            write_records(task, staged, request)
+            for name, (beside, _) in staged.items():
+                outcome.faces[name] = publish(beside, folder)
     except Exception as error:
         return Outcome(task, "failed", error=as_face_error(error))
     return outcome
@@ -154,7 +133,7 @@ def _write_face(
     head: Reconstruction,
     name: str,
     folder: Path,
-    request: Request,
+    request: BatchOptions,
     blender: Blender,
     progress: Callable[[float, str], None],
 ) -> None:
@@ -176,19 +155,6 @@ def _write_face(
     for view in (photo_view, three_quarter):  # what is left in the folder will be published
         view.unlink()
     head.timings["preview"] = time.perf_counter() - start
-
-
-def _write_records(
-    task: PhotoTask, heads: list[Reconstruction], staged: dict[str, Path], request: Request
-) -> None:
-    """``name.json`` of every face; the ``run`` record in it tells later runs what is finished."""
-    files = {
-        name: sorted([*(file.name for file in folder.iterdir()), f"{name}.json"])
-        for name, folder in staged.items()
-    }
-    record = {"photo_sha256": task.digest, "request": request.record(), "faces": files}
-    for (name, folder), head in zip(staged.items(), heads, strict=True):
-        write_json(folder / f"{name}.json", summarise(head) | {"run": record})
 
 
 def as_face_error(error: Exception) -> FaceError:

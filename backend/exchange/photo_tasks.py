@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FaceError, PhotoError
+from .formats import FORMATS, PHOTO_SUFFIXES
 
-SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff")
-    + (".bmp", ".gif", ".heic", ".heif", ".avif")
-)
 #: What one reconstruction leaves in the output folder, behind its name.
-ENDINGS = (".json", ".npz", ".blend", ".glb", ".fbx", ".obj", ".mtl", ".usdz", "_preview.png")
+ENDINGS = (
+    ".json", ".npz", *(kind.suffix for kind in FORMATS.values()), ".mtl", "_preview.png",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ def collect(arguments: Sequence[str | Path], folder: Path) -> list[PhotoTask]:
     for argument in map(Path, arguments):
         pictures = [argument]
         if argument.is_dir():
-            pictures = sorted(p for p in argument.iterdir() if p.suffix.lower() in SUFFIXES)
+            pictures = sorted(p for p in argument.iterdir() if p.suffix.lower() in PHOTO_SUFFIXES)
             if not pictures:
                 error = PhotoError(f"There is no picture in the folder {argument}; name a photo.")
                 tasks.setdefault(str(argument), PhotoTask(argument, argument.name, "", error))

@@ -5,18 +5,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from numpy.typing import NDArray
 
+from ..exchange.options import Options
 from ..model import FaceModel
 from .evidence import Evidence, gather, network_knows
 from .result import FaceFit
 from .with_network import fit_with_network
 from .without_network import fit_to_landmarks, fit_without_network
-
-if TYPE_CHECKING:
-    from ..pipeline import Options
 
 __all__ = ["Evidence", "FaceFit", "fit", "gather"]
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .noise import VARIANCE_SCALE, LandmarkNoise
-
-#: (index, x, y), see ``pipeline.Options``.
-Corrected = tuple[tuple[int, float, float], ...]
 
 #: How far off a hand puts a landmark: a pixel of a face 512 pixels wide, in that width ...
 SIGMA = 1 / 512
@@ -21,36 +16,11 @@ SIGMA = 1 / 512
 SIGMA_MM = 0.35
 
 
-def checked(points: Sequence[Sequence[Any]] | None) -> Corrected | None:
-    """``points`` as plain numbers in the order of their indices; None where there is none.
-
-    Raises ValueError with a sentence for an index that is none, a number that is not finite, or
-    two points of one index.
-    """
-    found: dict[int, tuple[int, float, float]] = {}
-    for point in () if points is None else points:
-        try:
-            index, x, y = point
-            whole, x, y = int(index), float(x), float(y)
-        except (TypeError, ValueError, OverflowError) as error:
-            raise ValueError(
-                f"A corrected landmark is {point!r}; give (index, x, y), three numbers."
-            ) from error
-        if whole != index or isinstance(index, bool) or not 0 <= whole < 68:
-            raise ValueError(f"A corrected landmark has the index {index!r}; give 0 to 67.")
-        if not (math.isfinite(x) and math.isfinite(y)):
-            raise ValueError(f"The corrected landmark {whole} is at {x}, {y}; give finite pixels.")
-        if whole in found:
-            raise ValueError(f"The corrected landmark {whole} is given twice; give it once.")
-        found[whole] = (whole, x, y)
-    return tuple(found[index] for index in sorted(found)) or None
-
-
 class Corrections:
     """``points`` put into what was found of one face, and into what is thought of its error."""
 
     def __init__(self, points: Sequence[Sequence[float]] | None, side: float) -> None:
-        """``points`` as :func:`checked` gave them; ``side`` that of the face's box in pixels."""
+        """``points`` as ``Options`` hold them; ``side`` that of the face's box in pixels."""
         self.index = np.array([point[0] for point in points or ()], int)
         self.points = np.array([point[1:] for point in points or ()], np.float64).reshape(-1, 2)
         self.sigma = SIGMA * side  #: pixels

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..align import Crop, ffhq_crop
 from ..errors import NoFaceError
+from ..exchange.options import Options
 from ..geometry.camera import Camera
 from ..model import DEFAULT_MODEL, FaceModel
 from ..photo import Photo
@@ -23,7 +24,6 @@ from .reading import NETWORK_SIGMA_SCALE, Reading, read_aligned, read_detected, 
 if TYPE_CHECKING:  # torch is imported by those who need it
     from ..network.predict import Regressor
     from ..original.opinion import Opinion
-    from ..pipeline import Options
 
 Double = NDArray[np.float64]
 

@@ -12,11 +12,11 @@ import numpy as np
 
 from ..errors import ModelError
 from ..exchange.model_cards import HEADER, models_folder, there_are
+from ..exchange.options import DEFAULT_MODEL, EXPRESSIONS
 from .face_model import FaceModel
-from .stored import EXPRESSIONS, load_stored
+from .stored import load_stored
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
-DEFAULT_MODEL = "default"
 MODEL_FORMAT = "reconstruct_face.face_model"
 MODEL_VERSION = 1
 

@@ -18,7 +18,6 @@ from ..exchange.model_cards import find_model, read_header
 from ..files import reason
 from .face_model import FaceModel
 
-EXPRESSIONS = ("native", "arkit")
 EXTRA = "extra."  #: begins the files of further arrays
 
 

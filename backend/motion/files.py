@@ -14,8 +14,8 @@ from .table import read_table
 from .visemes import SUFFIXES as SPOKEN
 from .visemes import read_visemes
 
-#: Kinds that :func:`write_motion_file` writes, and the endings they get.
-KINDS = {"npz": ".npz", "csv": ".csv", "livelink": ".csv"}
+#: Kinds that :func:`write_motion_file` writes, and what their files' names end in beside others.
+KINDS = {"csv": ".csv", "livelink": "_livelink.csv", "npz": ".npz"}
 
 
 def read_motion_file(

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from ..errors import PhotoError
+from ..exchange.formats import PHOTO_KINDS
 from .colour import to_srgb
 from .exif import focal_in_pixels
 
@@ -30,7 +31,6 @@ pillow_heif.register_heif_opener()
 
 # Only these decoders run: PIL knows 40 more, some of which (EPS) start other programs.
 _FORMATS = ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "HEIF"]
-_KNOWN = "JPEG, PNG, WebP, TIFF, BMP, GIF, HEIC or AVIF"
 
 SMALLEST_SIDE = 32  # pixels; no face can be made out in less
 WORK_PIXELS = 24_000_000  # larger pictures are halved until they fit
@@ -138,7 +138,7 @@ def _open(path: Path, data: bytes) -> tuple[Image.Image, int]:
             image = Image.open(io.BytesIO(data), formats=_FORMATS)
     except Image.UnidentifiedImageError as error:
         raise PhotoError(
-            f"{path} holds {_describe(data)}, not a readable photo: give a {_KNOWN} file."
+            f"{path} holds {_describe(data)}, not a readable photo: give a {PHOTO_KINDS} file."
         ) from error
     width, height = image.size
     if min(width, height) < SMALLEST_SIDE:

@@ -16,13 +16,13 @@ from torch import Tensor
 from ..align import LandmarkPredictor, ffhq_crop
 from ..detect import DlibDetector
 from ..errors import NoFaceError, OutputError, PhotoError, TrainingError
+from ..exchange.formats import PHOTO_SUFFIXES
 from ..files import reason, write_bytes
 from ..photo import read_photo
 
 SIZE = 224  #: pixels of the cached crops
 #: Landmark votes that disagree by more are guesses, from which nothing should be learnt.
 MOST_SPREAD = 0.024
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".heic", ".avif"}
 _INDEX = "photos.json"
 _REPORT_EVERY = 200
 _FORMAT = 1
@@ -58,7 +58,9 @@ def prepare_photos(folder: Path, cache: Path, report: Callable[[str], None]) -> 
     left out, and named with the reason in ``cache``/photos.json.  The cache is made anew when a
     picture was added, removed or changed.  Raises :class:`TrainingError` when none can be used.
     """
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _SUFFIXES and p.is_file())
+    files = sorted(
+        p for p in folder.rglob("*") if p.suffix.lower() in PHOTO_SUFFIXES and p.is_file()
+    )
     if not files:
         raise TrainingError(f"There are no pictures in {folder}.")
     signature = _signature(folder, files)

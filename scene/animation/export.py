@@ -14,7 +14,8 @@ from typing import Any
 import bpy
 
 from ...backend.errors import OutputError
-from ...backend.motion.files import write_motion_file
+from ...backend.exchange.formats import ANIMATED_FORMATS
+from ...backend.motion.files import KINDS, write_motion_file
 from ..build import HeadScene
 from ..context import scene_of
 from ..export import USD_OPTIONS, alone, require_built, staged
@@ -48,16 +49,16 @@ def export_animation(
     """
     folder = Path(folder)
     formats = list(dict.fromkeys(formats))
-    unknown = [key for key in formats if key not in FORMATS]
+    unknown = [key for key in formats if key not in WRITERS]
     if unknown:
-        raise OutputError(f"There is no format '{unknown[0]}'; choose of {', '.join(FORMATS)}.")
+        raise OutputError(f"There is no format '{unknown[0]}'; choose of {', '.join(WRITERS)}.")
     scene = scene_of(bpy.context)
     chosen = frames or (scene.frame_start, scene.frame_end)
     if chosen[1] < chosen[0]:
         raise OutputError(f"There are no frames from {chosen[0]} to {chosen[1]}; change the range.")
     written = {}
     for key in formats:
-        suffix, write = FORMATS[key]
+        suffix, write = ENDINGS[key], WRITERS[key]
         with staged(folder) as beside, quiet():
             try:
                 write(head_scene, beside / f"{name}{suffix}", chosen)
@@ -162,16 +163,16 @@ def _write_abc(head_scene: HeadScene, path: Path, frames: Frames) -> None:
         )
 
 
-#: Format name to file suffix and writer.
-FORMATS: dict[str, tuple[str, Callable[[HeadScene, Path, Frames], None]]] = {
-    "glb": (".glb", _write_glb),
-    "fbx": (".fbx", _write_fbx),
-    "usd": (".usdz", _write_usd),
-    "abc": (".abc", _write_abc),
-    "csv": (".csv", _write_motion("csv")),
-    "livelink": ("_livelink.csv", _write_motion("livelink")),
-    "npz": (".npz", _write_motion("npz")),
+#: By the name of the format.
+WRITERS: dict[str, Callable[[HeadScene, Path, Frames], None]] = {
+    "glb": _write_glb,
+    "fbx": _write_fbx,
+    "usd": _write_usd,
+    "abc": _write_abc,
+    **{kind: _write_motion(kind) for kind in KINDS},
 }
+#: What a file's name ends in, by the name of the format.
+ENDINGS = {name: kind.suffix for name, kind in ANIMATED_FORMATS.items()} | KINDS
 
 
 def _run(operator: Any, **options: Any) -> None:

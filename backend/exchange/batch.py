@@ -1,0 +1,80 @@
+"""What the ``reconstruct`` command and Blender's batch make of many photos, and record of it.
+
+Both write these records, so that either skips what the other has finished.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import OptionError
+from .formats import DEFAULT_FORMATS, FORMATS
+from .options import Options
+from .output import write_json
+from .photo_tasks import Names, PhotoTask, finished
+from .reconstruction import Reconstruction
+from .summary import summarise
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """What to make of every photo.  Raises :class:`OptionError` for a format that is none."""
+
+    options: Options = Options()
+    formats: tuple[str, ...] = DEFAULT_FORMATS  #: names of :data:`~.formats.FORMATS`
+    preview: bool = True  #: NAME_preview.png, which takes most of the time
+    force: bool = False  #: also what was finished before
+
+    def __post_init__(self) -> None:
+        for name in self.formats:
+            if name not in FORMATS:
+                raise OptionError(
+                    f"There is no format {name!r}; give some of {', '.join(FORMATS)}."
+                )
+
+    @property
+    def needs_blender(self) -> bool:
+        """Whether anything but numbers is wanted."""
+        return bool(self.formats) or self.preview
+
+    def record(self) -> dict[str, Any]:
+        """What has to be the same for a result to count as finished: JSON types only."""
+        return self.options.to_dict() | {"formats": list(self.formats), "preview": self.preview}
+
+
+def finished_faces(task: PhotoTask, folder: Path, options: BatchOptions) -> list[str]:
+    """The names of the faces that were finished before and need not be done again."""
+    if options.force:
+        return []
+    first = task.name
+    if options.options.face not in ("largest", "all", 1):
+        first = f"{task.name}_face{options.options.face}"
+    return finished(folder, first, task.digest, options.record())
+
+
+def name_of(head: Reconstruction, task: PhotoTask, names: Names) -> str:
+    """The name of one face's files: the photo's, and its number for all but the largest."""
+    if head.face_index == 1:
+        return task.name
+    return names.claim(f"{task.name}_face{head.face_index}", task.digest)
+
+
+def write_records(
+    task: PhotoTask,
+    staged: Mapping[str, tuple[Path, Reconstruction]],
+    options: BatchOptions,
+) -> None:
+    """``NAME.json`` of every face into its folder; its ``run`` record is what later runs go by.
+
+    ``staged`` holds by name the folder with all other files of a face, and the face.
+    """
+    files = {
+        name: sorted([*(file.name for file in folder.iterdir()), f"{name}.json"])
+        for name, (folder, _) in staged.items()
+    }
+    record = {"photo_sha256": task.digest, "request": options.record(), "faces": files}
+    for name, (folder, head) in staged.items():
+        write_json(folder / f"{name}.json", summarise(head) | {"run": record})

@@ -1,0 +1,57 @@
+"""The kinds of files: those that heads are written to, and those that photos are read from.
+
+Standard library only, because both sides of the exchange import it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Format:
+    """A kind of file that a head is written to."""
+
+    suffix: str
+    label: str
+    still: str = ""  #: what a file of a head as it is holds, for people; "": there is none
+    animated: str = ""  #: the same of a head that moves
+
+
+#: By the name that ``--format`` and the export calls take.
+_ALL = {
+    "glb": Format(
+        ".glb",
+        "glTF",
+        "For game engines and viewers: one file with texture and morph targets",
+        "Morph targets with a value for every frame",
+    ),
+    "fbx": Format(
+        ".fbx",
+        "FBX",
+        "For game engines and other 3D programs: shape keys, texture inside",
+        "Shape key channels at the scene's frame rate",
+    ),
+    "obj": Format(".obj", "OBJ", "The shape as it is now, with its texture beside; no shape keys"),
+    "usd": Format(
+        ".usdz",
+        "USD",
+        "A .usdz with texture and blend shapes",
+        "A .usdz with animated blend shapes",
+    ),
+    "abc": Format(".abc", "Alembic", animated="Every frame's vertices; no materials"),
+    "blend": Format(".blend", "Blend", "A copy of the whole open file"),
+}
+#: Of a head as it is; ``scene/export.py`` writes them.
+FORMATS = {name: kind for name, kind in _ALL.items() if kind.still}
+#: Of a head that moves; ``scene/animation/export.py`` writes them, beside motion files.
+ANIMATED_FORMATS = {name: kind for name, kind in _ALL.items() if kind.animated}
+#: Those written unless others are asked for.
+DEFAULT_FORMATS = ("blend", "glb")
+
+#: Pictures that can be read, in words and as file endings.
+PHOTO_KINDS = "JPEG, PNG, WebP, TIFF, BMP, GIF, HEIC or AVIF"
+PHOTO_SUFFIXES = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif",
+    ".heic", ".heif", ".avif",
+)  # fmt: skip
