@@ -76,23 +76,28 @@ def test_public_names_exist(module: str, name: str) -> None:
 
 
 def defined_in(path: Path) -> set[str]:
-    """What a module defines or imports, and what its ``__getattr__`` gives, by ``__all__`` too."""
+    """What a module defines or imports; where it has a ``__getattr__``, what this can give too."""
     names: set[str] = set()
-    given: set[str] = set()
+    late: set[str] = set()
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Import | ast.ImportFrom):
             names |= {alias.asname or alias.name for alias in node.names}
         elif isinstance(node, ast.FunctionDef | ast.ClassDef):
             names.add(node.name)
             if node.name == "__getattr__":
-                names |= {x.value for x in ast.walk(node) if isinstance(x, ast.Constant)}
+                late |= words(node)
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            defined = {target.id for target in targets if isinstance(target, ast.Name)}
-            names |= defined
-            if "__all__" in defined and node.value is not None:
-                given = set(ast.literal_eval(node.value))
-    return names | given if "__getattr__" in names else names
+            names |= (here := {target.id for target in targets if isinstance(target, ast.Name)})
+            if here == {"__all__"}:
+                late |= words(node)
+    return names | late if "__getattr__" in names else names
+
+
+def words(tree: ast.AST) -> set[str]:
+    """The strings below ``tree``."""
+    constants = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    return {value for value in constants if isinstance(value, str)}
 
 
 def test_the_changelog_knows_this_version() -> None:

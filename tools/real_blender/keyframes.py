@@ -51,15 +51,16 @@ def measure(frames: int) -> dict[str, Any]:
     from reconstruct_face.backend.motion.names import ARKIT
     from reconstruct_face.scene.animation.apply import apply_motion, frame_rate
     from reconstruct_face.scene.animation.read import read_motion
+    from reconstruct_face.scene.context import scene_of
 
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
-    scene = bpy.context.scene
+    scene = scene_of(bpy.context)
     head = bpy.data.objects.new("Head", bpy.data.meshes.new("Head"))
     scene.collection.objects.link(head)
     for name in ("Basis", *ARKIT):
         head.shape_key_add(name=name)
     rate = frame_rate(scene)
-    weights = np.random.default_rng(0).random((frames, len(ARKIT)))
+    weights = np.random.default_rng(0).random((frames, len(ARKIT)), np.float32)
     motion = Motion(np.arange(frames) / rate, ARKIT, weights, frame_rate=rate)
     smooth = Motion(motion.times, ARKIT, _smooth(weights), frame_rate=rate)
 
