@@ -12,11 +12,14 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 BLENDER_SIDE = ("__init__.py", "operators", "panels", "scene", "examples")
+#: What of ``backend/geometry`` needs numpy only.
+NUMPY_GEOMETRY = ("harmonics", "srgb")
 #: What the Blender side shares with the backend; motion files are read without its process.
 SHARED = (
     "reconstruct_face.backend.exchange",
     "reconstruct_face.backend.errors",
     "reconstruct_face.backend.motion",
+    *(f"reconstruct_face.backend.geometry.{name}" for name in NUMPY_GEOMETRY),
 )
 
 
@@ -78,6 +81,8 @@ class Blocker:
 sys.meta_path.insert(0, Blocker())
 import reconstruct_face
 count = 0
+for name in {modules!r}:
+    importlib.import_module(f"reconstruct_face.{{name}}")
 for root in {packages!r}:
     package = importlib.import_module(f"reconstruct_face.{{root}}")
     for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
@@ -92,8 +97,12 @@ print(count)
 ELSEWHERE = ("reconstruct_face.backend.verify.pytorch3d_renderer",)
 
 
-def import_all(packages: tuple[str, ...], blocked: tuple[str, ...]) -> int:
-    script = BLOCKER.format(packages=packages, blocked=blocked, elsewhere=ELSEWHERE)
+def import_all(
+    packages: tuple[str, ...], blocked: tuple[str, ...], modules: tuple[str, ...] = ()
+) -> int:
+    script = BLOCKER.format(
+        packages=packages, blocked=blocked, modules=modules, elsewhere=ELSEWHERE
+    )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=120
     )
@@ -104,7 +113,8 @@ def import_all(packages: tuple[str, ...], blocked: tuple[str, ...]) -> int:
 def test_the_blender_side_runs_where_only_numpy_is() -> None:
     blocked = ("torch", "dlib", "cv2", "scipy", "PIL", "embreex", "tqdm")
     shared = ("backend.exchange", "backend.motion")
-    assert import_all(("scene", "operators", "panels", *shared), blocked) > 10
+    geometry = tuple(f"backend.geometry.{name}" for name in NUMPY_GEOMETRY)
+    assert import_all(("scene", "operators", "panels", *shared), blocked, geometry) > 10
 
 
 def test_the_backend_runs_where_no_blender_is() -> None:

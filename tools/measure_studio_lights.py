@@ -16,12 +16,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from reconstruct_face.backend.geometry.srgb import LUMINANCE
 from reconstruct_face.backend.raster import sh_basis
 
 NAMES = ("city", "courtyard", "forest", "interior", "night", "studio", "sunrise", "sunset")
 BAND_FACTORS = np.array([1.0] + 3 * [2 / 3] + 5 * [1 / 4])
 """Clamped cosine over pi, per coefficient (Ramamoorthi and Hanrahan 2001, eq. 8)."""
-LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 
 
 def irradiance_sh(panorama: np.ndarray) -> np.ndarray:

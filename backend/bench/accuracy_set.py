@@ -26,6 +26,7 @@ from scipy.spatial.transform import Rotation
 from ..errors import OutputError, WorkerError
 from ..files import write_bytes
 from ..fit.contour import seen_landmarks
+from ..geometry import srgb
 from ..geometry.camera import FACING, Camera, intrinsics
 from ..model import FaceModel
 from .expressions import random_expression
@@ -183,11 +184,11 @@ def _draw_albedo(model: FaceModel, rng: np.random.Generator) -> tuple[NDArray[np
     skin = model.uv_mask("skin")[..., None]
     tone = rng.uniform(0, len(SKIN) - 1)
     steps = np.arange(len(SKIN))
-    colour = [np.interp(tone, steps, _linear(SKIN)[:, c]) for c in range(3)]
+    colour = [np.interp(tone, steps, srgb.decode(SKIN / 255)[:, c]) for c in range(3)]
     usual = np.median(albedo[model.uv_mask("face") > 0.5], axis=0)
     tinted = albedo * (np.asarray(colour) / usual)
     albedo = np.clip(skin * tinted + (1 - skin) * albedo, 0.003, 0.9)
-    return np.rint(_srgb(albedo) * 255).astype(np.uint8), tone
+    return srgb.encode_bytes(albedo), tone
 
 
 def _prepare(folder: Path, wanted: dict[str, Any]) -> None:
@@ -249,14 +250,3 @@ def run_renderer(module: str, folder: Path, report: Report) -> None:
         last = complaints.read().strip().rpartition("\n")[2]
     if status:
         raise WorkerError(f"Cycles could not render all of {folder}: {last or f'status {status}'}")
-
-
-def _linear(srgb: NDArray) -> Double:
-    """8-bit sRGB to linear light (IEC 61966-2-1)."""
-    value = np.asarray(srgb, float) / 255
-    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
-
-
-def _srgb(linear: NDArray) -> Double:
-    """Linear light to sRGB, 0..1."""
-    return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.srgb import encode_bytes
 from ..model import FaceModel
 from ..raster.shading import shade, vertex_normals
 from ..raster.visibility import rasterize
@@ -41,10 +42,7 @@ def render_picture(
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
     linear = np.full((size[1], size[0], 3), background, np.float32)
     linear[seen] = _sample(albedo, uv) * shade(normals, sh_light)
-    linear = np.clip(linear, 0.0, 1.0)
-    # IEC 61966-2-1
-    encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return np.round(encoded * 255).astype(np.uint8)
+    return encode_bytes(linear)
 
 
 def _sample(texture: NDArray[np.float32], uv: NDArray) -> NDArray[np.float32]:

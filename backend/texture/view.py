@@ -17,12 +17,6 @@ ANALYSIS_SIDE = 512
 #: The photo is sampled at no more than this many pixels per texel.
 PIXELS_PER_TEXEL = 1.2
 
-#: sRGB byte to linear light (IEC 61966-2-1).
-_BYTES = np.arange(256) / 255.0
-SRGB_TO_LINEAR = np.where(
-    _BYTES <= 0.04045, _BYTES / 12.92, ((_BYTES + 0.055) / 1.055) ** 2.4
-).astype(np.float32)
-
 
 @dataclass(frozen=True, eq=False)
 class View:

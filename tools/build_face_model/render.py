@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from embreex import rtcore_scene
 from embreex.mesh_construction import TriangleMesh
+from reconstruct_face.backend.geometry.srgb import encode_bytes
 
 LIGHTS = (((-0.45, 0.55, 0.75), 0.62), ((0.8, 0.15, 0.55), 0.26), ((0.0, 0.9, -0.3), 0.18))
 """(direction towards the light in view space, intensity): key, fill, rim."""
@@ -157,13 +158,4 @@ def render(mesh: Mesh, view: View, lit: bool = True, supersample: int = 1) -> np
     picture = np.full((fine.size**2, 3), BACKGROUND)
     picture[hit] = colour
     picture = picture.reshape(view.size, supersample, view.size, supersample, 3).mean(axis=(1, 3))
-    return encode_srgb(picture)
-
-
-def encode_srgb(linear: np.ndarray) -> np.ndarray:
-    """Linear light to uint8 sRGB."""
-    value = np.clip(linear, 0, 1)
-    encoded = np.where(
-        value <= 0.0031308, value * 12.92, 1.055 * np.maximum(value, 1e-9) ** (1 / 2.4) - 0.055
-    )
-    return np.round(encoded * 255).astype(np.uint8)
+    return encode_bytes(picture)

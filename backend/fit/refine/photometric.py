@@ -18,8 +18,8 @@ from torch.func import jacrev, vmap
 from torch.nn import functional
 
 from ...differentiable.shading import sh_basis
-from ...texture.light import DARKEST_SHADE, luminance
-from ...texture.view import SRGB_TO_LINEAR
+from ...geometry.srgb import LUMINANCE, SRGB_TO_LINEAR, luminance
+from ...texture.light import DARKEST_SHADE
 from .observation import Observation, State
 from .surface import Samples, Surface
 
@@ -91,7 +91,7 @@ class Photometric:
         self.weight = torch.as_tensor(samples.weight, device=surface.mean.device)
         mean, basis = surface.albedo_mean, surface.albedo_basis
         if level.channels == 1:
-            grey = mean.new_tensor([0.2126, 0.7152, 0.0722])[:, None]
+            grey = mean.new_tensor(LUMINANCE)[:, None]
             mean, basis = mean @ grey, basis @ grey
         self.albedo_mean, self.albedo_basis = mean, basis  # (N, C), (N, A, C)
         self._normal_basis: Tensor | None = None

@@ -12,13 +12,13 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from ...geometry.srgb import LUMINANCE
 from ...raster import sh_basis, shade
 
 Float = NDArray[np.float32]
 
 #: Clamped cosine per coefficient, times pi: (pi, 2 pi / 3, pi / 4) for bands 0, 1, 2.
 LAMP_FACTORS = np.pi * np.array([1.0] + 3 * [2 / 3] + 5 * [1 / 4])
-LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 #: Fresnel reflectance of skin and of the eye's wet surface, head on.
 SKIN_F0 = 0.03
 #: How far red, green and blue light creep past the terminator, as a cosine.
