@@ -17,7 +17,7 @@ from mathutils import Vector
 from numpy.typing import NDArray
 
 from ..backend.exchange import Reconstruction
-from ..backend.geometry.harmonics import SH_CONSTANT, sh_terms
+from ..backend.geometry.harmonics import SH_CONSTANT, fibonacci_sphere, shade
 from .coordinates import HEAD_TO_BLENDER
 
 #: Custom property that marks our lights.
@@ -45,15 +45,6 @@ class Sun:
     angle: float = KEY_ANGLE  #: angular diameter, radians; softens shadows and highlights
     shadow: bool = True
     glossy: bool = True  #: whether it shows in reflections
-
-
-def sh_shading(normals: NDArray, sh_light: NDArray) -> NDArray[np.float64]:
-    """(N, 3) shading max(0, sum_i Y_i(n) sh_light[i]) for unit ``normals`` (N, 3), head axes.
-
-    ``sh_light`` (9, 3) as in :class:`Reconstruction`.
-    """
-    basis = np.stack(sh_terms(*np.asarray(normals, dtype=np.float64).T))
-    return np.maximum(basis.T @ np.asarray(sh_light, dtype=np.float64), 0.0)
 
 
 def suns_for(reconstruction: Reconstruction) -> list[Sun]:
@@ -106,7 +97,7 @@ def fit_suns(sh_light: NDArray, seen_from: NDArray, most: int = MOST_SUNS) -> li
     """
     normals, candidates = fibonacci_sphere(400), fibonacci_sphere(96)
     weight = np.sqrt(0.1 + 0.9 * np.clip(0.5 + normals @ seen_from, 0.0, 1.0))[:, None]
-    target = sh_shading(normals, sh_light) * weight
+    target = shade(normals, sh_light) * weight
     cosine = normals @ candidates.T
     keys, wide = (disc_shading(cosine, angle) * weight for angle in (KEY_ANGLE, WIDE_ANGLE))
     # The key stands where the camera sees it in eyes and on wet lips, if at all possible.
@@ -171,14 +162,6 @@ def nonnegative_least_squares(a: NDArray, b: NDArray, sweeps: int = 400) -> NDAr
         if np.abs(x - before).max() <= 1e-9 * max(np.abs(x).max(), 1e-12):
             break
     return x
-
-
-def fibonacci_sphere(count: int) -> NDArray[np.float64]:
-    """(count, 3) unit vectors spread evenly (Gonzalez 2010, "Measurement of areas on a sphere")."""
-    i = np.arange(count) + 0.5
-    height, turn = 1 - 2 * i / count, np.pi * (1 + np.sqrt(5.0)) * i
-    radius = np.sqrt(1 - height**2)
-    return np.stack([radius * np.sin(turn), height, radius * np.cos(turn)], axis=1)
 
 
 def build_suns(suns: list[Sun], name: str = "Light") -> list[bpy.types.Object]:

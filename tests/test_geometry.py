@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from reconstruct_face.backend.differentiable import sh_basis
 from reconstruct_face.backend.differentiable import srgb as srgb_torch
-from reconstruct_face.backend.geometry import srgb
+from reconstruct_face.backend.geometry import harmonics, srgb
 
 ROOT = Path(__file__).resolve().parents[1]
 #: Linear light of sRGB bytes by IEC 61966-2-1, to seven digits.
@@ -58,3 +59,34 @@ def test_the_torch_twin_of_srgb_with_its_slope() -> None:
     step = 1e-7
     slope = (srgb.encode(values[1:-1] + step) - srgb.encode(values[1:-1] - step)) / (2 * step)
     assert np.allclose(linear.grad.numpy()[1:-1], slope, rtol=1e-5)
+
+
+def test_harmonics_are_orthonormal_and_shade_is_their_sum() -> None:
+    # Gauss-Legendre in height times even steps around: exact for what is multiplied here.
+    heights, weights = np.polynomial.legendre.leggauss(8)
+    around = np.arange(16) * np.pi / 8
+    flat = np.sqrt(1 - heights**2)
+    normals = np.stack(
+        [np.outer(flat, np.cos(around)), np.outer(flat, np.sin(around)),
+         np.repeat(heights[:, None], 16, 1)], axis=-1
+    )  # fmt: skip
+    basis = harmonics.sh_basis(normals)
+    gram = np.einsum("hak,haj,h->kj", basis, basis, weights) * 2 * np.pi / 16
+    assert np.allclose(gram, np.eye(9), atol=2e-5)  # the constants have six digits
+    light = np.random.default_rng(0).normal(size=(9, 3))
+    assert np.allclose(harmonics.shade(normals, light), np.maximum(basis @ light, 0))
+    assert harmonics.shade(normals.astype(np.float32), light).dtype == np.float32
+    x = torch.tensor(normals)
+    assert np.allclose(sh_basis(x).numpy(), basis, atol=1e-14)
+
+
+def test_a_lamps_irradiance_by_the_cosines_factors() -> None:
+    # Second order is all but a hundredth of the clamped cosine (Ramamoorthi and Hanrahan 2001).
+    towards = np.array([0.6, 0.0, 0.8])
+    normals = harmonics.fibonacci_sphere(4000)
+    assert np.allclose(np.linalg.norm(normals, axis=1), 1)
+    assert np.allclose(normals.T @ normals / len(normals), np.eye(3) / 3, atol=1e-3)
+    light = np.pi * harmonics.COSINE_FACTORS * harmonics.sh_basis(towards)
+    found = harmonics.sh_basis(normals) @ light
+    away = found - np.maximum(normals @ towards, 0)
+    assert np.sqrt((away**2).mean()) < 0.03

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from reconstruct_face.backend.geometry.harmonics import sh_basis, shade
 from reconstruct_face.backend.raster import (
     interpolate,
     occluded,
     rasterize,
     rasterize_uv,
-    sh_basis,
-    shade,
     vertex_normals,
 )
 

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 from reconstruct_face.backend.geometry import srgb
+from reconstruct_face.backend.geometry.harmonics import shade
 from reconstruct_face.backend.model import load_model
-from reconstruct_face.backend.raster import shade
 from reconstruct_face.backend.training.synthetic import background, develop, light, skin
 
 FRONTAL = np.diag([1.0, -1.0, -1.0])

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry.camera import Camera
+from ..geometry.harmonics import sh_basis
 from ..geometry.srgb import SRGB_TO_LINEAR, encode_bytes
 from ..model import FaceModel
-from ..raster import rasterize, sh_basis, vertex_normals
+from ..raster import rasterize, vertex_normals
 from .source import Bytes
 
 Double = NDArray[np.float64]

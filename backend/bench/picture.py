@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.harmonics import shade
 from ..geometry.srgb import encode_bytes
 from ..model import FaceModel
-from ..raster.shading import shade, vertex_normals
+from ..raster.shading import vertex_normals
 from ..raster.visibility import rasterize
 
 #: Columns of the table of texture positions: cv2.remap takes no side of 32,768 or more.

@@ -5,7 +5,7 @@ synthetic training pictures, and the verification renderings.
 """
 
 from .atlas import Atlas, rasterize_uv
-from .shading import sh_basis, shade, vertex_normals
+from .shading import vertex_normals
 from .visibility import Raster, interpolate, occluded, project_points, rasterize, ray_scene
 
 __all__ = [
@@ -17,7 +17,5 @@ __all__ = [
     "rasterize",
     "rasterize_uv",
     "ray_scene",
-    "sh_basis",
-    "shade",
     "vertex_normals",
 ]

@@ -20,9 +20,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.harmonics import shade
 from ..geometry.srgb import SRGB_TO_LINEAR
 from ..model import FaceModel
-from ..raster import shade
 from .compose import compose, encode, paint_ground, project
 from .eyes import eye_colours
 from .hair import find_hair

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.harmonics import sh_basis
 from ..geometry.srgb import luminance
-from ..raster import sh_basis
 
 Double = NDArray[np.float64]
 Float = NDArray[np.float32]

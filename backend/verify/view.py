@@ -24,7 +24,7 @@ texture             bilinear, sRGB values; texel  the same: Cycles keeps 8-bit p
                     linearised afterwards;
                     wrapped by a texel's border   repeated
 light               spherical harmonics of the    a material that evaluates the same polynomial
-                    head's normal, in torch       in nodes and emits the product
+                    head's normal                 in nodes and emits the product
 colour              linear, as computed           the scene's linear values by way of 32-bit
                                                   OpenEXR: no view transform
 subdivision         none                          taken off: the passes compare the surface that
