@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ..backend.exchange import Reconstruction
 from ..backend.geometry.harmonics import SH_CONSTANT, fibonacci_sphere, shade
+from ..backend.geometry.triangles import unit
 from .coordinates import HEAD_TO_BLENDER
 
 #: Custom property that marks our lights.
@@ -81,7 +82,7 @@ def studio_suns() -> list[Sun]:
         ((0.0, 1.0, 0.1), 0.10, 90.0, False, False),
     )
     return [
-        Sun(_unit(np.array(towards)), np.full(3, shading), np.radians(angle), shadow, glossy)
+        Sun(unit(np.array(towards)), np.full(3, shading), np.radians(angle), shadow, glossy)
         for towards, shading, angle, shadow, glossy in rig
     ]
 
@@ -201,7 +202,3 @@ def _build_sun(sun: Sun, name: str) -> bpy.types.Object:
     light.rotation_euler = towards.to_track_quat("Z", "Y").to_euler()
     light.location = towards * 0.6  # only for the eye: a sun's place does not matter
     return light
-
-
-def _unit(vector: NDArray) -> NDArray[np.float64]:
-    return vector / np.linalg.norm(vector)

@@ -17,10 +17,11 @@ from reconstruct_face.backend.differentiable import (
 )
 from reconstruct_face.backend.geometry import harmonics
 from reconstruct_face.backend.geometry.camera import FACING, Camera, intrinsics
+from reconstruct_face.backend.geometry.triangles import vertex_normals
 from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.network.crop_camera import CropPose
 from reconstruct_face.backend.network.layout import anchor_of
-from reconstruct_face.backend.raster import rasterize, vertex_normals
+from reconstruct_face.backend.raster import rasterize
 from scipy.spatial.transform import Rotation
 
 SIZE = 96

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from ..geometry.camera import Camera
 from ..geometry.harmonics import sh_basis
 from ..geometry.srgb import SRGB_TO_LINEAR, encode_bytes
+from ..geometry.triangles import vertex_normals
 from ..model import FaceModel
-from ..raster import rasterize, vertex_normals
+from ..raster import rasterize
 from .source import Bytes
 
 Double = NDArray[np.float64]

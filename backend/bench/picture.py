@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from ..geometry.harmonics import shade
 from ..geometry.srgb import encode_bytes
+from ..geometry.triangles import vertex_normals
 from ..model import FaceModel
-from ..raster.shading import vertex_normals
 from ..raster.visibility import rasterize
 
 #: Columns of the table of texture positions: cv2.remap takes no side of 32,768 or more.
@@ -30,8 +30,8 @@ def render_picture(
     """(h, w, 3) uint8 sRGB of the posed ``vertices`` (V, 3) mm, one sample a pixel.
 
     ``albedo`` (T, T, 3) linear-light RGB in the model's UV layout; ``sh_light`` (9, 3) in head
-    coordinates as in :func:`~.shading.shade`; the camera as in ``Reconstruction``; ``size`` is
-    (width, height); ``background`` a linear-light grey.
+    coordinates as in :func:`~..geometry.harmonics.shade`; the camera as in ``Reconstruction``;
+    ``size`` is (width, height); ``background`` a linear-light grey.
     """
     camera = np.asarray(vertices, np.float64) @ np.asarray(rotation).T + np.asarray(translation)
     raster = rasterize(camera, model.faces, np.asarray(camera_matrix), size)

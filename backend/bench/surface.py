@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from ..geometry.triangles import triangle_areas
+
 Double = NDArray[np.float64]
 
 _FIRST_CANDIDATES = 8
@@ -146,10 +148,7 @@ def sample_surface(
     vertices: NDArray, triangles: NDArray, count: int, seed: int = 0
 ) -> tuple[NDArray[np.intp], Double]:
     """Triangle ids (count,) and barycentric weights (count, 3), even over the area."""
-    corners = np.asarray(vertices, np.float64)[triangles]
-    area = np.linalg.norm(
-        np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1
-    )
+    area = triangle_areas(np.asarray(vertices, np.float64), triangles)
     rng = np.random.default_rng(seed)
     total = np.cumsum(area)
     places = (np.arange(count) + rng.random(count)) / count * total[-1]  # one in each of N strips

@@ -1,4 +1,4 @@
-"""Normals and spherical-harmonics shading as tensors; in numpy, :mod:`..raster`."""
+"""Normals and spherical-harmonics shading as tensors; in numpy, :mod:`..geometry`."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelError
+from ..geometry.triangles import vertex_normals
 from ..model.importing import RawModel, read_model
-from ..raster.shading import vertex_normals
 from .shading import phong
 from .stats import Coefficients
 

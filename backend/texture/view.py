@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.triangles import vertex_normals
 from ..model import FaceModel
-from ..raster import Raster, project_points, rasterize, vertex_normals
+from ..raster import Raster, project_points, rasterize
 from .layout import Float, smoothstep
 
 #: Side in pixels of the small window in which visibility and trust are worked out.

@@ -25,6 +25,7 @@ from ..errors import ExchangeError
 from ..exchange.passes import Passes
 from ..geometry import srgb
 from ..geometry.harmonics import shade
+from ..geometry.triangles import unit
 from .surface import Surface
 from .view import View
 
@@ -55,7 +56,7 @@ def render_passes(surface: Surface, view: View) -> Passes:
         texture = _sample(surface, kept, fragments).cpu().numpy()
         depth = fragments.zbuf[0, ..., 0].cpu().numpy()
         seen = fragments.pix_to_face[0, ..., 0].cpu().numpy() >= 0
-    normals /= np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-12)
+    normals = unit(normals)
     turned = normals @ view.rotation.T.astype(np.float32)
     unlit = srgb.decode(texture)
     shaded = unlit * shade(normals, surface.sh_light)
@@ -69,11 +70,10 @@ def render_passes(surface: Surface, view: View) -> Passes:
 
 def _facing(corners: NDArray, orthographic: bool) -> NDArray[np.bool_]:
     """(F,) which triangles (F, 3, 3), camera axes, show the camera their outward side."""
-    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
-    normal = np.cross(b - a, c - a)
+    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     if orthographic:
         return normal[:, 2] < 0
-    return (normal * a).sum(1) < 0
+    return (normal * corners[:, 0]).sum(1) < 0
 
 
 def _rasterize(corners: Tensor, view: View) -> Fragments:

@@ -13,6 +13,7 @@ import numpy as np
 from embreex import rtcore_scene
 from embreex.mesh_construction import TriangleMesh
 from reconstruct_face.backend.geometry.srgb import encode_bytes
+from reconstruct_face.backend.geometry.triangles import vertex_normals
 
 LIGHTS = (((-0.45, 0.55, 0.75), 0.62), ((0.8, 0.15, 0.55), 0.26), ((0.0, 0.9, -0.3), 0.18))
 """(direction towards the light in view space, intensity): key, fill, rim."""
@@ -79,16 +80,6 @@ class Mesh:
 def split_quads(polygons: np.ndarray) -> np.ndarray:
     """(F, 4) -> (2F, 3): first all first halves, then all second halves."""
     return np.concatenate([polygons[:, [0, 1, 2]], polygons[:, [0, 2, 3]]])
-
-
-def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """Area-weighted unit normals (V, 3)."""
-    corner = vertices[triangles]
-    face = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
-    normals = np.zeros_like(vertices)
-    for k in range(3):
-        np.add.at(normals, triangles[:, k], face)
-    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
 
 
 def cast(vertices: np.ndarray, triangles: np.ndarray, origins: np.ndarray, directions: np.ndarray):

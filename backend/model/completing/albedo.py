@@ -7,10 +7,11 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ...geometry import srgb
+from ...geometry.triangles import triangle_normals
 from ...raster import Atlas
 from ...raster.atlas import texel_coordinates
 from .correspondence import Correspondence
-from .surface import Surface, triangle_normals
+from .surface import Surface
 from .template import Template
 
 Float = NDArray[np.float32]

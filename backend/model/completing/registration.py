@@ -15,9 +15,10 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from ...geometry.triangles import vertex_normals
 from .align import Similarity
 from .solver import factor
-from .surface import Hits, Surface, vertex_normals
+from .surface import Hits, Surface
 from .template import Template
 
 Double = NDArray[np.float64]

@@ -14,6 +14,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import dijkstra
 
+from ...geometry.triangles import triangle_areas
 from .parts import Parts
 from .solver import factor
 
@@ -74,7 +75,7 @@ def _skin(points: Double, triangles: Int, whole_head: bool) -> tuple[Double, Int
         filled = np.vstack([filled, cut_points[loop].mean(axis=0)])
         closed = np.vstack([closed, fan.astype(np.int32)])
     flat = _disc(filled, closed, loops[0])
-    size = np.sqrt(_areas(filled, closed).sum() / np.pi)
+    size = np.sqrt(triangle_areas(filled, closed).sum() / np.pi)
     flat = _relaxed(filled, closed, flat * size)[: len(cut_points)]
     return _upright(flat, points[origin] if len(origin) == len(flat) else cut_points), cut
 
@@ -170,11 +171,6 @@ def _fitted(flat: Double, box: tuple[float, float, float, float]) -> Double:
     size = np.ptp(flat, axis=0)
     scale = ((high - low) / np.maximum(size, 1e-9)).min()
     return (flat - flat.min(axis=0) - size / 2) * scale + (low + high) / 2
-
-
-def _areas(points: Double, triangles: Int) -> Double:
-    a, b, c = np.moveaxis(points[triangles], 1, 0)
-    return np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2
 
 
 def _length(points: Double, loop: NDArray) -> float:

@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ...geometry.triangles import vertex_normals
 from ...photo.encode import encode_png
-from ...raster import interpolate, project_points, rasterize, vertex_normals
+from ...raster import interpolate, project_points, rasterize
 from ..face_model import FaceModel
 from .raw import RawModel
 
