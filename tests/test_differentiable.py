@@ -16,7 +16,8 @@ from reconstruct_face.backend.differentiable import (
     sh_basis,
 )
 from reconstruct_face.backend.geometry import harmonics
-from reconstruct_face.backend.geometry.camera import FACING, Camera, intrinsics
+from reconstruct_face.backend.geometry.camera import Camera, intrinsics
+from reconstruct_face.backend.geometry.rotation import FACING
 from reconstruct_face.backend.geometry.triangles import vertex_normals
 from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.network.crop_camera import CropPose

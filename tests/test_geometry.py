@@ -10,7 +10,12 @@ import pytest
 import torch
 from reconstruct_face.backend.differentiable import sh_basis, shading
 from reconstruct_face.backend.differentiable import srgb as srgb_torch
-from reconstruct_face.backend.geometry import harmonics, srgb, triangles
+from reconstruct_face.backend.differentiable.camera import project as project_torch
+from reconstruct_face.backend.differentiable.camera import projection_jacobian as jacobian_torch
+from reconstruct_face.backend.geometry import harmonics, rotation, srgb, triangles
+from reconstruct_face.backend.geometry.camera import Camera, intrinsics, projection_jacobian
+from reconstruct_face.backend.geometry.pose import moved_camera
+from scipy.spatial.transform import Rotation
 
 ROOT = Path(__file__).resolve().parents[1]
 #: Linear light of sRGB bytes by IEC 61966-2-1, to seven digits.
@@ -121,3 +126,85 @@ def test_the_torch_twin_of_vertex_normals() -> None:
     faces = faces[:, :3]
     found = shading.vertex_normals(torch.tensor(points)[None], torch.tensor(faces))[0].numpy()
     assert np.allclose(found, triangles.vertex_normals(points, faces), atol=1e-12)
+
+
+def test_rotations_are_scipys() -> None:
+    rng = np.random.default_rng(4)
+    angles = rng.uniform(-1.5, 1.5, (3, 50))
+    for axis in range(3):
+        expected = Rotation.from_euler("xyz"[axis], angles[0][:, None]).as_matrix()
+        assert np.allclose(rotation.about(angles[0], axis), expected, atol=1e-15)
+    yaw, pitch, roll = angles
+    expected = Rotation.from_euler("YXZ", np.stack([yaw, -pitch, -roll], 1)).as_matrix()
+    found = rotation.from_euler(yaw, pitch, roll)
+    assert np.allclose(found, rotation.FACING @ expected, atol=1e-15)
+    assert np.allclose(rotation.to_euler(found), angles, atol=1e-12)
+    one = Camera(np.eye(3), found[7], np.zeros(3))
+    assert one.euler_degrees == pytest.approx(np.degrees(angles[:, 7]))
+    turned = rotation.about(np.radians(-20.0), 2)[:2, :2]
+    assert rotation.roll_matrix(-20.0) == pytest.approx(turned)
+    quaternions = Rotation.from_matrix(found).as_quat()[:, [3, 0, 1, 2]]
+    ours = rotation.to_quaternions(found)
+    assert np.allclose(np.abs((ours * quaternions).sum(1)), 1)
+    assert np.allclose(rotation.from_quaternions(3 * ours), found, atol=1e-14)
+
+
+def test_the_smallest_turn_to_a_ray_is_scipys() -> None:
+    for ray in np.random.default_rng(5).normal(size=(20, 3)) + (0, 0, 2):
+        expected = Rotation.align_vectors([ray], [[0, 0, 1]])[0].as_matrix()
+        assert np.allclose(rotation.look_along(ray), expected, atol=1e-9)
+
+
+def test_a_moved_camera_turns_as_scipys_rotation_vector() -> None:
+    camera, _ = view()
+    change = np.array([0.1, -0.2, 0.05, 3.0, -4.0, 0.1, -0.2])
+    moved = moved_camera(camera, change, (640, 480), 1.0)
+    turn = Rotation.from_rotvec(change[:3]).as_matrix()
+    assert np.allclose(moved.rotation, turn @ camera.rotation, atol=1e-12)
+    assert np.allclose(moved.translation, camera.translation * np.exp(0.1) + [3, -4, 0])
+    assert moved.focal == pytest.approx(camera.focal * np.exp(-0.2))
+    cut = moved_camera(camera, 10 * change, (640, 480), 0.3)
+    turn = Rotation.from_rotvec([0.3, -0.3, 0.3]).as_matrix()
+    assert np.allclose(cut.rotation, turn @ camera.rotation)
+    assert cut.focal == pytest.approx(camera.focal * np.exp(-0.3))
+
+
+def view(count: int = 12) -> tuple[Camera, np.ndarray]:
+    """A camera of 640 x 480 pixels and points before it."""
+    rng = np.random.default_rng(6)
+    turned = rotation.from_euler(0.4, -0.2, 0.1)
+    camera = Camera(intrinsics(900.0, (640, 480)), turned, np.array([20.0, -35.0, 700.0]))
+    return camera, rng.normal(size=(count, 3)) * 60
+
+
+def test_the_projections_jacobian_by_finite_differences() -> None:
+    camera, points = view()
+    basis = np.random.default_rng(7).normal(size=(5, *points.shape))
+    found = projection_jacobian(camera, points, basis)
+
+    def pixels(change: np.ndarray) -> np.ndarray:
+        moved = moved_camera(camera, change[:7], (640, 480), 1.0)
+        return moved.project(points + np.tensordot(change[7:], basis, 1))
+
+    assert np.allclose(pixels(np.zeros(12)), camera.project(points))
+    for column in range(12):
+        step = np.zeros(12)
+        step[column] = 1e-4
+        slope = (pixels(step) - pixels(-step)) / 2e-4
+        assert np.allclose(found[:, :, column], slope, atol=1e-5, rtol=1e-7), column
+
+
+def test_the_torch_twin_of_projection_and_jacobian() -> None:
+    camera, points = view()
+    seen = camera.to_camera(points)
+    matrix = torch.tensor(camera.camera_matrix)
+    assert np.allclose(project_torch(torch.tensor(seen), matrix).numpy(), camera.project(points))
+    by_point, by_camera = jacobian_torch(
+        torch.tensor(seen), camera.focal, torch.tensor(camera.translation)
+    )
+    shifts = np.eye(3)[:, None].repeat(len(points), 1)  # along the head's axes
+    expected = projection_jacobian(camera, points, shifts)
+    assert np.allclose(by_camera.numpy(), expected[:, :, :7], atol=1e-12)
+    assert np.allclose(by_point.numpy() @ camera.rotation, expected[:, :, 7:], atol=1e-12)
+    auto = torch.func.vmap(torch.func.jacrev(lambda x: project_torch(x[None], matrix)[0]))
+    assert np.allclose(auto(torch.tensor(seen)).numpy(), by_point.numpy(), atol=1e-12)

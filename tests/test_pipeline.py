@@ -21,7 +21,8 @@ from reconstruct_face.backend.fit import faces
 from reconstruct_face.backend.fit import with_network as fitting
 from reconstruct_face.backend.fit.contour import seen_landmarks
 from reconstruct_face.backend.fit.noise import dlib_noise
-from reconstruct_face.backend.geometry.camera import FACING, Camera, intrinsics
+from reconstruct_face.backend.geometry.camera import Camera, intrinsics
+from reconstruct_face.backend.geometry.rotation import FACING
 from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.photo import Photo
 from reconstruct_face.backend.photo.encode import decode, encode_png

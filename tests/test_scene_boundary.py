@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 BLENDER_SIDE = ("__init__.py", "operators", "panels", "scene", "examples")
 #: What of ``backend/geometry`` needs numpy only.
-NUMPY_GEOMETRY = ("harmonics", "srgb", "triangles")
+NUMPY_GEOMETRY = ("camera", "harmonics", "rotation", "srgb", "triangles")
 #: What the Blender side shares with the backend; motion files are read without its process.
 SHARED = (
     "reconstruct_face.backend.exchange",

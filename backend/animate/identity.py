@@ -22,7 +22,8 @@ from ..exchange import Reconstruction
 from ..fit.faces import Face, default_detector, with_landmarks
 from ..fit.with_network import FaceFit, fit_face, regressor_for
 from ..fit.without_network import fit_on_photo
-from ..geometry.camera import Camera, initial_camera
+from ..geometry.camera import Camera
+from ..geometry.pose import initial_camera
 from ..model import FaceModel, load_model
 from ..photo import Photo
 from ..pipeline import Options, assemble, texture_of

@@ -21,13 +21,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from ..errors import OutputError, WorkerError
 from ..files import write_bytes
 from ..fit.contour import seen_landmarks
 from ..geometry import srgb
-from ..geometry.camera import FACING, Camera, intrinsics
+from ..geometry.camera import Camera, intrinsics
+from ..geometry.rotation import from_euler
 from ..model import FaceModel
 from .expressions import random_expression
 
@@ -159,8 +159,7 @@ def _draw_camera(number: int, landmarks: NDArray, size: int, rng: np.random.Gene
     low, high = YAW_BINS[number % len(YAW_BINS)]
     side = 1 if number // len(YAW_BINS) % 2 else -1
     angles = np.array([side * rng.uniform(low, high), *rng.uniform(-1, 1, 2) * (PITCH, ROLL)])
-    turn = Rotation.from_euler("YXZ", angles * (1, -1, -1), degrees=True).as_matrix()
-    rotation = FACING @ turn
+    rotation = from_euler(*np.radians(angles))
     focal = np.exp(rng.uniform(*np.log(FOCAL_35MM))) / 36 * size
     tall = np.ptp(landmarks[:, 1])
     share = rng.uniform(0.26, 0.46)  # of the picture's side, brows to chin

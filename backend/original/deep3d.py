@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import ModelError
+from ..geometry.camera import project
 from ..geometry.triangles import vertex_normals
 from ..model.importing import RawModel, read_model
 from ..raster import interpolate, rasterize
@@ -254,5 +255,5 @@ def deep3d_result(found: Deep3DCoefficients, face: Deep3DFace, crop: Bytes) -> D
     raster = rasterize(camera, face.triangles, matrix, (SIZE, SIZE))
     lit = interpolate(raster, face.triangles, 255 * face.colours(found, vertices))
     rendering = np.where(raster.mask[..., None], np.clip(lit, 0, 255).astype(np.uint8), crop)
-    marks = camera[face.landmarks68] @ matrix.T
-    return Deep3DResult(found, crop, rendering, vertices, marks[:, :2] / marks[:, 2:])
+    marks = project(camera[face.landmarks68], matrix)
+    return Deep3DResult(found, crop, rendering, vertices, marks)

@@ -5,14 +5,13 @@ synthetic training pictures, and the verification renderings.
 """
 
 from .atlas import Atlas, rasterize_uv
-from .visibility import Raster, interpolate, occluded, project_points, rasterize, ray_scene
+from .visibility import Raster, interpolate, occluded, rasterize, ray_scene
 
 __all__ = [
     "Atlas",
     "Raster",
     "interpolate",
     "occluded",
-    "project_points",
     "rasterize",
     "rasterize_uv",
     "ray_scene",

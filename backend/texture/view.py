@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.camera import project
 from ..geometry.triangles import vertex_normals
 from ..model import FaceModel
-from ..raster import Raster, project_points, rasterize
+from ..raster import Raster, rasterize
 from .layout import Float, smoothstep
 
 #: Side in pixels of the small window in which visibility and trust are worked out.
@@ -57,7 +58,7 @@ def look(
     the white of the eye on the lid.
     """
     camera = np.asarray(vertices, np.float64) @ np.asarray(rotation).T + np.asarray(translation)
-    pixels = project_points(camera, np.asarray(camera_matrix, np.float64))
+    pixels = project(camera, np.asarray(camera_matrix, np.float64))
     corners, weights = model.landmarks68_triangles, model.landmarks68_barycentric
     marks = (pixels[corners] * weights[..., None]).sum(axis=1)
     texels = _texels_per_pixel(model, pixels, size)

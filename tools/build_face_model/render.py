@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from embreex import rtcore_scene
 from embreex.mesh_construction import TriangleMesh
+from reconstruct_face.backend.geometry.rotation import about
 from reconstruct_face.backend.geometry.srgb import encode_bytes
 from reconstruct_face.backend.geometry.triangles import vertex_normals
 
@@ -41,10 +42,7 @@ class View:
 
     def rotation(self) -> np.ndarray:
         """(3, 3) model to view."""
-        y, p = np.radians([self.yaw, self.pitch])
-        around_y = np.array([[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]])
-        around_x = np.array([[1, 0, 0], [0, np.cos(p), -np.sin(p)], [0, np.sin(p), np.cos(p)]])
-        return around_x @ around_y
+        return about(np.radians(self.pitch), 0) @ about(np.radians(self.yaw), 1)
 
     def to_view(self, points: np.ndarray) -> np.ndarray:
         """Model points (..., 3) in view space, the target at the origin."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 from numpy.typing import NDArray
+from reconstruct_face.backend.geometry.camera import project
 from reconstruct_face.backend.geometry.triangles import area_vectors
 from reconstruct_face.scene.build import can_denoise
 from reconstruct_face.scene.camera import CameraView
@@ -84,8 +85,8 @@ def face_pixels(head: dict[str, NDArray], mesh: dict[str, NDArray]) -> NDArray:
     points = head["vertices_posed"] @ head["rotation"].T + head["translation"]
     face = mesh["triangles"][mesh["mask_face"][mesh["triangles"]].min(axis=1) > 0.9]
     normals, middle = area_vectors(points, face), points[face].mean(axis=1)
-    seen = middle[(normals * middle).sum(axis=1) < 0] @ head["camera_matrix"].T
-    x, y = np.clip(np.rint(seen[:, :2] / seen[:, 2:]), 0, size - 1).astype(int).T
+    seen = project(middle[(normals * middle).sum(axis=1) < 0], head["camera_matrix"])
+    x, y = np.clip(np.rint(seen), 0, size - 1).astype(int).T
     out = np.zeros((size, size), bool)
     out[y, x] = True
     return out

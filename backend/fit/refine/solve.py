@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
-from ...geometry.camera import moved_camera
 from ...geometry.harmonics import sh_basis
+from ...geometry.pose import moved_camera
 from ...model import FaceModel
 from ...texture.light import light_prior
 from ..landmark_fit import solve_partly_bounded

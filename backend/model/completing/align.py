@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ModelError
+from ...geometry.rotation import about
 from .surface import Surface
 from .template import Template
 
@@ -89,14 +90,7 @@ def _start(template: Template, surface: Surface, pitch: float) -> Similarity:
     middle = np.median(points[:, 0])
     near = points[np.abs(points[:, 0] - middle) < 0.15 * np.ptp(points[:, 0])]
     tip = near[np.argmax(near[:, 2])]
-    angle = np.deg2rad(pitch)
-    turn = np.array(
-        [
-            [1, 0, 0],
-            [0, np.cos(angle), -np.sin(angle)],
-            [0, np.sin(angle), np.cos(angle)],
-        ]
-    )
+    turn = about(np.deg2rad(pitch), 0)
     return Similarity(1.0, turn, tip - turn @ template.landmarks[30])
 
 

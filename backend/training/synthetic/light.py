@@ -19,6 +19,7 @@ from ...geometry.harmonics import (
     sh_basis,
     shade,
 )
+from ...geometry.rotation import about
 from ...geometry.srgb import LUMINANCE
 
 Float = NDArray[np.float32]
@@ -175,10 +176,7 @@ def _environment(room: NDArray, rng: np.random.Generator) -> NDArray:
     """(9, 3) camera coordinates, mean luminance about 1: a measured panorama, a mix of two, or
     random harmonics with a bright side above or in front."""
     if rng.random() < 0.55:
-        spin = rng.uniform(0, 2 * np.pi)
-        turn = np.array(
-            [[np.cos(spin), 0, np.sin(spin)], [0, 1, 0], [-np.sin(spin), 0, np.cos(spin)]]
-        )
+        turn = about(rng.uniform(0, 2 * np.pi), 1)
         mix = rng.dirichlet([0.4] * len(STUDIO_LIGHTS))
         light = np.tensordot(mix, STUDIO_LIGHTS, 1) * _white(rng, 0.08)
         return rotate_sh(light, room @ turn)
