@@ -21,7 +21,6 @@ from reconstruct_face.backend.bench.measures import landmark_error, surface_dist
 from reconstruct_face.backend.bench.report import accuracy_table, summarise
 from reconstruct_face.backend.bench.runs import parse_run
 from reconstruct_face.backend.bench.surface import (
-    Similarity,
     Surface,
     align,
     closest_on_triangles,
@@ -29,6 +28,7 @@ from reconstruct_face.backend.bench.surface import (
 )
 from reconstruct_face.backend.errors import OutputError
 from reconstruct_face.backend.fit.contour import seen_landmarks
+from reconstruct_face.backend.geometry.similarity import Similarity
 from reconstruct_face.backend.model import FaceModel, load_model
 from scipy.spatial.transform import Rotation
 

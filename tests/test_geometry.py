@@ -15,7 +15,9 @@ from reconstruct_face.backend.differentiable.camera import projection_jacobian a
 from reconstruct_face.backend.geometry import harmonics, rotation, srgb, triangles
 from reconstruct_face.backend.geometry.camera import Camera, intrinsics, projection_jacobian
 from reconstruct_face.backend.geometry.pose import moved_camera
+from reconstruct_face.backend.geometry.similarity import Similarity
 from scipy.spatial.transform import Rotation
+from skimage.transform import SimilarityTransform
 
 ROOT = Path(__file__).resolve().parents[1]
 #: Linear light of sRGB bytes by IEC 61966-2-1, to seven digits.
@@ -208,3 +210,30 @@ def test_the_torch_twin_of_projection_and_jacobian() -> None:
     assert np.allclose(by_point.numpy() @ camera.rotation, expected[:, :, 7:], atol=1e-12)
     auto = torch.func.vmap(torch.func.jacrev(lambda x: project_torch(x[None], matrix)[0]))
     assert np.allclose(auto(torch.tensor(seen)).numpy(), by_point.numpy(), atol=1e-12)
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_similarities_are_scikit_images(dimensions: int) -> None:
+    rng = np.random.default_rng(8)
+    for mirrored in (1.0, -1.0):  # what a mirror made is fitted without one
+        source = rng.normal(size=(12, dimensions)) * 30
+        target = 1.7 * source[:, ::-1] * mirrored + rng.normal(size=source.shape) * 5 + 3
+        found = Similarity.between(source, target)
+        expected = np.asarray(SimilarityTransform.from_estimate(source, target).params)
+        assert np.allclose(found.matrix(), expected[:dimensions], atol=1e-9)
+        assert np.linalg.det(found.rotation) == pytest.approx(1)
+        assert np.allclose(found.inverse(found.apply(source)), source)
+        assert np.allclose(found.apply(source), np.c_[source, np.ones(12)] @ found.matrix().T)
+    same = Similarity.between(np.ones((5, dimensions)), rng.normal(size=(5, dimensions)))
+    assert same.scale == 0 and np.isfinite(same.matrix()).all()
+
+
+def test_a_similarity_moved_about_a_point() -> None:
+    turn, shift, middle = np.array([0.3, -0.2, 0.9]), np.array([1.0, 2, 3]), np.array([4.0, 5, 6])
+    start = Similarity(
+        2.0, Rotation.from_rotvec([0.1, 0.2, 0.3]).as_matrix(), np.array([7.0, 8, 9])
+    )
+    points = np.random.default_rng(9).normal(size=(6, 3))
+    found = start.moved(turn, shift, 0.1, middle).apply(points)
+    about = Rotation.from_rotvec(turn).apply(start.apply(points) - middle)
+    assert np.allclose(found, np.exp(0.1) * about + middle + shift)

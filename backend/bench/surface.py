@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from ..geometry.similarity import Similarity
 from ..geometry.triangles import triangle_areas
 
 Double = NDArray[np.float64]
@@ -16,34 +15,6 @@ _FIRST_CANDIDATES = 8
 _LONGEST_EDGE_MM = 4.0
 _MOST_STEPS = 40
 _STILL_MM = 1e-3  #: points that move by less have arrived
-
-
-@dataclass(frozen=True, eq=False)
-class Similarity:
-    """``y = scale * rotation @ x + translation``."""
-
-    scale: float
-    rotation: Double  #: (3, 3)
-    translation: Double  #: (3,)
-
-    def apply(self, points: NDArray) -> Double:
-        """(N, 3)."""
-        return self.scale * np.asarray(points, np.float64) @ self.rotation.T + self.translation
-
-    def inverse(self, points: NDArray) -> Double:
-        """(N, 3) points whose images are ``points``."""
-        return (np.asarray(points, np.float64) - self.translation) @ self.rotation / self.scale
-
-    @classmethod
-    def between(cls, source: NDArray, target: NDArray) -> Similarity:
-        """The one that takes ``source`` (N, 3) closest to ``target`` (Umeyama 1991)."""
-        source, target = np.asarray(source, np.float64), np.asarray(target, np.float64)
-        a, b = source - source.mean(0), target - target.mean(0)
-        u, d, vt = np.linalg.svd(b.T @ a)
-        sign = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
-        rotation = (u * sign) @ vt
-        scale = float((d * sign).sum() / (a**2).sum())
-        return cls(scale, rotation, target.mean(0) - scale * rotation @ source.mean(0))
 
 
 class Surface:
@@ -131,13 +102,7 @@ def align(surface: Surface, points: NDArray, start: Similarity) -> Similarity:
         system = design.T @ design
         system += 1e-9 * np.trace(system) * np.eye(7)
         step = np.linalg.solve(system, design.T @ length[:, 0])
-        turn = _rotation(step[:3])
-        grow = float(np.exp(step[3]))
-        found = Similarity(
-            found.scale * grow,
-            turn @ found.rotation,
-            grow * turn @ (found.translation - middle) + middle + step[4:],
-        )
+        found = found.moved(step[:3], step[4:], step[3], middle)
         moved = np.linalg.norm(np.cross(step[:3], arm) + step[3] * arm + step[4:], axis=1).max()
         if moved < _STILL_MM:
             break
@@ -177,11 +142,3 @@ def _split(corners: Double) -> Double:
 
 def _dot(a: NDArray, b: NDArray) -> Double:
     return (a * b).sum(axis=-1)
-
-
-def _rotation(vector: NDArray) -> Double:
-    """(3, 3) of a rotation vector (3,) (Rodrigues)."""
-    angle = float(np.linalg.norm(vector))
-    x, y, z = np.asarray(vector) / max(angle, 1e-12)
-    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross

@@ -12,6 +12,7 @@ import igl
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from scipy.linalg import orthogonal_procrustes
 from scipy.sparse.csgraph import dijkstra
 
 from ...geometry.triangles import triangle_areas
@@ -161,8 +162,8 @@ def _upright(flat: Double, points: Double) -> Double:
     """``flat`` turned, and mirrored back where need be, so that x and y of the head fit it."""
     front = points[:, 2] > np.quantile(points[:, 2], 0.5)
     a, b = flat[front], points[front, :2]
-    u, _, vt = np.linalg.svd((a - a.mean(axis=0)).T @ (b - b.mean(axis=0)))
-    return (flat - flat.mean(axis=0)) @ (u @ vt)
+    turn = orthogonal_procrustes(a - a.mean(axis=0), b - b.mean(axis=0))[0]
+    return (flat - flat.mean(axis=0)) @ turn
 
 
 def _fitted(flat: Double, box: tuple[float, float, float, float]) -> Double:
