@@ -10,6 +10,8 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from ..backend.geometry.triangles import triangle_normals
+
 SIZE = 256
 #: Between the points that fill a triangle, in pixels: so close that no pixel is left out.
 _SPACING = 0.6
@@ -41,10 +43,8 @@ def _triangles(mesh: bpy.types.Mesh, head: bpy.types.Object) -> tuple[NDArray, N
     mesh.vertices.foreach_get("co", vertices)
     ids = np.empty(3 * count, np.int32)
     triangles.foreach_get("vertices", ids)
-    corners = vertices.reshape(-1, 3)[ids].reshape(count, 3, 3)
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
-    return corners, normals, _colours(mesh, head)
+    points, faces = vertices.reshape(-1, 3), ids.reshape(count, 3)
+    return points[faces], triangle_normals(points, faces), _colours(mesh, head)
 
 
 def _colours(mesh: bpy.types.Mesh, head: bpy.types.Object) -> NDArray[np.float32]:

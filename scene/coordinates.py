@@ -11,13 +11,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..backend.geometry.rotation import FACING
+
 MM_PER_M = 1000.0
 
 #: x_b = x, y_b = -z, z_b = y; a rotation, so its transpose goes back.
 HEAD_TO_BLENDER = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
-
-#: OpenCV camera axes to those of a Blender camera object; its own inverse.
-_FLIP = np.diag([1.0, -1.0, -1.0])
 
 
 def to_blender(points: NDArray) -> NDArray:
@@ -48,7 +47,7 @@ def camera_to_blender(rotation: NDArray, translation: NDArray) -> NDArray[np.flo
     """
     rotation = np.asarray(rotation, dtype=np.float64)
     matrix = np.eye(4)
-    matrix[:3, :3] = HEAD_TO_BLENDER @ rotation.T @ _FLIP
+    matrix[:3, :3] = HEAD_TO_BLENDER @ rotation.T @ FACING
     matrix[:3, 3] = to_blender(-rotation.T @ np.asarray(translation, dtype=np.float64))
     return matrix
 
@@ -56,5 +55,5 @@ def camera_to_blender(rotation: NDArray, translation: NDArray) -> NDArray[np.flo
 def camera_from_blender(matrix_world: NDArray) -> tuple[NDArray, NDArray]:
     """(3, 3) rotation and (3,) translation in mm: the inverse of :func:`camera_to_blender`."""
     matrix = np.asarray(matrix_world, dtype=np.float64)
-    rotation = (HEAD_TO_BLENDER.T @ matrix[:3, :3] @ _FLIP).T
+    rotation = (HEAD_TO_BLENDER.T @ matrix[:3, :3] @ FACING).T
     return rotation, -rotation @ from_blender(matrix[:3, 3])

@@ -17,7 +17,8 @@ from mathutils import Vector
 from numpy.typing import NDArray
 
 from ..backend.exchange import Reconstruction
-from ..backend.geometry.harmonics import SH_CONSTANT, sh_terms
+from ..backend.geometry.harmonics import SH_CONSTANT, fibonacci_sphere, shade
+from ..backend.geometry.triangles import unit
 from .coordinates import HEAD_TO_BLENDER
 
 #: Custom property that marks our lights.
@@ -45,15 +46,6 @@ class Sun:
     angle: float = KEY_ANGLE  #: angular diameter, radians; softens shadows and highlights
     shadow: bool = True
     glossy: bool = True  #: whether it shows in reflections
-
-
-def sh_shading(normals: NDArray, sh_light: NDArray) -> NDArray[np.float64]:
-    """(N, 3) shading max(0, sum_i Y_i(n) sh_light[i]) for unit ``normals`` (N, 3), head axes.
-
-    ``sh_light`` (9, 3) as in :class:`Reconstruction`.
-    """
-    basis = np.stack(sh_terms(*np.asarray(normals, dtype=np.float64).T))
-    return np.maximum(basis.T @ np.asarray(sh_light, dtype=np.float64), 0.0)
 
 
 def suns_for(reconstruction: Reconstruction) -> list[Sun]:
@@ -90,7 +82,7 @@ def studio_suns() -> list[Sun]:
         ((0.0, 1.0, 0.1), 0.10, 90.0, False, False),
     )
     return [
-        Sun(_unit(np.array(towards)), np.full(3, shading), np.radians(angle), shadow, glossy)
+        Sun(unit(np.array(towards)), np.full(3, shading), np.radians(angle), shadow, glossy)
         for towards, shading, angle, shadow, glossy in rig
     ]
 
@@ -106,7 +98,7 @@ def fit_suns(sh_light: NDArray, seen_from: NDArray, most: int = MOST_SUNS) -> li
     """
     normals, candidates = fibonacci_sphere(400), fibonacci_sphere(96)
     weight = np.sqrt(0.1 + 0.9 * np.clip(0.5 + normals @ seen_from, 0.0, 1.0))[:, None]
-    target = sh_shading(normals, sh_light) * weight
+    target = shade(normals, sh_light) * weight
     cosine = normals @ candidates.T
     keys, wide = (disc_shading(cosine, angle) * weight for angle in (KEY_ANGLE, WIDE_ANGLE))
     # The key stands where the camera sees it in eyes and on wet lips, if at all possible.
@@ -173,14 +165,6 @@ def nonnegative_least_squares(a: NDArray, b: NDArray, sweeps: int = 400) -> NDAr
     return x
 
 
-def fibonacci_sphere(count: int) -> NDArray[np.float64]:
-    """(count, 3) unit vectors spread evenly (Gonzalez 2010, "Measurement of areas on a sphere")."""
-    i = np.arange(count) + 0.5
-    height, turn = 1 - 2 * i / count, np.pi * (1 + np.sqrt(5.0)) * i
-    radius = np.sqrt(1 - height**2)
-    return np.stack([radius * np.sin(turn), height, radius * np.cos(turn)], axis=1)
-
-
 def build_suns(suns: list[Sun], name: str = "Light") -> list[bpy.types.Object]:
     """A new sun object per entry of ``suns``, in no collection yet, placed round the head."""
     return [_build_sun(sun, f"{name} {i}") for i, sun in enumerate(suns, start=1)]
@@ -218,7 +202,3 @@ def _build_sun(sun: Sun, name: str) -> bpy.types.Object:
     light.rotation_euler = towards.to_track_quat("Z", "Y").to_euler()
     light.location = towards * 0.6  # only for the eye: a sun's place does not matter
     return light
-
-
-def _unit(vector: NDArray) -> NDArray[np.float64]:
-    return vector / np.linalg.norm(vector)

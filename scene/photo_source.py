@@ -12,10 +12,10 @@ from urllib.parse import unquote, urlparse
 
 import bpy
 import numpy as np
-from numpy.typing import NDArray
 
 from ..backend.errors import PhotoError
 from ..backend.exchange.formats import PHOTO_SUFFIXES
+from ..backend.geometry import srgb
 from .build import head_scene_of
 from .camera import background_of
 from .mesh import about
@@ -56,7 +56,7 @@ def _save(image: bpy.types.Image) -> Path:
     rgba = np.ones((len(pixels), 4), np.float32)
     rgba[:, :3] = pixels[:, : min(image.channels, 3)]  # grey goes to all three
     if image.is_float:
-        rgba[:, :3] = _encoded(rgba[:, :3])
+        rgba[:, :3] = srgb.encode(rgba[:, :3])
     copy = bpy.data.images.new("photo", width, height)
     try:
         copy.pixels.foreach_set(rgba.ravel())
@@ -68,12 +68,6 @@ def _save(image: bpy.types.Image) -> Path:
     finally:
         bpy.data.images.remove(copy)
     return path
-
-
-def _encoded(linear: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Linear light as sRGB (IEC 61966-2-1), 0 to 1."""
-    linear = np.clip(linear, 0.0, 1.0)
-    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
 
 
 def photo_of_text(text: str) -> Path | None:

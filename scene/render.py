@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from ..backend.errors import OutputError
 from ..backend.exchange import Reconstruction
+from ..backend.geometry.camera import project
+from ..backend.geometry.rotation import FACING, about
 from .build import HeadScene, can_denoise
 from .camera import CameraView, build_camera, window_view
 from .coordinates import camera_to_blender
@@ -101,8 +103,7 @@ def head_window(
     It may reach outside the photo.
     """
     camera = reconstruction.vertices_posed @ reconstruction.rotation.T + reconstruction.translation
-    pixels = camera @ reconstruction.camera_matrix.T
-    pixels = pixels[:, :2] / pixels[:, 2:]
+    pixels = project(camera, reconstruction.camera_matrix)
     low, high = pixels.min(0), pixels.max(0)
     centre, half = (low + high) / 2, (high - low).max() * (0.5 + margin)
     x0, y0, x1, y1 = (*(centre - half), *(centre + half))
@@ -115,9 +116,7 @@ def _three_quarter(vertices: NDArray, size: int) -> tuple[NDArray, NDArray, NDAr
     The camera looks from slightly above eye height at a head whose left cheek is turned to it.
     """
     yaw, tilt = np.radians(THREE_QUARTER_DEGREES), np.radians(4.0)
-    turn = np.array([[np.cos(yaw), 0, -np.sin(yaw)], [0, 1, 0], [np.sin(yaw), 0, np.cos(yaw)]])
-    nod = np.array([[1, 0, 0], [0, np.cos(tilt), -np.sin(tilt)], [0, np.sin(tilt), np.cos(tilt)]])
-    rotation = np.diag([1.0, -1.0, -1.0]) @ nod @ turn
+    rotation = FACING @ about(tilt, 0) @ about(-yaw, 1)
     turned = vertices.astype(np.float64) @ rotation.T
     low, high = turned.min(0), turned.max(0)
     extent = float((high - low)[:2].max())
@@ -125,7 +124,7 @@ def _three_quarter(vertices: NDArray, size: int) -> tuple[NDArray, NDArray, NDAr
     distance = extent * _PORTRAIT_LENS / 36.0 + (high - low)[2] / 2
     translation = -(low + high) / 2 + (0.0, 0.0, distance)
     camera = turned + translation
-    plane = camera[:, :2] / camera[:, 2:]
+    plane = project(camera, np.eye(3))
     low, high = plane.min(0), plane.max(0)
     focal = 0.88 * size / float((high - low).max())
     centre = (size - 1) / 2 - focal * (low + high) / 2

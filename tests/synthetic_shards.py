@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from reconstruct_face.backend.bench.picture import render_picture
-from reconstruct_face.backend.geometry.camera import FACING
+from reconstruct_face.backend.geometry.rotation import FACING
 from reconstruct_face.backend.model import FaceModel
 from reconstruct_face.backend.model.contour import visible_jaw
 from reconstruct_face.backend.network.crop_camera import CropPose

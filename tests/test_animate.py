@@ -11,7 +11,7 @@ from reconstruct_face.backend.animate import job, smooth
 from reconstruct_face.backend.animate.job import Animated
 from reconstruct_face.backend.animate.solve import FrameSolver, bounded
 from reconstruct_face.backend.animate.source import open_source
-from reconstruct_face.backend.animate.track import Tracker, similarity
+from reconstruct_face.backend.animate.track import Tracker
 from reconstruct_face.backend.cli import animate as command
 from reconstruct_face.backend.cli.animate import main
 from reconstruct_face.backend.errors import PhotoError
@@ -177,14 +177,6 @@ def test_pose_and_open_mouth_are_found_from_exact_landmarks():
     assert abs(pose.weights[names.index("jawOpen")] - 0.5) < 0.12
     assert (pose.weights >= model.expression_range[:, 0]).all()
     assert (pose.weights <= model.expression_range[:, 1]).all()
-
-
-def test_similarity_undoes_a_turn_a_scale_and_a_shift():
-    rng = np.random.default_rng(0)
-    points = rng.normal(size=(9, 2))
-    matrix = np.array([[0.9, -0.5], [0.5, 0.9]])
-    found = similarity(points, points @ matrix.T + (3, -2))
-    assert np.allclose(found, np.column_stack([matrix, (3, -2)]))
 
 
 # -- smoothing

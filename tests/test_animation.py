@@ -12,7 +12,7 @@ from bpy_extras.object_utils import world_to_camera_view
 from mathutils import Vector
 from reconstruct_face.backend.errors import FaceError
 from reconstruct_face.backend.exchange.motion import Motion
-from reconstruct_face.backend.motion.rotation import from_angles
+from reconstruct_face.backend.motion.livelink import from_angles
 from reconstruct_face.scene.actions import curves_on, value_path
 from reconstruct_face.scene.animation.apply import apply_motion, audio_of
 from reconstruct_face.scene.animation.curves import curves_by_name

@@ -16,7 +16,7 @@ import pytest
 from reconstruct_face.backend.errors import OutputError
 from reconstruct_face.backend.exchange.motion import Motion, load_motion
 from reconstruct_face.backend.motion import read_motion_file
-from reconstruct_face.backend.motion.rotation import from_angles
+from reconstruct_face.backend.motion.livelink import from_angles
 from reconstruct_face.scene.animation.apply import apply_motion
 from reconstruct_face.scene.animation.export import WRITERS, export_animation
 from reconstruct_face.scene.build import HeadScene, build_scene, prepare_file

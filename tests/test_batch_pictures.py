@@ -13,7 +13,7 @@ from reconstruct_face.backend.differentiable.torch_rasterizer import (
     TorchRasterizer,
     rasterize_meshes,
 )
-from reconstruct_face.backend.geometry.camera import FACING
+from reconstruct_face.backend.geometry.rotation import FACING
 from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.network.layout import Layout
 from reconstruct_face.backend.training.synthetic.background import sample_background

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from reconstruct_face.backend.errors import ModelError
 from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.model.completing import CompletedModel, ExpressionMapping, complete
-from reconstruct_face.backend.model.completing.align import fit_similarity
 from reconstruct_face.backend.model.completing.correspondence import Correspondence, correspond
 from reconstruct_face.backend.model.completing.mouth import mouth_triangles
 from reconstruct_face.backend.model.completing.template import Template, default_template
@@ -195,13 +194,6 @@ def test_a_ball_is_no_head(face: SyntheticFace, other: tuple[NDArray, NDArray]) 
     ball = 40 * points / np.linalg.norm(points, axis=1, keepdims=True)
     with pytest.raises(ModelError, match="does not resemble|Only"):
         complete(replace(raw, mean=ball))
-
-
-def test_the_similarity_of_points_that_one_made() -> None:
-    rng = np.random.default_rng(0)
-    points = rng.normal(size=(20, 3))
-    found = fit_similarity(points, 1.7 * points @ turned(50).T + [1, 2, 3])
-    np.testing.assert_allclose(found.matrix(), np.c_[1.7 * turned(50), [1, 2, 3]], atol=1e-12)
 
 
 # -- deformation transfer

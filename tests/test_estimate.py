@@ -9,13 +9,9 @@ from reconstruct_face.backend.fit import landmark_fit as lf
 from reconstruct_face.backend.fit.landmark_fit import FitSettings, fit_landmarks
 from reconstruct_face.backend.fit.mouth import visible_teeth
 from reconstruct_face.backend.fit.noise import LandmarkNoise, dlib_noise
-from reconstruct_face.backend.geometry.camera import (
-    FACING,
-    Camera,
-    initial_camera,
-    intrinsics,
-    rotate,
-)
+from reconstruct_face.backend.geometry.camera import Camera, intrinsics
+from reconstruct_face.backend.geometry.pose import initial_camera, rotate
+from reconstruct_face.backend.geometry.rotation import FACING
 from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.model.contour import visible_jaw
 from scipy.optimize import lsq_linear

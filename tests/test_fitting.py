@@ -7,7 +7,8 @@ import pytest
 from reconstruct_face.backend.align import ffhq_crop
 from reconstruct_face.backend.bench.picture import render_picture
 from reconstruct_face.backend.fit.noise import dlib_noise
-from reconstruct_face.backend.geometry.camera import FACING, Camera, intrinsics
+from reconstruct_face.backend.geometry.camera import Camera, intrinsics
+from reconstruct_face.backend.geometry.rotation import FACING
 from reconstruct_face.backend.model import load_model
 from scipy.spatial.transform import Rotation
 

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from reconstruct_face.backend.bench.picture import render_picture
 from reconstruct_face.backend.fit.gaze import estimate_gaze, find_iris
-from reconstruct_face.backend.geometry.camera import FACING, Camera, intrinsics
+from reconstruct_face.backend.geometry.camera import Camera, intrinsics
+from reconstruct_face.backend.geometry.rotation import FACING
 from reconstruct_face.backend.model import load_model
 
 OUTLINE = np.array([[60, 100], [85, 84], [115, 84], [140, 100], [115, 114], [85, 114]], float)

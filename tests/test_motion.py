@@ -10,21 +10,16 @@ import numpy as np
 import pytest
 from reconstruct_face.backend.errors import ExchangeError, OutputError
 from reconstruct_face.backend.exchange.motion import Motion, load_motion, save_motion
+from reconstruct_face.backend.geometry.rotation import FACING, from_quaternions, to_quaternions
 from reconstruct_face.backend.motion import (
     read_motion_file,
     resample,
     simplify,
     write_motion_file,
 )
+from reconstruct_face.backend.motion.livelink import from_angles, to_angles
 from reconstruct_face.backend.motion.names import ARKIT, arkit_name
 from reconstruct_face.backend.motion.resample import rate_of
-from reconstruct_face.backend.motion.rotation import (
-    FRONTAL,
-    from_angles,
-    from_quaternions,
-    to_angles,
-    to_quaternions,
-)
 
 from tests.synthetic_reconstruction import ARKIT_NAMES
 
@@ -100,7 +95,7 @@ def test_angles_are_the_persons_own() -> None:
     """By hand: a nose (0, 0, 1) in OpenCV's camera, whose x is the person's left."""
     zero, some = np.zeros(1), np.array([0.4])
     nose, top = np.array([0, 0, 1.0]), np.array([0, 1.0, 0])
-    np.testing.assert_allclose(from_angles(zero, zero, zero)[0], FRONTAL)
+    np.testing.assert_allclose(from_angles(zero, zero, zero)[0], FACING)
     right = from_angles(some, zero, zero)[0] @ nose
     np.testing.assert_allclose(right, [-np.sin(0.4), 0, -np.cos(0.4)], atol=1e-12)
     down = from_angles(zero, some, zero)[0] @ nose

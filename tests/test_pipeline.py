@@ -20,7 +20,8 @@ from reconstruct_face.backend.exchange import Reconstruction
 from reconstruct_face.backend.fit import faces
 from reconstruct_face.backend.fit.evidence import PLAUSIBLE_DISTANCE_MM
 from reconstruct_face.backend.fit.noise import dlib_noise
-from reconstruct_face.backend.geometry.camera import FACING, Camera, intrinsics
+from reconstruct_face.backend.geometry.camera import Camera, intrinsics
+from reconstruct_face.backend.geometry.rotation import FACING
 from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.model.contour import seen_landmarks
 from reconstruct_face.backend.photo import Photo

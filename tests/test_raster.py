@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from reconstruct_face.backend.geometry.harmonics import sh_basis, shade
+from reconstruct_face.backend.geometry.triangles import vertex_normals
 from reconstruct_face.backend.raster import (
     interpolate,
     occluded,
     rasterize,
     rasterize_uv,
-    sh_basis,
-    shade,
-    vertex_normals,
 )
 
 CAMERA = np.array([[90.0, 0.0, 31.5], [0.0, 80.0, 20.0], [0.0, 0.0, 1.0]])

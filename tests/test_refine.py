@@ -14,7 +14,9 @@ from reconstruct_face.backend.fit.refine.photometric import Level, Photometric
 from reconstruct_face.backend.fit.refine.priors import LandmarkTerms
 from reconstruct_face.backend.fit.refine.solve import Problem
 from reconstruct_face.backend.fit.refine.surface import Surface, choose_samples
-from reconstruct_face.backend.geometry.camera import FACING, Camera, intrinsics, rotate
+from reconstruct_face.backend.geometry.camera import Camera, intrinsics
+from reconstruct_face.backend.geometry.pose import rotate
+from reconstruct_face.backend.geometry.rotation import FACING
 from reconstruct_face.backend.model import load_model
 
 SIZE = 320

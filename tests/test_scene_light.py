@@ -7,16 +7,14 @@ from pathlib import Path
 import bpy
 import numpy as np
 import pytest
-from reconstruct_face.backend.raster.shading import shade
+from reconstruct_face.backend.geometry.harmonics import fibonacci_sphere, shade
 from reconstruct_face.scene.light import (
     Sun,
     build_suns,
     disc_shading,
     even_suns,
-    fibonacci_sphere,
     fit_suns,
     nonnegative_least_squares,
-    sh_shading,
     studio_suns,
     suns_for,
 )
@@ -52,19 +50,12 @@ def test_nonnegative_least_squares_agrees_with_scipys() -> None:
 
 
 @pytest.mark.parametrize("name", LIGHTS)
-def test_shading_is_the_backends(name: str) -> None:
-    normals = fibonacci_sphere(200)
-    assert np.allclose(np.linalg.norm(normals, axis=1), 1)
-    assert np.allclose(sh_shading(normals, light(name)), shade(normals, light(name)), atol=1e-6)
-
-
-@pytest.mark.parametrize("name", LIGHTS)
 def test_a_few_suns_shade_as_the_harmonics_do(name: str) -> None:
     suns = fit_suns(light(name), FRONT)
     assert 2 <= len(suns) <= 7
     normals = fibonacci_sphere(500)
     normals = normals[normals[:, 2] > 0]
-    target = sh_shading(normals, light(name))
+    target = shade(normals, light(name))
     found = shading(suns, normals)
     assert np.sqrt(np.mean((found - target) ** 2)) < 0.05 * target.mean()
 
@@ -130,7 +121,7 @@ def test_cycles_shades_a_white_ball_as_the_harmonics_do(name: str, tmp_path: Pat
     x, y = (columns + 0.5) / size * 2 - 1, 1 - (rows + 0.5) / size * 2
     inside = x**2 + y**2 < 0.9
     normals = np.stack([x, y, np.sqrt(np.maximum(1 - x**2 - y**2, 0))], -1)[inside]
-    expected = albedo * sh_shading(normals, harmonics)
+    expected = albedo * shade(normals, harmonics)
     # Cycles' noise is no error of the rig: compare means over squares of 8 x 8 pixels.
     gap = np.zeros((size, size, 3))
     gap[inside] = picture[inside][:, :3] - expected

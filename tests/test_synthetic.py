@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from reconstruct_face.backend.cli.synthesise import main
 from reconstruct_face.backend.errors import OutputError
-from reconstruct_face.backend.geometry.camera import FACING, Camera, intrinsics
+from reconstruct_face.backend.geometry.camera import Camera, intrinsics
+from reconstruct_face.backend.geometry.rotation import FACING
 from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.model.contour import landmark_points
 from reconstruct_face.backend.model.sampling import (

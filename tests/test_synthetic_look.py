@@ -5,8 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from reconstruct_face.backend.geometry import srgb
+from reconstruct_face.backend.geometry.harmonics import shade
 from reconstruct_face.backend.model import load_model
-from reconstruct_face.backend.raster import shade
 from reconstruct_face.backend.training.synthetic import background, develop, light, skin
 
 FRONTAL = np.diag([1.0, -1.0, -1.0])
@@ -52,7 +53,7 @@ def test_skin_is_sane(skins) -> None:
 
 
 def test_tones_cover_the_monk_scale(skins) -> None:
-    steps = np.log(skin.linear(skin.MONK_TONES))
+    steps = np.log(srgb.decode(skin.MONK_TONES / 255))
     tones = np.log([each.tone for each in skins])
     nearest = np.linalg.norm(tones[:, None] - steps, axis=2).argmin(axis=1)
     share = np.bincount(nearest, minlength=10) / len(skins)

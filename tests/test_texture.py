@@ -7,14 +7,13 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 import pytest
+from reconstruct_face.backend.geometry.harmonics import sh_basis, shade
+from reconstruct_face.backend.geometry.triangles import vertex_normals
 from reconstruct_face.backend.model import FaceModel, load_model
 from reconstruct_face.backend.raster import (
     Raster,
     interpolate,
     rasterize,
-    sh_basis,
-    shade,
-    vertex_normals,
 )
 from reconstruct_face.backend.texture import Texture, build_texture, fit_light
 from reconstruct_face.backend.texture.diffuse import diffuse

@@ -14,10 +14,10 @@ import pytest
 from reconstruct_face.backend.cli.verify import find_pairs
 from reconstruct_face.backend.errors import ExchangeError, VerificationError, WorkerError
 from reconstruct_face.backend.exchange.passes import Passes, load_passes, save_passes
+from reconstruct_face.backend.geometry.triangles import angle_weighted_normals
 from reconstruct_face.backend.verify import measures, pytorch3d
 from reconstruct_face.backend.verify.photo import flip_map, photo_in_view
 from reconstruct_face.backend.verify.report import html_report, json_report
-from reconstruct_face.backend.verify.surface import smooth_normals
 from reconstruct_face.backend.verify.thresholds import measure, thresholds
 from reconstruct_face.backend.verify.verify import Verification
 from reconstruct_face.backend.verify.view import Frame, frame_view, head_window, window_view
@@ -86,11 +86,11 @@ def test_vertex_normals_do_not_depend_on_the_cut() -> None:
     vertices = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)], float) - 0.5
     quads = [[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]]
     for polygons in (quads, [t for a, b, c, d in quads for t in ([a, b, c], [a, c, d])]):
-        normals = smooth_normals(vertices, np.array(polygons))
+        normals = angle_weighted_normals(vertices, np.array(polygons))
         assert normals == pytest.approx(vertices / np.linalg.norm(vertices, axis=1)[:, None])
     ball, polygons, _, _ = grid_sphere(40, 80)
     inner = np.abs(ball[:, 1]) < 0.98
-    off = measures.angles(smooth_normals(ball, polygons), ball)
+    off = measures.angles(angle_weighted_normals(ball, polygons), ball)
     assert off[inner].max() < 0.5
 
 

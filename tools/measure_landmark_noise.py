@@ -23,11 +23,11 @@ from reconstruct_face.backend.align.landmarks import MIRROR_68
 from reconstruct_face.backend.bench.picture import render_picture
 from reconstruct_face.backend.detect import DlibDetector
 from reconstruct_face.backend.files import write_bytes
-from reconstruct_face.backend.fit.noise import NOISE_FILE, roll_matrix
-from reconstruct_face.backend.geometry.camera import FACING, Camera, intrinsics
+from reconstruct_face.backend.fit.noise import NOISE_FILE
+from reconstruct_face.backend.geometry.camera import Camera, intrinsics
+from reconstruct_face.backend.geometry.rotation import from_euler, roll_matrix
 from reconstruct_face.backend.model import FaceModel, load_model
 from reconstruct_face.backend.model.contour import seen_landmarks
-from scipy.spatial.transform import Rotation
 from tqdm import tqdm
 
 SIZE = 512
@@ -50,10 +50,10 @@ def random_view(model: FaceModel, rng: np.random.Generator) -> tuple[np.ndarray,
         expression[model.expression_names.index(name)] = weight
     vertices = model.vertices(rng.normal(size=len(model.identity_basis)), expression)
     yaw, pitch, roll = rng.uniform(-1, 1, 3) * (35, 10, 8)
-    turn = Rotation.from_euler("YXZ", (yaw, -pitch, -roll), degrees=True).as_matrix()
+    rotation = from_euler(*np.radians((yaw, pitch, roll)))
     distance = rng.uniform(600, 1400)
     shift = np.array([*rng.uniform(-20, 20, 2), distance])
-    return vertices, Camera(intrinsics(distance * SIZE / 330, (SIZE, SIZE)), FACING @ turn, shift)
+    return vertices, Camera(intrinsics(distance * SIZE / 330, (SIZE, SIZE)), rotation, shift)
 
 
 def picture(

@@ -16,12 +16,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from reconstruct_face.backend.raster import sh_basis
+from reconstruct_face.backend.geometry.harmonics import COSINE_FACTORS, sh_basis
+from reconstruct_face.backend.geometry.srgb import LUMINANCE
 
 NAMES = ("city", "courtyard", "forest", "interior", "night", "studio", "sunrise", "sunset")
-BAND_FACTORS = np.array([1.0] + 3 * [2 / 3] + 5 * [1 / 4])
-"""Clamped cosine over pi, per coefficient (Ramamoorthi and Hanrahan 2001, eq. 8)."""
-LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 
 
 def irradiance_sh(panorama: np.ndarray) -> np.ndarray:
@@ -42,7 +40,7 @@ def irradiance_sh(panorama: np.ndarray) -> np.ndarray:
     solid_angle = sin * (np.pi / height) * (2 * np.pi / width)
     weighted = panorama.astype(float) * solid_angle[..., None]
     radiance = np.einsum("hwk,hwc->kc", sh_basis(directions), weighted)
-    coefficients = radiance * BAND_FACTORS[:, None]
+    coefficients = radiance * COSINE_FACTORS[:, None]
     return coefficients / (sh_basis(directions[0, 0])[0] * coefficients[0] @ LUMINANCE)
 
 

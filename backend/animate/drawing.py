@@ -9,8 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry.camera import Camera
+from ..geometry.harmonics import sh_basis
+from ..geometry.srgb import SRGB_TO_LINEAR, encode_bytes
+from ..geometry.triangles import vertex_normals
 from ..model import FaceModel
-from ..raster import rasterize, sh_basis, vertex_normals
+from ..raster import rasterize
 from .source import Bytes
 
 Double = NDArray[np.float64]
@@ -191,15 +194,11 @@ class Drawer:
                 # Light that falls into an opening is dimmed, and what is dark the more.
                 albedo[inside] = (0.8 * albedo[inside]) ** depth[kind]
         linear[seen] = albedo * shade
-        linear = np.clip(cv2.GaussianBlur(linear, (0, 0), 0.6), 0, 1)
-        encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-        return np.asarray(np.rint(encoded * 255), np.uint8)
+        return encode_bytes(cv2.GaussianBlur(linear, (0, 0), 0.6))
 
 
 def look_of(texture: Bytes, sh_light: NDArray, rotation: Double) -> Look:
     """Of a texture (S, S, 3) sRGB, row 0 at v = 1, and the light on a head turned by
     ``rotation``."""
     small = cv2.resize(texture, (512, 512), interpolation=cv2.INTER_AREA)
-    value = small.astype(np.float32) / 255
-    linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
-    return Look(linear.astype(np.float32), np.asarray(sh_light, np.float64), rotation)
+    return Look(SRGB_TO_LINEAR[small], np.asarray(sh_light, np.float64), rotation)

@@ -23,7 +23,7 @@ from ..exchange import Reconstruction
 from ..exchange.options import Options
 from ..fit import Evidence, FaceFit, fit, gather
 from ..fit.faces import Face, default_detector, with_landmarks
-from ..geometry.camera import initial_camera
+from ..geometry.pose import initial_camera
 from ..model import FaceModel, load_model
 from ..photo import Photo
 from ..texture import Texture

@@ -68,8 +68,7 @@ class _Painter:
         rotation, translation = motion.rotation[index], motion.translation[index]
         at = [motion.names.index(name) for name in self.model.expression_names]
         vertices = self.model.vertices(self.identity, motion.weights[index, at]).astype(float)
-        seen = vertices @ rotation.T + translation
-        places = (seen[:, :2] / seen[:, 2:]) * matrix[0, 0] + matrix[:2, 2]
+        places = Camera(matrix, rotation, translation).project(vertices)
         low, high = places.min(axis=0), places.max(axis=0)
         side = 1.1 * float((high - low).max())
         scale = _SIDE / side

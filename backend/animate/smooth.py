@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import butter, find_peaks, peak_widths, savgol_filter, sosfiltfilt
 
-from ..motion.rotation import from_quaternions, to_quaternions
+from ..geometry.rotation import from_quaternions, to_quaternions
 
 Double = NDArray[np.float64]
 Filter = Callable[[Double, float], Double]

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
 from ..fit.landmark_fit import GAPS, FitSettings, landmark_model
-from ..fit.noise import VARIANCE_SCALE, dlib_noise, roll_matrix
+from ..fit.noise import VARIANCE_SCALE, dlib_noise
 from ..fit.prior import Prior
-from ..geometry.camera import Camera, initial_camera, rotate
+from ..geometry.camera import Camera, projection_jacobian
+from ..geometry.pose import initial_camera, rotate
+from ..geometry.rotation import roll_matrix
 from ..model import FaceModel
 from ..model.contour import FRONTAL_YAW_DEGREES
 
@@ -163,7 +165,8 @@ class FrameSolver:
         upright, bias = self._upright(camera, points)
         seen = camera.project(points)
         missed = (landmarks - seen) @ upright.T
-        jacobian = upright @ self._jacobian(camera, points, basis)  # (68, 2, 6 + E) mm
+        # (68, 2, 6 + E) mm: turn, shift x and y, log distance, weights; the lens is known.
+        jacobian = upright @ np.delete(projection_jacobian(camera, points, basis), 6, axis=2)
         rows = whitening @ jacobian.reshape(136, -1)
         values = whitening @ (missed - bias).ravel()
         upper, lower = GAPS.T
@@ -183,28 +186,6 @@ class FrameSolver:
         translation = pose.translation * further + np.append(shift, 0.0)
         weights = np.clip(pose.weights + change[6:], self.low, self.high)
         return Pose(rotate(pose.rotation, turn), translation, weights), float(np.abs(moved).max())
-
-    @staticmethod
-    def _jacobian(camera: Camera, points: Double, basis: Double) -> Double:
-        """(68, 2, 6 + E): turn, shift x and y in mm, log distance, weights."""
-        turned = points @ camera.rotation.T
-        x, y, z = (turned + camera.translation).T
-        zero, focal = np.zeros(len(points)), camera.focal
-        d_pixel = focal * np.stack(
-            [np.stack([1 / z, zero, -x / z**2], 1), np.stack([zero, 1 / z, -y / z**2], 1)], 1
-        )
-        tx, ty, tz = turned.T
-        d_turn = np.stack(
-            [
-                np.stack([zero, tz, -ty], 1),
-                np.stack([-tz, zero, tx], 1),
-                np.stack([ty, -tx, zero], 1),
-            ],
-            1,
-        )
-        d_distance = d_pixel @ camera.translation[:, None]
-        d_shape = (d_pixel @ camera.rotation) @ basis.transpose(1, 2, 0)
-        return np.concatenate([d_pixel @ d_turn, d_pixel[:, :, :2], d_distance, d_shape], axis=2)
 
 
 def bounded(hessian: Double, gradient: Double, low: Double, high: Double) -> Double:

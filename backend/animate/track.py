@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..detect import Detection, DlibDetector
 from ..detect.recognition import descriptor
 from ..fit.faces import UNUSABLE_SPREAD, default_detector, default_predictor
+from ..geometry.similarity import Similarity
 from .source import Bytes
 
 Double = NDArray[np.float64]
@@ -172,7 +173,7 @@ class Tracker:
         """The box as it was detected, carried along by the landmarks; and the scale."""
         assert self._anchor is not None
         box, before = self._anchor
-        matrix = similarity(before[17:48], marks[17:48])
+        matrix = Similarity.between(before[17:48], marks[17:48]).matrix()
         scale = float(np.linalg.norm(matrix[:, 0]))
         centre = matrix @ np.append(box.reshape(2, 2).mean(0), 1.0)
         half = 0.5 * scale * float(box[2] - box[0])
@@ -184,7 +185,7 @@ class Tracker:
         box, before = self._anchor
         scale = _FRAMING / (box[2] - box[0])
         target = (before[RIGID] - box.reshape(2, 2).mean(0)) * scale + (_SIDE - 1) / 2
-        matrix = similarity(marks[RIGID], target)
+        matrix = Similarity.between(marks[RIGID], target).matrix()
         grey = _cut(pixels, matrix, _SIDE).astype(np.float64)
         grey = cv2.GaussianBlur(grey, (0, 0), 1.0)
         grey -= grey.mean()
@@ -241,20 +242,6 @@ class Tracker:
             return False
         counts = [np.histogram(p, 16, (0, 256))[0].astype(float) for p in (before, small)]
         return _correlation(*(c - c.mean() for c in counts)) < _CUT_HISTOGRAM
-
-
-def similarity(points: NDArray, target: NDArray) -> Double:
-    """(2, 3) turn, scale and shift that take ``points`` (N, 2) nearest to ``target`` (N, 2).
-
-    Least squares (Umeyama 1991, without mirroring).
-    """
-    a, b = points.mean(0), target.mean(0)
-    p, q = points - a, target - b
-    size = max(float((p**2).sum()), 1e-12)
-    c = float((p * q).sum()) / size
-    s = float((p[:, 0] * q[:, 1] - p[:, 1] * q[:, 0]).sum()) / size
-    linear = np.array([[c, -s], [s, c]])
-    return np.column_stack([linear, b - linear @ a])
 
 
 def _cut(pixels: Bytes, matrix: Double, side: int) -> Bytes:

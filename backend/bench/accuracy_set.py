@@ -21,11 +21,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from ..errors import OutputError, WorkerError
 from ..files import write_bytes
-from ..geometry.camera import FACING, Camera, intrinsics
+from ..geometry import srgb
+from ..geometry.camera import Camera, intrinsics
+from ..geometry.rotation import from_euler
 from ..model import FaceModel
 from ..model.contour import seen_landmarks
 from .expressions import random_expression
@@ -158,8 +159,7 @@ def _draw_camera(number: int, landmarks: NDArray, size: int, rng: np.random.Gene
     low, high = YAW_BINS[number % len(YAW_BINS)]
     side = 1 if number // len(YAW_BINS) % 2 else -1
     angles = np.array([side * rng.uniform(low, high), *rng.uniform(-1, 1, 2) * (PITCH, ROLL)])
-    turn = Rotation.from_euler("YXZ", angles * (1, -1, -1), degrees=True).as_matrix()
-    rotation = FACING @ turn
+    rotation = from_euler(*np.radians(angles))
     focal = np.exp(rng.uniform(*np.log(FOCAL_35MM))) / 36 * size
     tall = np.ptp(landmarks[:, 1])
     share = rng.uniform(0.26, 0.46)  # of the picture's side, brows to chin
@@ -183,11 +183,11 @@ def _draw_albedo(model: FaceModel, rng: np.random.Generator) -> tuple[NDArray[np
     skin = model.uv_mask("skin")[..., None]
     tone = rng.uniform(0, len(SKIN) - 1)
     steps = np.arange(len(SKIN))
-    colour = [np.interp(tone, steps, _linear(SKIN)[:, c]) for c in range(3)]
+    colour = [np.interp(tone, steps, srgb.decode(SKIN / 255)[:, c]) for c in range(3)]
     usual = np.median(albedo[model.uv_mask("face") > 0.5], axis=0)
     tinted = albedo * (np.asarray(colour) / usual)
     albedo = np.clip(skin * tinted + (1 - skin) * albedo, 0.003, 0.9)
-    return np.rint(_srgb(albedo) * 255).astype(np.uint8), tone
+    return srgb.encode_bytes(albedo), tone
 
 
 def _prepare(folder: Path, wanted: dict[str, Any]) -> None:
@@ -249,14 +249,3 @@ def run_renderer(module: str, folder: Path, report: Report) -> None:
         last = complaints.read().strip().rpartition("\n")[2]
     if status:
         raise WorkerError(f"Cycles could not render all of {folder}: {last or f'status {status}'}")
-
-
-def _linear(srgb: NDArray) -> Double:
-    """8-bit sRGB to linear light (IEC 61966-2-1)."""
-    value = np.asarray(srgb, float) / 255
-    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
-
-
-def _srgb(linear: NDArray) -> Double:
-    """Linear light to sRGB, 0..1."""
-    return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)

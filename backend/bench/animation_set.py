@@ -16,11 +16,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from ..errors import OutputError
 from ..files import write_bytes
-from ..geometry.camera import FACING, intrinsics
+from ..geometry.camera import intrinsics
+from ..geometry.rotation import FACING, from_euler
 from ..model import FaceModel
 from .accuracy_set import default_folder as accuracy_folder
 from .accuracy_set import draw_head, run_renderer, save_arrays, write_mesh
@@ -153,8 +153,7 @@ def draw_clip(
     centre = neutral[model.landmarks68].mean(axis=0).astype(np.float64)
     rotation, translation = [], []
     for angles in draw_turns(frames, RATE, rng):
-        turn = Rotation.from_euler("YXZ", angles * (1, -1, -1), degrees=True).as_matrix()
-        matrix = FACING @ turn
+        matrix = from_euler(*np.radians(angles))
         # The neck stays where it is when the head faces the camera.
         at = FACING @ (PIVOT - centre) + (0.0, 0.0, distance)
         rotation.append(matrix)

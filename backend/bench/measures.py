@@ -7,8 +7,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.similarity import Similarity
 from ..model import FaceModel
-from .surface import Double, Similarity, Surface, align, sample_surface
+from .surface import Double, Surface, align, sample_surface
 
 RADIUS_MM = 95.0  #: about the nose tip
 SAMPLES = 4000

@@ -21,6 +21,8 @@ import numpy as np
 from ..errors import FaceError, WorkerError
 from ..exchange.model_cards import find_model
 from ..exchange.options import EXPRESSIONS
+from ..geometry.camera import Camera
+from ..geometry.rotation import FACING
 
 REPEATS = 7
 ROOT = __name__.rpartition(".backend.")[0]
@@ -129,9 +131,8 @@ def random_head(name: str, expressions: str = "native") -> Any:
     posed = model.vertices(identity, expression)
     marks = posed[model.landmarks68]
     camera = np.array([[800.0, 0, 256], [0, 800, 256], [0, 0, 1]])
-    rotation, translation = np.diag([1.0, -1, -1]), np.array([0.0, 0, 900])
-    seen = (marks @ rotation.T + translation) @ camera.T
-    pixels = (seen[:, :2] / seen[:, 2:]).astype(np.float32)
+    rotation, translation = FACING, np.array([0.0, 0, 900])
+    pixels = Camera(camera, rotation, translation).project(marks).astype(np.float32)
     grey = np.full((512, 512, 3), 128, np.uint8)
     return Reconstruction(
         vertices_neutral=model.vertices(identity),

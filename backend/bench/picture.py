@@ -6,8 +6,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.harmonics import shade
+from ..geometry.srgb import encode_bytes
+from ..geometry.triangles import vertex_normals
 from ..model import FaceModel
-from ..raster.shading import shade, vertex_normals
 from ..raster.visibility import rasterize
 
 #: Columns of the table of texture positions: cv2.remap takes no side of 32,768 or more.
@@ -28,8 +30,8 @@ def render_picture(
     """(h, w, 3) uint8 sRGB of the posed ``vertices`` (V, 3) mm, one sample a pixel.
 
     ``albedo`` (T, T, 3) linear-light RGB in the model's UV layout; ``sh_light`` (9, 3) in head
-    coordinates as in :func:`~.shading.shade`; the camera as in ``Reconstruction``; ``size`` is
-    (width, height); ``background`` a linear-light grey.
+    coordinates as in :func:`~..geometry.harmonics.shade`; the camera as in ``Reconstruction``;
+    ``size`` is (width, height); ``background`` a linear-light grey.
     """
     camera = np.asarray(vertices, np.float64) @ np.asarray(rotation).T + np.asarray(translation)
     raster = rasterize(camera, model.faces, np.asarray(camera_matrix), size)
@@ -41,10 +43,7 @@ def render_picture(
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
     linear = np.full((size[1], size[0], 3), background, np.float32)
     linear[seen] = _sample(albedo, uv) * shade(normals, sh_light)
-    linear = np.clip(linear, 0.0, 1.0)
-    # IEC 61966-2-1
-    encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return np.round(encoded * 255).astype(np.uint8)
+    return encode_bytes(linear)
 
 
 def _sample(texture: NDArray[np.float32], uv: NDArray) -> NDArray[np.float32]:

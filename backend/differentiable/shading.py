@@ -1,4 +1,4 @@
-"""Normals, spherical-harmonics shading and display values as tensors; in numpy, :mod:`..raster`."""
+"""Normals and spherical-harmonics shading as tensors; in numpy, :mod:`..geometry`."""
 
 from __future__ import annotations
 
@@ -31,10 +31,3 @@ def vertex_normals(vertices: Tensor, faces: Tensor) -> Tensor:
     for corner in faces.unbind(1):
         total = total.index_add(-2, corner, area)
     return normalize(total, dim=-1, eps=1e-12)
-
-
-def srgb(linear: Tensor) -> Tensor:
-    """Linear light to sRGB (IEC 61966-2-1), clipped to 0..1, with finite slopes."""
-    linear = linear.clamp(0.0, 1.0)
-    curve = 1.055 * linear.clamp_min(0.0031308) ** (1 / 2.4) - 0.055
-    return torch.where(linear <= 0.0031308, 12.92 * linear, curve)

@@ -17,10 +17,12 @@ from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from scipy.optimize import lsq_linear
 from threadpoolctl import threadpool_limits
 
-from ..geometry.camera import Camera, initial_camera, moved_camera
+from ..geometry.camera import Camera, projection_jacobian
+from ..geometry.pose import initial_camera, moved_camera
+from ..geometry.rotation import roll_matrix
 from ..model import FaceModel
 from ..model.contour import visible_jaw
-from .noise import LandmarkNoise, roll_matrix
+from .noise import LandmarkNoise
 
 Double = NDArray[np.float64]
 
@@ -359,31 +361,10 @@ class LandmarkProblem:
     def projection_jacobian(self, state: FitState) -> tuple[Double, Double]:
         """The points (68, 3) in mm, and d(pixel) / d(columns) (68, 2, 7 + K + E)."""
         points, basis = self.landmark_points(state)
-        camera = state.camera
-        turned = points @ camera.rotation.T
-        x, y, z = (turned + camera.translation).T
-        zero, focal = np.zeros(68), camera.focal
-        # d(pixel) / d(camera coordinates)
-        d_pixel = focal * np.stack(
-            [np.stack([1 / z, zero, -x / z**2], 1), np.stack([zero, 1 / z, -y / z**2], 1)], 1
-        )
-        tx, ty, tz = turned.T
-        d_turn = np.stack(
-            [
-                np.stack([zero, tz, -ty], 1),
-                np.stack([-tz, zero, tx], 1),
-                np.stack([ty, -tx, zero], 1),
-            ],
-            1,
-        )
-        d_focal = focal * np.stack([x / z, y / z], 1)[:, :, None]
-        d_shape = np.einsum("lpc,cx,klx->lpk", d_pixel, camera.rotation, basis, optimize=True)
+        jacobian = projection_jacobian(state.camera, points, basis)
         if self.focal_px:
-            d_focal = np.zeros_like(d_focal)
-        # Along the ray of the head's origin, so that distance does not shift it in the picture.
-        d_distance = d_pixel @ camera.translation[:, None]
-        parts = [d_pixel @ d_turn, d_pixel[:, :, :2], d_distance, d_focal, d_shape]
-        return points, np.concatenate(parts, axis=2)
+            jacobian[:, :, 6] = 0.0
+        return points, jacobian
 
     def camera_prior(self, state: FitState) -> tuple[Double, Double]:
         width = 7 + len(state.identity) + len(state.expression)

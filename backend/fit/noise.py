@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelError
+from ..geometry.rotation import roll_matrix
 
 Double = NDArray[np.float64]
 
@@ -79,12 +80,6 @@ class LandmarkNoise:
         """(68, 2) the bias in pixels for a head turned by ``yaw`` and ``roll`` in degrees."""
         bias = self.bias[0] + np.sin(np.radians(yaw)) * self.bias[1]
         return pixels_per_mm * bias @ roll_matrix(roll).T
-
-
-def roll_matrix(roll: float) -> Double:
-    """(2, 2) turns the head's frame in the picture by ``roll`` degrees, clockwise as seen."""
-    c, s = np.cos(np.radians(roll)), np.sin(np.radians(roll))
-    return np.array([[c, -s], [s, c]])
 
 
 @lru_cache(maxsize=1)

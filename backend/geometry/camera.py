@@ -1,12 +1,17 @@
-"""The perspective camera of a photo and what it sees of points on the head."""
+"""The perspective camera of a photo and what it sees of points on the head; numpy only.
+
+In torch: :mod:`..differentiable.camera`.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from .rotation import to_euler
 
 Double = NDArray[np.float64]
 
@@ -34,25 +39,13 @@ class Camera:
 
     def project(self, points: NDArray) -> Double:
         """(N, 3) head coordinates in mm to (N, 2) pixels."""
-        projected = self.to_camera(points) @ self.camera_matrix.T
-        return projected[:, :2] / projected[:, 2:]
+        return project(self.to_camera(points), self.camera_matrix)
 
     @property
     def euler_degrees(self) -> tuple[float, float, float]:
-        """Yaw (to the head's left), pitch (up) and roll (clockwise as seen) of the head.
-
-        In degrees, all zero when the head faces the camera:
-        ``rotation = FACING @ Ry(yaw) @ Rx(-pitch) @ Rz(-roll)``.
-        """
-        r = FACING.T @ self.rotation
-        yaw = np.degrees(np.arctan2(r[0, 2], r[2, 2]))
-        pitch = np.degrees(np.arcsin(np.clip(r[1, 2], -1.0, 1.0)))
-        roll = np.degrees(-np.arctan2(r[1, 0], r[1, 1]))
+        """Yaw, pitch and roll of the head in degrees: see :func:`~.rotation.from_euler`."""
+        yaw, pitch, roll = np.degrees(to_euler(self.rotation))
         return float(yaw), float(pitch), float(roll)
-
-
-#: A head that faces the camera: its y and z point against the camera's.
-FACING: Double = np.diag([1.0, -1.0, -1.0])
 
 
 def intrinsics(focal: float, image_size: tuple[int, int]) -> Double:
@@ -63,58 +56,53 @@ def intrinsics(focal: float, image_size: tuple[int, int]) -> Double:
     )
 
 
-def initial_camera(
-    points: NDArray,
-    pixels: NDArray,
-    distance: float,
-    focal: float | None,
-    image_size: tuple[int, int],
-) -> Camera:
-    """A camera that sees rigid ``points`` (N, 3) mm near ``pixels`` (N, 2).
+def project(points_camera: NDArray, camera_matrix: NDArray) -> NDArray:
+    """(..., 2) pixels of (..., 3) points in camera coordinates (Hartley and Zisserman, eq. 6.8).
 
-    With ``focal`` None the one is taken that puts the head ``distance`` mm away.  Solved by SQPnP
-    (Terzakis and Lourakis 2020), which needs no start value.
+    In the dtype of the points.
     """
-    known = focal is not None
-    focal = focal or 1.5 * max(image_size)
-    for _ in range(1 if known else 3):
-        matrix = intrinsics(focal, image_size)
-        try:
-            ok, vector, translation = cv2.solvePnP(
-                np.ascontiguousarray(points, np.float64),
-                np.ascontiguousarray(pixels, np.float64),
-                matrix,
-                None,
-                flags=cv2.SOLVEPNP_SQPNP,
-            )
-        except cv2.error:  # it gives up so on heads some 15 m away
-            ok = False
-        if not ok:
-            vector, translation = cv2.Rodrigues(FACING)[0], np.array([[0.0], [0.0], [distance]])
-        if not known:
-            focal *= distance / float(translation[2, 0])
-    rotation = cv2.Rodrigues(vector)[0]
-    return Camera(matrix, rotation, translation[:, 0])
+    homogeneous = points_camera @ np.asarray(camera_matrix, points_camera.dtype).T
+    return homogeneous[..., :2] / homogeneous[..., 2:]
 
 
-def rotate(rotation: Double, step: NDArray) -> Double:
-    """``exp([step]x) @ rotation``: a small turn ``step`` (3,) in radians about camera axes."""
-    return cv2.Rodrigues(np.asarray(step, np.float64))[0] @ rotation
+def projection_jacobian(camera: Camera, points: NDArray, basis: NDArray) -> Double:
+    """(N, 2, 7 + K) derivative of the pixels of ``points`` (N, 3), head mm.
 
-
-def moved_camera(
-    camera: Camera, change: NDArray, image_size: tuple[int, int], limit: float
-) -> Camera:
-    """``camera`` after a step of an optimiser.
-
-    ``change`` (7,): turn about the camera's axes in radians, shift x and y in mm, log distance, log
-    focal length.  Turn and logarithms are cut to +-``limit``, as far as a linearisation may be
-    trusted.
+    By the seven numbers of :func:`~.pose.moved_camera` (turn about the camera's axes, shift x and
+    y, log distance, log focal length), and by the weights of ``basis`` (K, N, 3), which moves the
+    points.  ``camera`` has square pixels.
     """
-    turn, shift = np.clip(change[:3], -limit, limit), np.append(change[3:5], 0.0)
-    distance, focal = np.exp(np.clip(change[5:7], -limit, limit))
-    return Camera(
-        intrinsics(camera.focal * focal, image_size),
-        rotate(camera.rotation, turn),
-        camera.translation * distance + shift,
+    by_point, by_camera = projection_terms(
+        *camera.to_camera(points).T, camera.focal, camera.translation
     )
+    turned = _stacked(by_point) @ camera.rotation
+    return np.concatenate([_stacked(by_camera), turned @ basis.transpose(1, 2, 0)], axis=2)
+
+
+def projection_terms(
+    x: Any, y: Any, z: Any, focal: Any, origin: Any
+) -> tuple[list[list[Any]], list[list[Any]]]:
+    """Derivatives of the pixel (u, v) of the camera coordinates x, y, z: arrays or tensors alike.
+
+    By x, y, z (2 rows of 3); and by turn 3, shift x and y, log distance and log focal length (2
+    rows of 7), where the turn is about the head's ``origin`` (3,), the camera's translation, and
+    the distance grows along the ray to it, so that it is not shifted in the picture.
+    """
+    scale = focal / z
+    along_u, along_v = -scale * x / z, -scale * y / z  # by z
+    none = 0 * scale
+    a, b, c = x - origin[0], y - origin[1], z - origin[2]  # the arm
+    by_point = [[scale, none, along_u], [none, scale, along_v]]
+    by_camera = [
+        # The turn's: arm x (du/dx, du/dy, du/dz).
+        [b * along_u, c * scale - a * along_u, -b * scale]
+        + [scale, none, scale * origin[0] + along_u * origin[2], scale * x],
+        [b * along_v - c * scale, -a * along_v, a * scale]
+        + [none, scale, scale * origin[1] + along_v * origin[2], scale * y],
+    ]
+    return by_point, by_camera
+
+
+def _stacked(rows: list[list[NDArray]]) -> Double:
+    """(N, R, C) of R rows of C arrays (N,)."""
+    return np.moveaxis(np.array(rows), -1, 0)

@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 from ..errors import ExchangeError
 from ..exchange.motion import Motion
 from ..files import write_bytes
+from ..geometry.rotation import from_euler, to_euler
 from . import timecode
 from .names import ARKIT, arkit_name, listed
 from .resample import rate_of
-from .rotation import from_angles, to_angles
 from .table import Table, fill_gaps
 
 HEAD = ("HeadYaw", "HeadPitch", "HeadRoll")
@@ -86,6 +86,21 @@ def parse_live_link(
     header: dict[str, Any] = {"source": path, "timecode": start, "notes": notes}
     weights = filled[:, :count].astype(np.float32)
     return Motion(times, tuple(columns), weights, rotation, None, valid, rate, header)
+
+
+def from_angles(yaw: NDArray, pitch: NDArray, roll: NDArray) -> NDArray[np.float64]:
+    """(N, 3, 3) head to camera of a head turned by ``yaw``, ``pitch``, ``roll`` (N,) radians.
+
+    As Live Link Face names them, from the person's point of view: yaw > 0 to the right, pitch > 0
+    down, roll > 0 tilts to the left; yaw is applied last (Unreal's order).
+    """
+    return from_euler(-yaw, -pitch, roll)
+
+
+def to_angles(rotation: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    """(N,) yaw, pitch and roll of (N, 3, 3): the inverse of :func:`from_angles`."""
+    yaw, pitch, roll = to_euler(rotation)
+    return -yaw, -pitch, roll
 
 
 def _columns(table: Table) -> tuple[dict[str, int], list[str]]:

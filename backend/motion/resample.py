@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ..errors import ExchangeError
 from ..exchange.motion import Motion
-from .rotation import from_quaternions, to_quaternions
+from ..geometry.rotation import from_quaternions, to_quaternions
 
 #: What cameras and editors use; a measured rate this close to one of them is taken to be it.
 KNOWN_RATES = (

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..geometry.camera import FACING, Camera, intrinsics
+from ..geometry.camera import Camera, intrinsics
+from ..geometry.rotation import FACING, look_along
 from .layout import REFERENCE_DISTANCE_MM, REFERENCE_LENGTH_MM
 
 Double = NDArray[np.float64]
@@ -87,21 +88,13 @@ def photo_camera(
         matrix = intrinsics(focal, image_size)
         ray = np.linalg.solve(matrix, centre)
         cosine = float(1 / np.linalg.norm(ray))
-    turn = _look_along(ray) @ _roll(to_photo)
+    turn = look_along(ray) @ _roll(to_photo)
     depth = virtual.to_camera(np.asarray(anchor)[None])[0]
     # With another focal length the head keeps its size in the picture, so its distance changes.
     depth = depth * (focal / cosine) / (virtual.focal * zoom)
     rotation = turn @ pose.rotation
     shift = np.array([*depth[:2] * virtual.focal * zoom * cosine / focal, depth[2]])
     return Camera(matrix, rotation, turn @ shift - rotation @ np.asarray(anchor, np.float64))
-
-
-def _look_along(ray: NDArray) -> Double:
-    """(3, 3) the smallest turn that takes the optical axis to ``ray`` (Rodrigues)."""
-    z = np.asarray(ray) / np.linalg.norm(ray)
-    axis = np.cross([0.0, 0.0, 1.0], z)
-    cross = np.array([[0, -axis[2], axis[1]], [axis[2], 0, -axis[0]], [-axis[1], axis[0], 0]])
-    return np.eye(3) + cross + cross @ cross / (1 + z[2])
 
 
 def _roll(to_photo: NDArray) -> Double:

@@ -18,7 +18,7 @@ from .layout import Layout
 Double = NDArray[np.float64]
 
 _MIRROR = np.array([-1.0, 1.0, 1.0])
-#: Of the nine spherical harmonics (``raster.shading.sh_basis``): x, xy and xz change sign.
+#: Of the nine spherical harmonics (``geometry.harmonics.sh_basis``): x, xy and xz change sign.
 _SH_SIGNS = np.array([1.0, 1, 1, -1, -1, 1, 1, -1, 1])
 
 

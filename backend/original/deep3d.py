@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import ModelError
+from ..geometry.camera import project
+from ..geometry.triangles import vertex_normals
 from ..model.importing import RawModel, read_model
 from ..raster import interpolate, rasterize
 from .deep3d_network import HEADS, OUTPUTS, SIZE
@@ -152,7 +154,8 @@ class Deep3DFace:
     def colours(self, found: Deep3DCoefficients, vertices: Double) -> Double:
         """(V, 3) 0..1 lit colours; the light stays when the head turns."""
         texture = np.tensordot(found.texture.astype(np.float32), self.texture_basis, 1)
-        normals = unit_sum_normals(vertices, self.triangles) @ rotation(*found.angles).T
+        normals = vertex_normals(vertices, self.triangles, by_area=False)  # as theirs does it
+        normals = normals @ rotation(*found.angles).T
         light = found.light.copy()
         light[:, 0] += AMBIENT
         return np.clip((self.texture_mean + texture) * (harmonics(normals) @ light.T), 0.0, 1.0)
@@ -209,21 +212,6 @@ def harmonics(normals: Double) -> Double:
     return np.stack(terms, axis=1)
 
 
-def unit_sum_normals(vertices: Double, triangles: NDArray) -> Double:
-    """(V, 3) unit normals: sums of the triangles' unit normals, whatever their areas."""
-    corner = vertices[triangles]
-    normal = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
-    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
-    total = np.stack(
-        [
-            np.bincount(triangles.ravel(), np.repeat(normal[:, k], 3), minlength=len(vertices))
-            for k in range(3)
-        ],
-        axis=1,
-    )
-    return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
-
-
 @dataclass(frozen=True, eq=False)
 class Deep3DResult:
     """One face of one photo."""
@@ -267,5 +255,5 @@ def deep3d_result(found: Deep3DCoefficients, face: Deep3DFace, crop: Bytes) -> D
     raster = rasterize(camera, face.triangles, matrix, (SIZE, SIZE))
     lit = interpolate(raster, face.triangles, 255 * face.colours(found, vertices))
     rendering = np.where(raster.mask[..., None], np.clip(lit, 0, 255).astype(np.uint8), crop)
-    marks = camera[face.landmarks68] @ matrix.T
-    return Deep3DResult(found, crop, rendering, vertices, marks[:, :2] / marks[:, 2:])
+    marks = project(camera[face.landmarks68], matrix)
+    return Deep3DResult(found, crop, rendering, vertices, marks)

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelError
+from ..geometry.rotation import about
+from ..geometry.triangles import vertex_normals
 from ..model.importing import RawModel, read_model
-from ..raster.shading import vertex_normals
 from .shading import phong
 from .stats import Coefficients
 
@@ -104,11 +105,7 @@ def _mixed(coefficients: Double, basis: Float) -> Float:
 
 def rotation(pitch: float, yaw: float, roll: float) -> Double:
     """(3, 3) Rz(roll) Ry(yaw) Rx(pitch), as tensorflow_graphics' ``from_euler``; for columns."""
-    (sx, sy, sz), (cx, cy, cz) = np.sin([pitch, yaw, roll]), np.cos([pitch, yaw, roll])
-    x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
-    y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
-    z = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
-    return np.asarray(z @ y @ x, np.float64)
+    return about(roll, 2) @ about(yaw, 1) @ about(pitch, 0)
 
 
 def posed(vertices: Double, pose: Double) -> Double:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from ..align import ffhq_crop
 from ..errors import ModelError
-from ..geometry.camera import FACING, Camera
+from ..geometry.camera import Camera
+from ..geometry.rotation import FACING
 from ..model import FaceModel
 from ..model.completing.mapping import ExpressionMapping
 from ..model.stored import load_extras

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..exchange import Reconstruction
-from ..raster import project_points
+from ..geometry.camera import project
 
 Bytes = NDArray[np.uint8]
 Double = NDArray[np.float64]
@@ -27,7 +27,7 @@ def preview_window(reconstruction: Reconstruction) -> Double:
     points = r.vertices_posed.astype(np.float64)
     chin = points[r.landmarks68[CHIN], 1]
     head = points[points[:, 1] > chin - NECK_MM]
-    pixels = project_points(head @ r.rotation.T + r.translation, r.camera_matrix)
+    pixels = project(head @ r.rotation.T + r.translation, r.camera_matrix)
     low, high = pixels.min(axis=0), pixels.max(axis=0)
     half = 0.5 * (1 + 2 * MARGIN) * float((high - low).max())
     centre = 0.5 * (low + high)

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.camera import project
+
 Float = NDArray[np.float32]
 
 # Under this many rays a second thread costs more than it saves.
@@ -99,12 +101,6 @@ def occluded(
     return scene.run(np.ascontiguousarray(origin), direction, dists=left, query="OCCLUDED") != -1
 
 
-def project_points(points_camera: NDArray, camera_matrix: NDArray) -> NDArray:
-    """(N, 2) pixels of (N, 3) points in camera coordinates (Hartley and Zisserman, eq. 6.8)."""
-    homogeneous = points_camera @ np.asarray(camera_matrix, points_camera.dtype).T
-    return homogeneous[:, :2] / homogeneous[:, 2:]
-
-
 def interpolate(raster: Raster, faces: NDArray, values: NDArray) -> Float:
     """(h, w, C) float32 per-vertex ``values`` (V, C) at every pixel; 0 in the background."""
     out = np.zeros((*raster.face_id.shape, values.shape[1]), dtype=np.float32)
@@ -177,7 +173,7 @@ def _window(
         return 0, 0, 0, 0
     if vertices[:, 2].min() < 1e-3:
         return 0, 0, width, height
-    pixels = project_points(np.asarray(vertices, dtype=np.float64), camera_matrix)
+    pixels = project(np.asarray(vertices, dtype=np.float64), camera_matrix)
     low = np.floor(pixels.min(axis=0)).astype(int)
     high = np.ceil(pixels.max(axis=0)).astype(int) + 1
     x0, y0 = max(low[0], 0), max(low[1], 0)

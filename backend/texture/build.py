@@ -20,15 +20,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.harmonics import shade
+from ..geometry.srgb import SRGB_TO_LINEAR
 from ..model import FaceModel
-from ..raster import shade
 from .compose import compose, encode, paint_ground, project
 from .eyes import eye_colours
 from .hair import find_hair
 from .layout import Float, Layout, layout_of, sample
 from .light import LightFit, fit_light
 from .trust import judge, photo_weight
-from .view import SRGB_TO_LINEAR, View, look
+from .view import View, look
 
 MODES = ("albedo", "photo")
 

@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.srgb import encode_bytes, luminance
 from ..model import FaceModel
 from .eyes import EyeColours, tint_eyes
 from .hair import Hair
 from .layout import Float, Layout, interpolate_texels, sample, smoothstep
-from .light import luminance
 from .trust import Trust, log_linear, photo_weight
 from .view import View
 
@@ -160,10 +160,9 @@ def compose(layout: Layout, ground: Ground, detail: Detail) -> tuple[Float, Floa
 
 
 def encode(log_values: Float) -> NDArray[np.uint8]:
-    """Log linear light to sRGB bytes by table (IEC 61966-2-1)."""
+    """Log linear light to sRGB bytes by table."""
     linear = np.exp(np.linspace(_CODE_LOW, 0, _CODE_STEPS))
-    srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    table = np.round(srgb * 255).astype(np.uint8)
+    table = encode_bytes(linear)
     scale = (_CODE_STEPS - 1) / -_CODE_LOW
 
     def band(rows: Float) -> NDArray[np.uint8]:

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..raster import sh_basis
+from ..geometry.harmonics import sh_basis
+from ..geometry.srgb import luminance
 
 Double = NDArray[np.float64]
 Float = NDArray[np.float32]
@@ -181,8 +182,3 @@ def light_prior(
         -(level - level.mean()) / CAST_SIGMA,
     ]
     return np.vstack(rows), np.concatenate(values)
-
-
-def luminance(linear: NDArray) -> NDArray:
-    """(...) of linear RGB (..., 3): Rec. 709 weights."""
-    return linear @ np.array([0.2126, 0.7152, 0.0722], dtype=linear.dtype)

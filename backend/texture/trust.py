@@ -8,11 +8,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.srgb import SRGB_TO_LINEAR
 from ..model import FaceModel
 from ..raster import interpolate
 from .diffuse import diffuse
 from .layout import Float, Layout, sample, smoothstep
-from .view import SRGB_TO_LINEAR, View, edge_distance
+from .view import View, edge_distance
 
 #: Facing angles between which a texel's weight falls from 1 to 0.
 FACING_FULL = np.cos(np.radians(56.0))

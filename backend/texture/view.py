@@ -8,20 +8,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.camera import project
+from ..geometry.triangles import vertex_normals
 from ..model import FaceModel
-from ..raster import Raster, project_points, rasterize, vertex_normals
+from ..raster import Raster, rasterize
 from .layout import Float, smoothstep
 
 #: Side in pixels of the small window in which visibility and trust are worked out.
 ANALYSIS_SIDE = 512
 #: The photo is sampled at no more than this many pixels per texel.
 PIXELS_PER_TEXEL = 1.2
-
-#: sRGB byte to linear light (IEC 61966-2-1).
-_BYTES = np.arange(256) / 255.0
-SRGB_TO_LINEAR = np.where(
-    _BYTES <= 0.04045, _BYTES / 12.92, ((_BYTES + 0.055) / 1.055) ** 2.4
-).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +58,7 @@ def look(
     the white of the eye on the lid.
     """
     camera = np.asarray(vertices, np.float64) @ np.asarray(rotation).T + np.asarray(translation)
-    pixels = project_points(camera, np.asarray(camera_matrix, np.float64))
+    pixels = project(camera, np.asarray(camera_matrix, np.float64))
     corners, weights = model.landmarks68_triangles, model.landmarks68_barycentric
     marks = (pixels[corners] * weights[..., None]).sum(axis=1)
     texels = _texels_per_pixel(model, pixels, size)

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..differentiable import Cameras, TorchFaceModel, best_rasterizer, render
-from ..differentiable.shading import srgb
+from ..differentiable import Cameras, TorchFaceModel, best_rasterizer, render, srgb
 from ..model import FaceModel
 from ..model.contour import FRONTAL_YAW_DEGREES
 from ..network.layout import Layout, anchor_of
@@ -111,7 +110,7 @@ class PhotoLosses(nn.Module):
             best_rasterizer(labels.device),
         )
         photo = functional.adaptive_avg_pool2d(pixels, size).permute(0, 2, 3, 1)
-        away = (srgb(linear) - photo).square().mean(-1).add(1e-8).sqrt()
+        away = (srgb.encode(linear) - photo).square().mean(-1).add(1e-8).sqrt()
         outline = torch.from_numpy(outlines(landmarks.cpu().numpy(), size)).to(labels.device)
         inside = (mask & outline).float()
         robust = away.square() / (away.square() + _ROBUST**2)

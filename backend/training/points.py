@@ -7,9 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ..geometry.triangles import triangle_areas, vertex_normals
 from ..model import FaceModel
 from ..network.layout import anchor_of
-from ..raster import vertex_normals
 
 Double = NDArray[np.float64]
 
@@ -70,13 +70,7 @@ class FacePoints(nn.Module):
 
 def face_region(model: FaceModel) -> Double:
     """(V,) weights that sum to 1: skin's area within 95 mm of the tip of the nose."""
-    area = np.linalg.norm(
-        np.cross(
-            model.mean[model.faces[:, 1]] - model.mean[model.faces[:, 0]],
-            model.mean[model.faces[:, 2]] - model.mean[model.faces[:, 0]],
-        ),
-        axis=1,
-    )
+    area = triangle_areas(model.mean, model.faces)
     skin = model.polygon_material[model.polygon_of_face] == model.material_kinds.index("skin")
     area = np.where(skin, area, 0.0)
     weights = np.bincount(model.faces.ravel(), np.repeat(area, 3), minlength=len(model.mean))

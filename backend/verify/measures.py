@@ -8,6 +8,7 @@ from scipy.ndimage import binary_erosion, distance_transform_edt
 from skimage.metrics import structural_similarity
 
 from ..exchange.passes import Passes
+from ..geometry import srgb
 
 Float = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -38,7 +39,7 @@ def passes_measures(expected: Passes, found: Passes, *, textured: bool = True) -
     values["normals_deg"] = float(angles(expected.normals, found.normals)[both].mean())
     if textured:
         for name in ("unlit", "shaded"):
-            one, two = (srgb(getattr(side, name)) for side in (expected, found))
+            one, two = (srgb.encode(getattr(side, name)) for side in (expected, found))
             values[f"{name}_psnr_db"] = psnr(one, two, both)
             values[f"{name}_ssim"] = ssim(one, two, both)
     return values
@@ -93,14 +94,6 @@ def ssim(a: NDArray, b: NDArray, mask: Mask) -> float:
         full=True,
     )[1]
     return float(each.mean(axis=2)[mask].mean())
-
-
-def srgb(linear: NDArray) -> Float:
-    """Linear RGB as sRGB (IEC 61966-2-1), cut to 0..1."""
-    linear = np.clip(linear, 0, 1)
-    return np.where(
-        linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055
-    ).astype(np.float32)
 
 
 def _outline(mask: Mask) -> Mask:

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from ..detect.recognition import cosine_distances, descriptor
 from ..exchange import Reconstruction
 from ..exchange.passes import Passes
+from ..geometry import srgb
 from ..photo.encode import decode
-from .measures import psnr, srgb, ssim
+from .measures import psnr, ssim
 from .view import View
 
 Float = NDArray[np.float32]
@@ -39,7 +40,7 @@ def explained(reconstruction: Reconstruction, passes: Passes) -> Float:
     The texture in the fitted light, or as it is where it still holds the photo's light.
     """
     lit = reconstruction.texture_mode == "albedo"
-    return srgb(passes.shaded if lit else passes.unlit)
+    return srgb.encode(passes.shaded if lit else passes.unlit)
 
 
 def face_mask(reconstruction: Reconstruction, view: View) -> NDArray[np.bool_]:

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..exchange.passes import Passes
-from .measures import angles, srgb
+from ..geometry import srgb
+from .measures import angles
 
 Bytes = NDArray[np.uint8]
 Float = NDArray[np.float32]
@@ -43,7 +44,7 @@ def difference_sheet(
     ]  # fmt: skip
     if textured:
         for name in ("unlit", "shaded"):
-            a, b = (srgb(getattr(side, name)) for side in (expected, found))
+            a, b = (srgb.encode(getattr(side, name)) for side in (expected, found))
             rows.append((f"{name} (brightest: {COLOUR:g})", _bytes(a), _bytes(b), _colours(a, b)))
     lines = [_row(["PyTorch3D: " + title, "Cycles", "difference"], panels)
              for title, *panels in rows]  # fmt: skip

@@ -23,7 +23,9 @@ from torch import Tensor
 
 from ..errors import ExchangeError
 from ..exchange.passes import Passes
-from ..geometry.harmonics import sh_terms
+from ..geometry import srgb
+from ..geometry.harmonics import shade
+from ..geometry.triangles import unit
 from .surface import Surface
 from .view import View
 
@@ -48,39 +50,30 @@ def render_passes(surface: Surface, view: View) -> Passes:
     corners = torch.from_numpy(camera[faces]).float().to(device)
     fragments = _rasterize(corners, view)
     with torch.no_grad():
-        seen = fragments.pix_to_face[0, ..., 0] >= 0
+        values = torch.from_numpy(surface.normals[faces]).float().to(device)
+        spread = interpolate_face_attributes(fragments.pix_to_face, fragments.bary_coords, values)
+        normals = spread[0, :, :, 0].cpu().numpy()
+        texture = _sample(surface, kept, fragments).cpu().numpy()
+        depth = fragments.zbuf[0, ..., 0].cpu().numpy()
+        seen = fragments.pix_to_face[0, ..., 0].cpu().numpy() >= 0
+    normals = unit(normals)
+    turned = normals @ view.rotation.T.astype(np.float32)
+    unlit = srgb.decode(texture)
+    shaded = unlit * shade(normals, surface.sh_light)
 
-        def spread(attributes: NDArray) -> Tensor:
-            """(H, W, D) of (F, 3, D) at the triangles' corners."""
-            values = torch.from_numpy(np.ascontiguousarray(attributes)).float().to(device)
-            return interpolate_face_attributes(
-                fragments.pix_to_face, fragments.bary_coords, values
-            )[0, :, :, 0]
+    def final(values: NDArray) -> NDArray[np.float32]:
+        mask = seen if values.ndim == 2 else seen[..., None]
+        return np.where(mask, values, 0).astype(np.float32)
 
-        normals = _unit(spread(surface.normals[faces]))
-        turned = normals @ torch.from_numpy(view.rotation.T).float().to(device)
-        unlit = _linear(_sample(surface, kept, fragments))
-        light = torch.from_numpy(surface.sh_light).float().to(device)
-        shading = torch.stack(sh_terms(*normals.unbind(-1)), -1) @ light
-        shaded = unlit * shading.clamp_min(0)
-        depth = fragments.zbuf[0, ..., 0]
-
-        def final(values: Tensor) -> NDArray[np.float32]:
-            mask = seen if values.dim() == 2 else seen[..., None]
-            return torch.where(mask, values, 0).float().cpu().numpy()
-
-        return Passes(
-            seen.cpu().numpy(), final(depth), final(turned), final(unlit), final(shaded)
-        ).validate()
+    return Passes(seen, final(depth), final(turned), final(unlit), final(shaded)).validate()
 
 
 def _facing(corners: NDArray, orthographic: bool) -> NDArray[np.bool_]:
     """(F,) which triangles (F, 3, 3), camera axes, show the camera their outward side."""
-    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
-    normal = np.cross(b - a, c - a)
+    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     if orthographic:
         return normal[:, 2] < 0
-    return (normal * a).sum(1) < 0
+    return (normal * corners[:, 0]).sum(1) < 0
 
 
 def _rasterize(corners: Tensor, view: View) -> Fragments:
@@ -158,12 +151,3 @@ def _sample(surface: Surface, kept: NDArray, fragments: Fragments) -> Tensor:
         align_corners=False,
     )
     return textures.sample_textures(fragments)[0, :, :, 0]
-
-
-def _linear(srgb: Tensor) -> Tensor:
-    """IEC 61966-2-1."""
-    return torch.where(srgb <= 0.04045, srgb / 12.92, ((srgb.clamp_min(0) + 0.055) / 1.055) ** 2.4)
-
-
-def _unit(vectors: Tensor) -> Tensor:
-    return vectors / vectors.norm(dim=-1, keepdim=True).clamp_min(1e-12)

@@ -24,7 +24,7 @@ texture             bilinear, sRGB values; texel  the same: Cycles keeps 8-bit p
                     linearised afterwards;
                     wrapped by a texel's border   repeated
 light               spherical harmonics of the    a material that evaluates the same polynomial
-                    head's normal, in torch       in nodes and emits the product
+                    head's normal                 in nodes and emits the product
 colour              linear, as computed           the scene's linear values by way of 32-bit
                                                   OpenEXR: no view transform
 subdivision         none                          taken off: the passes compare the surface that
@@ -43,6 +43,7 @@ from numpy.typing import NDArray
 
 from ..errors import ExchangeError
 from ..exchange import Reconstruction
+from ..geometry.camera import Camera, project
 
 Double = NDArray[np.float64]
 
@@ -51,30 +52,22 @@ _MARGIN = 0.03
 
 
 @dataclass(frozen=True, eq=False)
-class View:
+class View(Camera):
     """A camera and a picture of it.
 
-    Perspective: ``(u, v, 1) ~ camera_matrix @ (rotation @ x + translation)``.  Scaled orthographic:
-    the same without the division by depth, so ``camera_matrix[0, 0]`` is in pixels per mm.
+    Perspective, or scaled orthographic: then there is no division by depth, and
+    ``camera_matrix[0, 0]`` is in pixels per mm.  Pixels may be oblong.
     """
 
-    camera_matrix: Double  #: (3, 3) pixel (0, 0) is the centre of the top-left one
-    rotation: Double  #: (3, 3) head to camera (OpenCV axes)
-    translation: Double  #: (3,) mm
     size: tuple[int, int]  #: width, height in pixels
     orthographic: bool = False
-
-    def to_camera(self, points: NDArray) -> Double:
-        """(N, 3) mm in camera axes of ``points`` (N, 3) in head axes."""
-        return np.asarray(points, np.float64) @ self.rotation.T + self.translation
 
     def project(self, points: NDArray) -> Double:
         """(N, 2) pixels of ``points`` (N, 3) in head axes."""
         camera = self.to_camera(points)
         if self.orthographic:
             camera = np.c_[camera[:, :2], np.ones(len(camera))]
-        pixels = camera @ self.camera_matrix.T
-        return pixels[:, :2] / pixels[:, 2:]
+        return project(camera, self.camera_matrix)
 
 
 @dataclass(frozen=True)

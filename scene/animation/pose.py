@@ -14,7 +14,7 @@ from mathutils import Matrix
 from numpy.typing import NDArray
 
 from ...backend.exchange.motion import Motion
-from ...backend.motion.rotation import FRONTAL, from_quaternions, to_quaternions
+from ...backend.geometry.rotation import FACING, from_quaternions, to_quaternions
 from ..build import head_scene_of
 from ..coordinates import HEAD_TO_BLENDER, camera_from_blender, camera_to_blender
 from ..mesh import about
@@ -68,7 +68,7 @@ def places(motion: Motion, head: bpy.types.Object, empty: bpy.types.Object, plac
     assert motion.rotation is not None
     if motion.translation is None:
         turns = np.tile(np.eye(4), (len(motion.times), 1, 1))
-        own = HEAD_TO_BLENDER @ FRONTAL.T
+        own = HEAD_TO_BLENDER @ FACING.T
         turns[:, :3, :3] = own @ motion.rotation @ HEAD_TO_BLENDER.T
         return start @ turns
     seen = np.stack(
@@ -116,7 +116,7 @@ def seen_from_camera(worlds: Float, cameras: Float | None) -> tuple[Float, Float
     upright = worlds.copy()
     upright[:, :3, :3] = from_quaternions(to_quaternions(_unscaled(worlds[:, :3, :3])))
     if cameras is None:
-        own = FRONTAL @ HEAD_TO_BLENDER.T
+        own = FACING @ HEAD_TO_BLENDER.T
         return own @ upright[:, :3, :3] @ HEAD_TO_BLENDER, None
     pairs = [camera_from_blender(seen) for seen in np.linalg.inv(upright) @ cameras]
     return np.stack([pair[0] for pair in pairs]), np.stack([pair[1] for pair in pairs])

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from reconstruct_face.backend.geometry.srgb import decode
 from scipy.ndimage import distance_transform_edt
 
 from .identity import fix_signs
@@ -52,12 +53,6 @@ TONGUE = np.array((178, 96, 92))
 MOUTH = np.array((122, 52, 50))
 
 
-def linear(srgb: np.ndarray) -> np.ndarray:
-    """8-bit sRGB values to linear light 0..1 (IEC 61966-2-1)."""
-    value = np.asarray(srgb, float) / 255
-    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
-
-
 @dataclass(frozen=True)
 class AlbedoParameters:
     """Independent draws for N faces; each (N,) or (N, 3), colours in linear light."""
@@ -82,7 +77,7 @@ def draw_parameters(count: int = SAMPLES, seed: int = SEED) -> AlbedoParameters:
     """Draws plausible colour parameters; hair and iris tend to be dark where the skin is."""
     rng = np.random.default_rng(seed)
     tone = 0.06 + 0.86 * rng.beta(2.6, 2.8, count)
-    path = np.log(linear(SKIN_TONES))
+    path = np.log(decode(SKIN_TONES / 255))
     steps = np.linspace(0, 1, len(path))
     skin = np.exp(np.stack([np.interp(tone, steps, path[:, c]) for c in range(3)], axis=1))
     skin *= np.exp(
@@ -92,7 +87,10 @@ def draw_parameters(count: int = SAMPLES, seed: int = SEED) -> AlbedoParameters:
         len(HAIR_TONES) - 1
     )
     hair = np.stack(
-        [np.interp(hair_step, range(len(HAIR_TONES)), linear(HAIR_TONES)[:, c]) for c in range(3)],
+        [
+            np.interp(hair_step, range(len(HAIR_TONES)), decode(HAIR_TONES / 255)[:, c])
+            for c in range(3)
+        ],
         axis=1,
     )
     pick = rng.choice(len(IRIS_TONES), count, p=IRIS_SHARES)
@@ -110,7 +108,7 @@ def draw_parameters(count: int = SAMPLES, seed: int = SEED) -> AlbedoParameters:
         lids=np.clip(rng.normal(0.14, 0.10, count), -0.05, 0.5),
         beard=np.where(man, np.clip(rng.gamma(1.3, 0.10, count), 0, 0.5), 0.0),
         scalp=np.where(rng.random(count) < 0.5, rng.beta(2, 2, count) * 0.2, 0.0),
-        iris=linear(IRIS_TONES)[pick] * np.exp(rng.normal(0, 0.18, (count, 1))),
+        iris=decode(IRIS_TONES / 255)[pick] * np.exp(rng.normal(0, 0.18, (count, 1))),
         neck=rng.normal(0.05, 0.05, count),
         teeth=rng.normal(0, 0.08, count),
     )
@@ -192,7 +190,7 @@ def _paint_insides(
     eye = masks["sclera"] + masks["iris"] > 0
     # Sclera: off-white, pinker towards the corners.
     pink = smooth_step(radius, 8.5, 14.0)
-    sclera = linear(SCLERA) * np.exp(-0.5 * pink[:, None] * HAEMOGLOBIN)
+    sclera = decode(SCLERA / 255) * np.exp(-0.5 * pink[:, None] * HAEMOGLOBIN)
     # Iris: lighter in the middle, a dark limbal ring, a black pupil.
     ring = 1 - 0.6 * smooth_step(radius, 4.9, 5.8)
     inner = 1 + 0.35 * smooth_step(radius, 4.2, 2.4)
@@ -200,11 +198,13 @@ def _paint_insides(
     iris = iris * smooth_step(radius, PUPIL_RADIUS - 0.3, PUPIL_RADIUS + 0.3)[:, None] + 0.006
     eyes = sclera * (1 - masks["iris"])[:, None] + iris * masks["iris"][:, None]
     colour = np.where(eye[:, None], eyes, colour)
-    teeth = linear(TEETH) * np.exp(-p.teeth[:, None, None] * MELANIN)
+    teeth = decode(TEETH / 255) * np.exp(-p.teeth[:, None, None] * MELANIN)
     colour = np.where((masks["teeth"] > 0)[:, None], np.broadcast_to(teeth, colour.shape), colour)
     for name, tone in (("tongue", TONGUE), ("mouth", MOUTH)):
-        colour = np.where((masks[name] > 0)[:, None], linear(tone), colour)
-    return np.where(np.char.startswith(points.island, "socket")[:, None], linear(GUMS), colour)
+        colour = np.where((masks[name] > 0)[:, None], decode(tone / 255), colour)
+    return np.where(
+        np.char.startswith(points.island, "socket")[:, None], decode(GUMS / 255), colour
+    )
 
 
 def _texel_metric(masks: dict[str, np.ndarray]) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from reconstruct_face.backend.geometry.rotation import about
 
 from .head_mesh import HeadReducer, HeadTopology
 from .identity import mirrored
@@ -87,13 +88,10 @@ def _gaze_rotation(name: str) -> np.ndarray:
     """Rotation matrix (3, 3) of the eyeball for an ``eyeLook...`` shape at weight 1."""
     action = next(key for key in GAZE_DEGREES if key in name)
     angle = np.radians(GAZE_DEGREES[action])
-    cos, sin = np.cos(angle), np.sin(angle)
     if action in ("LookUp", "LookDown"):
-        sin = sin if action == "LookUp" else -sin  # about x: +z towards +y looks up
-        return np.array([[1, 0, 0], [0, cos, sin], [0, -sin, cos]])
+        return about(-angle if action == "LookUp" else angle, 0)  # +z towards +y looks up
     towards_left = (action == "LookOut") == name.endswith("Left")
-    sin = sin if towards_left else -sin  # about y: +z towards +x looks to the subject's left
-    return np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]])
+    return about(angle if towards_left else -angle, 1)  # +z towards +x looks to the subject's left
 
 
 def turn_eyeball(shape: np.ndarray, name: str, head: np.ndarray, topology: HeadTopology) -> None:

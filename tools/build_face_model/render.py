@@ -12,6 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from embreex import rtcore_scene
 from embreex.mesh_construction import TriangleMesh
+from reconstruct_face.backend.geometry.rotation import about
+from reconstruct_face.backend.geometry.srgb import encode_bytes
+from reconstruct_face.backend.geometry.triangles import vertex_normals
 
 LIGHTS = (((-0.45, 0.55, 0.75), 0.62), ((0.8, 0.15, 0.55), 0.26), ((0.0, 0.9, -0.3), 0.18))
 """(direction towards the light in view space, intensity): key, fill, rim."""
@@ -39,10 +42,7 @@ class View:
 
     def rotation(self) -> np.ndarray:
         """(3, 3) model to view."""
-        y, p = np.radians([self.yaw, self.pitch])
-        around_y = np.array([[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]])
-        around_x = np.array([[1, 0, 0], [0, np.cos(p), -np.sin(p)], [0, np.sin(p), np.cos(p)]])
-        return around_x @ around_y
+        return about(np.radians(self.pitch), 0) @ about(np.radians(self.yaw), 1)
 
     def to_view(self, points: np.ndarray) -> np.ndarray:
         """Model points (..., 3) in view space, the target at the origin."""
@@ -78,16 +78,6 @@ class Mesh:
 def split_quads(polygons: np.ndarray) -> np.ndarray:
     """(F, 4) -> (2F, 3): first all first halves, then all second halves."""
     return np.concatenate([polygons[:, [0, 1, 2]], polygons[:, [0, 2, 3]]])
-
-
-def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """Area-weighted unit normals (V, 3)."""
-    corner = vertices[triangles]
-    face = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
-    normals = np.zeros_like(vertices)
-    for k in range(3):
-        np.add.at(normals, triangles[:, k], face)
-    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
 
 
 def cast(vertices: np.ndarray, triangles: np.ndarray, origins: np.ndarray, directions: np.ndarray):
@@ -157,13 +147,4 @@ def render(mesh: Mesh, view: View, lit: bool = True, supersample: int = 1) -> np
     picture = np.full((fine.size**2, 3), BACKGROUND)
     picture[hit] = colour
     picture = picture.reshape(view.size, supersample, view.size, supersample, 3).mean(axis=(1, 3))
-    return encode_srgb(picture)
-
-
-def encode_srgb(linear: np.ndarray) -> np.ndarray:
-    """Linear light to uint8 sRGB."""
-    value = np.clip(linear, 0, 1)
-    encoded = np.where(
-        value <= 0.0031308, value * 12.92, 1.055 * np.maximum(value, 1e-9) ** (1 / 2.4) - 0.055
-    )
-    return np.round(encoded * 255).astype(np.uint8)
+    return encode_bytes(picture)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from reconstruct_face.backend.geometry import srgb
+from reconstruct_face.backend.geometry.srgb import luminance
 
 
 def develop(
@@ -18,8 +20,8 @@ def develop(
     ``face`` (H, W) bool says where to expose for; dark ``tone`` (Monk 0..9) is kept dark.
     ``noise_rng`` draws the pixels' noise, ``rng`` all else (and that too unless given).
     """
-    luminance = linear @ (0.2126, 0.7152, 0.0722)
-    grey = np.median(luminance[face]) if face.any() else np.median(luminance)
+    bright = luminance(linear)
+    grey = np.median(bright[face]) if face.any() else np.median(bright)
     target = np.interp(tone, (0, 5, 9), (0.42, 0.22, 0.075)) * np.exp(rng.normal() * 0.2)
     cast = np.exp(rng.normal(size=3) * (0.06, 0.02, 0.08))
     exposed = linear * cast * target / max(grey, 1e-6)
@@ -29,8 +31,7 @@ def develop(
     curved = _blur(curved, rng.uniform(0.3, 0.9))
     noise = (noise_rng or rng).normal(size=curved.shape)
     noise *= 0.002 + rng.uniform(0, 0.02) * np.sqrt(curved)
-    value = np.clip(curved + noise * 0.5, 0.0, 1.0)
-    return np.where(value <= 0.0031308, value * 12.92, 1.055 * value ** (1 / 2.4) - 0.055)
+    return srgb.encode(curved + noise * 0.5)
 
 
 def _blur(picture: NDArray, sigma: float) -> NDArray:

@@ -9,6 +9,7 @@ import numpy as np
 from mathutils import Vector
 from mathutils.bvhtree import BVHTree
 from numpy.typing import NDArray
+from reconstruct_face.backend.geometry.triangles import triangle_areas, triangle_normals
 from reconstruct_face.scene.coordinates import to_blender
 
 #: Linear RGB of a fibre seen from the side: black, brown, chestnut, blond, red, grey.
@@ -96,8 +97,7 @@ def _roots(
 ) -> tuple[NDArray, NDArray]:
     """(N, 3) points and unit normals, even over the area."""
     corners = vertices[triangles]
-    cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    area = np.linalg.norm(cross, axis=1)
+    area = triangle_areas(vertices, triangles)
     chosen = rng.choice(
         len(triangles), style.count, p=_weights(area * (mask[triangles].max(axis=1) > 0))
     )
@@ -106,7 +106,7 @@ def _roots(
     # A hairline thins out rather than ending in a line.
     kept = density > style.roots + rng.normal(size=style.count) * 0.15
     points = (corners[chosen] * weights[:, :, None]).sum(axis=1)
-    normals = cross[chosen] / np.maximum(area[chosen, None], 1e-9)
+    normals = triangle_normals(vertices, triangles[chosen])
     return points[kept], normals[kept]
 
 

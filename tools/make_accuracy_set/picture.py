@@ -8,6 +8,8 @@ from pathlib import Path
 import bpy
 import numpy as np
 from numpy.typing import NDArray
+from reconstruct_face.backend.geometry.camera import project
+from reconstruct_face.backend.geometry.triangles import area_vectors
 from reconstruct_face.scene.build import can_denoise
 from reconstruct_face.scene.camera import CameraView
 from reconstruct_face.scene.context import scene_of
@@ -82,11 +84,10 @@ def face_pixels(head: dict[str, NDArray], mesh: dict[str, NDArray]) -> NDArray:
     """(S, S) bool: pixels near the centres of the face's triangles turned to the camera."""
     size = int(head["size"])
     points = head["vertices_posed"] @ head["rotation"].T + head["translation"]
-    corners = points[mesh["triangles"][mesh["mask_face"][mesh["triangles"]].min(axis=1) > 0.9]]
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    middle = corners.mean(axis=1)
-    seen = middle[(normals * middle).sum(axis=1) < 0] @ head["camera_matrix"].T
-    x, y = np.clip(np.rint(seen[:, :2] / seen[:, 2:]), 0, size - 1).astype(int).T
+    face = mesh["triangles"][mesh["mask_face"][mesh["triangles"]].min(axis=1) > 0.9]
+    normals, middle = area_vectors(points, face), points[face].mean(axis=1)
+    seen = project(middle[(normals * middle).sum(axis=1) < 0], head["camera_matrix"])
+    x, y = np.clip(np.rint(seen), 0, size - 1).astype(int).T
     out = np.zeros((size, size), bool)
     out[y, x] = True
     return out

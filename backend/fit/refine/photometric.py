@@ -17,9 +17,10 @@ from torch import Tensor
 from torch.func import jacrev, vmap
 from torch.nn import functional
 
+from ...differentiable.camera import project, projection_jacobian
 from ...differentiable.shading import sh_basis
-from ...texture.light import DARKEST_SHADE, luminance
-from ...texture.view import SRGB_TO_LINEAR
+from ...geometry.srgb import LUMINANCE, SRGB_TO_LINEAR, luminance
+from ...texture.light import DARKEST_SHADE
 from ..observation import Observation, State
 from .surface import Samples, Surface
 
@@ -91,7 +92,7 @@ class Photometric:
         self.weight = torch.as_tensor(samples.weight, device=surface.mean.device)
         mean, basis = surface.albedo_mean, surface.albedo_basis
         if level.channels == 1:
-            grey = mean.new_tensor([0.2126, 0.7152, 0.0722])[:, None]
+            grey = mean.new_tensor(LUMINANCE)[:, None]
             mean, basis = mean @ grey, basis @ grey
         self.albedo_mean, self.albedo_basis = mean, basis  # (N, C), (N, A, C)
         self._normal_basis: Tensor | None = None
@@ -105,8 +106,7 @@ class Photometric:
         points, normals = self.surface.at(self._tensor(coefficients))
         camera = state.camera
         points = points @ self._tensor(camera.rotation).T + self._tensor(camera.translation)
-        homogeneous = points @ self._tensor(camera.camera_matrix).T
-        return points, homogeneous[:, :2] / homogeneous[:, 2:], normals
+        return points, project(points, self._tensor(camera.camera_matrix)), normals
 
     def observed(self, state: State) -> tuple[NDArray, NDArray]:
         """Linear colours (N, C) of the photo at the samples, and their normals (N, 3)."""
@@ -140,23 +140,10 @@ class Photometric:
             self._normal_basis = torch.cat([self.surface.point_basis, basis], 1)
         assert state.sh_light is not None
         camera = state.camera
-        rotation, focal = self._tensor(camera.rotation), camera.focal
-        x, y, z = at.camera_points.unbind(1)
-        zero = torch.zeros_like(x)
-        d_pixel = focal * torch.stack(
-            [
-                torch.stack([1 / z, zero, -x / z**2], 1),
-                torch.stack([zero, 1 / z, -y / z**2], 1),
-            ],
-            1,
-        )
-        slope = at.gradient @ d_pixel  # (N, C, 3) by camera coordinates
+        rotation = self._tensor(camera.rotation)
         translation = self._tensor(camera.translation)
-        turned = at.camera_points - translation
-        # slope . (step x turned) = step . (turned x slope)
-        turn = torch.linalg.cross(turned[:, None].expand_as(slope), slope)
-        d_focal = at.gradient @ (focal * torch.stack([x / z, y / z], 1))[..., None]
-        moves = torch.cat([turn, slope[..., :2], slope @ translation[:, None], d_focal], 2)
+        by_point, by_camera = projection_jacobian(at.camera_points, camera.focal, translation)
+        slope, moves = at.gradient @ by_point, at.gradient @ by_camera  # (N, C, 3), (N, C, 7)
         # d log(m + floor) = m / (m + floor) d log m
         model = at.albedo * at.shade
         bright = model / (model + FLOOR)
@@ -166,7 +153,7 @@ class Photometric:
         d_normal = vmap(jacrev(lambda normal: sh_basis(normal) @ light))(at.normals)
         shape = torch.cat([-(slope @ rotation), lit * d_normal], 2) @ self._normal_basis
         d_albedo = (bright / at.albedo)[..., None] * self.albedo_basis.transpose(1, 2)
-        own = torch.eye(channels, device=x.device)[..., None]
+        own = torch.eye(channels, device=slope.device)[..., None]
         d_light = own * (lit * sh_basis(at.normals)[:, None])[:, :, None]
         k = len(state.identity)
         parts = [-moves, shape[..., :k], d_albedo, d_light.flatten(2), shape[..., k:]]

@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
-from ...geometry.camera import moved_camera
+from ...geometry.harmonics import sh_basis
+from ...geometry.pose import moved_camera
 from ...model import FaceModel
-from ...raster import sh_basis
 from ...texture.light import light_prior
 from ..landmark_fit import solve_partly_bounded
 from ..observation import State

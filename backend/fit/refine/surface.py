@@ -13,8 +13,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...differentiable.rasterizer import EmbreeRasterizer
+from ...differentiable.shading import vertex_normals as tensor_normals
+from ...geometry.triangles import vertex_normals
 from ...model import FaceModel
-from ...raster import vertex_normals
 from ..observation import State
 
 #: Cosine to the ray between which a sample's weight rises from 0 to 1.
@@ -154,16 +155,8 @@ class Surface:
     def at(self, coefficients: Tensor) -> tuple[Tensor, Tensor]:
         """Points (N, 3) mm and unit normals (N, 3) for ``coefficients`` (P,)."""
         vertices = self.mean + self.basis @ coefficients
-        _, _, total = self._areas(vertices)
-        normals = self._interpolate(functional.normalize(total, dim=1))
+        normals = self._interpolate(tensor_normals(vertices, self.faces))
         return self._interpolate(vertices), functional.normalize(normals, dim=1)
-
-    def _areas(self, vertices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Two edges (F, 3) of each triangle, and the area-weighted normals (U, 3)."""
-        a, b, c = vertices[self.faces].unbind(1)
-        first, second = b - a, c - a
-        area = torch.linalg.cross(first, second)
-        return first, second, self._gather_faces(area, torch.zeros_like(vertices))
 
     def _gather_faces(self, values: Tensor, into: Tensor) -> Tensor:
         """``into`` (U, ...) plus the ``values`` (F, ...) of the triangles around each vertex."""
@@ -173,7 +166,11 @@ class Surface:
 
     def normal_basis(self, coefficients: Tensor) -> Tensor:
         """(N, 3, P) derivative of the samples' normals by the coefficients."""
-        first, second, total = self._areas(self.mean + self.basis @ coefficients)
+        vertices = self.mean + self.basis @ coefficients
+        a, b, c = vertices[self.faces].unbind(1)
+        first, second = b - a, c - a
+        area = torch.linalg.cross(first, second)
+        total = self._gather_faces(area, torch.zeros_like(vertices))
         a, b, c = (self.basis[self.faces[:, k]] for k in range(3))
         change = _cross_matrix(first) @ (c - a) - _cross_matrix(second) @ (b - a)
         change = self._gather_faces(change, torch.zeros_like(self.basis))

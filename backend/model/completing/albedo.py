@@ -6,10 +6,12 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from ...geometry import srgb
+from ...geometry.triangles import triangle_normals
 from ...raster import Atlas
 from ...raster.atlas import texel_coordinates
 from .correspondence import Correspondence
-from .surface import Surface, triangle_normals
+from .surface import Surface
 from .template import Template
 
 Float = NDArray[np.float32]
@@ -29,8 +31,8 @@ def from_vertices(
     """
     mean = np.clip(np.asarray(mean, np.float32), 0, 1)
     modes = np.zeros((0, *mean.shape), np.float32) if basis is None else basis[:MODES]
-    changes = [(linear(mean + mode) - linear(mean - mode)) / 2 for mode in modes]
-    values = np.concatenate([linear(mean), *changes], axis=1)
+    changes = [(srgb.decode(mean + mode) - srgb.decode(mean - mode)) / 2 for mode in modes]
+    values = np.concatenate([srgb.decode(mean), *changes], axis=1)
     pictures = painted(atlas, triangles, values).reshape(*atlas.face_id.shape, -1, 3)
     pictures = np.moveaxis(pictures, 2, 0)
     return np.ascontiguousarray(pictures[0]), np.ascontiguousarray(pictures[1:])
@@ -84,10 +86,3 @@ def _grounded(picture: Float, atlas: Atlas) -> Float:
     if atlas.mask.any():
         picture[~atlas.mask] = picture[atlas.mask].mean(axis=0)
     return picture
-
-
-def linear(colour: NDArray) -> Float:
-    """sRGB 0..1 to linear light (IEC 61966-2-1); negative values stay what they are."""
-    colour = np.asarray(colour, np.float32)
-    high = ((np.maximum(colour, 0.04045) + 0.055) / 1.055) ** 2.4
-    return np.where(colour <= 0.04045, colour / 12.92, high)

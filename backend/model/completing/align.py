@@ -6,12 +6,12 @@ From landmarks where both have them (Umeyama 1991); else by iterated closest poi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ModelError
+from ...geometry.rotation import about
+from ...geometry.similarity import Similarity
 from .surface import Surface
 from .template import Template
 
@@ -28,43 +28,13 @@ TRIMMED = 0.75
 WORST_MM = 8.0
 
 
-@dataclass(frozen=True, eq=False)
-class Similarity:
-    """``y = scale rotation x + translation``, mm."""
-
-    scale: float
-    rotation: Double  #: (3, 3)
-    translation: Double  #: (3,)
-
-    def apply(self, points: NDArray) -> Double:
-        """(N, 3) points moved."""
-        return self.scale * np.asarray(points, np.float64) @ self.rotation.T + self.translation
-
-    def matrix(self) -> Double:
-        """(3, 4) scaled rotation and translation."""
-        return np.c_[self.scale * self.rotation, self.translation]
-
-
-def fit_similarity(source: NDArray, target: NDArray, weights: NDArray | None = None) -> Similarity:
-    """The similarity from ``source`` (N, 3) to ``target`` (N, 3): Umeyama 1991, equation 40."""
-    weight = np.ones(len(source)) if weights is None else np.asarray(weights, np.float64)
-    weight = weight / weight.sum()
-    middle, goal = weight @ source, weight @ target
-    a, b = source - middle, target - goal
-    u, values, vt = np.linalg.svd((b * weight[:, None]).T @ a)
-    sign = np.array([1, 1, np.sign(np.linalg.det(u @ vt))])
-    rotation = u * sign @ vt
-    scale = float(values @ sign / (weight @ (a**2).sum(1)))
-    return Similarity(scale, rotation, goal - scale * rotation @ middle)
-
-
 def align(template: Template, surface: Surface, landmarks: NDArray | None) -> Similarity:
     """From the default head to the mesh ``surface``; ``landmarks`` (68, 3) mm where it has them.
 
     Raises :class:`ModelError` where the mesh resembles no head.
     """
     if landmarks is not None:
-        found = fit_similarity(template.landmarks[17:], landmarks[17:])
+        found = Similarity.between(template.landmarks[17:], landmarks[17:])
         return _checked(found, _gap(template, surface, found))
     starts = [_start(template, surface, pitch) for pitch in PITCHES]
     fits = [_closest(template, surface, start) for start in starts]
@@ -89,14 +59,7 @@ def _start(template: Template, surface: Surface, pitch: float) -> Similarity:
     middle = np.median(points[:, 0])
     near = points[np.abs(points[:, 0] - middle) < 0.15 * np.ptp(points[:, 0])]
     tip = near[np.argmax(near[:, 2])]
-    angle = np.deg2rad(pitch)
-    turn = np.array(
-        [
-            [1, 0, 0],
-            [0, np.cos(angle), -np.sin(angle)],
-            [0, np.sin(angle), np.cos(angle)],
-        ]
-    )
+    turn = about(np.deg2rad(pitch), 0)
     return Similarity(1.0, turn, tip - turn @ template.landmarks[30])
 
 
@@ -110,7 +73,7 @@ def _closest(template: Template, surface: Surface, start: Similarity) -> Similar
         keep &= np.isfinite(cost)
         if keep.sum() < 50:
             return found
-        after = fit_similarity(points[keep], hits.points[keep])
+        after = Similarity.between(points[keep], hits.points[keep])
         scale = float(np.clip(after.scale, *SCALE_RANGE))
         moved = np.abs(after.apply(points) - found.apply(points)).max()
         found = Similarity(scale, after.rotation, after.translation)

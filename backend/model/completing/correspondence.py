@@ -9,7 +9,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from .surface import Hits, Surface, interpolate, triangle_normals, vertex_normals
+from ...geometry.triangles import triangle_normals, vertex_normals
+from .surface import Hits, Surface, interpolate
 from .template import Template
 
 Double = NDArray[np.float64]
@@ -47,9 +48,9 @@ def correspond(
     template: Template, registered: Double, mean: NDArray, triangles: Int
 ) -> Correspondence:
     """Nearest points on the registered head that face the same way."""
-    surface = Surface(registered, template.triangles)
+    surface, mean = Surface(registered, template.triangles), np.asarray(mean, np.float64)
     vertex = surface.nearest(mean, vertex_normals(mean, triangles), 2, FAR_MM)
-    middle = np.asarray(mean, np.float64)[triangles].mean(axis=1)
+    middle = mean[triangles].mean(axis=1)
     triangle = surface.nearest(middle, triangle_normals(mean, triangles), 1, FAR_MM)
     return Correspondence(
         template, registered, vertex, _belief(vertex), triangle, _belief(triangle)

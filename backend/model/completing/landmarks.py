@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from ...geometry.triangles import vertex_normals
 from .registration import Registration
-from .surface import Surface, vertex_normals
+from .surface import Surface
 from .template import Template
 
 Int = NDArray[np.int32]

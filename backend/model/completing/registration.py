@@ -15,9 +15,10 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from .align import Similarity
+from ...geometry.similarity import Similarity
+from ...geometry.triangles import vertex_normals
 from .solver import factor
-from .surface import Hits, Surface, vertex_normals
+from .surface import Hits, Surface
 from .template import Template
 
 Double = NDArray[np.float64]
@@ -126,7 +127,8 @@ class _Run:
             prior = np.r_[np.full(7, 1e-6), np.ones(len(identity))]
             gradient -= prior * np.r_[np.zeros(7), identity]
             change = np.linalg.solve(hessian + np.diag(prior), gradient)
-            self.similarity = _moved(at, change[:7], vertices.mean(axis=0))
+            growth = np.clip(change[6], -0.2, 0.2)
+            self.similarity = at.moved(change[:3], change[3:6], growth, vertices.mean(axis=0))
             identity = np.clip(identity + change[7:], -3.5, 3.5)
         self.vertices = self.similarity.apply(template.mean + np.tensordot(identity, modes, 1))
 
@@ -212,14 +214,3 @@ def _motion_rows(normals: Double, points: Double) -> Double:
     return np.hstack(
         [np.cross(points, normals), normals, np.einsum("nd,nd->n", points, normals)[:, None]]
     )
-
-
-def _moved(at: Similarity, change: Double, middle: Double) -> Similarity:
-    """``at`` after a turn, shift and growth about ``middle``."""
-    angle = np.linalg.norm(change[:3])
-    cross = np.cross(np.eye(3), change[:3])
-    turn = np.eye(3) + np.sinc(angle / np.pi) * cross
-    turn += 0.5 * np.sinc(angle / (2 * np.pi)) ** 2 * cross @ cross
-    growth = np.exp(np.clip(change[6], -0.2, 0.2))
-    shift = middle + change[3:6] + growth * turn @ (at.translation - middle)
-    return Similarity(at.scale * growth, turn @ at.rotation, shift)

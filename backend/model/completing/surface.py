@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from ...geometry.triangles import triangle_normals
+
 Double = NDArray[np.float64]
 Int = NDArray[np.int32]
 
@@ -91,25 +93,6 @@ def interpolate(values: NDArray, triangles: Int, hits: Hits) -> NDArray:
     """(N, ...) the per-vertex ``values`` (V, ...) at the hits."""
     corners = values[triangles[hits.triangle]]
     return np.einsum("nk,nk...->n...", hits.weights, corners)
-
-
-def triangle_normals(vertices: NDArray, triangles: Int) -> Double:
-    """(F, 3) unit normals; 0 where a triangle has no area."""
-    a, b, c = np.moveaxis(np.asarray(vertices, np.float64)[triangles], 1, 0)
-    normal = np.cross(b - a, c - a)
-    return normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
-
-
-def vertex_normals(vertices: NDArray, triangles: Int) -> Double:
-    """(V, 3) unit normals, the triangles weighted by area."""
-    vertices = np.asarray(vertices, np.float64)
-    a, b, c = np.moveaxis(vertices[triangles], 1, 0)
-    area = np.cross(b - a, c - a)
-    total = np.stack(
-        [np.bincount(triangles.ravel(), np.repeat(area[:, d], 3), len(vertices)) for d in range(3)],
-        axis=1,
-    )
-    return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
 
 
 def _centroids(level: int) -> Double:

@@ -8,9 +8,9 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from ...geometry.triangles import vertex_normals
 from ..face_model import FaceModel
 from ..load import load_model
-from .surface import vertex_normals
 
 Double = NDArray[np.float64]
 Int = NDArray[np.int32]

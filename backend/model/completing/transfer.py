@@ -20,6 +20,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from ...geometry.triangles import triangle_areas
 from .correspondence import Correspondence
 from .solver import factor
 
@@ -50,15 +51,9 @@ def transfer(
     count = len(points)
     gradient = igl.grad(points, triangles.astype(np.int64)).tocsr()  # (3 F, V), by coordinate
     gradient.data[~np.isfinite(gradient.data)] = 0
-    area = np.linalg.norm(
-        np.cross(
-            points[triangles[:, 1]] - points[triangles[:, 0]],
-            points[triangles[:, 2]] - points[triangles[:, 0]],
-        ),
-        axis=1,
-    )
-    weight = sp.diags(np.tile(area / 2, 3))
-    corner_area = np.bincount(triangles.ravel(), np.repeat(area / 6, 3), count)
+    area = triangle_areas(points, triangles)
+    weight = sp.diags(np.tile(area, 3))
+    corner_area = np.bincount(triangles.ravel(), np.repeat(area / 3, 3), count)
     pull = (corner_area + 1e-6) * np.maximum(match.belief, 1e-3) / LENGTH_MM**2
     turned = (gradient.T @ weight).tocsr()
     solve = factor(turned @ gradient + sp.diags(pull)).solve

@@ -12,8 +12,10 @@ import igl
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from scipy.linalg import orthogonal_procrustes
 from scipy.sparse.csgraph import dijkstra
 
+from ...geometry.triangles import triangle_areas
 from .parts import Parts
 from .solver import factor
 
@@ -74,7 +76,7 @@ def _skin(points: Double, triangles: Int, whole_head: bool) -> tuple[Double, Int
         filled = np.vstack([filled, cut_points[loop].mean(axis=0)])
         closed = np.vstack([closed, fan.astype(np.int32)])
     flat = _disc(filled, closed, loops[0])
-    size = np.sqrt(_areas(filled, closed).sum() / np.pi)
+    size = np.sqrt(triangle_areas(filled, closed).sum() / np.pi)
     flat = _relaxed(filled, closed, flat * size)[: len(cut_points)]
     return _upright(flat, points[origin] if len(origin) == len(flat) else cut_points), cut
 
@@ -160,8 +162,8 @@ def _upright(flat: Double, points: Double) -> Double:
     """``flat`` turned, and mirrored back where need be, so that x and y of the head fit it."""
     front = points[:, 2] > np.quantile(points[:, 2], 0.5)
     a, b = flat[front], points[front, :2]
-    u, _, vt = np.linalg.svd((a - a.mean(axis=0)).T @ (b - b.mean(axis=0)))
-    return (flat - flat.mean(axis=0)) @ (u @ vt)
+    turn = orthogonal_procrustes(a - a.mean(axis=0), b - b.mean(axis=0))[0]
+    return (flat - flat.mean(axis=0)) @ turn
 
 
 def _fitted(flat: Double, box: tuple[float, float, float, float]) -> Double:
@@ -170,11 +172,6 @@ def _fitted(flat: Double, box: tuple[float, float, float, float]) -> Double:
     size = np.ptp(flat, axis=0)
     scale = ((high - low) / np.maximum(size, 1e-9)).min()
     return (flat - flat.min(axis=0) - size / 2) * scale + (low + high) / 2
-
-
-def _areas(points: Double, triangles: Int) -> Double:
-    a, b, c = np.moveaxis(points[triangles], 1, 0)
-    return np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2
 
 
 def _length(points: Double, loop: NDArray) -> float:

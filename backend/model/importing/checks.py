@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ...errors import ModelError
 from ...files import reason
+from ...geometry.triangles import area_vectors
 from .raw import Double, Float, Int
 
 #: What a mean face or head measures from its lowest to its highest vertex, mm.
@@ -122,9 +123,8 @@ def check_axes(mean: Double, landmarks: Int, where: str) -> None:
 
 def outward(triangles: Int, mean: Double) -> Int:
     """``triangles`` turned, if need be, so that those in front face forward."""
-    corner = mean[triangles]
-    normal = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
-    front = corner[:, :, 2].mean(axis=1) > np.percentile(mean[:, 2], 60)
+    normal = area_vectors(mean, triangles)
+    front = mean[triangles][:, :, 2].mean(axis=1) > np.percentile(mean[:, 2], 60)
     if normal[front, 2].sum() >= 0:
         return np.ascontiguousarray(triangles)
     return np.ascontiguousarray(triangles[:, ::-1])

@@ -12,8 +12,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ...geometry.camera import project
+from ...geometry.rotation import from_euler
+from ...geometry.triangles import vertex_normals
 from ...photo.encode import encode_png
-from ...raster import interpolate, project_points, rasterize, vertex_normals
+from ...raster import interpolate, rasterize
 from ..face_model import FaceModel
 from .raw import RawModel
 
@@ -74,10 +77,7 @@ def _cell(
     ``colour`` (V, 3) or, for the corners of the triangles, (F, 3, 3), sRGB 0..1.
     """
     faces = model.faces
-    turn = np.deg2rad(yaw)
-    rotation = np.array(
-        [[np.cos(turn), 0, -np.sin(turn)], [0, -1, 0], [-np.sin(turn), 0, -np.cos(turn)]]
-    )
+    rotation = from_euler(-np.deg2rad(yaw), 0.0, 0.0)
     mean = model.mean.astype(np.float64)
     face = mean[model.landmarks68]
     middle = np.array([face[:, 0].mean(), face[:, 1].mean() + 12, face[:, 2].mean() - 30])
@@ -99,7 +99,7 @@ def _cell(
     image = np.where(raster.mask[..., None], painted * shade, 0.12)
     image = np.ascontiguousarray((np.clip(image, 0, 1) * 255).astype(np.uint8))
     if landmarks:
-        _draw_landmarks(image, project_points(camera[model.landmarks68], matrix))
+        _draw_landmarks(image, project(camera[model.landmarks68], matrix))
     place = (6, SIZE - 8)
     cv2.putText(image, title, place, cv2.FONT_HERSHEY_SIMPLEX, 0.42, (235,) * 3, 1, cv2.LINE_AA)
     return image

@@ -8,8 +8,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from ...geometry.triangles import vertex_normals
 from ...model import FaceModel
-from ...raster import occluded, vertex_normals
+from ...raster import occluded
 from .props import Prop
 
 Float = NDArray[np.float32]

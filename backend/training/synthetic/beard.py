@@ -7,8 +7,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from ...geometry.triangles import vertex_normals
 from ...model import FaceModel
-from ...raster import vertex_normals
 from .hair import as_ribbons
 from .pieces import Mesh, join, waves
 from .skull import Skull

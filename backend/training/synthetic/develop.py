@@ -12,12 +12,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ...geometry import srgb
+from ...geometry.srgb import LUMINANCE, luminance
 from .background import point
 
 Float = NDArray[np.float32]
 Rng = np.random.Generator
 
-LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 SEPIA = np.array([1.08, 0.94, 0.72], np.float32)
 GREY_SHARE, SEPIA_SHARE = 0.06, 0.01
 SHRINKING = (cv2.INTER_AREA, cv2.INTER_LINEAR)
@@ -183,7 +184,7 @@ def _tone_curve(image: Float, how: Development) -> Float:
         over = np.maximum(light - how.knee, 0) / (1 - how.knee)
         light = np.minimum(light, how.knee) + (1 - how.knee) * over / (1 + over)
         light /= light[-1] ** 0.5
-    curve = _encode(np.clip(light, 0, 1))
+    curve = srgb.encode(light)
     curve = curve + how.contrast * (curve * curve * (3 - 2 * curve) - curve)
     curve = np.clip(how.black + curve * (how.white - how.black), 0, 1)
     index = np.clip(image * ((_LEVELS - 1) / how.reach), 0, _LEVELS - 1).astype(np.int32)
@@ -191,18 +192,11 @@ def _tone_curve(image: Float, how: Development) -> Float:
     return curve[index]
 
 
-def _encode(linear: Float) -> Float:
-    """Linear light 0..1 to sRGB 0..1 (IEC 61966-2-1)."""
-    return np.where(
-        linear <= 0.0031308, 12.92 * linear, 1.055 * np.maximum(linear, 1e-6) ** (1 / 2.4) - 0.055
-    ).astype(np.float32)
-
-
 def _coloured(image: Float, how: Development) -> Float:
     """Saturation of the display values; grey and sepia pictures."""
     if how.saturation == 1:
         return image
-    grey = (image @ LUMINANCE)[..., None]
+    grey = luminance(image)[..., None]
     image = grey + np.float32(how.saturation) * (image - grey)
     return image * SEPIA if how.sepia else image
 

@@ -12,13 +12,18 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ...raster import sh_basis, shade
+from ...geometry.harmonics import (
+    COSINE_FACTORS,
+    SH_CONSTANT,
+    fibonacci_sphere,
+    sh_basis,
+    shade,
+)
+from ...geometry.rotation import about
+from ...geometry.srgb import LUMINANCE
 
 Float = NDArray[np.float32]
 
-#: Clamped cosine per coefficient, times pi: (pi, 2 pi / 3, pi / 4) for bands 0, 1, 2.
-LAMP_FACTORS = np.pi * np.array([1.0] + 3 * [2 / 3] + 5 * [1 / 4])
-LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 #: Fresnel reflectance of skin and of the eye's wet surface, head on.
 SKIN_F0 = 0.03
 #: How far red, green and blue light creep past the terminator, as a cosine.
@@ -86,7 +91,7 @@ class Light:
 
 def lamp_sh(direction: NDArray, colour: NDArray) -> NDArray:
     """(9, 3) second-order SH of ``colour * max(0, n . direction)``."""
-    return (LAMP_FACTORS * sh_basis(np.asarray(direction, float)))[:, None] * colour
+    return (np.pi * COSINE_FACTORS * sh_basis(np.asarray(direction, float)))[:, None] * colour
 
 
 def rotate_sh(coefficients: NDArray, rotation: NDArray) -> NDArray:
@@ -98,10 +103,7 @@ def rotate_sh(coefficients: NDArray, rotation: NDArray) -> NDArray:
 @lru_cache(maxsize=1)
 def _sphere() -> tuple[NDArray, NDArray]:
     """(96, 3) directions spread over the sphere, and (9, 96) the least squares of their SH."""
-    index = np.arange(96) + 0.5
-    polar, azimuth = np.arccos(1 - 2 * index / 96), np.pi * (1 + 5**0.5) * index
-    sin = np.sin(polar)
-    directions = np.stack([sin * np.cos(azimuth), np.cos(polar), sin * np.sin(azimuth)], axis=1)
+    directions = fibonacci_sphere(96)[:, ::-1]  # x and z as the training pictures have had them
     return directions, np.linalg.pinv(sh_basis(directions))
 
 
@@ -174,15 +176,12 @@ def _environment(room: NDArray, rng: np.random.Generator) -> NDArray:
     """(9, 3) camera coordinates, mean luminance about 1: a measured panorama, a mix of two, or
     random harmonics with a bright side above or in front."""
     if rng.random() < 0.55:
-        spin = rng.uniform(0, 2 * np.pi)
-        turn = np.array(
-            [[np.cos(spin), 0, np.sin(spin)], [0, 1, 0], [-np.sin(spin), 0, np.cos(spin)]]
-        )
+        turn = about(rng.uniform(0, 2 * np.pi), 1)
         mix = rng.dirichlet([0.4] * len(STUDIO_LIGHTS))
         light = np.tensordot(mix, STUDIO_LIGHTS, 1) * _white(rng, 0.08)
         return rotate_sh(light, room @ turn)
     light = np.zeros((9, 3))
-    light[0] = 1 / 0.282095
+    light[0] = 1 / SH_CONSTANT
     light = light * _white(rng)
     for strength in (rng.uniform(0.1, 0.75), rng.uniform(0, 0.3)):
         side = _direction(room, rng.normal(0, 50), rng.normal(35, 25))

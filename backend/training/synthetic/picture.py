@@ -14,8 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ...geometry.triangles import vertex_normals
 from ...model import FaceModel
-from ...raster import Raster, occluded, rasterize, ray_scene, vertex_normals
+from ...raster import Raster, occluded, rasterize, ray_scene
 from .assembly import Assembly
 from .develop import developed
 from .light import Lamp, Light, shade_pixels

@@ -12,9 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ...geometry.srgb import SRGB_TO_LINEAR
 from ...model import FaceModel
 from .skin_map import SkinMap, fields, skin_map
-from .skin_paint import HAEMOGLOBIN, MELANIN, Canvas, linear, paint
+from .skin_paint import HAEMOGLOBIN, MELANIN, Canvas, paint
 
 Float = NDArray[np.float32]
 
@@ -59,7 +60,7 @@ def sample_skin(model: FaceModel, rng: np.random.Generator) -> Skin:
 
 def _tone(step: float, rng: np.random.Generator) -> NDArray:
     """(3,) linear skin colour at ``step`` 0..1 of the Monk scale, with some more or less blood."""
-    path = np.log(linear(MONK_TONES))
+    path = np.log(SRGB_TO_LINEAR[MONK_TONES])
     at = np.array([np.interp(step * 9, range(10), path[:, c]) for c in range(3)])
     return np.exp(at - rng.normal(0, 0.05) * MELANIN - rng.normal(0, 0.06) * HAEMOGLOBIN)
 
@@ -98,11 +99,11 @@ def _label_texture(where: SkinMap, albedo: Float, tone: Float, step: float) -> F
 def _hair(step: float, rng: np.random.Generator) -> NDArray:
     """(3,) linear; dark where the skin is."""
     if rng.random() < 0.08:
-        return linear(HAIR[-1]) * rng.uniform(0.4, 1.2)
+        return SRGB_TO_LINEAR[HAIR[-1]] * rng.uniform(0.4, 1.2)
     if rng.random() < 0.06 * (step < 0.5):
-        return linear(HAIR[-2])
+        return SRGB_TO_LINEAR[HAIR[-2]]
     shade = np.clip(rng.beta(1, 2) * (1.3 - 1.4 * step), 0, 1) * 4
-    return np.array([np.interp(shade, range(5), linear(HAIR[:5])[:, c]) for c in range(3)])
+    return np.array([np.interp(shade, range(5), SRGB_TO_LINEAR[HAIR[:5]][:, c]) for c in range(3)])
 
 
 def _surface(

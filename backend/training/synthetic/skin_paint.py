@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ...geometry.srgb import SRGB_TO_LINEAR
 from .skin_map import SIZE, SkinMap, Window
 
 Float = NDArray[np.float32]
@@ -25,12 +26,6 @@ EYE_SHADOW = np.array([(92, 60, 46), (60, 46, 42), (120, 84, 96), (70, 90, 140),
 IRIS = np.array([(46, 28, 18), (70, 44, 26), (100, 70, 38), (110, 104, 70), (92, 112, 92),
                  (88, 116, 142), (124, 138, 148)])  # fmt: skip
 IRIS_SHARES = np.array([0.27, 0.25, 0.14, 0.08, 0.08, 0.11, 0.07])
-
-
-def linear(srgb: NDArray | tuple[float, ...]) -> Float:
-    """8-bit sRGB values to linear light 0..1 (IEC 61966-2-1)."""
-    value = np.asarray(srgb, np.float32) / 255
-    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +110,7 @@ def _lips(canvas: Canvas) -> None:
         depth = rng.normal(0, 0.12) * HAEMOGLOBIN + rng.normal(0, 0.08) * MELANIN
         canvas.darken(depth, mask * (1 + 0.3 * fine), window)
         return
-    colour = linear(LIPSTICK[rng.integers(len(LIPSTICK))]) * rng.uniform(0.8, 1.2)
+    colour = SRGB_TO_LINEAR[LIPSTICK[rng.integers(len(LIPSTICK))]] * rng.uniform(0.8, 1.2)
     cover = rng.uniform(0.25, 0.6) if kind < 0.85 else rng.uniform(0.6, 0.92)
     canvas.lay(colour, _times(cover, mask), window, 1 + 0.1 * fine)
 
@@ -125,7 +120,7 @@ def _eyes(canvas: Canvas) -> None:
     rng, window = canvas.rng, canvas.where.windows["iris"]
     iris, sclera = (canvas.where.masks[name][window] for name in ("iris", "sclera"))
     if rng.random() < 0.5:
-        colour = linear(IRIS[rng.choice(len(IRIS), p=IRIS_SHARES)])
+        colour = SRGB_TO_LINEAR[IRIS[rng.choice(len(IRIS), p=IRIS_SHARES)]]
         colour = colour * np.exp(rng.normal(0, 0.15))
         # Keep the ring and the pupil that the texture has, relative to its own mean.
         level = canvas.planes[(slice(None), *window)].mean(axis=0)
@@ -192,7 +187,7 @@ def _make_up(canvas: Canvas) -> None:
     where, rng, window = canvas.where, canvas.rng, canvas.where.windows["lids"]
     made_up = rng.random() < 0.3
     if made_up:
-        colour = linear(EYE_SHADOW[rng.integers(len(EYE_SHADOW))]) * rng.uniform(0.7, 1.3)
+        colour = SRGB_TO_LINEAR[EYE_SHADOW[rng.integers(len(EYE_SHADOW))]] * rng.uniform(0.7, 1.3)
         cover = where.upper_lid(rng.uniform(4, 14), window)
         canvas.lay(colour, _times(rng.uniform(0.15, 0.75), cover), window)
     width = rng.uniform(1.2, 2.6) if made_up else rng.uniform(0.6, 1.4)

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from ...align import ffhq_quad
-from ...fit.noise import dlib_noise, roll_matrix
-from ...geometry.camera import FACING, Camera, intrinsics
+from ...fit.noise import dlib_noise
+from ...geometry.camera import Camera, intrinsics
+from ...geometry.rotation import from_euler, roll_matrix
 from ...model import FaceModel
 from ...model.contour import landmark_points, visible_jaw
 
@@ -42,9 +42,8 @@ class View:
 
 def sample_view(model: FaceModel, vertices: NDArray, size: int, rng: Rng) -> View:
     """A camera for the posed ``vertices`` (V, 3) mm, cropped to ``size`` pixels."""
-    yaw, pitch, roll = _angles(rng)
-    turn = Rotation.from_euler("YXZ", (yaw, -pitch, -roll), degrees=True).as_matrix()
-    return crop_view(model, vertices, FACING @ turn, _distance(rng), size, rng)
+    rotation = from_euler(*np.radians(_angles(rng)))
+    return crop_view(model, vertices, rotation, _distance(rng), size, rng)
 
 
 def crop_view(

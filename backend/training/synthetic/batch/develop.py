@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, pad
 
-from ....differentiable.shading import srgb
+from ....differentiable import srgb
+from ....geometry.srgb import LUMINANCE
 from ..develop import (
     GROWING,
-    LUMINANCE,
     SEPIA,
     SHRINKING,
     Development,
@@ -167,7 +167,7 @@ def _tone_curve(image: Tensor, tone: Tensor) -> Tensor:
     light = image.clamp_min(0).minimum(reach)
     rolled = _rolled(light, knee) / _rolled(reach, knee).sqrt()
     light = torch.where(knee > 0, rolled, light)
-    curve = srgb(light)
+    curve = srgb.encode(light)
     curve = curve + contrast * (curve * curve * (3 - 2 * curve) - curve)
     return (black + curve * (white - black)).clamp(0, 1)
 
