@@ -19,6 +19,7 @@ from reconstruct_face.backend.model.importing.importer import import_model
 from reconstruct_face.backend.model.stored import load_extras, remove_model
 
 from tests import bfm_files as files
+from tests.errors import raises
 
 LOOK = """
 import bpy, json, sys
@@ -144,7 +145,7 @@ def test_the_same_files_again_and_other_files_under_a_name(
 ) -> None:
     before = find_model("small")
     other = files.write_bfm(tmp_path / "BFM.mat", files.small_face())
-    with pytest.raises(ModelError, match="already a face model 'small'"):
+    with raises(ModelError, "'small'", "BFM.mat", "exp_80k.npz", "--name", "--force"):
         import_model([other], "small")
     assert find_model("small") == before
 
@@ -160,7 +161,7 @@ def test_a_removed_model_is_gone_with_a_sentence(
     assert fractions == sorted(fractions) and "Unwrapping it" in [step for _, step in steps]
     assert load_model("mine").uv_polygons.max() > 0
     remove_model("mine")
-    with pytest.raises(ModelError, match="no face model 'mine'"):
+    with raises(ModelError, "'mine'", "'default'"):
         load_model("mine")
 
 
@@ -179,7 +180,7 @@ def test_a_damaged_store_says_so(
     for spoil in damage:
         spoil()
         os.utime(tmp_path / "models" / "small" / "header.json", ns=(len(str(spoil)),) * 2)
-        with pytest.raises(ModelError, match="damaged.*uv.npy.*import it again"):
+        with raises(ModelError, "small", "uv.npy"):
             load_model("small")
 
 
