@@ -39,22 +39,6 @@ print("LOOK" + json.dumps({
 """
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The user's data folder with the imported model "small"."""
-    folder = tmp_path_factory.mktemp("data")
-    there = tmp_path_factory.mktemp("files")
-    paths = [
-        files.write_bfm(there / "BFM.mat", files.small_face()),
-        files.write_exp_80k(there / "exp_80k.npz", files.small_face()),
-        files.write_stats_80k(there / "stats_80k.npz", files.small_face()),
-    ]
-    ran = backend(folder, "models", "import", *paths, "--name", "small", "--json")
-    card = json.loads(ran.stdout)
-    assert card["counts"]["vertices"] == files.SMALL and Path(card["folder"], "card.png").is_file()
-    return folder
-
-
 def backend(folder: Path, *arguments: str | Path, expected: int = 0) -> subprocess.CompletedProcess:
     ran = subprocess.run(
         [sys.executable, "-m", "reconstruct_face.backend", *map(str, arguments)],
@@ -68,10 +52,10 @@ def backend(folder: Path, *arguments: str | Path, expected: int = 0) -> subproce
 
 
 @pytest.fixture
-def here(data: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def here(imported: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """This process sees the imported model too."""
-    monkeypatch.setenv("RECONSTRUCT_FACE_DATA", str(data))
-    return data
+    monkeypatch.setenv("RECONSTRUCT_FACE_DATA", str(imported))
+    return imported
 
 
 def test_a_stored_model_is_the_one_that_was_read(here: Path) -> None:
@@ -151,7 +135,7 @@ def test_the_same_files_again_and_other_files_under_a_name(
 
 
 def test_a_removed_model_is_gone_with_a_sentence(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RECONSTRUCT_FACE_DATA", str(tmp_path))
     path = files.write_flame_npz(tmp_path / "flame.npz")
