@@ -29,10 +29,10 @@ def files(*parts: str) -> list[Path]:
     return found
 
 
-def imports(path: Path) -> Iterator[str]:
-    """Absolute names of all modules that ``path`` imports, anywhere in it."""
+def imports(path: Path, source: str | None = None) -> Iterator[str]:
+    """Absolute names of all modules that ``path`` imports, anywhere in it (or in ``source``)."""
     package = ["reconstruct_face", *path.relative_to(ROOT).parts[:-1]]
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text() if source is None else source)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -43,6 +43,21 @@ def imports(path: Path) -> Iterator[str]:
 
 def within(name: str, packages: tuple[str, ...]) -> bool:
     return any(name == package or name.startswith(package + ".") for package in packages)
+
+
+def test_imports_are_found_wherever_they_stand(tmp_path: Path) -> None:
+    """What the next two tests look at."""
+    path = ROOT / "scene" / "animation" / "never.py"
+    source = (
+        "import numpy as np, os.path\nfrom ..mesh import about\nfrom . import curves\n"
+        "def late():\n    from ...backend import errors\n    import cv2\n"
+    )
+    assert list(imports(path, source)) == [
+        "numpy", "os.path", "reconstruct_face.scene.mesh.about",
+        "reconstruct_face.scene.animation.curves", "reconstruct_face.backend.errors", "cv2",
+    ]  # fmt: skip
+    assert "bpy" in imports(ROOT / "scene" / "mesh.py")
+    assert "torch" in imports(ROOT / "backend" / "bench" / "network.py")
 
 
 @pytest.mark.parametrize("path", files(*BLENDER_SIDE), ids=lambda p: str(p.relative_to(ROOT)))
