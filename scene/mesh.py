@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from typing import Any, TypeGuard
 
 import bpy
@@ -57,18 +56,6 @@ def expression_keys(head: bpy.types.Object) -> list[bpy.types.ShapeKey]:
     """The head's expression shape keys in order, without Basis."""
     keys = head.data.shape_keys
     return [] if keys is None else list(keys.key_blocks)[1:]
-
-
-def time_build(reconstruction: Reconstruction) -> float:
-    """Seconds that :func:`build_mesh` takes for ``reconstruction``, for the benchmark.
-
-    The head is removed again.
-    """
-    start = time.perf_counter()
-    head = build_mesh(reconstruction)
-    seconds = time.perf_counter() - start
-    remove_head(head)
-    return seconds
 
 
 def remove_head(head: bpy.types.Object) -> None:

@@ -17,6 +17,7 @@ from reconstruct_face.backend.model.contour import visible_jaw
 from scipy.optimize import lsq_linear
 from scipy.spatial.transform import Rotation
 
+from tests.errors import raises
 from tests.surface import surface_error
 
 
@@ -197,7 +198,7 @@ def test_exif_focal_is_kept(model):
 
 @pytest.mark.parametrize("landmarks", [np.zeros((67, 2)), np.full((68, 2), np.nan)])
 def test_landmarks_that_are_none_are_refused(model, landmarks):
-    with pytest.raises(ValueError, match="68 finite points"):
+    with raises(ValueError, "landmarks", 68, landmarks.shape):
         fit_landmarks(model, landmarks, (512, 512))
 
 
@@ -324,7 +325,7 @@ def test_damaged_noise_file_has_its_sentence(monkeypatch, tmp_path):
     monkeypatch.setattr("reconstruct_face.backend.fit.noise.NOISE_FILE", broken)
     dlib_noise.cache_clear()
     try:
-        with pytest.raises(ModelError, match="landmark_noise.npz are missing or damaged"):
+        with raises(ModelError, "landmark_noise.npz"):
             dlib_noise()
     finally:
         dlib_noise.cache_clear()

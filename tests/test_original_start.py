@@ -28,6 +28,7 @@ from reconstruct_face.backend.pipeline import Options, reconstruct
 from reconstruct_face.backend.worker import reconstruct_photo
 
 from tests import bfm_files
+from tests.errors import raises
 from tests.synthetic_face import synthetic_face
 
 
@@ -115,11 +116,12 @@ def test_on_arkit_shapes_the_expression_stays_the_same_shape(answer, landmarks):
 
 def test_networks_for_another_model_are_refused():
     for network, model in (("known", "default"), ("known", "front"), ("deep", "basel")):
-        with pytest.raises(ModelError, match=f"{network} is the network .* '.*' is another"):
+        its = "BFM.mat" if network == "known" else "BFM_model_front.mat"
+        with raises(ModelError, network, its, f"'{model}'", "--model"):
             OpinionGiver(network, load_model(model))
-    with pytest.raises(ModelError, match=r"no network 'x'.*'deep', 'known'"):
+    with raises(ModelError, "'x'", "'deep', 'known'"):
         OpinionGiver("x", load_model("basel"))
-    with pytest.raises(ValueError, match="does not ask the network 'known'"):
+    with raises(ValueError, "landmarks", "'known'"):
         Options(model="basel", network="known", estimate="landmarks")
 
 
@@ -169,7 +171,7 @@ def test_fast_is_the_networks_answer_where_the_network_puts_it(data, astronaut, 
 
 
 def test_the_worker_takes_the_network_too(tmp_path, astronaut):
-    with pytest.raises(ModelError, match="no network 'x'"):
+    with raises(ModelError, "'x'"):
         reconstruct_photo(
             photo=str(astronaut),
             out_dir=str(tmp_path),

@@ -157,7 +157,7 @@ def _npz(path: Path) -> Piece:
             return Piece(path, kind, fields)
     raise ModelError(
         f"{path.name} holds {_list(names)}; exp_80k.npz holds expMU and expPC, stats_80k.npz "
-        "Exp_Para_std and others, kinds.FLAME v_template and shapedirs."
+        "Exp_Para_std and others, FLAME v_template and shapedirs."
     )
 
 
