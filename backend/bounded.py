@@ -84,8 +84,13 @@ def reading(
 def short(error: object) -> str:
     """The first line of what a library said, so that it fits into a sentence."""
     lines = str(error).strip().splitlines()
-    text = re.sub(r"[^ -~\u00a0-\uffff]", "?", lines[0] if lines else "")[:160].rstrip(". ")
-    return text or type(error).__name__
+    return plain(lines[0] if lines else "").rstrip(". ") or type(error).__name__
+
+
+def plain(text: str, most: int = 160) -> str:
+    """A file's ``text`` for a sentence: its beginning, without control characters."""
+    text = "".join(c if c.isprintable() else "?" for c in text[: most + 1])
+    return text if len(text) <= most else text[:most] + "..."
 
 
 def regular_size(path: str | os.PathLike[str], most: int) -> int:
