@@ -23,6 +23,7 @@ COMMANDS = {
     "animate": ".cli.animate",
     "verify": ".cli.verify",
     "verify-worker": ".verify.pytorch3d_worker",
+    "read-worker": ".isolated_child",
 }
 USAGE = f"usage: python -m reconstruct_face.backend {{{','.join(COMMANDS)}}} [options]"
 
@@ -35,7 +36,7 @@ def main(argv: list[str]) -> int:
         print(USAGE, file=sys.stdout if wanted else sys.stderr)
         return 0 if wanted else 2
     package = _backend_package()
-    if command in ("worker", "verify-worker"):
+    if command.endswith("worker"):
         # Its parent may be gone before the packages are loaded.
         importlib.import_module(".lifeline", package=package).hold()
     module = importlib.import_module(COMMANDS[command], package=package)

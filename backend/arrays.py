@@ -40,7 +40,7 @@ _HEADER = re.compile(
     rb"\{(?:\s*+(?:'descr':\s*+'(?P<descr>[^']*+)'|'fortran_order':\s*+(?P<fortran>True|False)"
     rb"|'shape':\s*+\((?P<shape>[0-9L, ]*+)\))\s*+,?+)++\s*+\}\s*+"
 )
-_PLAIN = re.compile(r"[<>=|]?(?:f[248]|[iu][1248]|b1|\?|U\d{1,3})")
+_PLAIN = re.compile(r"[<>=|]?(?:f[248]|[iu][1248]|b1|\?|U[1-9]\d{0,2})")
 #: Which kinds of numbers stand for which: a file made by a script may have float64 for float32.
 _INSTEAD = {"f": "fiu", "i": "iu", "u": "iu", "b": "biu", "U": "U"}
 
@@ -53,14 +53,14 @@ class Declared(NamedTuple):
     fortran: bool
 
     @property
-    def count(self) -> int:
+    def size(self) -> int:
         """How many elements there are."""
         return prod(self.shape)
 
     @property
     def nbytes(self) -> int:
         """How many bytes they take."""
-        return self.count * self.dtype.itemsize
+        return self.size * self.dtype.itemsize
 
 
 @dataclass(frozen=True)
@@ -117,8 +117,8 @@ def read_content(stream: IO[bytes], declared: Declared) -> NDArray:
 
     Raises :class:`Damaged` where the stream ends before it does.
     """
-    out = np.empty(declared.count, declared.dtype)
-    view = memoryview(out.view(np.uint8)).cast("B") if out.nbytes else memoryview(b"")
+    out = np.empty(declared.size, declared.dtype)
+    view = out.view(np.uint8).data
     at = 0
     while at < len(view):
         data = stream.read(min(_CHUNK, len(view) - at))
@@ -147,7 +147,7 @@ def map_npy(path: str | os.PathLike[str], mode: str = "c") -> NDArray:
         start = file.tell()
     if declared.dtype.kind not in "fiub" or start + declared.nbytes != size:
         raise Damaged(f"it has {size:,} bytes, which is not what its header says")
-    if not declared.count:
+    if not declared.size:
         return np.empty(declared.shape, declared.dtype)
     mapped = np.memmap(
         path,
@@ -367,6 +367,6 @@ def _check_kind(name: str, found: np.dtype, wanted: str | None) -> None:
 def _check_text(array: NDArray[Any]) -> None:
     """Four bytes that are no character would be met where the text is used."""
     if array.nbytes:
-        codes = array.view(np.dtype(np.uint32).newbyteorder(array.dtype.byteorder))
+        codes = array.view(array.dtype.str[0] + "u4")
         if int(codes.max()) > 0x10FFFF:
             raise Damaged("a text in it holds what is no character")

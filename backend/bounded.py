@@ -16,7 +16,6 @@ import os
 import re
 import stat
 import struct
-import tomllib
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -123,7 +122,7 @@ def read_bytes(path: str | os.PathLike[str], most: int) -> bytes:
 
 def read_json(path: str | os.PathLike[str], most: int = LARGEST_JSON) -> Any:
     """The JSON document in the file ``path``.  Raises OSError, :class:`Damaged`."""
-    return parse_json(read_bytes(path, most))
+    return parse_json(read_bytes(path, most), most)
 
 
 #: The next bracket, past what does not count: strings, closed or not, and empty pairs.
@@ -132,20 +131,23 @@ _BRACKET = re.compile(
 )
 
 
-def parse_json(data: bytes | bytearray | memoryview | str, deepest: int = DEEPEST) -> Any:
+def parse_json(data: bytes | bytearray | memoryview | str, most: int = LARGEST_JSON) -> Any:
     """The JSON document ``data``.  Raises :class:`Damaged`: no JSON, too long or nested too deep.
 
     The depth is looked at first: Python's parser goes down on the stack of the thread, which may
     be a small one, and what it built could not be written again.
     """
-    data = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else bytes(data)
-    if len(data) > LARGEST_JSON:
-        raise Damaged(f"its JSON has more than {LARGEST_JSON / MB:,.0f} MB")
+    if isinstance(data, str):
+        data = data.encode("utf-8", "surrogatepass")
+    elif not isinstance(data, bytes):
+        data = bytes(memoryview(data))  # a TypeError for what is neither text nor bytes
+    if len(data) > most:
+        raise Damaged(f"its JSON has more than {most / MB:,.0f} MB")
     depth = 0
     for bracket in _BRACKET.finditer(data):
         depth += {b"[": 1, b"{": 1, b"": 0}.get(bracket[1], -1)
-        if depth > deepest:
-            raise Damaged(f"its JSON is nested deeper than {deepest}")
+        if depth > DEEPEST:
+            raise Damaged(f"its JSON is nested deeper than {DEEPEST}")
     try:
         return json.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:
@@ -166,6 +168,8 @@ _DOTTED = re.compile(
 
 def parse_toml(data: bytes) -> dict[str, Any]:
     """The TOML document ``data``.  Raises :class:`Damaged`."""
+    import tomllib  # Blender starts without it
+
     try:
         text = data.decode("utf-8-sig")
         if _DOTTED.search(text):

@@ -138,7 +138,7 @@ def speak(
     notes = [f"Names that are no phonemes were left out: {listed(unknown)}."] if unknown else []
     header = {"source": source, "notes": notes}
     weights *= strength
-    return Motion(times, names, weights, frame_rate=frame_rate, header=header)
+    return Motion(times, names, weights.astype(np.float32), frame_rate=frame_rate, header=header)
 
 
 def _mouths(
