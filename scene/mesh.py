@@ -9,6 +9,7 @@ from typing import Any, TypeGuard
 import bpy
 import numpy as np
 
+from ..backend.bounded import parse_json
 from ..backend.exchange import Reconstruction
 from .coordinates import to_blender
 from .materials import UV_MAP, build_materials
@@ -182,7 +183,7 @@ def reconstruction_key(reconstruction: Reconstruction) -> str:
 def about(head: bpy.types.Object) -> dict[str, Any]:
     """The property ``reconstruction`` of a head of ours; empty where the user removed it."""
     try:
-        found = json.loads(head.get("reconstruction", "{}"))
+        found = parse_json(head.get("reconstruction", "{}"))
     except (TypeError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

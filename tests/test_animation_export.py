@@ -186,7 +186,7 @@ def test_the_motion_files_hold_the_motion(exported: Exported) -> None:
 
 def test_one_sentence_and_nothing_left_behind(exported: Exported, tmp_path: Path) -> None:
     head_scene = exported.head_scene
-    with raises(OutputError, "'mp4'", *FORMATS):
+    with raises(OutputError, "'mp4'", *WRITERS):
         export_animation(head_scene, tmp_path, "x", ["mp4"])
     with raises(OutputError, 9, 3):
         export_animation(head_scene, tmp_path, "x", ["glb"], (9, 3))

@@ -12,6 +12,7 @@ import pytest
 import reconstruct_face
 from reconstruct_face.backend.exchange.formats import FORMATS
 from reconstruct_face.backend.fit.confidence import WORTH_SAYING
+from reconstruct_face.operators import strings
 from reconstruct_face.operators.export import FORMAT_ITEMS
 from reconstruct_face.panels import verify
 from reconstruct_face.scene import expression

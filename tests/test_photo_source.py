@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from reconstruct_face.backend.errors import PhotoError
 from reconstruct_face.backend.exchange.formats import PHOTO_SUFFIXES
+from reconstruct_face.operators import strings
 from reconstruct_face.operators.photo import RECONSTRUCT_FACE_FH_photo
 from reconstruct_face.scene.build import build_scene
 from reconstruct_face.scene.photo_source import photo_of_head, photo_of_image, photo_of_text
