@@ -35,7 +35,14 @@ def ours(*names: str) -> tuple[str, ...]:
 
 BLENDER_SIDE = (*ours("operators", "panels", "scene"), "examples")
 #: What the Blender side may name of the backend; what these import in turn is followed.
-SHARED = ours("backend.exchange", "backend.errors", "backend.geometry", "backend.motion")
+SHARED = ours(
+    "backend.exchange",
+    "backend.errors",
+    "backend.geometry",
+    "backend.motion",
+    "backend.bounded",
+    "backend.arrays",
+)
 #: For those who make the shipped network.
 MAKERS = ours("backend.training", "backend.cli.train", "backend.cli.synthesise")
 

@@ -7,6 +7,7 @@ from reconstruct_face.backend.errors import (
     Cancelled,
     FaceError,
     ModelError,
+    OptionError,
     PhotoError,
     error_from_code,
 )
@@ -21,7 +22,7 @@ def test_codes_and_exit_statuses_are_of_one_kind_each() -> None:
     assert len({kind.code for kind in KINDS}) == len(KINDS)
     statuses = [kind.exit_status for kind in KINDS]
     assert len(set(statuses)) == len(KINDS) and 0 not in statuses
-    assert 2 not in statuses, "that is argparse's"
+    assert OptionError.exit_status == 2, "as argparse has it: the command line is wrong"
     assert Cancelled.exit_status == 128 + 2, "as a shell tells of Ctrl+C"
     assert not [kind for kind in KINDS if kind is not FaceError and kind.__subclasses__()]
 

@@ -92,7 +92,7 @@ def _rewrite(path: Path, change) -> None:
         (lambda a, h: h.update(format="x"), ("head.npz",)),
         (lambda a, h: a.pop("uv"), ("head.npz", "uv")),
         (lambda a, h: h.pop("model"), ("head.npz", "model")),
-        (lambda a, h: a.update(uv=a["uv"][:, :1]), ("'uv'", "(2878, 1)", "(2878, 2)")),
+        (lambda a, h: a.update(uv=a["uv"][:, :1]), ("'uv'", "(2878, 1)", "(U, 2)")),
         (lambda a, h: a["vertices_posed"].__setitem__((3, 1), np.nan), ("'vertices_posed'",)),
         (lambda a, h: a["polygons"].__setitem__((0, 0), 10**6), ("'polygons'", "0..2807")),
         (lambda a, h: a["faces"].__setitem__((0, 0), -1), ("'faces'", "0..2807")),
