@@ -12,10 +12,11 @@ import bpy
 import pytest
 import reconstruct_face
 from reconstruct_face.backend.exchange.options import Options
+from reconstruct_face.operators import photo as photo_operators
 from reconstruct_face.operators import settings as settings_module
 from reconstruct_face.operators import strings
 from reconstruct_face.operators.session import SESSION
-from reconstruct_face.scene import api, jobs, landmarks
+from reconstruct_face.scene import api, jobs, landmarks, photo_source
 from reconstruct_face.scene.backend_process import BackendProcess
 from reconstruct_face.scene.mesh import is_head
 
@@ -290,12 +291,20 @@ def test_an_open_image_becomes_the_photo(photo: Path) -> None:
     assert settings().photo == str(photo)
 
 
-def test_pasting_a_path_or_nothing(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The module without a window has a clipboard of its own, for texts."""
-    manager = bpy.context.window_manager
-    manager.clipboard = f'"{photo}"'
+def test_pasting_a_path_a_picture_or_nothing(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a window Blender has no clipboard: what was copied stands here."""
+    copied, read = [f'"{photo}"'], photo_source.photo_of_text
+    monkeypatch.setattr(photo_source, "photo_of_text", lambda text: read(copied[0]))
     assert bpy.ops.reconstruct_face.paste_photo() == {"FINISHED"}
     assert settings().photo == str(photo)
-    manager.clipboard = "nothing of use"
+    copied[0] = "nothing of use"
     with raises(RuntimeError, strings.NOTHING_TO_PASTE):
         bpy.ops.reconstruct_face.paste_photo()
+    assert settings().photo == str(photo)
+    picture = bpy.data.images.load(str(photo))
+    picture.pack()
+    monkeypatch.setattr(photo_operators, "_pasted_image", lambda context: picture)
+    assert bpy.ops.reconstruct_face.paste_photo() == {"FINISHED"}
+    assert settings().photo != str(photo)
+    assert Path(settings().photo).read_bytes() == photo.read_bytes()
+    assert not bpy.data.images, "the pasted one was only in between"
