@@ -17,7 +17,7 @@ from reconstruct_face.backend.bench.animation import accuracy_table, count_blink
 from reconstruct_face.backend.bench.animation_set import Clip, draw_clip, draw_curves, draw_turns
 from reconstruct_face.backend.errors import NoFaceError, OutputError
 from reconstruct_face.backend.exchange.motion import Motion, save_motion
-from reconstruct_face.backend.geometry.camera import FACING
+from reconstruct_face.backend.geometry.rotation import FACING
 from reconstruct_face.backend.model import FaceModel, load_model
 from scipy.spatial.transform import Rotation
 
