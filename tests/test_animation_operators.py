@@ -117,7 +117,7 @@ def test_what_died_half_way_goes_on(head: bpy.types.Object, tmp_path: Path) -> N
     assert SESSION.failure.code == WorkerError.code
     state = video_module.motion_path(video).with_suffix(".frames")
     assert state.read_text() == "10"
-    BUTTONS.mend()
+    BUTTONS.restart_backend()
     job = jobs.start_animation(video, video_module.motion_path(video))
     assert job.wait()["notes"] == ["lost once", "began at frame 10"]
     assert BUTTONS.animate_video(filepath=str(video)) == {"FINISHED"}

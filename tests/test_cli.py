@@ -271,7 +271,7 @@ class _SlowBlender:
         following = chr(ord(name) + 1)
         if following in self.begun:
             assert self.begun[following].wait(20), f"{following} waited for {name}"
-        return {"files": {}, "photo_view": None, "three_quarter": None, "timings": {}}
+        return {"files": {}, "photo_render": None, "three_quarter": None, "timings": {}}
 
 
 def test_two_photos_are_in_the_works_at_a_time(

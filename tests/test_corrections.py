@@ -88,28 +88,28 @@ def test_corrected_landmarks_bring_the_head_back(model: FaceModel) -> None:
             return surface_error(model, model.vertices(found.identity), true)
 
         wrong = fitted(model, seen, seen.face)
-        mended = fitted(model, seen, seen.face, corrected=by_hand(seen, INDEX))
+        repaired = fitted(model, seen, seen.face, corrected=by_hand(seen, INDEX))
         clean = fitted(model, seen, seen.right)
         assert seen.missed(wrong)[INDEX].max() > 20
-        assert seen.missed(mended)[INDEX].max() < 2
-        assert surface(mended) < 0.5 * surface(wrong)
-        assert surface(mended) < 1.15 * surface(clean)
+        assert seen.missed(repaired)[INDEX].max() < 2
+        assert surface(repaired) < 0.5 * surface(wrong)
+        assert surface(repaired) < 1.15 * surface(clean)
         rest = np.setdiff1d(np.arange(68), INDEX)
-        assert seen.missed(mended)[rest].mean() < seen.missed(wrong)[rest].mean()
+        assert seen.missed(repaired)[rest].mean() < seen.missed(wrong)[rest].mean()
 
 
 @pytest.mark.slow
 def test_so_they_do_with_the_network(model: FaceModel) -> None:
     seen, network = look(model, 0, 1.6), {"estimate": "network"}
     true = model.vertices(seen.case.identity)
-    wrong, mended = (
+    wrong, repaired = (
         fitted(model, seen, seen.face, **network, quality="balanced", corrected=points)
         for points in (None, by_hand(seen, INDEX))
     )
-    assert wrong.source == mended.source == "network"
+    assert wrong.source == repaired.source == "network"
     assert seen.missed(wrong)[INDEX].max() > 20
-    assert seen.missed(mended)[INDEX].max() < 1
-    errors = [surface_error(model, model.vertices(f.identity), true) for f in (wrong, mended)]
+    assert seen.missed(repaired)[INDEX].max() < 1
+    errors = [surface_error(model, model.vertices(f.identity), true) for f in (wrong, repaired)]
     assert errors[1] < 0.5 * errors[0]
     # Where dlib's landmarks were not to be used at all, the hand's still are.
     unread = Face(1, seen.face.detection, None, seen.face.spread)

@@ -135,7 +135,7 @@ def test_cancel(step: str, name: str, tmp_path: Path) -> None:
 
 
 def test_a_hung_backend_is_cancelled_and_mended(tmp_path: Path) -> None:
-    for end in (lambda job: job.cancel(), lambda job: jobs.mend_backend()):
+    for end in (lambda job: job.cancel(), lambda job: jobs.restart_backend()):
         job = jobs.start_reconstruction(photo(tmp_path, "stuck.jpg"))
         seconds_until(lambda job=job: job.step == "Making the texture")
         pid = backend_pid()

@@ -414,7 +414,7 @@ def test_an_existing_python_without_the_packages(tiny: Choices, tmp_path: Path) 
         find_python()
     assert str(caught.value) == found.sentence
     (site,) = (tmp_path / "v").glob("lib/python*/site-packages")
-    (site / "tiny_a.py").write_text("")  # the user mends it: noticed without being told
+    (site / "tiny_a.py").write_text("")  # the user repairs it: noticed without being told
     (site / "tiny_b.py").write_text("")
     assert settled().code == status.READY
 

@@ -13,7 +13,7 @@ from reconstruct_face.backend.fit.refine import Observation, Prior, State, refin
 from reconstruct_face.backend.fit.refine.photometric import Level, Photometric
 from reconstruct_face.backend.fit.refine.priors import LandmarkTerms
 from reconstruct_face.backend.fit.refine.solve import Problem
-from reconstruct_face.backend.fit.refine.surface import Surface, choose_samples
+from reconstruct_face.backend.fit.refine.surface import SampledModel, choose_samples
 from reconstruct_face.backend.geometry.camera import Camera, intrinsics
 from reconstruct_face.backend.geometry.pose import rotate
 from reconstruct_face.backend.geometry.rotation import FACING
@@ -95,7 +95,7 @@ def problem(model):
     level = Level(seen, 224, 1.5, CPU)
     matrix = level.from_photo @ start.camera.camera_matrix
     samples = choose_samples(model, start, matrix, level.valid, 700)
-    photo = Photometric(level, Surface(model, samples, 128, CPU), samples)
+    photo = Photometric(level, SampledModel(model, samples, 128, CPU), samples)
     terms = LandmarkTerms(model, seen, prior, None)
     terms.choose_jaw(start)
     normals = photo.geometry(start)[2].numpy()

@@ -55,11 +55,11 @@ def test_the_worker_builds_files_and_pictures(command: list[str], tmp_path: Path
         again = worker.call("build", {**params, "preview": False})  # alive after an error
     assert answer["files"] == {key: str(out / f"Ada é.{key}") for key in ("blend", "glb")}
     assert sorted(file.name for file in out.iterdir()) == [
-        "Ada é.blend", "Ada é.glb", "Ada é_photo_view.png", "Ada é_three_quarter.png",
+        "Ada é.blend", "Ada é.glb", "Ada é_photo_render.png", "Ada é_three_quarter.png",
     ]  # fmt: skip
-    assert Path(answer["photo_view"]).read_bytes().startswith(b"\x89PNG")
+    assert Path(answer["photo_render"]).read_bytes().startswith(b"\x89PNG")
     assert Path(answer["three_quarter"]).read_bytes().startswith(b"\x89PNG")
-    assert again["photo_view"] is None
+    assert again["photo_render"] is None
     assert set(answer["timings"]) >= {"blender build", "blender export", "blender render"}
     assert steps
     assert [fraction for fraction, _ in steps] == sorted(fraction for fraction, _ in steps)

@@ -18,7 +18,7 @@ from ..exchange.options import Options
 from ..model import FaceModel, load_model
 from ..photo.encode import decode
 from .appearance import Appearance, train
-from .drawing import Drawer, Lattice, look_of
+from .drawing import Drawer, Lattice, lit_texture_of
 from .identity import Subject, solve_subject
 from .solve import Pose
 from .source import Source
@@ -79,7 +79,7 @@ def learn(
     """The regressor of ``subject``."""
     first = subject.keyframes[0]
     texture = decode(subject.reconstruction.texture)
-    look = look_of(texture, first.sh_light, first.fit.camera.rotation)
+    look = lit_texture_of(texture, first.sh_light, first.fit.camera.rotation)
     poses = [
         Pose(k.fit.camera.rotation, k.fit.camera.translation, k.fit.expression.astype(float))
         for k in subject.keyframes

@@ -44,7 +44,7 @@ class Pose:
 
 
 @dataclass(frozen=True, eq=False)
-class Belief:
+class WeightPrior:
     """A Gaussian on the weights."""
 
     mean: Double  #: (E,)
@@ -58,7 +58,7 @@ class FrameSolver:
         self.model, self.camera_matrix = model, np.asarray(camera_matrix, np.float64)
         self.low, self.high = model.expression_range.astype(np.float64).T
         prior = Prior.of_model(model)
-        self.prior = Belief(prior.expression, prior.expression_precision)
+        self.prior = WeightPrior(prior.expression, prior.expression_precision)
         #: (68, 2) mm, in a frame that rolls with the head: this person's landmarks less the
         #: model's, where known.
         self.offset = np.zeros((68, 2))
@@ -87,7 +87,7 @@ class FrameSolver:
         landmarks: Double,
         spread: float | None = None,
         start: Pose | None = None,
-        belief: Belief | None = None,
+        belief: WeightPrior | None = None,
     ) -> Pose:
         """The pose for ``landmarks`` (68, 2) pixels, from ``start`` (of the frame before).
 
@@ -157,7 +157,12 @@ class FrameSolver:
         return roll_matrix(roll).T / scale, bias + self.offset
 
     def _step(
-        self, pose: Pose, landmarks: Double, whitening: Double, belief: Belief, gap_weight: Double
+        self,
+        pose: Pose,
+        landmarks: Double,
+        whitening: Double,
+        belief: WeightPrior,
+        gap_weight: Double,
     ) -> tuple[Pose, float]:
         """A Gauss-Newton step and how far it moves the landmarks, mm."""
         points, basis = self._points(pose)

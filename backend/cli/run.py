@@ -150,9 +150,9 @@ def _write_face(
     if window is None:
         return
     start = time.perf_counter()
-    photo_view, three_quarter = Path(built["photo_view"]), Path(built["three_quarter"])
-    write_preview(head, folder / f"{name}_preview.png", photo_view, three_quarter, window)
-    for view in (photo_view, three_quarter):  # what is left in the folder will be published
+    photo_render, three_quarter = Path(built["photo_render"]), Path(built["three_quarter"])
+    write_preview(head, folder / f"{name}_preview.png", photo_render, three_quarter, window)
+    for view in (photo_render, three_quarter):  # what is left in the folder will be published
         view.unlink()
     head.timings["preview"] = time.perf_counter() - start
 

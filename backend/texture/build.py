@@ -29,7 +29,7 @@ from .hair import find_hair
 from .layout import Float, Layout, layout_of, sample
 from .light import LightFit, fit_light
 from .trust import judge, photo_weight
-from .view import View, look
+from .view import View, make_view
 
 MODES = ("albedo", "photo")
 
@@ -84,7 +84,7 @@ def build_texture(
     _check(photo_pixels, mode)
     layout = layout_of(model, size)
     camera = (camera_matrix, rotation, translation)
-    view = look(model, photo_pixels, vertices_posed, *camera, landmarks2d, size)
+    view = make_view(model, photo_pixels, vertices_posed, *camera, landmarks2d, size)
     light, samples = _fit(model, layout, view, grey)
     log_albedo, log_shading = _fitted(layout, view, light)
     trust = judge(view, model, layout, log_albedo + log_shading, log_shading, grey)

@@ -41,7 +41,7 @@ class View:
         return ((pixels + 0.5) * self.small_scale - 0.5).astype(np.float32)
 
 
-def look(
+def make_view(
     model: FaceModel,
     photo: NDArray[np.uint8],
     vertices: NDArray,

@@ -22,7 +22,7 @@ from .mapping import ExpressionMapping
 from .mouth import mouth_triangles, sheet_coordinates
 from .parts import Parts, classify, connected, eye_spheres
 from .registration import Registration, register
-from .surface import Surface
+from .surface import LookupMesh
 from .template import ARKIT_COUNT, Template, default_template
 from .transfer import transfer
 from .unwrap import unwrap
@@ -156,7 +156,7 @@ class _Completion:
         raw, count = self.raw, len(self.mean)
         part = connected(raw.triangles, count)
         outer = raw.triangles[part[raw.triangles[:, 0]] == 0]
-        self.surface = Surface(self.mean, outer)
+        self.surface = LookupMesh(self.mean, outer)
         border = np.zeros(count, bool)
         border[np.unique(igl.boundary_facets(outer)[0])] = True
         marks = None if raw.landmarks68 is None else self.mean[raw.landmarks68]
