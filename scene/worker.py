@@ -49,8 +49,8 @@ def build(
 
     With ``preview`` also the two pictures ``name_photo_render.png`` (of ``window``, x0, y0, x1, y1
     in photo pixels; the whole head without one) and ``name_three_quarter.png``, ``size`` pixels
-    wide.  Returns ``{"files": {format: path}, "photo_render": path | None, "three_quarter": path | None,
-    "timings": {step: seconds}}``.
+    wide.  Returns ``{"files": {format: path}, "photo_render": path | None, "three_quarter": path |
+    None, "timings": {step: seconds}}``.
 
     Raises :class:`ExchangeError` and :class:`OutputError`.
     """

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from ..cli.blender import Blender
+from ..blender import Blender
 from ..detect.recognition import cosine_distances, descriptor
 from ..errors import FaceError, NoFaceError, PhotoError
 from ..exchange import Reconstruction, save_reconstruction

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .. import pipeline
+from ..blender import Blender
 from ..errors import FaceError
 from ..exchange import Reconstruction, save_reconstruction
 from ..exchange.batch import BatchOptions, finished_faces, name_of, write_records
 from ..exchange.output import publish, staging
 from ..exchange.photo_tasks import Names, PhotoTask
 from ..preview import preview_window, write_preview
-from .blender import Blender
 
 #: The share of a photo's progress that the backend has; the rest is Blender's.
 BACKEND_SHARE = 0.5

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import FaceError, OutputError, WorkerError
-from ..exchange.wire import WorkerProcess
+from .errors import FaceError, OutputError, WorkerError
+from .exchange.wire import WorkerProcess
 
 #: Names a Blender executable to use in place of the ``bpy`` module of this environment.
 EXECUTABLE_VARIABLE = "RECONSTRUCT_FACE_BLENDER"
-SCENE = Path(__file__).resolve().parents[2] / "scene"
+SCENE = Path(__file__).resolve().parents[1] / "scene"
 
 Progress = Callable[[float, str], None]
 
