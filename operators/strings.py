@@ -51,7 +51,6 @@ LOOK_CLOSER_TIP = "Look for faces that are turned or half hidden too; takes some
 FINDING = "Looking for faces"
 NO_FACE = "No face was found in this photo"
 ALL_FACES = "All Faces"
-FACES = "Faces"
 
 
 def one_of(name: str, count: int) -> str:

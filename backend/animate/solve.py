@@ -59,9 +59,6 @@ class FrameSolver:
         self.low, self.high = model.expression_range.astype(np.float64).T
         prior = Prior.of_model(model)
         self.prior = WeightPrior(prior.expression, prior.expression_precision)
-        #: (68, 2) mm, in a frame that rolls with the head: this person's landmarks less the
-        #: model's, where known.
-        self.offset = np.zeros((68, 2))
         self._noise = dlib_noise()
         self._whitening = self._noise.whitening()
         # Where the picture is looked at, dlib's lids only get in the way: they hardly close.
@@ -121,13 +118,6 @@ class FrameSolver:
             camera.rotation, camera.translation, np.clip(self.prior.mean, self.low, self.high)
         )
 
-    def residual_mm(self, pose: Pose, landmarks: Double) -> Double:
-        """(68, 2) mm by which ``landmarks`` miss the head, in a frame that rolls with it."""
-        points, _ = self._points(pose)
-        camera = self.camera(pose)
-        upright, bias = self._upright(camera, points)
-        return (landmarks - camera.project(points)) @ upright.T - bias
-
     def camera(self, pose: Pose) -> Camera:
         """The camera that sees the head in this pose."""
         return Camera(self.camera_matrix, pose.rotation, pose.translation)
@@ -154,7 +144,7 @@ class FrameSolver:
         yaw, _, roll = camera.euler_degrees
         scale = camera.focal / float(camera.to_camera(points)[:, 2].mean())
         bias = self._noise.bias[0] + np.sin(np.radians(yaw)) * self._noise.bias[1]
-        return roll_matrix(roll).T / scale, bias + self.offset
+        return roll_matrix(roll).T / scale, bias
 
     def _step(
         self,
@@ -177,7 +167,6 @@ class FrameSolver:
         upper, lower = GAPS.T
         each = np.repeat(gap_weight, 2)
         gap = (jacobian[upper] - jacobian[lower]).reshape(2 * len(GAPS), -1) * each[:, None]
-        missed = missed - self.offset
         gap_values = (missed[upper] - missed[lower]).ravel() * each
         hessian = rows.T @ rows + gap.T @ gap
         gradient = rows.T @ values + gap.T @ gap_values

@@ -141,7 +141,7 @@ def compose(layout: Layout, ground: Ground, detail: Detail) -> tuple[Float, Floa
     Mirrored detail counts only where the other side is clearly better seen: where both see about
     the same, the own side stands alone, without a double image.
     """
-    out, weight = ground.skin, detail.weight.copy()
+    out, weight = ground.skin.copy(), detail.weight.copy()
     flat, colour = out.reshape(-1, 3), detail.colour.reshape(-1, 3)
     own = weight.ravel()[layout.texel]
     seen = layout.texel[own > 0]
