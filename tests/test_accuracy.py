@@ -22,7 +22,7 @@ from reconstruct_face.backend.bench.measures import landmark_error, surface_dist
 from reconstruct_face.backend.bench.report import accuracy_table, summarise
 from reconstruct_face.backend.bench.runs import parse_run
 from reconstruct_face.backend.bench.surface import (
-    Surface,
+    ClosestPoints,
     align,
     sample_surface,
 )
@@ -58,7 +58,7 @@ def ball(radius: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_a_plane_a_millimetre_away_is_a_millimetre_away() -> None:
-    surface = Surface(*plane(0.0))
+    surface = ClosestPoints(*plane(0.0))
     points = np.random.default_rng(0).uniform(-90, 90, (500, 3)) * (1, 1, 0) + (0, 0, 1)
     closest = surface.closest(points)
     assert np.allclose(closest, points * (1, 1, 0), atol=1e-9)
@@ -72,14 +72,14 @@ def test_the_closest_point_of_a_mesh_is_as_close_as_a_dense_search_says() -> Non
     grid = np.array([(i, j, 60 - i - j) for i in range(61) for j in range(61 - i)]) / 60
     dense = cKDTree(np.einsum("gc,fcx->fgx", grid, corners).reshape(-1, 3))
     expected = dense.query(points)[0]
-    surface = Surface(corners.reshape(-1, 3), np.arange(900).reshape(-1, 3))
+    surface = ClosestPoints(corners.reshape(-1, 3), np.arange(900).reshape(-1, 3))
     found = np.linalg.norm(surface.closest(points) - points, axis=1)
     assert (found <= expected + 1e-9).all()
     assert np.abs(found - expected).max() < 0.03
 
 
 def test_a_ball_in_a_larger_one_and_alignment_that_undoes_it() -> None:
-    surface = Surface(*ball(81.0))
+    surface = ClosestPoints(*ball(81.0))
     vertices, triangles = ball(80.0)
     ids, weights = sample_surface(vertices, triangles, 2000)
     points = np.einsum("nc,ncx->nx", weights, vertices[triangles[ids]])

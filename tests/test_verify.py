@@ -20,7 +20,7 @@ from reconstruct_face.backend.verify.photo import flip_map, photo_in_view
 from reconstruct_face.backend.verify.report import html_report, json_report
 from reconstruct_face.backend.verify.thresholds import measure, thresholds
 from reconstruct_face.backend.verify.verify import Verification
-from reconstruct_face.backend.verify.view import Frame, frame_view, head_window, window_view
+from reconstruct_face.backend.verify.view import Frame, frame_view, head_frame, view_in_frame
 
 from tests.errors import has, raises
 from tests.synthetic_reconstruction import grid_sphere, make_reconstruction, project
@@ -109,8 +109,8 @@ def test_a_view_is_the_photo_scaled() -> None:
     made = make_reconstruction(image_size=(640, 480), principal=(300.0, 260.0))
     view = frame_view(made, Frame(640, 480))
     assert view.camera_matrix == pytest.approx(made.camera_matrix)
-    window = head_window(view, made.vertices_posed, 512)
-    seen = window_view(view, window)
+    window = head_frame(view, made.vertices_posed, 512)
+    seen = view_in_frame(view, window)
     assert max(seen.size) == 512 and min(seen.size) > 200
     # A pixel's area is scaled about the picture's corner, not about the first pixel's centre.
     scale = window.frame[0] / 640
@@ -134,8 +134,8 @@ def test_a_frame_shows_the_whole_photo_in_its_middle() -> None:
 
 def test_the_photo_lies_under_the_view() -> None:
     made = make_reconstruction(image_size=(640, 480))
-    seen = window_view(
-        view := frame_view(made, Frame(640, 480)), head_window(view, made.vertices_posed, 256)
+    seen = view_in_frame(
+        view := frame_view(made, Frame(640, 480)), head_frame(view, made.vertices_posed, 256)
     )
     photo, there = photo_in_view(made, seen)
     # The photo is a ramp along x: where the view's column comes from is what it shows.
@@ -151,7 +151,7 @@ def test_a_head_outside_of_its_picture_is_said() -> None:
     made = make_reconstruction()
     made.translation = np.array([5000.0, 0, 800.0])
     with raises(ExchangeError, "head"):
-        head_window(frame_view(made, Frame(640, 480)), made.vertices_posed, 256)
+        head_frame(frame_view(made, Frame(640, 480)), made.vertices_posed, 256)
 
 
 # --- files ----------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from reconstruct_face.backend.errors import ExchangeError
 from reconstruct_face.backend.verify.measures import passes_measures
 from reconstruct_face.backend.verify.pytorch3d import PyTorch3D
 from reconstruct_face.backend.verify.surface import surface_of
-from reconstruct_face.backend.verify.view import Frame, View, frame_view, head_window
+from reconstruct_face.backend.verify.view import Frame, View, frame_view, head_frame
 from reconstruct_face.scene import passes
 from reconstruct_face.scene.build import build_scene
 from reconstruct_face.scene.camera import fit_to_scene
@@ -82,7 +82,7 @@ def test_a_frame_of_another_shape_passes(pytorch3d: PyTorch3D, bench: Bench) -> 
     assert (frame["width"], frame["height"]) == (500, 650)
     other = Bench(bench.reconstruction, pytorch3d)
     other.view = frame_view(bench.reconstruction, Frame(frame["width"], frame["height"]))
-    other.window = head_window(other.view, bench.reconstruction.vertices_posed, 256)
+    other.window = head_frame(other.view, bench.reconstruction.vertices_posed, 256)
     surface = surface_of(bench.reconstruction, np.full((1, 1, 3), 0.5, np.float32))
     found = other.render(head_scene.head)
     expected = pytorch3d.render(surface, other.seen)
