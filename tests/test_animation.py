@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import wave
 from pathlib import Path
+from typing import Any
 
 import bpy
 import numpy as np
@@ -40,7 +41,8 @@ def head(built: HeadScene) -> bpy.types.Object:
 
 
 def scene() -> bpy.types.Scene:
-    return bpy.context.scene
+    here: Any = bpy.context.scene
+    return here
 
 
 def clip(count: int = 90, rate: float = 30.0, *, posed: bool = False, **more: object) -> Motion:
@@ -199,6 +201,8 @@ def test_the_camera_sees_the_head_where_the_video_did(built: HeadScene) -> None:
         pixels = pixels[:, :2] / pixels[:, 2:]
         np.testing.assert_allclose(seen(built, 1 + i, points), pixels, atol=0.05)
     read = read_motion(built.head, (1, 90))
+    assert read.rotation is not None and motion.rotation is not None
+    assert read.translation is not None and motion.translation is not None
     np.testing.assert_allclose(read.rotation, motion.rotation, atol=1e-6)
     np.testing.assert_allclose(read.translation, motion.translation, atol=1e-3)
 
@@ -243,6 +247,8 @@ def test_pose_can_be_left_out_and_is_simplified(head: bpy.types.Object) -> None:
     done = apply_motion(head, motion, start_frame=1, tolerance=0.02, place="camera")
     assert sum(len(curve.keyframe_points) for curve in curves_on(done.carrier)) < 1500
     read = read_motion(head, (1, 600))
+    assert read.rotation is not None and motion.rotation is not None
+    assert read.translation is not None and motion.translation is not None
     cosine = (np.einsum("nij,nij->n", read.rotation, motion.rotation) - 1) / 2
     assert np.degrees(np.arccos(np.clip(cosine, -1, 1))).max() < 0.3
     assert np.abs(read.translation - motion.translation).max() < 2.0  # mm
@@ -265,10 +271,9 @@ def test_lost_frames_are_marked(head: bpy.types.Object) -> None:
 
 
 def test_the_sound_begins_with_the_motion(head: bpy.types.Object, tmp_path: Path) -> None:
-    pytest.importorskip("aud")
     path = tmp_path / "take.wav"
     with wave.open(str(path), "wb") as file:
-        file.setnchannels(1), file.setsampwidth(2), file.setframerate(8000)
+        file.setparams((1, 2, 8000, 0, "NONE", "not compressed"))
         file.writeframes(bytes(2 * 8000 * 2))
     motion = clip(header={"audio": "take.wav", "source": str(tmp_path / "take.csv")})
     assert audio_of(motion) == path
@@ -320,9 +325,12 @@ def test_drivers_nla_and_a_moving_camera_are_played(built: HeadScene) -> None:
         np.testing.assert_allclose(got, motion.weights[:, column], atol=1e-5)
     puffed = read.weights[:, read.names.index("cheekPuff")]
     np.testing.assert_allclose(puffed, np.arange(1, 21) / 100, atol=1e-5)
+    assert read.translation is not None and motion.translation is not None
     np.testing.assert_allclose(read.translation, motion.translation, atol=1e-3)
     camera.keyframe_insert("location", frame=1)
     camera.location = camera.matrix_world @ Vector((0, 0, 0.1))  # 100 mm back
     camera.keyframe_insert("location", frame=20)
-    away = read_motion(head, (1, 20)).translation - motion.translation
+    away = read_motion(head, (1, 20)).translation
+    assert away is not None
+    away = away - motion.translation
     np.testing.assert_allclose(away[[0, -1]], [[0, 0, 0], [0, 0, 100]], atol=1e-2)

@@ -176,6 +176,7 @@ def test_the_motion_files_hold_the_motion(exported: Exported) -> None:
     for kind in ("csv", "npz", "livelink"):
         path = exported.files[kind]
         read = load_motion(path) if kind == "npz" else read_motion_file(path, frame_rate=FPS)
+        assert read.rotation is not None and made.rotation is not None
         np.testing.assert_allclose(read.times, made.times, atol=1e-4)
         np.testing.assert_allclose(read.rotation, made.rotation, atol=1e-5)
         for column, name in enumerate(made.names):

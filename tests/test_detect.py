@@ -214,7 +214,7 @@ def test_turned_photos(turns, photo, detector, predictor, landmarks) -> None:
     assert (turns + found.quarter_turns) % 4 == 0
     points = predictor.predict(turned, found.box, found.quarter_turns)
     # where each landmark went: mark pixel by pixel, then turn the marks
-    index = np.stack(np.mgrid[: photo.shape[0], : photo.shape[1]], axis=-1)
+    index = np.moveaxis(np.mgrid[: photo.shape[0], : photo.shape[1]], 0, -1)
     ys, xs = np.moveaxis(np.rot90(index, turns), -1, 0)
     columns, rows = np.rint(points).astype(int).T
     back = np.column_stack([xs[rows, columns], ys[rows, columns]])

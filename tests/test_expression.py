@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from typing import Any
 
 import bpy
 import pytest
@@ -251,7 +252,8 @@ def test_linked_heads_are_not_changed_but_overrides_are(tmp_path) -> None:
     path = str(tmp_path / "library.blend")
     bpy.ops.wm.save_as_mainfile(filepath=path)
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
-    with bpy.data.libraries.load(path, link=True) as (_, to):
+    library: Any = bpy.data.libraries.load(path, link=True)
+    with library as (_, to):
         to.objects = ["Linked"]
     linked = to.objects[0]
     before = shown(linked)

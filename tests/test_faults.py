@@ -87,7 +87,12 @@ def backend_pid() -> int:
 
 def at(step: str, act: Callable[[], object]) -> Callable[[float, str], None]:
     """A ``progress`` that acts when ``step`` is reached."""
-    return lambda fraction, reached: act() if reached == step else None
+
+    def progress(fraction: float, reached: str) -> None:
+        if reached == step:
+            act()
+
+    return progress
 
 
 @pytest.mark.parametrize("step", ALL_STEPS)

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import bpy
 import numpy as np
@@ -163,7 +164,7 @@ def test_the_call_adds_what_the_job_found(tmp_path: Path) -> None:
     path, steps = photo(tmp_path, "two.jpg"), []
     head = reconstruct_face.reconstruct(path, progress=lambda *step: steps.append(step))
     assert head.name == "two"
-    assert ("Fitting the head" in dict(map(reversed, steps))) and steps[0][0] == 0.0
+    assert "Fitting the head" in [step for _, step in steps] and steps[0][0] == 0.0
     pair = reconstruct_face.reconstruct(path, face="all", name="Ada", set_active=True)
     assert [head.name for head in pair] == ["Ada", "Ada.001"]
     assert bpy.context.active_object == pair[-1]
@@ -317,7 +318,8 @@ def test_the_command(
     if status == 0 and said:
         assert files == ["a.blend", "b.glb", "b_face2.glb"]
         assert out.splitlines()[-3:] == [str(tmp_path / "out" / name) for name in files]
-        with bpy.data.libraries.load(str(tmp_path / "out" / "a.blend")) as (inside, _):
+        library: Any = bpy.data.libraries.load(str(tmp_path / "out" / "a.blend"))
+        with library as (inside, _):
             assert {"two", "two face 2"} <= set(inside.objects)
     else:
         assert files == []

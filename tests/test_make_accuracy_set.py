@@ -265,7 +265,9 @@ def test_the_heads_materials_and_texture_are_where_they_belong(
         if node.type == "TEX_IMAGE"
     }
     (image,) = images
-    pixels = np.array(image.pixels[:]).reshape(8, 8, 4)
+    pixels = np.empty(8 * 8 * 4, np.float32)
+    image.pixels.foreach_get(pixels)
+    pixels = pixels.reshape(8, 8, 4)
     # Blender's first row is the lowest, at v = 0; ours is the highest.
     assert pixels[7, 0, :3] == pytest.approx((0.9, 0.1, 0.2), abs=0.01)
     assert pixels[0, 7, :3] == pytest.approx((0.1, 0.3, 0.8), abs=0.01)

@@ -122,6 +122,8 @@ def test_angles_and_quaternions_go_there_and_back() -> None:
 def test_our_csv_holds_all_of_it(tmp_path: Path) -> None:
     made = moving()
     read = read_motion_file(write_motion_file(tmp_path / "m.csv", made))
+    assert read.rotation is not None and made.rotation is not None
+    assert read.translation is not None and made.translation is not None
     np.testing.assert_allclose(read.times, made.times, atol=1e-8)
     np.testing.assert_allclose(read.weights, made.weights, atol=1e-6)
     np.testing.assert_allclose(read.rotation, made.rotation, atol=1e-8)
@@ -302,6 +304,7 @@ def test_live_link_face_is_written(tmp_path: Path) -> None:
     assert {len(row) for row in rows} == {63} and {row[1] for row in rows[1:]} == {"61"}
     assert rows[1][0] == "00:00:00:00.000" and rows[46][0] == "00:00:01:15.000"
     read = read_motion_file(path)
+    assert read.rotation is not None and made.rotation is not None
     np.testing.assert_allclose(read.weights, made.weights, atol=1e-6)
     np.testing.assert_allclose(read.rotation, made.rotation, atol=1e-6)
     with raises(ExchangeError, "ARKit", "x"):

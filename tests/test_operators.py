@@ -63,9 +63,8 @@ def key_values(head: bpy.types.Object) -> dict[str, float]:
 def test_the_operators_result_is_the_apis(photo: Path) -> None:
     settings().photo = str(photo)
     assert bpy.ops.reconstruct_face.reconstruct() == {"FINISHED"}
-    by_operator = bpy.context.active_object
-    by_api = api.reconstruct(photo)
-    assert is_head(by_operator)
+    by_operator, by_api = bpy.context.active_object, api.reconstruct(photo)
+    assert is_head(by_operator) and is_head(by_api)
     assert key_values(by_operator) == key_values(by_api)
     for name in ("identity", "expression", "landmarks2d"):
         assert list(by_operator[name]) == list(by_api[name])

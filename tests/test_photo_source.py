@@ -52,9 +52,11 @@ def test_a_packed_image_gives_its_own_bytes(picture: Path) -> None:
 
 def test_painted_pixels_count_and_the_image_stays_as_it_was(picture: Path) -> None:
     image = bpy.data.images.load(str(picture))
-    values = np.array(image.pixels[:]).reshape(20, 30, 4)
+    values = np.empty(20 * 30 * 4, np.float32)
+    image.pixels.foreach_get(values)
+    values = values.reshape(20, 30, 4)
     values[..., :3] = (1.0, 0.0, 0.0)
-    image.pixels.foreach_set(values.ravel().astype(np.float32))
+    image.pixels.foreach_set(values.ravel())
     before = len(bpy.data.images)
     found = photo_of_image(image)
     assert found != picture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import bpy
 import numpy as np
@@ -143,7 +144,8 @@ def test_every_material_shows_the_packed_texture() -> None:
     mesh = build_mesh(made).data
     images = set()
     for material in mesh.materials:
-        (link,) = material.node_tree.nodes["Principled BSDF"].inputs["Base Color"].links
+        colour: Any = material.node_tree.nodes["Principled BSDF"].inputs["Base Color"]
+        (link,) = colour.links
         images.add(link.from_node.image)
     (image,) = images
     assert bytes(image.packed_file.data) == made.texture.tobytes()

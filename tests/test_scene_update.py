@@ -154,7 +154,9 @@ def test_its_lights_light_the_head_alone() -> None:
         scene.render.filepath = bpy.app.tempdir + "ball.png"
         bpy.ops.render.render(write_still=True)
         picture = bpy.data.images.load(scene.render.filepath, check_existing=False)
-        pixels = np.array(picture.pixels[:]).reshape(-1, 4)[:, :3]
+        pixels = np.empty(4 * 32 * 32, np.float32)
+        picture.pixels.foreach_get(pixels)
+        pixels = pixels.reshape(-1, 4)[:, :3]
         bpy.data.images.remove(picture)
         return float(pixels.mean())
 

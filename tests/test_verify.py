@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -240,7 +239,7 @@ def heads(tmp_path_factory: pytest.TempPathFactory, astronaut: Path) -> Path:
     return out
 
 
-def run(*arguments: str) -> SimpleNamespace:
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "reconstruct_face.backend", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
