@@ -364,14 +364,9 @@ def test_csvs_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_toml_and_json_nested_without_end(tmp_path: Path) -> None:
     texts = (
-        "a = " + "[" * 50_000,
-        "a." * 50_000 + "a = 1",
-        "a = " + "{b = " * 50_000,
-        "a = " + "9" * 5000,
-        "\0",
-        "steps = 1e400",
-        "[" + '"a".' * 20_000 + "a]",
-    )
+        "a = " + "[" * 50_000, "a." * 50_000 + "a = 1", "a = " + "{b = " * 50_000,
+        "a = " + "9" * 5000, "\0", "steps = 1e400", "[" + '"a".' * 20_000 + "a]",
+    )  # fmt: skip
     for text in texts:
         (tmp_path / "bad.toml").write_text(text)
         for read, kind in ((read_config, TrainingError), (read_settings, ModelError)):

@@ -80,7 +80,8 @@ def tiny_arrays() -> dict[str, NDArray]:
     return out
 
 
-def _model(path: Path) -> None:
+def own_model(path: Path) -> None:
+    """A face model in this project's own format."""
     arrays = tiny_arrays()
     header = {
         "format": MODEL_FORMAT,
@@ -97,7 +98,8 @@ def _model(path: Path) -> None:
     write_arrays(path, arrays, compress=True)
 
 
-def _stored(folder: Path) -> None:
+def stored_model(folder: Path) -> None:
+    """The folder of an imported model."""
     folder.mkdir(parents=True)
     arrays = tiny_arrays()
     rng = np.random.default_rng(4)
@@ -131,8 +133,8 @@ def _stored(folder: Path) -> None:
 
 def models(folder: Path) -> None:
     """Our own formats, and a small one of each kind that is imported."""
-    _model(folder / "model.npz")
-    _stored(folder / "stored" / "models" / "tiny")
+    own_model(folder / "model.npz")
+    stored_model(folder / "stored" / "models" / "tiny")
     face = synthetic_face(files.SMALL, None, None, False, 6, 79, 6)
     every = np.arange(files.SMALL)
     files.write_bfm(folder / "BFM.mat", face)

@@ -154,8 +154,10 @@ def npz(data: bytes, rng: Rng) -> bytes:
         elif way == 7:
             members["unknown.npy"] = _npy(np.zeros(int(rng.integers(1, 40_000_000)), np.uint8))
         elif way == 8 and "header.npy" in members:
-            header = np.load(io.BytesIO(members["header.npy"])).tobytes()
-            members["header.npy"] = _npy(np.frombuffer(record(header, rng), np.uint8))
+            header = _array(members["header.npy"])
+            if header is not None:
+                changed = record(header.tobytes(), rng)
+                members["header.npy"] = _npy(np.frombuffer(changed, np.uint8))
         else:
             method = one_of(rng, (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA, zipfile.ZIP_STORED))
     out = io.BytesIO()
@@ -164,6 +166,14 @@ def npz(data: bytes, rng: Rng) -> bytes:
             archive.writestr(name, content)
     made = out.getvalue()
     return _other_directory(made, rng) if rng.random() < 0.2 else made
+
+
+def _array(data: bytes) -> np.ndarray | None:
+    """None for a member that an earlier change has damaged: numpy raises all kinds for it."""
+    try:
+        return np.load(io.BytesIO(data))
+    except Exception:
+        return None
 
 
 def _npy(array: np.ndarray) -> bytes:
@@ -201,9 +211,8 @@ def _other_header(data: bytes, rng: Rng) -> bytes:
 
 def _other_numbers(data: bytes, rng: Rng) -> bytes:
     """A member with another number in it, another type or another shape."""
-    try:
-        array = np.load(io.BytesIO(data))
-    except (ValueError, OSError, EOFError):
+    array = _array(data)
+    if array is None:
         return data
     way = int(rng.integers(6))
     if way == 0 and array.size and array.dtype.kind == "f":
