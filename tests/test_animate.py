@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from reconstruct_face.backend.animate import job, smooth
 from reconstruct_face.backend.animate.job import Animated
-from reconstruct_face.backend.animate.solve import FrameSolver, bounded
+from reconstruct_face.backend.animate.solve import FrameSolver
 from reconstruct_face.backend.animate.source import open_source
 from reconstruct_face.backend.animate.track import Tracker
 from reconstruct_face.backend.cli import animate as command
@@ -19,7 +19,6 @@ from reconstruct_face.backend.fit.noise import dlib_noise
 from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.model.contour import seen_landmarks
 from reconstruct_face.backend.worker import METHODS
-from scipy.optimize import lsq_linear
 
 from tests import animate_clip as clips
 from tests.errors import has, raises
@@ -143,18 +142,6 @@ def test_a_camera_that_is_not_there_is_said(tmp_path, capsys):
 
 
 # -- the solver
-
-
-def test_bounded_minimum_is_scipys():
-    rng = np.random.default_rng(3)
-    for _ in range(20):
-        rows, values = rng.normal(size=(40, 12)), rng.normal(size=40)
-        low, high = -rng.uniform(0, 0.2, 8), rng.uniform(0, 0.2, 8)
-        found = bounded(rows.T @ rows, rows.T @ values, low, high)
-        free = np.full(4, np.inf)
-        limits = (np.concatenate([-free, low - 1e-12]), np.concatenate([free, high + 1e-12]))
-        expected = lsq_linear(rows, values, limits, method="bvls").x
-        assert np.allclose(found, expected, atol=1e-6)
 
 
 def test_pose_and_open_mouth_are_found_from_exact_landmarks():

@@ -14,7 +14,6 @@ from reconstruct_face.backend.geometry.pose import initial_camera, rotate
 from reconstruct_face.backend.geometry.rotation import FACING
 from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.model.contour import visible_jaw
-from scipy.optimize import lsq_linear
 from scipy.spatial.transform import Rotation
 
 from tests.errors import raises
@@ -95,17 +94,6 @@ def test_initial_camera_finds_a_known_pose():
     assert np.allclose(found.translation, true.translation, atol=1e-3)
     free = initial_camera(points, true.project(points), 900.0, None, (800, 600))
     assert free.translation[2] == pytest.approx(900.0, rel=0.15)
-
-
-def test_partly_bounded_solver_agrees_with_scipy():
-    rng = np.random.default_rng(2)
-    rows, values = rng.normal(size=(60, 12)), rng.normal(size=60) * 3
-    lower, upper = np.full(5, -0.1), np.full(5, 0.2)
-    found = lf.solve_partly_bounded(rows, values, lower, upper)
-    everything = (np.r_[np.full(7, -np.inf), lower], np.r_[np.full(7, np.inf), upper])
-    expected = lsq_linear(rows, values, everything, method="bvls", tol=1e-14).x
-    assert np.allclose(found, expected, atol=1e-7)
-    assert np.any(np.isclose(found[7:], -0.1)) or np.any(np.isclose(found[7:], 0.2))
 
 
 def test_jacobian_by_finite_differences(model):

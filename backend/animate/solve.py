@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
 
 from ..fit.landmark_fit import GAPS, FitSettings, landmark_model
 from ..fit.noise import VARIANCE_SCALE, dlib_noise
 from ..fit.prior import Prior
 from ..geometry.camera import Camera, projection_jacobian
+from ..geometry.least_squares import partly_bounded_minimum
 from ..geometry.pose import initial_camera, rotate
 from ..geometry.rotation import roll_matrix
 from ..model import FaceModel
@@ -173,46 +173,11 @@ class FrameSolver:
         hessian[6:, 6:] += belief.precision
         gradient[6:] += belief.precision @ (belief.mean - pose.weights)
         hessian[np.arange(6), np.arange(6)] += 1e-9
-        change = bounded(hessian, gradient, self.low - pose.weights, self.high - pose.weights)
+        low, high = self.low - pose.weights, self.high - pose.weights
+        change = partly_bounded_minimum(hessian, gradient, low, high)
         moved = jacobian.reshape(136, -1) @ change
         turn, shift, further = np.clip(change[:3], -_LIMIT, _LIMIT), change[3:5], change[5]
         further = np.exp(np.clip(further, -_LIMIT, _LIMIT))
         translation = pose.translation * further + np.append(shift, 0.0)
         weights = np.clip(pose.weights + change[6:], self.low, self.high)
         return Pose(rotate(pose.rotation, turn), translation, weights), float(np.abs(moved).max())
-
-
-def bounded(hessian: Double, gradient: Double, low: Double, high: Double) -> Double:
-    """The minimum of ``x H x / 2 - g x`` whose last ``len(low)`` unknowns lie within bounds.
-
-    Projected Newton (Bertsekas 1982); ``H`` must be positive definite, ``low <= 0 <= high``.
-    """
-    free = len(gradient) - len(low)
-    factor = cho_factor(hessian[:free, :free])
-    coupling = cho_solve(factor, hessian[:free, free:])
-    reduced = hessian[free:, free:] - hessian[free:, :free] @ coupling
-    target = gradient[free:] - coupling.T @ gradient[:free]
-    x = np.zeros(len(low))
-    slope = -target
-    cost = 0.0
-    for _ in range(30):
-        held = ((x <= low) & (slope > 0)) | ((x >= high) & (slope < 0))
-        loose = np.flatnonzero(~held)
-        if not len(loose) or np.abs(slope[loose]).max() < 1e-9:
-            break
-        part = reduced[np.ix_(loose, loose)]
-        step = np.zeros(len(x))
-        step[loose] = -cho_solve(cho_factor(part), slope[loose])
-        length = 1.0
-        while True:
-            tried = np.clip(x + length * step, low, high)
-            found = float(tried @ (0.5 * (reduced @ tried) - target))
-            if found < cost or length < 1e-3:
-                break
-            length *= 0.5
-        if cost - found < 1e-10 * max(1.0, abs(cost)):
-            break
-        x, cost = tried, found
-        slope = reduced @ x - target
-    outer = cho_solve(factor, gradient[:free]) - coupling @ x
-    return np.concatenate([outer, x])
