@@ -28,7 +28,7 @@ from .eyes import eye_colours
 from .hair import find_hair
 from .layout import Float, Layout, layout_of, sample
 from .light import LightFit, fit_light
-from .trust import judge, photo_weight
+from .trust import SMOOTHING, judge, photo_weight
 from .view import View, make_view
 
 MODES = ("albedo", "photo")
@@ -116,7 +116,7 @@ def _check(photo_pixels: NDArray, mode: str) -> None:
 
 def _fit(model: FaceModel, layout: Layout, view: View, grey: bool) -> tuple[LightFit, float]:
     """Light and albedo from the visible vertices of bare skin, and how many there were."""
-    blur = max(0.5, 0.012 * view.face_size)
+    blur = max(0.5, SMOOTHING * view.face_size)
     linear = cv2.GaussianBlur(SRGB_TO_LINEAR[view.small_photo], (0, 0), blur)
     regions = layout.regions
     everything = (view.raster.mask & view.inside).astype(np.float32)
