@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from reconstruct_face.backend.detect import Detection
+from reconstruct_face.backend.errors import OptionError
 from reconstruct_face.backend.exchange.options import Options
 from reconstruct_face.backend.fit import FaceFit, fit, gather
 from reconstruct_face.backend.fit.faces import Face
@@ -159,7 +160,7 @@ def test_a_landmark_dragged_off_the_face_breaks_nothing(model: FaceModel) -> Non
     ],
 )
 def test_bad_values_are_named(points: list, facts: tuple[object, ...]) -> None:
-    with raises(ValueError, "landmark", *facts):
+    with raises(OptionError, "landmark", *facts):
         Options(corrected=points)
 
 
@@ -167,7 +168,7 @@ def test_they_are_put_in_order_and_belong_to_one_face() -> None:
     options = Options(corrected=[(9, 1, 2), [3, 4.5, 6]], face=2)
     assert options.corrected == ((3, 4.5, 6.0), (9, 1.0, 2.0))
     assert Options(corrected=[]).corrected is None
-    with raises(ValueError, "face"):
+    with raises(OptionError, "face"):
         Options(corrected=[(3, 1.0, 2.0)], face="all")
 
 
