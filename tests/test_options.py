@@ -258,13 +258,18 @@ def test_the_command_lines_help_is_the_same() -> None:
     assert all(f"| `{flag}" in readme for flag in kept.values())
 
 
-def test_the_heads_of_videos_have_some_of_them() -> None:
+def test_the_heads_of_videos_have_some_of_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     parse = animate_command._parser().parse_args
     base = animate_command._HEAD
     assert options_of(parse(["a.mp4"]), base) == base == Options(texture_size=1024)
     asked = ["--model", "m", "--expressions", "arkit", "--quality", "best", "--texture-size", "512"]
     wanted = Options(texture_size=512, model="m", quality="best", expressions="arkit")
     assert options_of(parse(["a.mp4", *asked]), base) == wanted
+    rest = ["a.mp4", "-o", str(tmp_path), "--quiet"]
+    assert animate_command.main([*rest, "--texture-size", "7"]) == OptionError.exit_status
+    assert "texture_size is 7" in capsys.readouterr().err
 
 
 # The sidebar

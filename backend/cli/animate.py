@@ -63,10 +63,6 @@ def main(argv: list[str] | None = None) -> int:
         bar.close()
         print(f"animate: {error}", file=sys.stderr)
         return error.exit_status
-    except ValueError as error:
-        bar.close()
-        print(f"animate: {error}", file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
         bar.close()
         print("Interrupted; the same command goes on from here.", file=sys.stderr)
