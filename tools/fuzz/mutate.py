@@ -152,7 +152,7 @@ def npz(data: bytes, rng: Rng) -> bytes:
         elif way in (5, 6):
             members[name] = _other_numbers(members[name], rng)
         elif way == 7:
-            members["unknown.npy"] = _npy(np.zeros(int(rng.integers(1, 40_000_000)), np.uint8))
+            members["unknown.npy"] = _npy(np.zeros(int(rng.integers(1, 5_000_000)), np.uint8))
         elif way == 8 and "header.npy" in members:
             header = _array(members["header.npy"])
             if header is not None:

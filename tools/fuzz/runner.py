@@ -24,10 +24,10 @@ from .kinds import KINDS
 GOOD = {"ok", "photo", "model", "exchange", "training", "output"}
 #: Seconds of processor time that a case may take, and on a clock: on a busy machine one has little
 #: of the other, and what waits for something for ever has none.
-LIMIT_S, CLOCK_S = 10.0, 120.0
+LIMIT_S, CLOCK_S = 10.0, 400.0
 #: MB that a case of a small file may take; a full-size model takes 1,500.
 LIMIT_MB = 1500.0
-_START_S = 120.0  #: for the process to start, or to make a case
+_START_S = 900.0  #: for the process to start, or to make a case
 ROOT = Path(__file__).resolve().parents[2]
 
 
