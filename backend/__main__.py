@@ -23,6 +23,7 @@ COMMANDS = {
     "animate": ".cli.animate",
     "verify": ".cli.verify",
     "verify-worker": ".verify.pytorch3d_worker",
+    "read-worker": ".isolated_child",
 }
 LEFT_OUT = "is not part of the extension; run it in a copy of the whole project."
 USAGE = f"usage: python -m reconstruct_face.backend {{{','.join(COMMANDS)}}} [options]"
@@ -36,7 +37,7 @@ def main(argv: list[str]) -> int:
         print(USAGE, file=sys.stdout if wanted else sys.stderr)
         return 0 if wanted else 2
     package = _backend_package()
-    if command in ("worker", "verify-worker"):
+    if command.endswith("worker"):
         # Its parent may be gone before the packages are loaded.
         importlib.import_module(".lifeline", package=package).hold()
     if importlib.util.find_spec(COMMANDS[command], package) is None:

@@ -1,6 +1,6 @@
 """Photo to ``Reconstruction``: the one call behind the command line, the worker and Blender.
 
-read -> detect -> landmarks -> FFHQ crop -> estimate -> texture -> ``Reconstruction``
+read -> faces -> evidence -> fit -> texture -> ``Reconstruction``
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ def preview(
     npz: str,
     out: str,
     progress: Progress,
-    photo_view: str | None = None,
+    photo_render: str | None = None,
     three_quarter: str | None = None,
     window: list[float] | None = None,
 ) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def preview(
     progress(0.0, "Composing the preview")
     head = load_reconstruction(npz)
     shown = preview_window(head) if window is None else np.array(window)
-    return {"file": str(write_preview(head, out, photo_view, three_quarter, shown))}
+    return {"file": str(write_preview(head, out, photo_render, three_quarter, shown))}
 
 
 def contact_sheet(

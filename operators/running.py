@@ -147,11 +147,11 @@ class RECONSTRUCT_FACE_OT_cancel(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class RECONSTRUCT_FACE_OT_mend(bpy.types.Operator):
+class RECONSTRUCT_FACE_OT_restart_backend(bpy.types.Operator):
     """Start the backend's process anew."""
 
-    bl_idname = "reconstruct_face.mend"
-    bl_label = strings.MEND
+    bl_idname = "reconstruct_face.restart_backend"
+    bl_label = strings.RESTART_BACKEND
     bl_description = strings.MEND_TIP
     bl_options = {"INTERNAL"}
 
@@ -159,10 +159,10 @@ class RECONSTRUCT_FACE_OT_mend(bpy.types.Operator):
         """End it; the next run starts another."""
         from ..scene import jobs
 
-        jobs.mend_backend()
+        jobs.restart_backend()
         SESSION.failure = None
         redraw()
-        self.report({"INFO"}, strings.MENDED)
+        self.report({"INFO"}, strings.RESTARTED)
         return {"FINISHED"}
 
 
@@ -203,7 +203,7 @@ class RECONSTRUCT_FACE_OT_open_report(bpy.types.Operator):
 
 CLASSES = (
     RECONSTRUCT_FACE_OT_cancel,
-    RECONSTRUCT_FACE_OT_mend,
+    RECONSTRUCT_FACE_OT_restart_backend,
     RECONSTRUCT_FACE_OT_dismiss,
     RECONSTRUCT_FACE_OT_open_report,
 )

@@ -23,7 +23,7 @@ INTERVAL_S = 0.1
 
 
 @dataclass
-class Look:
+class InspectedPhoto:
     """A photo that the faces are looked for in, or were found in."""
 
     photo: str
@@ -51,7 +51,7 @@ class Session:
 
     def __init__(self) -> None:
         self.run: Job[Any] | None = None  #: the reconstruction that goes on
-        self.look: Look | None = None
+        self.look: InspectedPhoto | None = None
         self.failure: Failure | None = None
         self._previews: Any = None
 
@@ -77,7 +77,7 @@ class Session:
         # Not in bpy.app.tempdir: that changes with the file.
         folder = Path(tempfile.mkdtemp(prefix="reconstruct_face-look-"))
         job = jobs.start_detection(photo, folder, thorough=thorough)
-        self.look = Look(photo, folder, job, thorough)
+        self.look = InspectedPhoto(photo, folder, job, thorough)
         if not bpy.app.timers.is_registered(_follow):
             bpy.app.timers.register(_follow, first_interval=INTERVAL_S, persistent=True)
 
@@ -109,7 +109,7 @@ class Session:
             self._show(look)
         return None
 
-    def _show(self, look: Look) -> None:
+    def _show(self, look: InspectedPhoto) -> None:
         import bpy.utils.previews
 
         assert look.found is not None

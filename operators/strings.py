@@ -51,7 +51,6 @@ LOOK_CLOSER_TIP = "Look for faces that are turned or half hidden too; takes some
 FINDING = "Looking for faces"
 NO_FACE = "No face was found in this photo"
 ALL_FACES = "All Faces"
-FACES = "Faces"
 
 
 def one_of(name: str, count: int) -> str:
@@ -65,9 +64,9 @@ BUSY = "A reconstruction is going on; wait for it or cancel it."
 CANCEL = "Cancel"
 CANCEL_TIP = "Stop; the scene stays as it is"
 CANCELLED = "Cancelled; the scene is unchanged."
-MEND = "Restart Backend"
+RESTART_BACKEND = "Restart Backend"
 MEND_TIP = "End the process that finds and fits faces; the next run starts a new one"
-MENDED = "The backend starts anew with the next run"
+RESTARTED = "The backend starts anew with the next run"
 DISMISS = "Dismiss"
 DISMISS_TIP = "Take the message off the panel"
 OPEN_REPORT = "Open Report"

@@ -47,10 +47,10 @@ class RECONSTRUCT_FACE_preferences(bpy.types.AddonPreferences):
         from ..scene.installation.blender import backend_folder
         from ..scene.installation.environment import LOG, environment_of
         from ..scene.installation.status import INSTALLING, installation_status
-        from .mend import draw_mend
+        from .repair import draw_repair
 
         layout = self.layout
-        draw_mend(layout, in_preferences=True)
+        draw_repair(layout, in_preferences=True)
         status = installation_status()
         folder = backend_folder()
         there = environment_of(folder).is_dir()
@@ -62,7 +62,7 @@ class RECONSTRUCT_FACE_preferences(bpy.types.AddonPreferences):
                 column.label(text=f"{strings.DEVICE}: {status.device}", icon="BLANK1")
         row = layout.row(align=True)
         row.enabled = status.code != INSTALLING
-        if there and status.usable:  # otherwise it is the mend
+        if there and status.usable:  # otherwise it is the repair
             row.operator(
                 RECONSTRUCT_FACE_OT_setup_backend.bl_idname,
                 text=strings.REPAIR_BACKEND,

@@ -16,12 +16,12 @@ from ..operators.reconstruct import RECONSTRUCT_FACE_OT_reconstruct
 from ..operators.running import (
     RECONSTRUCT_FACE_OT_cancel,
     RECONSTRUCT_FACE_OT_dismiss,
-    RECONSTRUCT_FACE_OT_mend,
     RECONSTRUCT_FACE_OT_open_report,
+    RECONSTRUCT_FACE_OT_restart_backend,
 )
-from ..operators.session import SESSION, Look
-from .mend import draw_mend
+from ..operators.session import SESSION, InspectedPhoto
 from .presets import RECONSTRUCT_FACE_PT_presets
+from .repair import draw_repair
 from .text import draw_sentence, layout_of
 
 
@@ -42,7 +42,7 @@ class RECONSTRUCT_FACE_PT_reconstruct(FacePanel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """Draw from the scene's settings and the session."""
         layout = layout_of(self)
-        if not draw_mend(layout):
+        if not draw_repair(layout):
             return
         settings = context.scene.reconstruct_face
         row = layout.row(align=True)
@@ -86,7 +86,7 @@ def _draw_look(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) ->
             button.thorough = True
 
 
-def _draw_faces(layout: bpy.types.UILayout, look: Look, chosen: int) -> None:
+def _draw_faces(layout: bpy.types.UILayout, look: InspectedPhoto, chosen: int) -> None:
     grid = layout.grid_flow(row_major=True, columns=min(4, len(look.faces)), align=True)
     for number, icon in enumerate(look.faces, start=1):
         cell = grid.column(align=True)
@@ -114,7 +114,7 @@ def _draw_progress(layout: bpy.types.UILayout) -> None:
 
 
 def _draw_failure(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    """The last failure, with what mends it."""
+    """The last failure, with what repairs it."""
     failure = SESSION.failure
     if failure is None:
         return
@@ -122,7 +122,7 @@ def _draw_failure(layout: bpy.types.UILayout, context: bpy.types.Context) -> Non
     draw_sentence(box, failure.sentence, icon="ERROR", width=context.region.width - 40)
     row = box.row(align=True)
     if failure.code == "worker":
-        row.operator(RECONSTRUCT_FACE_OT_mend.bl_idname, icon="FILE_REFRESH")
+        row.operator(RECONSTRUCT_FACE_OT_restart_backend.bl_idname, icon="FILE_REFRESH")
     if failure.report is not None:
         row.operator(RECONSTRUCT_FACE_OT_open_report.bl_idname, icon="TEXT")
     row.operator(RECONSTRUCT_FACE_OT_dismiss.bl_idname, text="", icon="X")

@@ -19,7 +19,7 @@ _ICONS: dict[str, Any] = {
     "unknown": "QUESTION",
 }
 
-#: ``WORTH_SAYING`` of ``backend/confidence.py``, which this side does not import.
+#: ``WORTH_SAYING`` of ``backend/fit/confidence.py``, which this side does not import.
 _WORTH_SAYING = 0.6
 
 

@@ -159,18 +159,18 @@ class BackendProcess:
         npz: str | os.PathLike[str],
         out: str | os.PathLike[str],
         *,
-        photo_view: str | os.PathLike[str],
+        photo_render: str | os.PathLike[str],
         three_quarter: str | os.PathLike[str],
         window: Sequence[float],
     ) -> Path:
         """Compose photo, overlay and the two renderings into the PNG ``out``.
 
-        ``window`` (x0, y0, x1, y1) is what ``photo_view`` shows, in pixels of the photo.
+        ``window`` (x0, y0, x1, y1) is what ``photo_render`` shows, in pixels of the photo.
         """
         params = {
             "npz": str(npz),
             "out": str(out),
-            "photo_view": str(photo_view),
+            "photo_render": str(photo_render),
             "three_quarter": str(three_quarter),
             "window": [float(x) for x in window],
         }

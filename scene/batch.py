@@ -142,13 +142,13 @@ def _write_face(
     head.timings["blender build"] = time.perf_counter() - start
     export_head(head_scene, folder, name, options.formats)
     if options.preview:
-        photo_view, three_quarter = work / "photo_view.png", work / "three_quarter.png"
-        render_photo_view(head_scene, head, window, photo_view)
+        photo_render, three_quarter = work / "photo_render.png", work / "three_quarter.png"
+        render_photo_view(head_scene, head, window, photo_render)
         render_three_quarter(head_scene, head, three_quarter)
         backend.preview(
             npz,
             folder / f"{name}_preview.png",
-            photo_view=photo_view,
+            photo_render=photo_render,
             three_quarter=three_quarter,
             window=window,
         )

@@ -9,7 +9,7 @@ from typing import cast
 import bpy
 
 from ..backend.exchange import Reconstruction
-from .camera import build_camera, photo_view
+from .camera import build_camera, view_of_photo
 from .light import build_suns, is_light, light_only, suns_for
 from .mesh import build_mesh
 
@@ -98,7 +98,7 @@ def prepare_file(reconstruction: Reconstruction) -> bpy.types.Scene:
     scene.unit_settings.system = "METRIC"
     scene.unit_settings.length_unit = "CENTIMETERS"
     scene.render.film_transparent = True
-    photo_view(reconstruction).apply_to_render(scene.render)
+    view_of_photo(reconstruction).apply_to_render(scene.render)
     for space in _views_3d():
         space.shading.type = "MATERIAL"
         space.shading.use_scene_lights = True

@@ -100,12 +100,14 @@ class CameraView:
         return replace(view, width=round(wide), height=round(high))
 
 
-def photo_view(reconstruction: Reconstruction) -> CameraView:
+def view_of_photo(reconstruction: Reconstruction) -> CameraView:
     """The view of the whole photo."""
     return CameraView.from_matrix(reconstruction.camera_matrix, reconstruction.image_size)
 
 
-def window_view(reconstruction: Reconstruction, window: Sequence[float], size: int) -> CameraView:
+def view_of_window(
+    reconstruction: Reconstruction, window: Sequence[float], size: int
+) -> CameraView:
     """The view of ``window`` (x0, y0, x1, y1: outer edges in pixels of the photo).
 
     Its long side is drawn with ``size`` pixels.  The window may reach outside the photo.  An edge
@@ -132,7 +134,7 @@ def build_camera(
     The picture's aspect is the scene's business (:meth:`CameraView.apply_to_render`).  With
     ``background`` the photo lies behind the head in camera view.  ``view`` replaces the photo's.
     """
-    view = view or photo_view(reconstruction)
+    view = view or view_of_photo(reconstruction)
     data = bpy.data.cameras.new(name)
     view.apply_to_camera(data)
     camera = bpy.data.objects.new(name, data)

@@ -179,7 +179,7 @@ class Service:
         self._current: Job[Any] | None = None
         self._thread: threading.Thread | None = None
         self._warming = self._wants_warming = False
-        self._broken = self._mended = self._closed = False
+        self._broken = self._restarted = self._closed = False
 
     def submit(self, work: Callable[[BackendProcess, Progress, threading.Event], T]) -> Job[T]:
         """Queue ``work(backend, progress, cancelled)``."""
@@ -219,10 +219,10 @@ class Service:
         """See :func:`backend_versions`."""
         return {} if self._backend is None else self._backend.about
 
-    def mend(self) -> None:
-        """See :func:`mend_backend`."""
+    def restart(self) -> None:
+        """See :func:`restart_backend`."""
         with self._change:
-            self._broken, self._mended = False, True
+            self._broken, self._restarted = False, True
             if self._current is not None:
                 self._current.cancel()
             if self._backend is not None:
@@ -257,7 +257,7 @@ class Service:
                     return
                 self._current = self._queue.popleft() if self._queue else None
                 self._warming, self._wants_warming = self._current is None, False
-                self._broken = self._mended = False
+                self._broken = self._restarted = False
             self._serve(self._current)
 
     def _rest(self) -> None:
@@ -271,7 +271,7 @@ class Service:
         with self._change:
             self._current, self._warming = None, False
             if isinstance(error, WorkerError):
-                self._broken = not self._mended
+                self._broken = not self._restarted
             elif isinstance(error, Cancelled):  # the next one shall find it warm
                 self._wants_warming = self._backend is not None and not self._backend.ready
         if job is not None:
@@ -411,10 +411,10 @@ def backend_state() -> str:
     return "stopped" if _service is None else _service.state()
 
 
-def mend_backend() -> None:
+def restart_backend() -> None:
     """End the process, hung or not, and its job with it; the next job starts another."""
     if _service is not None:
-        _service.mend()
+        _service.restart()
 
 
 def close() -> None:

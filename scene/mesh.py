@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from typing import Any, TypeGuard
 
 import bpy
 import numpy as np
 
+from ..backend.bounded import parse_json
 from ..backend.exchange import Reconstruction
 from .coordinates import to_blender
 from .materials import UV_MAP, build_materials
@@ -57,35 +57,6 @@ def expression_keys(head: bpy.types.Object) -> list[bpy.types.ShapeKey]:
     """The head's expression shape keys in order, without Basis."""
     keys = head.data.shape_keys
     return [] if keys is None else list(keys.key_blocks)[1:]
-
-
-def time_build(reconstruction: Reconstruction) -> float:
-    """Seconds that :func:`build_mesh` takes for ``reconstruction``, for the benchmark.
-
-    The head is removed again.
-    """
-    start = time.perf_counter()
-    head = build_mesh(reconstruction)
-    seconds = time.perf_counter() - start
-    remove_head(head)
-    return seconds
-
-
-def remove_head(head: bpy.types.Object) -> None:
-    """Delete a head of ours with its mesh, materials and texture, as far as nobody shares them."""
-    mesh = head.data
-    assert isinstance(mesh, bpy.types.Mesh)
-    bpy.data.objects.remove(head)
-    materials = [material for material in mesh.materials if material is not None]
-    bpy.data.meshes.remove(mesh)
-    images = {
-        node.image
-        for material in materials
-        for node in material.node_tree.nodes
-        if node.type == "TEX_IMAGE" and node.image is not None
-    }
-    bpy.data.batch_remove([m for m in materials if m.users == 0])
-    bpy.data.batch_remove([image for image in images if image.users == 0])
 
 
 def _fill_polygons(mesh: bpy.types.Mesh, reconstruction: Reconstruction) -> None:
@@ -195,7 +166,7 @@ def reconstruction_key(reconstruction: Reconstruction) -> str:
 def about(head: bpy.types.Object) -> dict[str, Any]:
     """The property ``reconstruction`` of a head of ours; empty where the user removed it."""
     try:
-        found = json.loads(head.get("reconstruction", "{}"))
+        found = parse_json(head.get("reconstruction", "{}"))
     except (TypeError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

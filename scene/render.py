@@ -20,7 +20,7 @@ from ..backend.exchange import Reconstruction
 from ..backend.geometry.camera import project
 from ..backend.geometry.rotation import FACING, about
 from .build import HeadScene, can_denoise
-from .camera import CameraView, build_camera, window_view
+from .camera import CameraView, build_camera, view_of_window
 from .coordinates import camera_to_blender
 from .export import staged
 from .light import build_suns, even_suns, studio_suns
@@ -48,10 +48,10 @@ def render_photo_view(
     """Render what the photo's camera sees in ``window`` to the PNG ``path``; no background.
 
     ``window`` is (x0, y0, x1, y1), outer edges in pixels of the photo
-    (:func:`~.camera.window_view`); its long side gets ``size`` pixels.  RGBA with the alpha of the
-    head, so that it can be laid over the photo.  Raises :class:`OutputError`.
+    (:func:`~.camera.view_of_window`); its long side gets ``size`` pixels.  RGBA with the alpha of
+    the head, so that it can be laid over the photo.  Raises :class:`OutputError`.
     """
-    view = window_view(reconstruction, window, size)
+    view = view_of_window(reconstruction, window, size)
     camera = build_camera(reconstruction, "render", view=view, background=False)
     path = Path(path)
     with (
@@ -95,7 +95,7 @@ def render_three_quarter(
         bpy.data.batch_remove([thing for thing in (*rig, world) if thing is not None])
 
 
-def head_window(
+def square_around_head(
     reconstruction: Reconstruction, margin: float = 0.08
 ) -> tuple[float, float, float, float]:
     """The square window (x0, y0, x1, y1) in pixels of the photo that holds the projected head.

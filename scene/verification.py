@@ -18,6 +18,7 @@ from typing import Any
 import bpy
 import numpy as np
 
+from ..backend.bounded import parse_json
 from ..backend.errors import ExchangeError, OutputError
 from ..backend.exchange import Reconstruction, load_reconstruction, save_reconstruction
 from ..backend.exchange.wire import Progress
@@ -130,7 +131,7 @@ def picture_of(head: bpy.types.Object) -> bpy.types.Image | None:
 def result_of(head: bpy.types.Object) -> dict[str, Any] | None:
     """The last verification's document; None without one, or where the head was fitted anew."""
     try:
-        found = json.loads(head.get(RESULT, ""))
+        found = parse_json(head.get(RESULT, ""))
     except (TypeError, ValueError):
         return None
     if not isinstance(found, dict) or found.get("key") != head.get(KEY):

@@ -24,7 +24,7 @@ from . import passes
 from .build import build_scene, prepare_file
 from .export import export_head
 from .quiet import quiet
-from .render import head_window, render_photo_view, render_three_quarter
+from .render import render_photo_view, render_three_quarter, square_around_head
 
 PREVIEW_PX = 512
 
@@ -47,10 +47,10 @@ def build(
 ) -> dict[str, Any]:
     """Build the head of the exchange file ``npz`` and write ``folder/name.*`` in ``formats``.
 
-    With ``preview`` also the two pictures ``name_photo_view.png`` (of ``window``, x0, y0, x1, y1 in
-    photo pixels; the whole head without one) and ``name_three_quarter.png``, ``size`` pixels wide.
-    Returns ``{"files": {format: path}, "photo_view": path | None, "three_quarter": path | None,
-    "timings": {step: seconds}}``.
+    With ``preview`` also the two pictures ``name_photo_render.png`` (of ``window``, x0, y0, x1, y1
+    in photo pixels; the whole head without one) and ``name_three_quarter.png``, ``size`` pixels
+    wide.  Returns ``{"files": {format: path}, "photo_render": path | None, "three_quarter": path |
+    None, "timings": {step: seconds}}``.
 
     Raises :class:`ExchangeError` and :class:`OutputError`.
     """
@@ -65,14 +65,14 @@ def build(
     with clock("export"):
         progress(0.1, "Writing the files")
         files = export_head(head_scene, folder, name, formats)
-    pictures: dict[str, str | None] = {"photo_view": None, "three_quarter": None}
+    pictures: dict[str, str | None] = {"photo_render": None, "three_quarter": None}
     if preview:
         with clock("render"):
             progress(0.3, "Rendering the photo's view")
-            box = head_window(reconstruction) if window is None else window
-            path = Path(folder) / f"{name}_photo_view.png"
+            box = square_around_head(reconstruction) if window is None else window
+            path = Path(folder) / f"{name}_photo_render.png"
             render_photo_view(head_scene, reconstruction, box, path, size=size)
-            pictures["photo_view"] = str(path)
+            pictures["photo_render"] = str(path)
             progress(0.65, "Rendering the three-quarter view")
             path = Path(folder) / f"{name}_three_quarter.png"
             render_three_quarter(head_scene, reconstruction, path, size=size)

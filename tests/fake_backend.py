@@ -108,7 +108,7 @@ def preview(
     *,
     npz: str,
     out: str,
-    photo_view: str,
+    photo_render: str,
     three_quarter: str,
     window: list[float],
     progress: Progress,
@@ -116,7 +116,7 @@ def preview(
     """A picture of the right kind, if everything it needs is there."""
     load_reconstruction(npz)
     assert len(window) == 4
-    for picture in (photo_view, three_quarter):
+    for picture in (photo_render, three_quarter):
         assert Path(picture).read_bytes().startswith(b"\x89PNG")
     Path(out).write_bytes(encode_png(np.zeros((4, 16, 3), np.uint8)).tobytes())
     return {"file": out}

@@ -30,7 +30,7 @@ def build(*, npz, folder, name, formats, preview, window, progress):
         path = Path(folder) / f"{name}.{kind}"
         path.write_bytes(b"" if BEHAVIOUR == "empty" else f"{kind} of {name}".encode())
         files[kind] = str(path)
-    views = {"photo_view": None, "three_quarter": None}
+    views = {"photo_render": None, "three_quarter": None}
     if preview:
         assert len(window) == 4
         for view in views:

@@ -184,13 +184,13 @@ def _statements(tree: ast.AST, kind: Kind) -> Iterator[tuple[ast.stmt | ast.expr
             if isinstance(node.value, str):
                 yield node, "string"
         elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            waiting += [(child, kind) for child in node.orelse]
+            waiting.extend((child, kind) for child in node.orelse)
         else:
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(LOADERS):
                 yield node, "string"
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
                 kind = "function"
-            waiting += [(child, kind) for child in ast.iter_child_nodes(node)]
+            waiting.extend((child, kind) for child in ast.iter_child_nodes(node))
 
 
 def _targets(node: ast.AST, package: str, files: dict[str, Path]) -> Iterator[str]:

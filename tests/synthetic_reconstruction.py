@@ -12,6 +12,7 @@ import numpy as np
 from reconstruct_face.backend.exchange import MaterialSlot, Reconstruction
 
 SIDES = ("Left", "Right")
+#: Apple's ``ARFaceAnchor.BlendShapeLocation``, in the order of Live Link Face's columns.
 ARKIT_NAMES = (
     *(f"eye{what}{side}" for side in SIDES for what in
       ("Blink", "LookDown", "LookIn", "LookOut", "LookUp", "Squint", "Wide")),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from reconstruct_face.backend.animate import job, smooth
 from reconstruct_face.backend.animate.job import Animated
-from reconstruct_face.backend.animate.solve import FrameSolver, bounded
+from reconstruct_face.backend.animate.solve import FrameSolver
 from reconstruct_face.backend.animate.source import open_source
 from reconstruct_face.backend.animate.track import Tracker
 from reconstruct_face.backend.cli import animate as command
@@ -19,9 +19,9 @@ from reconstruct_face.backend.fit.noise import dlib_noise
 from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.model.contour import seen_landmarks
 from reconstruct_face.backend.worker import METHODS
-from scipy.optimize import lsq_linear
 
 from tests import animate_clip as clips
+from tests.errors import has, raises
 
 # -- frames
 
@@ -58,8 +58,9 @@ def test_a_damaged_video_gives_what_is_left_of_it(tmp_path):
     path.write_bytes(data[: len(data) // 2])
     source = open_source(path)
     count = sum(frame.pixels is not None for frame in source.frames())
-    assert 3 < count < 20
-    assert len(source.notes) == (1 if source.count > count + 1 else 0)
+    assert 3 < count < 20 == source.count
+    (note,) = source.notes
+    has(note, "a.avi", count, 20)
 
 
 def test_a_video_that_says_more_frames_than_it_has_is_said_to_be_damaged(tmp_path):
@@ -85,15 +86,11 @@ def test_a_folder_of_frames_is_read_in_natural_order_and_bad_ones_are_left_out(t
 def test_what_is_no_video_is_said_in_one_sentence(tmp_path, capsys):
     (tmp_path / "notes.mp4").write_text("not a video")
     (tmp_path / "empty").mkdir()
-    for name, words in (
-        ("missing.mp4", "There is no video"),
-        ("notes.mp4", "no video that can be read"),
-        ("empty", "no picture in the folder"),
-    ):
-        with pytest.raises(PhotoError, match=words):
+    for name in ("missing.mp4", "notes.mp4", "empty"):
+        with raises(PhotoError, tmp_path / name) as refused:
             open_source(tmp_path / name)
         assert main([str(tmp_path / name), "-o", str(tmp_path / "out"), "--quiet"]) == 3
-        assert words in capsys.readouterr().err
+        assert str(refused.value) in capsys.readouterr().err
 
 
 def test_the_command_passes_on_what_it_was_told(tmp_path, monkeypatch, capsys):
@@ -141,22 +138,10 @@ def test_the_worker_answers_as_blender_asks(tmp_path, monkeypatch):
 
 def test_a_camera_that_is_not_there_is_said(tmp_path, capsys):
     assert main(["97", "-o", str(tmp_path), "--quiet"]) == 3
-    assert "There is no camera 97" in capsys.readouterr().err
+    has(capsys.readouterr().err, 97)
 
 
 # -- the solver
-
-
-def test_bounded_minimum_is_scipys():
-    rng = np.random.default_rng(3)
-    for _ in range(20):
-        rows, values = rng.normal(size=(40, 12)), rng.normal(size=40)
-        low, high = -rng.uniform(0, 0.2, 8), rng.uniform(0, 0.2, 8)
-        found = bounded(rows.T @ rows, rows.T @ values, low, high)
-        free = np.full(4, np.inf)
-        limits = (np.concatenate([-free, low - 1e-12]), np.concatenate([free, high + 1e-12]))
-        expected = lsq_linear(rows, values, limits, method="bvls").x
-        assert np.allclose(found, expected, atol=1e-6)
 
 
 def test_pose_and_open_mouth_are_found_from_exact_landmarks():

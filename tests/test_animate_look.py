@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from reconstruct_face.backend.animate.appearance import train
-from reconstruct_face.backend.animate.drawing import Look
+from reconstruct_face.backend.animate.drawing import LitTexture
 from reconstruct_face.backend.animate.identity import merged_texture
 from reconstruct_face.backend.animate.solve import Pose
 from reconstruct_face.backend.model import load_model
@@ -67,7 +67,7 @@ def test_bared_teeth_are_seen_however_bright_they_are(inside):
     light[0], light[3], light[1] = 2.2, -0.35, 0.25
     camera = clips.camera_at(size=(320, 320), distance=500)
     pose = Pose(camera.rotation, camera.translation, np.zeros(len(names)))
-    look = Look(who.albedo, light, camera.rotation)
+    look = LitTexture(who.albedo, light, camera.rotation)
     learned = train(model, who.identity, look, [pose], camera.camera_matrix, samples=400)
 
     def seen(**weights: float) -> dict[str, float]:

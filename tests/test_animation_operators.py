@@ -12,6 +12,7 @@ import bpy
 import numpy as np
 import pytest
 import reconstruct_face
+from reconstruct_face.backend.errors import WorkerError
 from reconstruct_face.backend.exchange.motion import Motion, save_motion
 from reconstruct_face.backend.motion.files import KINDS
 from reconstruct_face.operators import strings
@@ -28,6 +29,7 @@ from reconstruct_face.scene.backend_process import BackendProcess
 from reconstruct_face.scene.build import build_scene
 from reconstruct_face.scene.mesh import about, is_head
 
+from tests.errors import raises
 from tests.synthetic_reconstruction import encode_png, make_reconstruction
 
 FAKE = [sys.executable, str(Path(__file__).parent / "fake_backend.py")]
@@ -109,12 +111,13 @@ def test_a_folder_of_frames_is_as_fast_as_the_scene(head: bpy.types.Object, tmp_
 
 def test_what_died_half_way_goes_on(head: bpy.types.Object, tmp_path: Path) -> None:
     video = make_video(tmp_path, "crash.mp4")
-    with pytest.raises(RuntimeError):
+    with raises(RuntimeError, "exit status 3"):
         BUTTONS.animate_video(filepath=str(video))
     assert SESSION.failure is not None and not bpy.data.actions
+    assert SESSION.failure.code == WorkerError.code
     state = video_module.motion_path(video).with_suffix(".frames")
     assert state.read_text() == "10"
-    BUTTONS.mend()
+    BUTTONS.restart_backend()
     job = jobs.start_animation(video, video_module.motion_path(video))
     assert job.wait()["notes"] == ["lost once", "began at frame 10"]
     assert BUTTONS.animate_video(filepath=str(video)) == {"FINISHED"}
@@ -138,16 +141,16 @@ def test_what_was_cancelled_goes_on(tmp_path: Path) -> None:
     steps: list[float] = []
     result = jobs.start_animation(video, out).wait(lambda fraction, _: steps.append(fraction))
     assert int(result["notes"][1].split()[-1]) >= 4 and out.exists()
-    assert steps == sorted(steps)
+    assert len(steps) > 5 and steps == sorted(steps)
 
 
 def test_bad_videos_are_one_sentence(head: bpy.types.Object, tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="Choose a video"):
+    with raises(RuntimeError, texts.CHOOSE_VIDEO):
         BUTTONS.animate_video()
-    with pytest.raises(RuntimeError, match="There is no video"):
+    with raises(RuntimeError, tmp_path / "gone.mp4"):
         BUTTONS.animate_video(filepath=str(tmp_path / "gone.mp4"))
     bpy.context.view_layer.objects.active = None
-    with pytest.raises(RuntimeError, match="choose a new one"):
+    with raises(RuntimeError, strings.NO_HEAD):
         BUTTONS.animate_video(filepath=str(make_video(tmp_path, "a.mp4")))
     assert not bpy.data.actions
 
@@ -175,7 +178,7 @@ def test_a_head_that_is_gone_is_told(head: bpy.types.Object, tmp_path: Path) -> 
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jobs, "start_animation", remove_meanwhile)
-        with pytest.raises(RuntimeError, match="Ada"):
+        with raises(RuntimeError, "Ada"):
             BUTTONS.animate_video(filepath=str(video))
 
 
@@ -196,7 +199,7 @@ def test_open_clips_and_strips_can_be_taken(tmp_path: Path) -> None:
     for path in folder.iterdir():
         path.unlink()
     folder.rmdir()
-    with pytest.raises(RuntimeError, match="is not there; find it again"):
+    with raises(RuntimeError, folder):
         BUTTONS.take_clip(video=f"strip:{strip.name}")
 
 
@@ -236,13 +239,13 @@ def test_files_that_cannot_be_used_are_one_sentence(head: bpy.types.Object, tmp_
     empty, odd = tmp_path / "empty.csv", tmp_path / "odd.csv"
     empty.write_text("")
     odd.write_text("time,hat,tie\n0,1,1\n1,0,0\n")
-    for path, says in (
-        (empty, "is empty"),
-        (odd, "none of the motion's shape keys"),
-        (tmp_path / "gone.csv", "There is no motion"),
-        (tmp_path, "Choose a motion file"),
+    for path, facts in (
+        (empty, (empty,)),
+        (odd, ("Ada", "hat, tie", "eyeBlinkLeft")),
+        (tmp_path / "gone.csv", (tmp_path / "gone.csv",)),
+        (tmp_path, (texts.CHOOSE_MOTION,)),
     ):
-        with pytest.raises(RuntimeError, match=says):
+        with raises(RuntimeError, *facts):
             BUTTONS.import_motion(filepath=str(path))
     assert not bpy.data.actions
 
@@ -271,7 +274,7 @@ def test_animated_exports(head: bpy.types.Object, tmp_path: Path) -> None:
     assert {key for key, *_ in ANIMATION_FORMATS} | set(KINDS) == set(WRITERS) == set(ENDINGS)
     assert {key for key, *_ in texts.MOTION_KIND_ITEMS} == set(KINDS)
     bpy.ops.object.mode_set(mode="EDIT")
-    with pytest.raises(RuntimeError, match=strings.LEAVE_MODE[:8]):
+    with raises(RuntimeError, strings.LEAVE_MODE):
         BUTTONS.export_animation(filepath=str(tmp_path / "b"), formats={"glb"})
 
 
@@ -294,7 +297,7 @@ def test_the_animators_buttons(head: bpy.types.Object) -> None:
     other = build_scene(MADE, name="Grace", set_active=True).head
     assert BUTTONS.retarget(source="Ada") == {"FINISHED"}
     assert set(curves_by_name(other)) == set(curves_by_name(head))
-    with pytest.raises(RuntimeError, match="Nobody"):
+    with raises(RuntimeError, "'Nobody'"):
         BUTTONS.retarget(source="Nobody")
 
 

@@ -24,9 +24,10 @@ from reconstruct_face.scene.animation.hand import (
 )
 from reconstruct_face.scene.animation.retarget import retarget
 from reconstruct_face.scene.build import build_scene
-from reconstruct_face.scene.expression import reset, set_values, values_of
+from reconstruct_face.scene.expression import GROUPS, reset, set_values, values_of
 from reconstruct_face.scene.pose_asset import expression_in, saved_expressions
 
+from tests.errors import raises
 from tests.synthetic_reconstruction import ARKIT_NAMES, make_reconstruction
 
 MADE = make_reconstruction(rows=8, columns=10)
@@ -59,7 +60,7 @@ def test_groups_are_keyed(head: bpy.types.Object) -> None:
     assert set(curves_by_name(head)) == jaw and count == 5
     assert frames(head, "jawOpen") == [12] and at(head, 12, "jawOpen", "jawLeft") == [0.5, 0]
     for groups in ((), ("nonsense",)):
-        with pytest.raises(FaceError, match="Choose one or more groups"):
+        with raises(FaceError, *GROUPS):
             key_groups(head, groups, 1)
 
 
@@ -77,9 +78,9 @@ def test_an_expression_comes_stays_and_goes(head: bpy.types.Object) -> None:
     assert at(head, 15, "jawOpen") == [held] == at(head, 20, "jawOpen") == at(head, 25, "jawOpen")
     assert before < at(head, 13, "jawOpen")[0] < held
     assert at(head, 101, "jawOpen") == [0.6]
-    with pytest.raises(FaceError, match="from 0 on"):
+    with raises(FaceError, 0):
         blend_and_hold(head, {"jawOpen": 1.0}, 11, blend=-1)
-    with pytest.raises(FaceError, match="none of these shape keys"):
+    with raises(FaceError, "Ada"):
         blend_and_hold(head, {"hat": 1.0}, 11)
 
 
@@ -112,7 +113,7 @@ def test_a_side_is_copied_as_symmetric_editing_does(head: bpy.types.Object) -> N
     assert at(head, 20, f"{smile}Right", f"{gaze}OutRight") == left, "both eyes look the same way"
     assert "jawRight" not in curves_by_name(head) and at(head, 30, "jawLeft") == [0.25]
     reset(head)
-    with pytest.raises(FaceError, match="Left or Right"):
+    with raises(FaceError, "Left", "Right"):
         symmetrise_animation(head, "Up")
 
 
@@ -123,9 +124,9 @@ def test_without_animation_they_say_so(head: bpy.types.Object) -> None:
         lambda: symmetrise_animation(head, "Left"),
         lambda: retarget(head, other),
     ):
-        with pytest.raises(FaceError, match="has no animation"):
+        with raises(FaceError, "Ada"):
             doing()
-    with pytest.raises(FaceError, match="another head"):
+    with raises(FaceError):
         retarget(head, head)
     assert not bpy.data.actions
 
@@ -167,10 +168,10 @@ def test_retargeted_to_another_model(head: bpy.types.Object) -> None:
     assert top == 3.0
     retarget(head, other, fit="scale", existing="replace")
     assert at(other, 9, "eyeBlink_L") == pytest.approx([3 * values[8, 0]], abs=1e-4)
-    with pytest.raises(FaceError, match="no choice"):
+    with raises(FaceError, "'squeeze'", "clamp", "scale"):
         retarget(head, other, fit="squeeze")
     strange = make_reconstruction(rows=6, columns=9, names=("c0", "c1"))
-    with pytest.raises(FaceError, match="no shape key names in common"):
+    with raises(FaceError, "Ada", "X"):
         retarget(head, build_scene(strange, name="X").head)
 
 
@@ -205,7 +206,7 @@ def test_presets_are_assets_with_pictures(head: bpy.types.Object) -> None:
     assert np.abs(pictures[0] - pictures[1]).max() > 0.1
     assert presets.add_presets(head, names=("Joy", "Anger"))[0].name == "Anger"
     assert len(saved_expressions()) == 4
-    with pytest.raises(FaceError, match="no preset 'Glee'"):
+    with raises(FaceError, "'Glee'", "Joy", "Wink", "aa"):
         presets.add_presets(head, names=("Glee",))
 
 
@@ -222,7 +223,7 @@ def test_presets_are_what_they_are_called() -> None:
 def test_presets_need_arkits_shape_keys() -> None:
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     other = build_scene(make_reconstruction(rows=6, columns=9, names=("c0", "c1"))).head
-    with pytest.raises(FaceError, match="has not ARKit's shape keys"):
+    with raises(FaceError, "Ada Lovelace", "ARKit's"):
         presets.add_presets(other)
 
 

@@ -35,7 +35,48 @@ def ours(*names: str) -> tuple[str, ...]:
 
 BLENDER_SIDE = (*ours("operators", "panels", "scene"), "examples")
 #: What the Blender side may name of the backend; what these import in turn is followed.
-SHARED = ours("backend.exchange", "backend.errors", "backend.geometry", "backend.motion")
+SHARED = ours(
+    "backend.exchange",
+    "backend.errors",
+    "backend.geometry",
+    "backend.motion",
+    "backend.bounded",
+    "backend.arrays",
+)
+#: The rooms of ``docs/architecture.md``: a module may import those of its own row and of the rows
+#: below.  What is in a function counts too.
+FLOORS = (
+    ours("operators", "panels"),
+    ours("scene"),
+    ours("backend.cli", "backend.worker", "backend.bench"),
+    ours("backend.training"),
+    ours("backend.animate"),
+    ours("backend.pipeline", "backend.assembly"),
+    ours("backend.fit", "backend.original"),
+    ours("backend.differentiable"),
+    ours("backend.network"),
+    ours("backend.texture"),
+    ours("backend.verify", "backend.preview"),
+    ours("backend.motion"),
+    ours("backend.model"),
+    ours("backend.raster"),
+    ours("backend.photo", "backend.detect", "backend.align"),
+    ours("backend.blender"),
+    ours("backend.exchange"),
+    ours("backend.geometry"),
+)
+#: Small modules that any room may use; they use each other only.
+GROUND = ours(
+    "backend.arrays",
+    "backend.bounded",
+    "backend.clock",
+    "backend.errors",
+    "backend.files",
+    "backend.folders",
+    "backend.isolated",
+    "backend.isolated_child",
+    "backend.lifeline",
+)
 #: For those who make the shipped network.
 MAKERS = ours("backend.training", "backend.cli.train", "backend.cli.synthesise")
 
@@ -63,6 +104,39 @@ def test_nor_by_way_of_functions(modules: Project) -> None:
     for pair in CIRCLES:
         others = [other for other in CIRCLES if other != pair]
         assert modules.circle(anywhere, others), f"{pair} makes no circle any more"
+
+
+def floor(name: str) -> int:
+    """0 for the top; the ground is below all floors."""
+    for number, rooms in enumerate(FLOORS):
+        if within(name, *rooms):
+            return number
+    assert within(name, *GROUND), f"{name} is in no room of docs/architecture.md"
+    return len(FLOORS)
+
+
+def test_no_room_imports_one_that_stands_higher(modules: Project) -> None:
+    entries = (PACKAGE, *ours("backend", "backend.__main__", "scene.__main__"))
+    names = [
+        name for name in modules.within(*ours("backend"), *BLENDER_SIDE) if name not in entries
+    ]
+    names = [name for name in names if not within(name, "examples")]
+    assert len(names) > 250
+    wrong = [
+        str(one)
+        for name in names
+        for one in modules.imports(name)
+        if anywhere(one) and within(one.name, PACKAGE) and one.name not in entries
+        if floor(one.name) < floor(name)
+    ]
+    assert wrong == []
+
+
+def test_every_room_is_on_the_architecture_page() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rooms = [room for rooms in (*FLOORS, GROUND) for room in rooms]
+    lacking = [room for room in rooms if f"{room.rpartition('.')[2]}" not in page]
+    assert lacking == []
 
 
 def test_the_blender_side_reaches_only_what_blender_has(modules: Project) -> None:

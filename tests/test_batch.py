@@ -20,6 +20,7 @@ from reconstruct_face.backend.exchange.options import Options
 from reconstruct_face.scene.backend_process import BackendProcess
 from reconstruct_face.scene.batch import BatchOptions, PhotoResult, run_batch
 
+from tests.errors import raises
 from tests.synthetic_reconstruction import make_reconstruction
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -70,7 +71,7 @@ def test_every_photo_gets_its_files_and_a_bad_one_stops_nothing(
     assert rows["b none.png"]["error"] == "No face was found in b none."
     assert "about to crash" in rows["c crash.jpg"]["error"]
     assert rows["d é.jpg"]["status"] == "ok"
-    assert float(rows["d é.jpg"]["seconds"]) > 0
+    assert 0 < float(rows["d é.jpg"]["seconds"]) < 600
     assert Image.open(out / "contact_sheet.jpg").size == (8, 1)
     assert load_reconstruction(out / "d é.npz").photo_path.endswith("d é.jpg")
 
@@ -127,7 +128,7 @@ def test_all_faces_of_a_photo(tmp_path: Path, backend: BackendProcess) -> None:
 def test_an_output_folder_that_is_a_file(tmp_path: Path, backend: BackendProcess) -> None:
     photos = folder_of(tmp_path / "in", "a.jpg")
     (tmp_path / "out").write_text("in the way")
-    with pytest.raises(OutputError, match="not a folder"):
+    with raises(OutputError, tmp_path / "out"):
         run_batch([photos], tmp_path / "out", backend=backend)
 
 

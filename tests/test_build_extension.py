@@ -19,6 +19,7 @@ from reconstruct_face.scene.installation.choices import Choices
 from reconstruct_face.scene.installation.pip import bundled_for
 from reconstruct_face.scene.installation.requirements import BACKEND, PLATFORMS, PYTHONS
 
+from tests.errors import has, raises
 from tests.tiny_packages import PLATFORM, make_wheel, tiny_choices
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -120,7 +121,7 @@ def test_a_full_zip_counts_for_its_own_python_and_packages_alone(
 
 def test_a_wheel_that_is_not_to_be_had(tool: ModuleType, no_network: Path, tmp_path: Path) -> None:
     source = tiny_choices(tmp_path / "source", bundled=False, tiny_a="")
-    with pytest.raises(tool.BuildError, match="No matching distribution found for tiny_a==1.0"):
+    with raises(tool.BuildError, "tiny_a==1.0"):
         tool.build_full(tmp_path / "out", PLATFORM, PYTHON, requirements=source.requirements)
     assert not list((tmp_path / "out").glob("*.zip"))
 
@@ -138,7 +139,7 @@ def test_the_index_lists_the_zips_for_blender(
     assert str(zipped) in shown and " MB" in shown
     shutil.copy(zipped, zipped.with_name("another.zip"))
     assert tool.main(["--index", str(tmp_path / "repository")]) == 1
-    assert "several zips for the same Blender" in capsys.readouterr().err
+    has(capsys.readouterr().err, tmp_path / "repository")
 
 
 @pytest.mark.parametrize("platform", sorted(PLATFORMS.values()))

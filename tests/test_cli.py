@@ -28,6 +28,7 @@ from reconstruct_face.backend.exchange.batch import BatchOptions
 from reconstruct_face.backend.exchange.output import prepare_output
 from reconstruct_face.backend.exchange.photo_tasks import collect
 
+from tests.errors import raises
 from tests.synthetic_reconstruction import make_reconstruction
 
 
@@ -270,7 +271,7 @@ class _SlowBlender:
         following = chr(ord(name) + 1)
         if following in self.begun:
             assert self.begun[following].wait(20), f"{following} waited for {name}"
-        return {"files": {}, "photo_view": None, "three_quarter": None, "timings": {}}
+        return {"files": {}, "photo_render": None, "three_quarter": None, "timings": {}}
 
 
 def test_two_photos_are_in_the_works_at_a_time(
@@ -332,27 +333,27 @@ def test_a_file_named_outright_is_tried_whatever_its_ending(photos, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("make", "sentence"),
+    "make",
     [
-        (lambda p: p.write_text("x"), "is a file, not a folder"),
-        (lambda p: (p.parent / "f").write_text("x") and (p.parent / "f" / "sub"), "not a folder"),
-        (lambda p: Path("/proc/reconstruct"), "cannot be written to"),
-        (lambda p: Path("/dev/null"), "is a file, not a folder"),
-        (lambda p: p.parent / ("n" * 300), "cannot be written to"),
-        (lambda p: p.parent / "a\0b", "cannot be written to"),
+        lambda p: p.write_text("x"),
+        lambda p: (p.parent / "f").write_text("x") and (p.parent / "f" / "sub"),
+        lambda p: Path("/proc/reconstruct"),
+        lambda p: Path("/dev/null"),
+        lambda p: p.parent / ("n" * 300),
+        lambda p: p.parent / "a\0b",
     ],
     ids=["file", "below-a-file", "proc", "device", "long-name", "null"],
 )
-def test_output_folders_that_cannot_be(tmp_path: Path, make, sentence: str) -> None:
+def test_output_folders_that_cannot_be(tmp_path: Path, make: Callable[[Path], object]) -> None:
     out = tmp_path / "out"
     made = make(out)
-    with pytest.raises(OutputError, match=sentence) as caught:
-        prepare_output(made if isinstance(made, Path) else out)
-    assert "name another" in str(caught.value)
+    out = made if isinstance(made, Path) else out
+    with raises(OutputError, out):
+        prepare_output(out)
 
 
 def test_a_nearly_full_disk_is_told_before_any_work(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match=r"has \d+ MB free where a head may need \d+ MB"):
+    with raises(OutputError, tmp_path, f"{10**12} MB"):
         prepare_output(tmp_path, needed=10**18)
 
 

@@ -18,6 +18,7 @@ from reconstruct_face.backend.model.completing.transfer import transfer
 from reconstruct_face.backend.model.importing import RawModel
 from scipy.optimize import nnls
 
+from tests.errors import raises
 from tests.synthetic_face import SyntheticFace, synthetic_face
 
 pytestmark = pytest.mark.seconds
@@ -192,7 +193,7 @@ def test_a_ball_is_no_head(face: SyntheticFace, other: tuple[NDArray, NDArray]) 
     raw = raw_of(face, *other, marks=False)
     points = face.mean - face.mean.mean(axis=0)
     ball = 40 * points / np.linalg.norm(points, axis=1, keepdims=True)
-    with pytest.raises(ModelError, match="does not resemble|Only"):
+    with raises(ModelError, "head"):
         complete(replace(raw, mean=ball))
 
 

@@ -143,10 +143,14 @@ def test_picture_equals_the_numpy_rendering(model):
     given, camera = coefficients(model, 3), turned_camera(25, 10)
     single = TorchFaceModel(model)
     with torch.no_grad():
+        identity, expression, albedo, light = (x.float() for x in tensors(*given.values()))
         linear, mask = render(
             single,
-            Cameras(*(x.float() for x in vars(batch(camera)).values())),
-            *(x.float() for x in tensors(*given.values())),
+            Cameras(**{name: x.float() for name, x in vars(batch(camera)).items()}),
+            identity,
+            expression,
+            albedo,
+            light,
             (SIZE, SIZE),
             EmbreeRasterizer(),
         )
@@ -195,9 +199,11 @@ def test_gradients_by_finite_differences(model, torch_model, group):
     )
 
     def loss(values: dict[str, torch.Tensor]) -> torch.Tensor:
-        cameras = Cameras(*(values[name] for name in ("matrix", "rotation", "translation")))
-        rest = (values[name] for name in given)
-        return (weight * render(torch_model, cameras, *rest, (SIZE, SIZE), frozen)[0]).sum()
+        cameras = Cameras(values["matrix"], values["rotation"], values["translation"])
+        identity, expression, albedo, light = (values[name] for name in given)
+        size = (SIZE, SIZE)
+        found = render(torch_model, cameras, identity, expression, albedo, light, size, frozen)
+        return (weight * found[0]).sum()
 
     direction = torch.tensor(rng.normal(size=inputs[group].shape))
     if group == "matrix":  # its last row is (0, 0, 1) by definition
@@ -216,9 +222,10 @@ def test_gradients_stay_finite_on_an_empty_picture(model, torch_model):
     given = coefficients(model, 6)
     away = turned_camera(0)
     away = Camera(away.camera_matrix, away.rotation, np.array([5000.0, 0.0, 900.0]))
-    identity, *rest = tensors(*given.values())
+    identity, expression, albedo, light = tensors(*given.values())
+    size, rasterizer = (SIZE, SIZE), EmbreeRasterizer()
     linear, mask = render(
-        torch_model, batch(away), identity, *rest, (SIZE, SIZE), EmbreeRasterizer()
+        torch_model, batch(away), identity, expression, albedo, light, size, rasterizer
     )
     linear.sum().backward()
-    assert not mask.any() and torch.isfinite(identity.grad).all()
+    assert not mask.any() and identity.grad is not None and torch.isfinite(identity.grad).all()

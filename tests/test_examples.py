@@ -40,6 +40,7 @@ def heads_in(path: Path) -> list[bpy.types.Object]:
 
 
 def test_they_are_numbered_and_told_of() -> None:
+    assert len(EXAMPLES) > 5
     assert [int(path.name[:2]) for path in EXAMPLES] == list(range(1, len(EXAMPLES) + 1))
     for path in EXAMPLES:
         assert f"python examples/{path.name}" in path.read_text(), "its first lines say how to run"

@@ -21,6 +21,7 @@ from reconstruct_face.backend.exchange import (
 )
 from reconstruct_face.backend.exchange.summary import summarise
 
+from tests.errors import raises
 from tests.synthetic_reconstruction import make_reconstruction
 
 
@@ -85,25 +86,25 @@ def _rewrite(path: Path, change) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "sentence"),
+    ("change", "facts"),
     [
-        (lambda a, h: h.update(version=2), "exchange version 2; this add-on reads version 1"),
-        (lambda a, h: h.update(format="x"), "is not a reconstruction file"),
-        (lambda a, h: a.pop("uv"), "lacks uv"),
-        (lambda a, h: h.pop("model"), "lacks model"),
-        (lambda a, h: a.update(uv=a["uv"][:, :1]), r"'uv' has shape \(\d+, 1\) where"),
-        (lambda a, h: a["vertices_posed"].__setitem__((3, 1), np.nan), "not finite"),
-        (lambda a, h: a["polygons"].__setitem__((0, 0), 10**6), "'polygons' points outside"),
-        (lambda a, h: a["faces"].__setitem__((0, 0), -1), "'faces' points outside"),
-        (lambda a, h: h.update(materials=h["materials"][:1]), "of 1 materials"),
+        (lambda a, h: h.update(version=2), ("head.npz", 2, 1)),
+        (lambda a, h: h.update(format="x"), ("head.npz",)),
+        (lambda a, h: a.pop("uv"), ("head.npz", "uv")),
+        (lambda a, h: h.pop("model"), ("head.npz", "model")),
+        (lambda a, h: a.update(uv=a["uv"][:, :1]), ("'uv'", "(2878, 1)", "(U, 2)")),
+        (lambda a, h: a["vertices_posed"].__setitem__((3, 1), np.nan), ("'vertices_posed'",)),
+        (lambda a, h: a["polygons"].__setitem__((0, 0), 10**6), ("'polygons'", "0..2807")),
+        (lambda a, h: a["faces"].__setitem__((0, 0), -1), ("'faces'", "0..2807")),
+        (lambda a, h: h.update(materials=h["materials"][:1]), ("'polygon_material'", 2, 1)),
     ],
 )
 def test_files_that_do_not_fit_are_refused_by_name(
-    head: Reconstruction, tmp_path: Path, change, sentence: str
+    head: Reconstruction, tmp_path: Path, change, facts: tuple[object, ...]
 ) -> None:
     path = save_reconstruction(head, tmp_path / "head.npz", compress=False)
     _rewrite(path, change)
-    with pytest.raises(ExchangeError, match=sentence):
+    with raises(ExchangeError, *facts):
         load_reconstruction(path)
 
 
@@ -146,20 +147,18 @@ def test_damaged_files_are_refused_in_one_sentence(
 ) -> None:
     path = save_reconstruction(head, tmp_path / "head.npz")
     damage(path)
-    with pytest.raises(ExchangeError) as caught:
+    with raises(ExchangeError, path):
         load_reconstruction(path)
-    assert "head.npz" in str(caught.value)
-    assert "\n" not in str(caught.value)
 
 
 def test_a_file_that_cannot_be_written_leaves_nothing(head: Reconstruction, tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="Cannot write"):
+    with raises(OutputError, tmp_path / "missing folder" / "head.npz"):
         save_reconstruction(head, tmp_path / "missing folder" / "head.npz")
     before = save_reconstruction(head, tmp_path / "head.npz").read_bytes()
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))  # binds root too
     try:
-        with pytest.raises(OutputError, match="Cannot write"):
+        with raises(OutputError, tmp_path / "head.npz"):
             save_reconstruction(head, tmp_path / "head.npz")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from typing import Any
 
 import bpy
 import pytest
@@ -18,6 +19,7 @@ from reconstruct_face.scene.build import build_scene
 from reconstruct_face.scene.mesh import expression_keys
 from reconstruct_face.scene.random_expression import random_expression
 
+from tests.errors import raises
 from tests.synthetic_reconstruction import ARKIT_NAMES, make_reconstruction
 
 MADE = make_reconstruction(rows=8, columns=10)
@@ -96,6 +98,7 @@ def test_symmetric_sliders_move_both_sides(head: bpy.types.Object) -> None:
     assert settings().mouthSmileRight == 0.5
     settings().mouthSmileRight = 7.0
     assert shown(head)["mouthSmileLeft"] == 1.0, "within the shape key's range"
+    assert len(PAIRED) > 30
     for name in PAIRED:
         assert expression.partner(expression.partner(name)) == name != expression.partner(name)
     # Moving the jaw to both sides would move it nowhere.
@@ -195,7 +198,7 @@ def test_keyframes_hold_the_expression_and_go_away(head: bpy.types.Object) -> No
     assert expression.delete_keyframes(head, 11) == len(ARKIT_NAMES)
     scene.frame_set(11)
     assert shown(head) == {"jawOpen": 0.75}, "what is left is the first keyframe"
-    with pytest.raises(RuntimeError, match="no keyframes at this frame"):
+    with raises(RuntimeError, strings.NO_KEYS):
         bpy.ops.reconstruct_face.delete_keys()
 
 
@@ -217,7 +220,7 @@ def test_the_photos_expression_comes_back(head: bpy.types.Object) -> None:
     expression.restore_fitted(head)
     assert expression.values_of(head) == pytest.approx({**wanted, "mine": 0.5})
     del head["expression"]
-    with pytest.raises(RuntimeError, match="does not hold the photo's expression"):
+    with raises(RuntimeError, "Ada Lovelace"):
         bpy.ops.reconstruct_face.photo_expression()
 
 
@@ -228,18 +231,18 @@ def test_copying_is_by_name(head: bpy.types.Object) -> None:
     assert bpy.ops.reconstruct_face.copy_expression(source="Grace") == {"FINISHED"}
     assert shown(head) == {"jawOpen": 0.5}
     stranger = build_scene(OTHER_MODEL, name="Stranger").head
-    with pytest.raises(FaceError, match="no shape key names in common"):
+    with raises(FaceError, "Stranger", "Ada Lovelace"):
         expression.copy_expression(stranger, head)
-    with pytest.raises(RuntimeError, match="There is no head 'Nobody'"):
+    with raises(RuntimeError, "'Nobody'"):
         bpy.ops.reconstruct_face.copy_expression(source="Nobody")
     assert shown(head) == {"jawOpen": 0.5}
 
 
 def test_a_head_without_shape_keys_is_told(head: bpy.types.Object) -> None:
     head.shape_key_clear()
-    with pytest.raises(ModelError, match="has no shape keys any more"):
+    with raises(ModelError, "Ada Lovelace"):
         expression.reset(head)
-    with pytest.raises(RuntimeError, match="has no shape keys any more"):
+    with raises(RuntimeError, "Ada Lovelace"):
         bpy.ops.reconstruct_face.neutral()
     assert settings().mouthSmileLeft == 0.0
 
@@ -249,11 +252,12 @@ def test_linked_heads_are_not_changed_but_overrides_are(tmp_path) -> None:
     path = str(tmp_path / "library.blend")
     bpy.ops.wm.save_as_mainfile(filepath=path)
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
-    with bpy.data.libraries.load(path, link=True) as (_, to):
+    library: Any = bpy.data.libraries.load(path, link=True)
+    with library as (_, to):
         to.objects = ["Linked"]
     linked = to.objects[0]
     before = shown(linked)
-    with pytest.raises(FaceError, match="linked from another file"):
+    with raises(FaceError, "Linked", "Library Override"):
         expression.reset(linked)
     assert shown(linked) == before
     bpy.context.scene.collection.objects.link(linked)

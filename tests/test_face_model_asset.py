@@ -13,67 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.synthetic_reconstruction import ARKIT_NAMES
+
 ROOT = Path(__file__).resolve().parents[1]
 ASSET = ROOT / "assets" / "face_model.npz"
-ARKIT = [
-    "eyeBlinkLeft",
-    "eyeLookDownLeft",
-    "eyeLookInLeft",
-    "eyeLookOutLeft",
-    "eyeLookUpLeft",
-    "eyeSquintLeft",
-    "eyeWideLeft",
-    "eyeBlinkRight",
-    "eyeLookDownRight",
-    "eyeLookInRight",
-    "eyeLookOutRight",
-    "eyeLookUpRight",
-    "eyeSquintRight",
-    "eyeWideRight",
-    "jawForward",
-    "jawLeft",
-    "jawRight",
-    "jawOpen",
-    "mouthClose",
-    "mouthFunnel",
-    "mouthPucker",
-    "mouthLeft",
-    "mouthRight",
-    "mouthSmileLeft",
-    "mouthSmileRight",
-    "mouthFrownLeft",
-    "mouthFrownRight",
-    "mouthDimpleLeft",
-    "mouthDimpleRight",
-    "mouthStretchLeft",
-    "mouthStretchRight",
-    "mouthRollLower",
-    "mouthRollUpper",
-    "mouthShrugLower",
-    "mouthShrugUpper",
-    "mouthPressLeft",
-    "mouthPressRight",
-    "mouthLowerDownLeft",
-    "mouthLowerDownRight",
-    "mouthUpperUpLeft",
-    "mouthUpperUpRight",
-    "browDownLeft",
-    "browDownRight",
-    "browInnerUp",
-    "browOuterUpLeft",
-    "browOuterUpRight",
-    "cheekPuff",
-    "cheekSquintLeft",
-    "cheekSquintRight",
-    "noseSneerLeft",
-    "noseSneerRight",
-    "tongueOut",
-]
-IBUG_MIRROR = [
-    *range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, 35, 34, 33, 32, 31, 45, 44, 43, 42, 47,
-    46, 39, 38, 37, 36, 41, 40, 54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60,
-    67, 66, 65,
-]  # fmt: skip
 FLIP = np.array([-1.0, 1.0, 1.0])
 
 
@@ -269,57 +212,66 @@ def test_uv_of_the_skin_is_symmetric_and_the_face_gets_its_share(model, header):
 
 
 def test_masks_cover_what_they_name(model, header):
-    masks = dict(zip(header["mask_names"], model["vertex_masks"], strict=True))
-    assert header["mask_names"] == (
-        [
-            "skin",
-            "lips",
-            "brows",
-            "lids",
-            "sclera",
-            "iris",
-            "teeth",
-            "tongue",
-            "mouth",
-            "ears",
-            "neck",
-            "scalp",
-            "face",
-            "nose",
-            "beard",
-        ]
+    masks = dict(zip(header["mask_names"], model["vertex_masks"] / 255, strict=True))
+    mean = model["mean"].astype(float)
+    marks = landmark_positions(model, mean)
+    eyes, tip, mouth, chin = marks[36:48], marks[30], marks[48:].mean(axis=0), marks[8]
+    on = {name: mean[mask > 0.5] for name, mask in masks.items()}
+    assert len(on) == len(header["mask_names"]) and all(len(points) for points in on.values())
+
+    def away(name: str, *places: np.ndarray) -> float:
+        """mm of the mask's farthest vertex from the nearest of ``places``."""
+        return np.linalg.norm(on[name][:, None] - np.array(places), axis=2).min(axis=1).max()
+
+    centers, radius = model["eye_centers"], float(model["eye_radius"])
+    assert away("lips", mouth) < 40 and away("nose", tip, marks[27]) < 30
+    assert away("lids", *centers) < 2 * radius and away("iris", *centers) < radius + 1
+    assert away("sclera", *centers) < 2 * radius and (on["iris"][:, 2] > eyes[:, 2].mean()).all()
+    assert (on["brows"][:, 1] > eyes[:, 1].max()).all() and away("brows", *marks[17:27]) < 12
+    for name in ("teeth", "tongue"):
+        parts = [part(model, header, n) for n in header["part_names"] if n.startswith(name)]
+        inside = np.zeros(len(mean), bool)
+        inside[np.concatenate(parts)] = True
+        np.testing.assert_array_equal(masks[name] > 0.5, inside, err_msg=name)
+    assert (on["mouth"][:, 2] < on["lips"][:, 2].max()).all() and away("mouth", mouth) < 110
+    assert (np.abs(on["ears"][:, 0]) > 60).all() and (
+        on["ears"][:, 2] < eyes[:, 2].min() - 40
+    ).all()
+    assert on["neck"][:, 1].mean() < chin[1] and on["neck"][:, 1].min() == mean[:, 1].min()
+    assert (
+        on["scalp"][:, 1].mean() > marks[17:27, 1].max()
+        and on["scalp"][:, 1].max() == mean[:, 1].max()
     )
-    assert all(mask.max() > 128 for mask in masks.values())
-    eyes = np.concatenate([part(model, header, "eye_left"), part(model, header, "eye_right")])
-    assert (masks["face"][eyes] == 0).all() and (masks["skin"][eyes] == 0).all()
-    assert (np.abs(masks["sclera"][eyes].astype(int) + masks["iris"][eyes] - 255) <= 1).all()
-    lips = model["mean"][masks["lips"] > 200]
-    mouth = landmark_positions(model, model["mean"])[48:].mean(axis=0)
-    assert np.linalg.norm(lips - mouth, axis=1).max() < 40
+    assert (on["beard"][:, 1] < tip[1]).all() and np.linalg.norm(
+        on["beard"] - chin, axis=1
+    ).min() < 5
+    assert on["face"][:, 2].mean() > on["skin"][:, 2].mean() + 20 and away("face", tip) < 120
+    eye = np.concatenate([part(model, header, "eye_left"), part(model, header, "eye_right")])
+    assert not masks["face"][eye].any() and not masks["skin"][eye].any()
+    np.testing.assert_allclose(masks["sclera"][eye] + masks["iris"][eye], 1, atol=1.01 / 255)
 
 
 def test_landmarks_are_symmetric_and_where_they_belong(model):
+    """As numbered in the picture of 300-W (Sagonas et al. 2016), the person's right first."""
     mean = model["mean"].astype(float)
     points = landmark_positions(model, mean)
-    assert np.abs(points[IBUG_MIRROR] * FLIP - points).max() < 0.02
-    assert (model["symmetry"][model["landmarks68"]] == model["landmarks68"][IBUG_MIRROR]).all()
+    apart = np.linalg.norm(points[:, None] * FLIP - points[None], axis=2)
+    twin = apart.argmin(axis=1)
+    assert apart.min(axis=1).max() < 0.02 and np.sort(apart, axis=1)[:, 1].min() > 1
+    middle = np.flatnonzero(twin == np.arange(68))
+    assert middle.tolist() == [8, 27, 28, 29, 30, 33, 51, 57, 62, 66]
+    assert (model["symmetry"][model["landmarks68"]] == model["landmarks68"][twin]).all()
     assert np.abs(model["landmarks68_barycentric"].sum(axis=1) - 1).max() < 1e-4
-    assert (points[:8, 0] < 0).all() and points[36, 0] < points[39, 0] < 0 < points[42, 0] < points[
-        45, 0
-    ]
-    assert (
-        points[19, 1]
-        > points[37, 1]
-        > points[41, 1]
-        > points[30, 1]
-        > points[51, 1]
-        > points[57, 1]
-        > points[8, 1]
-    )
+    x, y = points[:, 0], points[:, 1]
+    for row in (range(17), range(17, 27), range(31, 36), range(48, 55), range(60, 65)):
+        assert (np.diff(x[row]) > 0).all(), f"{row}: from the right to the left"
+    assert y[8] == y[:17].min() and (np.diff(y[27:31]) < 0).all()
+    for outer, upper, inner, lower in ((36, (37, 38), 39, (40, 41)), (45, (43, 44), 42, (46, 47))):
+        assert abs(x[outer]) > abs(x[inner]) and y[list(upper)].min() > y[list(lower)].max()
+    assert y[19] > y[37] > y[41] > y[30] > y[33] > y[51] > y[62] >= y[66] > y[57] > y[8]
     off = np.linalg.norm(mean[model["landmarks68"]] - points, axis=1)
-    assert (
-        off[17:].max() < 5 and off.max() < 9
-    )  # the nearest vertex; the cheeks' quads are 10 mm wide
+    # The nearest vertex; the cheeks' quads are 10 mm wide.
+    assert off[17:].max() < 5 and off.max() < 9
 
 
 def test_contour_candidates_are_strips_of_skin(model):
@@ -332,16 +284,18 @@ def test_contour_candidates_are_strips_of_skin(model):
 
 
 def test_arkit_names_come_first_and_are_exact(header):
-    assert header["expression_names"][:52] == ARKIT and header["arkit_count"] == 52
+    """Apple's ``ARFaceAnchor.BlendShapeLocation``, in the order of Live Link Face's columns."""
+    assert tuple(header["expression_names"][:52]) == ARKIT_NAMES and header["arkit_count"] == 52
     assert len(set(header["expression_names"])) == len(header["expression_names"])
 
 
 def test_left_is_the_subjects_left(model, header):
-    for name in (
-        name
-        for name in header["expression_names"]
+    lefts = [
+        name for name in header["expression_names"]
         if name.endswith("Left") and name[:3] in ("eye", "bro")
-    ):
+    ]  # fmt: skip
+    assert len(lefts) >= 9
+    for name in lefts:
         moved = np.linalg.norm(expression(model, header, name), axis=1)
         assert (moved * model["mean"][:, 0]).sum() / moved.sum() > 10, name
     assert expression(model, header, "jawLeft")[:, 0].sum() > 0

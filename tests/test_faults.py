@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -26,6 +27,7 @@ from reconstruct_face.scene.backend_process import BackendProcess
 from reconstruct_face.scene.installation.locate import PYTHON_VARIABLE
 from reconstruct_face.scene.mesh import remove_head
 
+from tests.errors import raises
 from tests.fake_backend import STEPS
 from tests.processes import resident_mb, running, seconds_until
 
@@ -60,14 +62,11 @@ def everything() -> dict[str, list[str]]:
 
 
 @contextmanager
-def failing(kind: type[FaceError], *parts: str) -> Iterator[None]:
-    """The block fails with one sentence that has ``parts``, and leaves the file as it was."""
+def failing(kind: type[FaceError], *facts: object) -> Iterator[None]:
+    """The block fails with one sentence that has ``facts``, and leaves the file as it was."""
     before = everything()
-    with pytest.raises(kind) as caught:
+    with raises(kind, *facts):
         yield
-    for part in parts:
-        assert part in str(caught.value)
-    assert "Traceback" not in str(caught.value) and "\n" not in str(caught.value)
     assert everything() == before
 
 
@@ -88,7 +87,12 @@ def backend_pid() -> int:
 
 def at(step: str, act: Callable[[], object]) -> Callable[[float, str], None]:
     """A ``progress`` that acts when ``step`` is reached."""
-    return lambda fraction, reached: act() if reached == step else None
+
+    def progress(fraction: float, reached: str) -> None:
+        if reached == step:
+            act()
+
+    return progress
 
 
 @pytest.mark.parametrize("step", ALL_STEPS)
@@ -97,7 +101,7 @@ def test_the_backend_is_killed(step: str, tmp_path: Path) -> None:
         seconds_until(lambda: jobs._service._backend.pid is not None)
         os.kill(backend_pid(), signal.SIGKILL)
 
-    with failing(WorkerError, "ended unexpectedly (SIGKILL", "the next try starts another"):
+    with failing(WorkerError, "SIGKILL"):
         api.reconstruct(photo(tmp_path, "slow.jpg"), progress=at(step, kill))
     assert jobs.backend_state() == "broken"
     works(tmp_path)
@@ -112,7 +116,7 @@ def test_the_backend_hangs(step: str, tmp_path: Path) -> None:
         pids.append(backend_pid())
         os.kill(pids[0], signal.SIGSTOP)
 
-    with failing(WorkerError, "was silent for 2 s; it was ended"):
+    with failing(WorkerError, "2 s"):
         api.reconstruct(photo(tmp_path, "slow.jpg"), progress=at(step, stop))
     assert seconds_until(lambda: not running(pids[0])) < 1
     works(tmp_path)
@@ -136,7 +140,7 @@ def test_cancel(step: str, name: str, tmp_path: Path) -> None:
 
 
 def test_a_hung_backend_is_cancelled_and_mended(tmp_path: Path) -> None:
-    for end in (lambda job: job.cancel(), lambda job: jobs.mend_backend()):
+    for end in (lambda job: job.cancel(), lambda job: jobs.restart_backend()):
         job = jobs.start_reconstruction(photo(tmp_path, "stuck.jpg"))
         seconds_until(lambda job=job: job.step == "Making the texture")
         pid = backend_pid()
@@ -151,7 +155,7 @@ def test_a_hung_backend_is_cancelled_and_mended(tmp_path: Path) -> None:
 def test_there_is_no_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     jobs.use_backend(BackendProcess)
     monkeypatch.setenv(PYTHON_VARIABLE, str(tmp_path / "gone" / "python"))
-    with failing(WorkerError, f"There is no Python at {tmp_path / 'gone'}", "correct the path"):
+    with failing(WorkerError, tmp_path / "gone" / "python", PYTHON_VARIABLE):
         api.reconstruct(photo(tmp_path, "a.jpg"))
     assert jobs.backend_state() == "broken"
     python = tmp_path / "python"
@@ -167,7 +171,7 @@ def test_the_environment_lacks_packages(tmp_path: Path, monkeypatch: pytest.Monk
     bare.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "$@"\n')
     bare.chmod(0o755)
     monkeypatch.setenv(PYTHON_VARIABLE, str(bare))
-    with failing(WorkerError, f"{bare} lacks the package numpy", "repair the backend"):
+    with failing(WorkerError, bare, "numpy"):
         api.reconstruct(photo(tmp_path, "a.jpg"))
     use(FAKE)
     works(tmp_path)
@@ -175,7 +179,7 @@ def test_the_environment_lacks_packages(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_the_backend_is_of_another_version(tmp_path: Path) -> None:
     use([sys.executable, "-c", "print('{\"hello\": 99}', flush=True); input()"])
-    with failing(WorkerError, "exchange version 99, this side", "repair the backend"):
+    with failing(WorkerError, 99, 1):
         api.reconstruct(photo(tmp_path, "a.jpg"))
     use(FAKE)
     works(tmp_path)
@@ -185,7 +189,7 @@ def test_the_photo_is_deleted_between_pick_and_run(tmp_path: Path) -> None:
     path = photo(tmp_path, "holiday.jpg")
     assert len(jobs.start_detection(path, tmp_path).result().boxes) == 1
     path.unlink()
-    with failing(PhotoError, f"There is no file {path}"):
+    with failing(PhotoError, path):
         api.reconstruct(path)
     works(tmp_path)
 
@@ -194,7 +198,7 @@ def test_the_disk_is_full(tmp_path: Path) -> None:
     """A limit on the size of files, as far as every user may set one."""
     script = f'ulimit -f 8; exec "{FAKE[0]}" "{FAKE[1]}"'
     use(["sh", "-c", script])
-    with failing(OutputError, "Cannot write", "File too large"):
+    with failing(OutputError, "face1.npz", os.strerror(errno.EFBIG)):
         api.reconstruct(photo(tmp_path, "a.jpg"))
     assert not list(Path(tmp_path).glob("reconstruct_face-*"))
     use(FAKE)
@@ -209,25 +213,30 @@ def test_a_real_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         pytest.skip("only root may mount a small disk; the limit on file sizes was tested")
     try:
         monkeypatch.setattr("tempfile.tempdir", str(small))
-        with failing(OutputError, "Cannot write", "the disk is full"):
+        with failing(OutputError, "face1.npz", "full"):
             api.reconstruct(photo(tmp_path, "a.jpg"))
         assert not list(small.iterdir())
     finally:
         subprocess.run(["umount", str(small)], check=True)
-    # The disk is gone, not only full: another place is asked for.
-    monkeypatch.setattr("tempfile.tempdir", str(small / "gone"))
-    with failing(OutputError, "No temporary folder can be made", "free some space"):
+    monkeypatch.undo()
+    works(tmp_path)
+
+
+def test_the_temporary_disk_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not only full: another place is asked for."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    with failing(OutputError, tmp_path / "gone", os.strerror(errno.ENOENT)):
         api.reconstruct(photo(tmp_path, "a.jpg"))
     monkeypatch.undo()
     works(tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("name", "kind", "part"),
-    [("bug", FaceError, "Unexpected RuntimeError: half a"), ("crash", WorkerError, "exit status")],
+    ("name", "kind", "fact"),
+    [("bug", FaceError, "RuntimeError"), ("crash", WorkerError, "exit status 3")],
 )
-def test_the_backend_breaks(name: str, kind: type[FaceError], part: str, tmp_path: Path) -> None:
-    with failing(kind, part):
+def test_the_backend_breaks(name: str, kind: type[FaceError], fact: str, tmp_path: Path) -> None:
+    with failing(kind, fact):
         api.reconstruct(photo(tmp_path, f"{name}.jpg"))
     works(tmp_path)
 
@@ -318,9 +327,9 @@ def test_the_real_backend_is_cancelled_at_each_step(astronaut: Path) -> None:
 @pytest.mark.slow
 def test_the_real_backend_is_killed_and_hangs(astronaut: Path) -> None:
     jobs.use_backend(lambda: BackendProcess(silence=15.0))
-    for number, part in ((signal.SIGKILL, "SIGKILL"), (signal.SIGSTOP, "silent for 15 s")):
+    for number, fact in ((signal.SIGKILL, "SIGKILL"), (signal.SIGSTOP, "15 s")):
         step = at("Fitting the head", lambda number=number: os.kill(backend_pid(), number))
-        with failing(WorkerError, part):
+        with failing(WorkerError, fact):
             api.reconstruct(astronaut, quality="fast", texture_size=512, progress=step)
         works(Path(), astronaut, quality="fast", texture_size=512)
 

@@ -12,6 +12,7 @@ from reconstruct_face.backend.geometry.rotation import FACING
 from reconstruct_face.backend.model import load_model
 from scipy.spatial.transform import Rotation
 
+from tests.errors import raises
 from tests.surface import surface_error
 
 SIZE = 400
@@ -129,5 +130,5 @@ def test_fast_uses_no_pixels_and_unknown_qualities_are_refused(model):
     found = [refine(model, photo, start, prior, "fast") for photo in (seen, black)]
     assert np.array_equal(found[0].state.identity, found[1].state.identity)
     assert "photo" not in found[0].energy_after or found[0].energy_after["photo"] == 0
-    with pytest.raises(ValueError, match="quality is 'superb'"):
+    with raises(ValueError, "quality", "'superb'", "fast", "balanced", "best"):
         refine(model, seen, start, prior, "superb")

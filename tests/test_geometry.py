@@ -14,8 +14,14 @@ from reconstruct_face.backend.differentiable.camera import project as project_to
 from reconstruct_face.backend.differentiable.camera import projection_jacobian as jacobian_torch
 from reconstruct_face.backend.geometry import harmonics, rotation, srgb, triangles
 from reconstruct_face.backend.geometry.camera import Camera, intrinsics, projection_jacobian
+from reconstruct_face.backend.geometry.least_squares import (
+    bounded_least_squares,
+    bounded_minimum,
+    partly_bounded_minimum,
+)
 from reconstruct_face.backend.geometry.pose import moved_camera
 from reconstruct_face.backend.geometry.similarity import Similarity
+from scipy.optimize import lsq_linear
 from scipy.spatial.transform import Rotation
 from skimage.transform import SimilarityTransform
 
@@ -237,3 +243,69 @@ def test_a_similarity_moved_about_a_point() -> None:
     found = start.moved(turn, shift, 0.1, middle).apply(points)
     about = Rotation.from_rotvec(turn).apply(start.apply(points) - middle)
     assert np.allclose(found, np.exp(0.1) * about + middle + shift)
+
+
+@pytest.mark.parametrize("condition", [1.0, 1e4])
+def test_bounded_minima_are_scipys(condition: float) -> None:
+    """Of rows whose columns are up to ``condition`` near to dependent, and of all sizes."""
+    rng = np.random.default_rng(10)
+    held = 0
+    for _ in range(30):
+        u, _, vt = np.linalg.svd(rng.normal(size=(40, 12)), full_matrices=False)
+        rows = u * np.logspace(0, -np.log10(condition), 12) @ vt * 10 ** rng.uniform(-3, 3, 12)
+        values, size = rng.normal(size=40), 1 / np.linalg.norm(rows, axis=0)
+        low, high = -rng.uniform(0, 0.9, 12) * size, rng.uniform(0, 0.9, 12) * size
+        gram, right = rows.T @ rows, rows.T @ values
+        found = bounded_minimum(gram, right, low, high)
+        assert ((found >= low) & (found <= high)).all()
+        limits = (low / size, high / size)
+        expected = size * lsq_linear(rows * size, values, limits, "bvls", tol=1e-15).x
+        assert np.allclose(rows @ found, rows @ expected, atol=1e-7)
+        other = bounded_minimum(gram, right, low, high, rng.normal(size=12) * size)
+        assert np.allclose(found / size, other / size, atol=1e-6)
+        held += int(((found == low) | (found == high)).sum())
+    assert 60 < held < 340, "of 360"
+
+
+def test_bounds_that_leave_no_choice_and_none_at_all() -> None:
+    rng = np.random.default_rng(11)
+    rows, values = rng.normal(size=(30, 6)), rng.normal(size=30)
+    gram, right, none = rows.T @ rows, rows.T @ values, np.full(6, np.inf)
+    assert np.allclose(bounded_minimum(gram, right, -none, none), np.linalg.solve(gram, right))
+    fixed = np.linspace(-1, 1, 6)
+    assert (bounded_minimum(gram, right, fixed, fixed) == fixed).all()
+    some = np.where(np.arange(6) < 2, fixed, 10.0)
+    found = bounded_minimum(gram, right, np.where(np.arange(6) < 2, fixed, -10.0), some)
+    rest = np.linalg.lstsq(rows[:, 2:], values - rows[:, :2] @ fixed[:2], rcond=None)[0]
+    assert np.allclose(found, np.r_[fixed[:2], rest])
+
+
+def test_partly_bounded_minima_are_scipys_and_the_bounded_ones() -> None:
+    rng = np.random.default_rng(12)
+    for _ in range(20):
+        rows = rng.normal(size=(60, 12)) * 10 ** rng.uniform(-2, 2, 12)
+        values, size = 3 * rng.normal(size=60), 1 / np.linalg.norm(rows, axis=0)
+        low, high = -0.05 * size[7:], 0.1 * size[7:]
+        found = partly_bounded_minimum(rows.T @ rows, rows.T @ values, low, high)
+        free = np.full(7, np.inf)
+        limits = np.r_[-free, low], np.r_[free, high]
+        scaled = (limits[0] / size, limits[1] / size)
+        expected = size * lsq_linear(rows * size, values, scaled, "bvls", tol=1e-15).x
+        assert np.allclose(found / size, expected / size, atol=1e-8)
+        everything = bounded_minimum(rows.T @ rows, rows.T @ values, *limits)
+        assert np.allclose(found / size, everything / size, atol=1e-9)
+        assert (found[7:] >= low).all() and (found[7:] <= high).all()
+
+
+def test_rows_of_a_singular_problem_leave_what_changes_nothing_at_0() -> None:
+    rng = np.random.default_rng(13)
+    basis = rng.normal(size=(20, 50))
+    basis[3] = 0
+    basis[7] = basis[8]
+    right = rng.normal(size=(15, 50)) @ basis.T
+    found = bounded_least_squares(basis @ basis.T, right, np.tile([0.0, 1.0], (20, 1)))
+    assert (found[:, 3] == 0).all() and np.allclose(found[:, 7], found[:, 8], atol=1e-6)
+    for row, x in zip(right, found, strict=True):
+        goal = np.linalg.lstsq(basis, row, rcond=None)[0]
+        expected = lsq_linear(basis.T, goal, (0, 1), "bvls", tol=1e-15).x
+        assert np.allclose(x @ basis, expected @ basis, atol=1e-5)

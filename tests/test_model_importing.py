@@ -97,6 +97,7 @@ def test_bfm_alone_has_its_own_expressions_landmarks_and_colours(bfm: dict[str, 
 @pytest.mark.seconds
 def test_info_and_uv_are_taken_where_they_fit(bfm: dict[str, Path], tmp_path: Path) -> None:
     model = read_model([bfm["BFM.mat"], bfm["BFM_info.mat"], bfm["BFM_UV.mat"]])
+    assert model.uv is not None
     np.testing.assert_allclose(model.uv, scipy.io.loadmat(bfm["BFM_UV.mat"])["UV"], atol=1e-7)
     np.testing.assert_array_equal(model.uv_triangles, model.triangles)
     symlist = scipy.io.loadmat(bfm["BFM_info.mat"])["model_info"][0, 0]["symlist"][0]

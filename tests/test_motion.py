@@ -21,6 +21,7 @@ from reconstruct_face.backend.motion.livelink import from_angles, to_angles
 from reconstruct_face.backend.motion.names import ARKIT, arkit_name
 from reconstruct_face.backend.motion.resample import rate_of
 
+from tests.errors import raises
 from tests.synthetic_reconstruction import ARKIT_NAMES
 
 
@@ -51,40 +52,40 @@ def test_a_saved_motion_is_the_same(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "facts"),
     [
-        ({"times": [0.0, 0.0]}, "'times' does not increase at frame 1"),
-        ({"times": []}, "has no frames"),
-        ({"weights": [[1.0], [np.nan]]}, "'weights' holds values that are not finite"),
-        ({"weights": [[1.0]]}, "'weights' has shape"),
-        ({"names": ("a", "a"), "weights": np.ones((2, 2))}, "more than once"),
-        ({"rotation": np.ones((2, 3, 3))}, "'rotation' of frame 0 is no rotation"),
-        ({"rotation": -np.tile(np.eye(3), (2, 1, 1))}, "is no rotation"),
-        ({"frame_rate": 0.0}, "'frame_rate' is 0.0"),
+        ({"times": [0.0, 0.0]}, ("'times'", 1)),
+        ({"times": []}, ("frames",)),
+        ({"weights": [[1.0], [np.nan]]}, ("'weights'",)),
+        ({"weights": [[1.0]]}, ("'weights'", "(1, 1)", "(2, 1)")),
+        ({"names": ("a", "a"), "weights": np.ones((2, 2))}, ("'names'", "'a'")),
+        ({"rotation": np.ones((2, 3, 3))}, ("'rotation'", 0)),
+        ({"rotation": -np.tile(np.eye(3), (2, 1, 1))}, ("'rotation'", 0)),
+        ({"frame_rate": 0.0}, ("'frame_rate'", 0.0)),
     ],
 )
-def test_what_does_not_fit_is_named(change: dict, says: str) -> None:
+def test_what_does_not_fit_is_named(change: dict, facts: tuple[object, ...]) -> None:
     good = {"times": [0.0, 1.0], "names": ("a",), "weights": [[1.0], [2.0]]}
-    with pytest.raises(ExchangeError, match=says):
+    with raises(ExchangeError, *facts):
         Motion(**(good | change))
 
 
 def test_files_that_are_no_motion_are_told_apart(tmp_path: Path) -> None:
     path = tmp_path / "m.npz"
-    with pytest.raises(ExchangeError, match="There is no motion"):
+    with raises(ExchangeError, path):
         load_motion(path)
     path.write_bytes(b"PK\x03\x04 half a file")
-    with pytest.raises(ExchangeError, match="damaged"):
+    with raises(ExchangeError, path):
         load_motion(path)
     header = {"format": "reconstruct_face.reconstruction", "version": 1}
     np.savez(path, header=np.frombuffer(json.dumps(header).encode(), np.uint8))
-    with pytest.raises(ExchangeError, match="holds a head"):
+    with raises(ExchangeError, path, "head"):
         load_motion(path)
     header = {"format": "reconstruct_face.motion", "version": 99}
     np.savez(path, header=np.frombuffer(json.dumps(header).encode(), np.uint8))
-    with pytest.raises(ExchangeError, match="version 99"):
+    with raises(ExchangeError, path, 99, 1):
         load_motion(path)
-    with pytest.raises(OutputError):
+    with raises(OutputError, tmp_path / "none" / "m.npz"):
         save_motion(tmp_path / "none" / "m.npz", moving())
 
 
@@ -121,6 +122,8 @@ def test_angles_and_quaternions_go_there_and_back() -> None:
 def test_our_csv_holds_all_of_it(tmp_path: Path) -> None:
     made = moving()
     read = read_motion_file(write_motion_file(tmp_path / "m.csv", made))
+    assert read.rotation is not None and made.rotation is not None
+    assert read.translation is not None and made.translation is not None
     np.testing.assert_allclose(read.times, made.times, atol=1e-8)
     np.testing.assert_allclose(read.weights, made.weights, atol=1e-6)
     np.testing.assert_allclose(read.rotation, made.rotation, atol=1e-8)
@@ -149,28 +152,32 @@ def test_missing_values_are_interpolated_and_bad_rows_left_out(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "facts"),
     [
-        (b"", "is empty"),
-        (b"\n \n", "is empty"),
-        (b"time,a\n", "no frames"),
-        (b"\xff\xfe\x00binary", "holds no text"),
-        (b"frame,a\n1,2\n", "neither the column 'Timecode'"),
-        (b"time\n1\n2\n", "nothing that moves"),
-        (b"time,a,a\n0,1,2\n", "'a' twice"),
-        (b"time,a\nx,1\n", "no number in its column 'time'"),
-        (b"Timecode,BlendShapeCount,Foo\n00:00:00:00.0,61,1\n", "none of ARKit"),
-        (b"Timecode,JawOpen\nnoon,1\n", "no time code"),
-        (b"Timecode,BlendShapeCount,JawOpen\n00:00:00:00.0,0,\n", "never seen"),
+        (b"", ()),
+        (b"\n \n", ()),
+        (b"time,a\n", ("frames",)),
+        (b"\xff\xfe\x00binary", ("CSV",)),
+        (b"frame,a\n1,2\n", ("'Timecode'", "'time'", "frame, a")),
+        (b"time\n1\n2\n", ("time",)),
+        (b"time,a,a\n0,1,2\n", ("'a'",)),
+        (b"time,a\nx,1\n", ("'time'",)),
+        (
+            b"Timecode,BlendShapeCount,Foo\n00:00:00:00.0,61,1\n",
+            ("ARKit's", "Timecode, BlendShapeCount, Foo"),
+        ),
+        (b"Timecode,JawOpen\nnoon,1\n", ("HH:MM:SS:FF",)),
+        (b"Timecode,BlendShapeCount,JawOpen\n00:00:00:00.0,0,\n", ("face",)),
     ],
 )
-def test_csvs_that_cannot_be_used_say_why(tmp_path: Path, text: bytes, says: str) -> None:
+def test_csvs_that_cannot_be_used_say_why(
+    tmp_path: Path, text: bytes, facts: tuple[object, ...]
+) -> None:
     path = tmp_path / "m.csv"
     path.write_bytes(text)
-    with pytest.raises(ExchangeError, match=says) as raised:
+    with raises(ExchangeError, path, *facts):
         read_motion_file(path)
-    assert str(path) in str(raised.value) and str(raised.value).count("\n") == 0
-    with pytest.raises(ExchangeError, match="There is no motion"):
+    with raises(ExchangeError, tmp_path / "absent.csv"):
         read_motion_file(tmp_path / "absent.csv")
 
 
@@ -223,7 +230,7 @@ def test_units_of_the_angles(tmp_path: Path) -> None:
     read = read_motion_file(path)
     np.testing.assert_allclose(to_angles(read.rotation)[0], np.radians(30), atol=1e-6)
     assert "taken as degrees" in read.header["notes"][0]
-    with pytest.raises(ExchangeError, match="no unit"):
+    with raises(ExchangeError, "'grads'", "radians", "degrees", "half-turns"):
         read_motion_file(path, angles="grads")
 
 
@@ -297,11 +304,12 @@ def test_live_link_face_is_written(tmp_path: Path) -> None:
     assert {len(row) for row in rows} == {63} and {row[1] for row in rows[1:]} == {"61"}
     assert rows[1][0] == "00:00:00:00.000" and rows[46][0] == "00:00:01:15.000"
     read = read_motion_file(path)
+    assert read.rotation is not None and made.rotation is not None
     np.testing.assert_allclose(read.weights, made.weights, atol=1e-6)
     np.testing.assert_allclose(read.rotation, made.rotation, atol=1e-6)
-    with pytest.raises(ExchangeError, match="no ARKit blendshape"):
+    with raises(ExchangeError, "ARKit", "x"):
         write_motion_file(tmp_path / "n.csv", Motion([0.0], ("x",), [[1.0]]), "livelink")
-    with pytest.raises(ExchangeError, match="no kind"):
+    with raises(ExchangeError, tmp_path / "m.mp4", ".csv", ".npz"):
         write_motion_file(tmp_path / "m.mp4", made)
 
 
@@ -349,9 +357,9 @@ def test_frames_from_lost_ones_are_lost() -> None:
     valid[10] = False
     got = resample(Motion(np.arange(31) / 30, (), np.empty((31, 0)), valid=valid), 60.0)
     assert np.flatnonzero(~got.valid).tolist() == [19, 20, 21]
-    with pytest.raises(ExchangeError, match="no frame rate"):
+    with raises(ExchangeError, 0.0):
         resample(got, 0.0)
-    with pytest.raises(ExchangeError, match="damaged"):
+    with raises(ExchangeError, 10**9, 30 * 10**9 + 1):
         resample(Motion([0.0, 1e9], (), np.empty((2, 0))), 30.0)
 
 

@@ -12,11 +12,15 @@ import bpy
 import pytest
 import reconstruct_face
 from reconstruct_face.backend.exchange.options import Options
+from reconstruct_face.operators import photo as photo_operators
 from reconstruct_face.operators import settings as settings_module
+from reconstruct_face.operators import strings
 from reconstruct_face.operators.session import SESSION
-from reconstruct_face.scene import api, jobs, landmarks
+from reconstruct_face.scene import api, jobs, landmarks, photo_source
 from reconstruct_face.scene.backend_process import BackendProcess
 from reconstruct_face.scene.mesh import is_head
+
+from tests.errors import raises
 
 FAKE = [sys.executable, str(Path(__file__).parent / "fake_backend.py")]
 
@@ -59,9 +63,8 @@ def key_values(head: bpy.types.Object) -> dict[str, float]:
 def test_the_operators_result_is_the_apis(photo: Path) -> None:
     settings().photo = str(photo)
     assert bpy.ops.reconstruct_face.reconstruct() == {"FINISHED"}
-    by_operator = bpy.context.active_object
-    by_api = api.reconstruct(photo)
-    assert is_head(by_operator)
+    by_operator, by_api = bpy.context.active_object, api.reconstruct(photo)
+    assert is_head(by_operator) and is_head(by_api)
     assert key_values(by_operator) == key_values(by_api)
     for name in ("identity", "expression", "landmarks2d"):
         assert list(by_operator[name]) == list(by_api[name])
@@ -179,7 +182,7 @@ def test_a_failure_is_one_sentence_kept_for_the_panel_with_a_report(
 
 
 def test_without_a_photo_it_asks_for_one() -> None:
-    with pytest.raises(RuntimeError, match="Choose a photo"):
+    with raises(RuntimeError, strings.CHOOSE_PHOTO):
         bpy.ops.reconstruct_face.reconstruct()
     assert not bpy.data.objects
 
@@ -191,7 +194,7 @@ def test_a_fault_of_ours_is_told_like_the_others(
         raise KeyError("half a head")
 
     monkeypatch.setattr(api, "add_heads", broken)
-    with pytest.raises(RuntimeError, match="Unexpected KeyError"):
+    with raises(RuntimeError, "KeyError"):
         bpy.ops.reconstruct_face.reconstruct(filepath=str(photo))
     assert "half a head" in SESSION.failure.report.read_text()
     assert SESSION.run is None
@@ -200,7 +203,7 @@ def test_a_fault_of_ours_is_told_like_the_others(
 def test_one_run_at_a_time(photo: Path) -> None:
     SESSION.run = jobs.start_reconstruction(photo.with_name("none.jpg"))
     try:
-        with pytest.raises(RuntimeError, match="A reconstruction is going on"):
+        with raises(RuntimeError, strings.BUSY):
             bpy.ops.reconstruct_face.reconstruct(filepath=str(photo))
         assert bpy.ops.reconstruct_face.cancel() == {"FINISHED"}
     finally:
@@ -248,7 +251,7 @@ def test_another_photo_for_a_head(photo: Path, tmp_path: Path) -> None:
     from reconstruct_face.scene.mesh import about
 
     assert about(head)["photo"] == str(other)
-    with pytest.raises(RuntimeError, match="There is no file"):
+    with raises(RuntimeError, tmp_path / "gone.jpg"):
         bpy.ops.reconstruct_face.refit(photo=str(tmp_path / "gone.jpg"))
     assert about(head)["photo"] == str(other)
 
@@ -287,13 +290,20 @@ def test_an_open_image_becomes_the_photo(photo: Path) -> None:
     assert settings().photo == str(photo)
 
 
-def test_pasting_a_path_or_nothing(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The module without a window has a clipboard of its own, for texts."""
-    manager = bpy.context.window_manager
-    manager.clipboard = f'"{photo}"'
-    if manager.clipboard:
-        assert bpy.ops.reconstruct_face.paste_photo() == {"FINISHED"}
-        assert settings().photo == str(photo)
-    manager.clipboard = "nothing of use"
-    with pytest.raises(RuntimeError, match="clipboard holds neither"):
+def test_pasting_a_path_a_picture_or_nothing(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a window Blender has no clipboard: what was copied stands here."""
+    copied, read = [f'"{photo}"'], photo_source.photo_of_text
+    monkeypatch.setattr(photo_source, "photo_of_text", lambda text: read(copied[0]))
+    assert bpy.ops.reconstruct_face.paste_photo() == {"FINISHED"}
+    assert settings().photo == str(photo)
+    copied[0] = "nothing of use"
+    with raises(RuntimeError, strings.NOTHING_TO_PASTE):
         bpy.ops.reconstruct_face.paste_photo()
+    assert settings().photo == str(photo)
+    picture = bpy.data.images.load(str(photo))
+    picture.pack()
+    monkeypatch.setattr(photo_operators, "_pasted_image", lambda context: picture)
+    assert bpy.ops.reconstruct_face.paste_photo() == {"FINISHED"}
+    assert settings().photo != str(photo)
+    assert Path(settings().photo).read_bytes() == photo.read_bytes()
+    assert not bpy.data.images, "the pasted one was only in between"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from reconstruct_face.backend.original.stats import read_stats
 from reconstruct_face.backend.original.store import load_network
 
 from tests import bfm_files
+from tests.errors import raises
 
 pytestmark = pytest.mark.skipif(
     find_spec("tensorflow") is None, reason="the extra 'original' is not installed"
@@ -88,7 +90,7 @@ def test_the_converted_network_computes_what_keras_computes(keras, stats, varian
     with np.load(stats) as file:
         np.testing.assert_array_equal(network.stats.mean[6:106], file["Shape_Para_mean"])
         np.testing.assert_array_equal(network.stats.std[185:191], file["Color_Para_std"])
-    with pytest.raises(ModelError, match="already a network 'mine'"):
+    with raises(ModelError, "'mine'"):
         import_network(keras / variant, stats, "mine")
 
 
@@ -118,7 +120,7 @@ def test_the_old_scripts_settings_convert_the_network_once(keras, stats, tmp_pat
 
 @pytest.mark.slow
 def test_another_architecture_is_refused(keras, stats):
-    with pytest.raises(ModelError, match=r"conv2_1_3x3_proj is missing.*ResNet-18"):
+    with raises(ModelError, "conv2_1_3x3_proj", "ResNet-18"):
         import_network(keras / "no_projection", stats)
     assert nothing_written()
 
@@ -136,20 +138,20 @@ def altered(nodes, op: str, name: str, value):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("op", "name", "value", "sentence"),
+    ("op", "name", "value", "facts"),
     [
-        ("Conv2D", "padding", "VALID", "pads VALID"),
-        ("Conv2D", "strides", [1, 2, 2, 1], "of stride 2 from 512 to 512"),
-        ("Conv2D", "dilations", [1, 2, 2, 1], "dilated"),
-        ("MaxPool", "padding", "VALID", "MaxPool pads VALID"),
-        ("MaxPool", "op", "AvgPool", "AvgPool stands where Relu"),
-        ("Relu", "op", "Elu", "Elu stands where Relu"),
-        ("MatMul", "transpose_b", True, "transposed"),
+        ("Conv2D", "padding", "VALID", ("VALID",)),
+        ("Conv2D", "strides", [1, 2, 2, 1], (2, 512)),
+        ("Conv2D", "dilations", [1, 2, 2, 1], ("dilated",)),
+        ("MaxPool", "padding", "VALID", ("MaxPool", "VALID")),
+        ("MaxPool", "op", "AvgPool", ("AvgPool", "Relu")),
+        ("Relu", "op", "Elu", ("Elu", "Relu")),
+        ("MatMul", "transpose_b", True, ("transposed",)),
     ],
 )
-def test_what_differs_in_a_point_is_named(described, op, name, value, sentence):
+def test_what_differs_in_a_point_is_named(described, op, name, value, facts):
     graph, arrays = described
-    with pytest.raises(ModelError, match=sentence):
+    with raises(ModelError, *facts):
         converted(Path("net"), altered(graph, op, name, value), arrays)
 
 
@@ -159,9 +161,10 @@ def test_numbers_that_differ_are_refused(described):
     _, difference = converted(Path("net"), graph, arrays)
     assert difference < 1e-4
     wrong = arrays | {"outputs": arrays["outputs"] + np.float32(0.001)}
-    with pytest.raises(ModelError, match=r"computes something else.*1\.\de-03"):
+    with raises(ModelError) as caught:
         converted(Path("net"), graph, wrong)
-    with pytest.raises(ModelError, match="takes inputs of"):
+    assert re.search(r"\b1\.\de-03\b", str(caught.value)), caught.value
+    with raises(ModelError, 112):
         converted(Path("net"), graph | {"input_shape": [None, 112, 112, 3]}, arrays)
 
 
@@ -171,10 +174,10 @@ def test_a_graph_that_runs_code_is_not_loaded(keras, stats, tmp_path):
     shutil.copytree(keras / "exported", folder)
     graph = (folder / "saved_model.pb").read_bytes()
     (folder / "saved_model.pb").write_bytes(graph.replace(b"Conv2D", b"PyFunc"))
-    with pytest.raises(ModelError, match="its graph has PyFunc"):
+    with raises(ModelError, "PyFunc"):
         import_network(folder, stats)
     (folder / "saved_model.pb").write_bytes(graph[: len(graph) // 2])
-    with pytest.raises(ModelError, match=r"saved_model\.pb is damaged"):
+    with raises(ModelError, "saved_model.pb"):
         import_network(folder, stats)
     assert nothing_written()
 
@@ -190,18 +193,18 @@ def saved_model(folder: Path) -> Path:
 
 def test_folders_without_a_whole_saved_model(tmp_path, stats):
     folder = saved_model(tmp_path / "outer" / "trained_model_20200725")
-    with pytest.raises(ModelError, match=r"no saved_model.pb; name the folder trained_model_2020"):
+    with raises(ModelError, folder.parent, "saved_model.pb", "trained_model_20200725"):
         import_network(folder.parent, stats)
-    with pytest.raises(ModelError, match="There is no file or folder"):
+    with raises(ModelError, tmp_path / "nowhere"):
         import_network(tmp_path / "nowhere")
-    with pytest.raises(ModelError, match="part of a SavedModel; name its folder"):
+    with raises(ModelError, folder / "saved_model.pb", folder):
         import_network(folder / "saved_model.pb")
     for name in ("variables.data-00000-of-00001", "variables.index"):
         (folder / "variables" / name).unlink()
-        with pytest.raises(ModelError, match=f"lacks variables/{name}"):
+        with raises(ModelError, folder, f"variables/{name}"):
             import_network(folder, stats)
     (folder / "saved_model.pb").write_bytes(b"<!DOCTYPE html><html>Quota exceeded</html>")
-    with pytest.raises(ModelError, match="web page"):
+    with raises(ModelError, "saved_model.pb", folder, "HTML"):
         import_network(folder, stats)
     assert nothing_written()
 
@@ -209,18 +212,18 @@ def test_folders_without_a_whole_saved_model(tmp_path, stats):
 def test_stats_that_do_not_fit(tmp_path):
     folder = saved_model(tmp_path / "net")
     face = bfm_files.small_face()
-    with pytest.raises(ModelError, match=r"give --stats stats_80k\.npz"):
+    with raises(ModelError, "net", "--stats", "stats_80k.npz"):
         import_network(folder)
     short = bfm_files.write_stats_80k(tmp_path / "short.npz", face, Exp_Para_mean=np.zeros(29))
-    with pytest.raises(ModelError, match=r"Exp_Para_mean of short\.npz is 29, not 79"):
+    with raises(ModelError, "Exp_Para_mean", "short.npz", 29, 79):
         import_network(folder, short)
     flat = bfm_files.write_stats_80k(tmp_path / "flat.npz", face, Tex_Para_std=np.zeros(40))
-    with pytest.raises(ModelError, match=r"Tex_Para_std of flat\.npz .* not positive"):
+    with raises(ModelError, "Tex_Para_std", "flat.npz"):
         import_network(folder, flat)
     other = bfm_files.write_exp_80k(tmp_path / "exp_80k.npz", face)
-    with pytest.raises(ModelError, match=r"exp_80k\.npz.*stats_80k\.npz is wanted"):
+    with raises(ModelError, "exp_80k.npz", "stats_80k.npz"):
         import_network(folder, other)
-    with pytest.raises(ModelError, match="cannot be called"):
+    with raises(ModelError, "'../elsewhere'"):
         import_network(folder, short, "../elsewhere")
     assert nothing_written()
 
@@ -237,7 +240,7 @@ def test_without_tensorflow_the_sentence_says_what_to_install(tmp_path, monkeypa
     folder = saved_model(tmp_path / "net")
     (tmp_path / "tensorflow.py").write_text("raise ImportError('not here')\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with pytest.raises(ModelError, match=r"needs TensorFlow.*install 'tensorflow-cpu"):
+    with raises(ModelError, "TensorFlow", sys.executable, "tensorflow-cpu", "'original'"):
         import_network(folder, stats)
     assert nothing_written()
 
@@ -258,7 +261,7 @@ def test_damaged_converted_networks_are_named(data):
     (folder / "card.json").write_text("{")
     [card] = list_networks()
     assert "convert it again" in card.problem
-    with pytest.raises(ModelError, match="holds no network"):
+    with raises(ModelError, folder):
         load_network("broken")
-    with pytest.raises(ModelError, match=r"no network 'other'.*'broken'"):
+    with raises(ModelError, "'other'", "'broken'"):
         load_network("other")

@@ -26,6 +26,7 @@ from reconstruct_face.backend.original.store import load_network, write_network
 from scipy.spatial.transform import Rotation
 
 from tests import bfm_files
+from tests.errors import has, raises
 
 SIZE = 224
 
@@ -112,7 +113,7 @@ def test_outputs_are_split_and_denormalised():
     np.testing.assert_allclose(found.colour, [*every[185:191], 1.0])  # contrast
     np.testing.assert_allclose(found.illumination, [*every[191:200], 20.0])  # Phong exponent
     np.testing.assert_allclose(found.texture, every[200:240])
-    with pytest.raises(ValueError, match=r"\(239,\)"):
+    with raises(ValueError, "outputs", "(239,)", "(240,)"):
         split(np.zeros(239), Stats(mean, std))
 
 
@@ -265,9 +266,10 @@ def test_a_folder_with_good_and_bad_pictures(tmp_path, network, files, astronaut
     )
     assert original(["--config", str(config), "--coefficients"]) == 1  # of two kinds
     shown = capsys.readouterr()
-    assert "page.jpg: " in shown.err and "a web page" in shown.err
-    assert "No face was found in empty wall.png" in shown.err
-    assert "cut off.jpg is damaged" in shown.err
+    told = {line.partition(": ")[0]: line for line in shown.err.splitlines()}
+    assert set(told) == {"page.jpg", "empty wall.png", "cut off.jpg"}
+    for name, line in told.items():
+        has(line.partition(f"{name}: ")[2], name)
     out = tmp_path / "rendered"
     done = sorted(path.name for path in out.iterdir())
     assert "anna_rendered.jpg" in done and "anna_coefficients.json" in done
@@ -278,11 +280,14 @@ def test_a_folder_with_good_and_bad_pictures(tmp_path, network, files, astronaut
     assert len(document["expression"]) == 79 and len(document["landmarks"]) == 68
     # The crop at the left is the photo's face; at the right the face is before black.
     assert picture[:, :224].mean() > 90 and picture[:8, 224:].mean() < 60
-    # Every landmark is white in both halves.
-    for x, y in np.round(document["landmarks"]).astype(int):
+    # Every landmark in the picture is white in both halves.
+    seen = [(x, y) for x, y in np.round(document["landmarks"]).astype(int)
+            if 0 <= x < 224 and 0 <= y < 224]  # fmt: skip
+    assert len(seen) > 34
+    for x, y in seen:
         for shift in (0, 224):
             ring = picture[max(y - 4, 0) : y + 5, max(x - 4, 0) + shift : x + 5 + shift]
-            assert ring.size == 0 or ring.min(axis=2).max() > 150
+            assert ring.min(axis=2).max() > 150
 
 
 def test_one_picture_by_flags_with_the_old_names(tmp_path, network, files, astronaut, capsys):
@@ -296,28 +301,28 @@ def test_one_picture_by_flags_with_the_old_names(tmp_path, network, files, astro
     assert original([*arguments, "--aligned"]) == 0
     assert (tmp_path / "out" / "astronaut_rendered.jpg").is_file()
     assert original([*arguments, "--n_shape_para", "199"]) == 6
-    assert "n_shape_para is 199; the original's network has 100" in capsys.readouterr().err
+    has(capsys.readouterr().err, "n_shape_para", 199, 100)
     assert original([*arguments[:5], "--pd_model_path", "other"]) == 6
-    assert "no network 'other'" in capsys.readouterr().err
+    has(capsys.readouterr().err, "'other'", "'mine'")
     assert original([*arguments[:3], "--pd-model-path", "mine"]) == 6
-    assert "exp_path is missing: give --exp-path with exp_80k.npz" in capsys.readouterr().err
+    has(capsys.readouterr().err, "exp_path", "--exp-path", "exp_80k.npz")
 
 
 def test_settings_that_make_no_sense(tmp_path):
     path = tmp_path / "settings.toml"
-    for text, sentence in (
-        ("batch_sise = 3", "batch_sise, which is no setting"),
-        ('batch_size = "three"', "batch_size in settings.toml is 'three', not a whole number"),
-        ("image_names = 3", "not a list of file names"),
-        ("= 3", "is no TOML file"),
+    for text, facts in (
+        ("batch_sise = 3", ("batch_sise", "batch_size", "image_folder")),
+        ('batch_size = "three"', ("batch_size", "'three'")),
+        ("image_names = 3", ("image_names", 3)),
+        ("= 3", ("TOML", "line 1")),
     ):
         path.write_text(text)
-        with pytest.raises(ModelError, match=sentence):
+        with raises(ModelError, "settings.toml", *facts):
             read_settings(path)
-    with pytest.raises(ModelError, match="There is no file"):
+    with raises(ModelError, tmp_path / "nowhere.toml"):
         read_settings(tmp_path / "nowhere.toml")
 
 
 def test_other_face_models_are_refused(files):
-    with pytest.raises(ModelError, match=r"BFM\.mat with exp_80k\.npz, not for Basel.*own expr"):
+    with raises(ModelError, "BFM.mat", "exp_80k.npz"):
         read_face([files / "BFM.mat"])

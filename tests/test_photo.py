@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import struct
 import zlib
 from pathlib import Path
@@ -14,6 +13,8 @@ import pytest
 from PIL import Image
 from reconstruct_face.backend.errors import PhotoError
 from reconstruct_face.backend.photo import decode, encode_jpeg, encode_png, read_photo
+
+from tests.errors import raises
 
 WIDTH, HEIGHT = 96, 64
 
@@ -285,38 +286,36 @@ def make_bad(folder: Path, name: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("name", "says"),
+    ("name", "facts"),
     [
-        ("missing.jpg", "There is no file"),
-        ("folder.jpg", "is a folder"),
-        ("pipe.jpg", "is not a regular file"),
-        ("empty.jpg", "is empty"),
-        ("cut.jpg", "damaged or incomplete"),
-        ("cut.png", "damaged or incomplete"),
-        ("cut16.png", "damaged or incomplete"),
-        ("cut.webp", "damaged or incomplete|not a readable photo"),
-        ("cut.heic", "damaged or incomplete|the start of a HEIC or AVIF that is broken"),
-        ("header.jpg", "damaged or incomplete"),
-        ("text.jpg", "holds text, not a readable photo: give a JPEG"),
-        ("page.jpg", "holds a web page"),
-        ("drawing.png", "holds an SVG drawing"),
-        ("document.jpg", "holds a PDF document"),
-        ("movie.heic", "holds a video, not"),
-        ("noise.jpg", "holds data of an unknown kind"),
-        ("one.png", r"too small \(1 x 1 pixels\)"),
-        ("thin.png", r"too small \(500 x 31 pixels\)"),
-        ("huge.png", r"too large \(20000 x 20000 pixels\): reduce it to at most 120"),
-        ("huge.jpg", r"too large \(20000 x 20000 pixels\): reduce it to at most 250"),
-        ("float.tif", "pixels of 32 bits"),
+        ("missing.jpg", ()),
+        ("folder.jpg", ("folder",)),
+        ("pipe.jpg", ()),
+        ("empty.jpg", ("0 bytes",)),
+        ("cut.jpg", ()),
+        ("cut.png", ()),
+        ("cut16.png", ()),
+        ("cut.webp", ()),
+        ("cut.heic", ()),
+        ("header.jpg", ()),
+        ("text.jpg", ("text", "JPEG", "HEIC")),
+        ("page.jpg", ("web page", "JPEG")),
+        ("drawing.png", ("SVG", "JPEG")),
+        ("document.jpg", ("PDF", "JPEG")),
+        ("movie.heic", ("video", "JPEG")),
+        ("noise.jpg", ("JPEG", "HEIC")),
+        ("one.png", ("1 x 1", 32)),
+        ("thin.png", ("500 x 31", 32)),
+        ("huge.png", ("20000 x 20000", "120 megapixels")),
+        ("huge.jpg", ("20000 x 20000", "250 megapixels")),
+        ("float.tif", ("32 bits", 8, 16)),
     ],
 )
-def test_bad_input_gets_one_sentence(tmp_path: Path, name: str, says: str) -> None:
+def test_bad_input_gets_one_sentence(tmp_path: Path, name: str, facts: tuple[object, ...]) -> None:
     path = make_bad(tmp_path, name)
-    with pytest.raises(PhotoError) as caught:
+    with raises(PhotoError, path, *facts) as caught:
         read_photo(path)
-    message = str(caught.value)
-    assert re.search(says, message), message
-    assert str(path) in message and message.endswith(".") and "\n" not in message
+    assert str(caught.value).endswith(".")
 
 
 def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
@@ -327,7 +326,7 @@ def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
     if is_root:
         os.seteuid(65534)
     try:
-        with pytest.raises(PhotoError, match="may not be read: change its permissions"):
+        with raises(PhotoError, path, "permissions"):
             read_photo(path)
     finally:
         if is_root:
@@ -336,7 +335,7 @@ def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
 
 def test_a_name_no_file_can_have() -> None:
     for name in ("a\0b.jpg", "a" * 5000 + ".jpg"):
-        with pytest.raises(PhotoError, match="cannot be read"):
+        with raises(PhotoError, name):
             read_photo(name)
 
 
@@ -350,7 +349,7 @@ def test_encode_and_decode() -> None:
     assert difference(decode(png), picture()) == 0
     assert difference(decode(jpeg), picture()) < 2.0
     assert difference(decode(encode_png(picture()[..., 0])), picture()[..., :1]) == 0
-    with pytest.raises(PhotoError):
+    with raises(PhotoError, 0):
         decode(b"")
-    with pytest.raises(PhotoError):
+    with raises(PhotoError, 7):
         decode(b"nothing")

@@ -28,6 +28,7 @@ from reconstruct_face.backend.photo import Photo
 from reconstruct_face.backend.photo.encode import decode, encode_png
 from reconstruct_face.backend.pipeline import Options, reconstruct
 
+from tests.errors import raises
 from tests.surface import surface_error
 from tools.measure_landmark_noise import picture, random_view
 
@@ -272,10 +273,8 @@ def test_which_face(two_heads: tuple[np.ndarray, Known, Known], remembered: Reme
     assert [head.face_index for head in second + largest] == [2, 1]
     assert np.allclose(second[0].landmarks2d, every[1].landmarks2d, atol=1e-3)
     assert np.allclose(largest[0].landmarks2d, every[0].landmarks2d, atol=1e-3)
-    with pytest.raises(NoFaceError) as error:
+    with raises(NoFaceError, "2 faces", "anna.png", "face 3", "1 to 2"):
         choose(3)
-    text = "2 faces were found in anna.png, so there is no face 3; choose 1 to 2."
-    assert str(error.value) == text
 
 
 @pytest.mark.parametrize(
@@ -284,7 +283,7 @@ def test_which_face(two_heads: tuple[np.ndarray, Known, Known], remembered: Reme
     + [("texture_size", 100), ("texture_size", 10_000)],
 )
 def test_options_that_are_none(name: str, value: object) -> None:
-    with pytest.raises(ValueError, match=f"{name} is .*; give"):
+    with raises(ValueError, name, repr(value)):
         Options(**{name: value})
 
 
@@ -292,7 +291,7 @@ def test_options_that_are_none(name: str, value: object) -> None:
 
 
 def test_nothing_to_see() -> None:
-    with pytest.raises(NoFaceError, match=r"No face was found in anna.png \(300 x 200\)"):
+    with raises(NoFaceError, "anna.png", "300 x 200"):
         reconstruct(photo_of(np.full((200, 300, 3), 120, np.uint8)), BARE)
 
 
@@ -333,7 +332,7 @@ def test_guessed_landmarks_are_refused_and_vague_ones_told(
 ) -> None:
     spread(faces.UNUSABLE_SPREAD + 0.001)
     alone = dataclasses.replace(BARE, estimate="landmarks")
-    with pytest.raises(NoFaceError, match=r"anna.png is turned too far .* shows both eyes"):
+    with raises(NoFaceError, "anna.png"):
         reconstruct(photo_of(known.pixels), alone)
     # The network needs no landmarks: it finds its own crop.
     head = reconstruct(photo_of(known.pixels), BARE)[0]
@@ -354,7 +353,7 @@ def test_what_is_no_face_is_refused_by_the_network_too() -> None:
             return [suit]
 
     for options in (BARE, dataclasses.replace(BARE, landmarks=False)):
-        with pytest.raises(NoFaceError, match="shows both eyes"):
+        with raises(NoFaceError, SAMPLE.name):
             reconstruct(SAMPLE, options, detector=Mistaken())
 
 

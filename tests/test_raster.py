@@ -13,6 +13,8 @@ from reconstruct_face.backend.raster import (
     rasterize_uv,
 )
 
+from tests.errors import raises
+
 CAMERA = np.array([[90.0, 0.0, 31.5], [0.0, 80.0, 20.0], [0.0, 0.0, 1.0]])
 
 
@@ -87,7 +89,7 @@ def test_mesh_outside_the_picture_and_behind_the_camera() -> None:
         assert not rasterize(vertices + offset, faces, CAMERA, (64, 48)).mask.any()
     around = rasterize(vertices, faces, CAMERA, (64, 48))
     assert around.mask.all(), "a camera inside a sphere sees it everywhere"
-    with pytest.raises(ValueError, match="0x48"):
+    with raises(ValueError, "0x48"):
         rasterize(vertices, faces, CAMERA, (0, 48))
 
 

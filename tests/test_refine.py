@@ -13,7 +13,7 @@ from reconstruct_face.backend.fit.refine import Observation, Prior, State, refin
 from reconstruct_face.backend.fit.refine.photometric import Level, Photometric
 from reconstruct_face.backend.fit.refine.priors import LandmarkTerms
 from reconstruct_face.backend.fit.refine.solve import Problem
-from reconstruct_face.backend.fit.refine.surface import Surface, choose_samples
+from reconstruct_face.backend.fit.refine.surface import SampledModel, choose_samples
 from reconstruct_face.backend.geometry.camera import Camera, intrinsics
 from reconstruct_face.backend.geometry.pose import rotate
 from reconstruct_face.backend.geometry.rotation import FACING
@@ -77,6 +77,7 @@ def disturbed(head: State, seed: int = 0) -> State:
     camera = dataclasses.replace(
         head.camera, rotation=rotate(head.camera.rotation, np.radians(rng.normal(0, 1.2, 3)))
     )
+    assert head.albedo is not None and head.sh_light is not None
     identity = 0.6 * head.identity + 0.5 * rng.normal(size=len(head.identity))
     light = head.sh_light + rng.normal(0, 0.1, (9, 3))
     albedo = 0.8 * head.albedo + 0.3 * rng.normal(size=len(head.albedo))
@@ -95,7 +96,7 @@ def problem(model):
     level = Level(seen, 224, 1.5, CPU)
     matrix = level.from_photo @ start.camera.camera_matrix
     samples = choose_samples(model, start, matrix, level.valid, 700)
-    photo = Photometric(level, Surface(model, samples, 128, CPU), samples)
+    photo = Photometric(level, SampledModel(model, samples, 128, CPU), samples)
     terms = LandmarkTerms(model, seen, prior, None)
     terms.choose_jaw(start)
     normals = photo.geometry(start)[2].numpy()
@@ -215,7 +216,7 @@ def test_noise_for_a_photo_never_ends_worse(model):
     found = refine(model, dataclasses.replace(seen, image=noise), start, Prior.of_model(model))
     assert sum(found.energy_after.values()) <= sum(found.energy_before.values())
     for values in (found.state.identity, found.state.sh_light, found.state.camera.translation):
-        assert np.isfinite(values).all()
+        assert values is not None and np.isfinite(values).all()
     assert found.inlier < 0.8 and found.residual > 0.2
 
 

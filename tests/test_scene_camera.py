@@ -10,7 +10,7 @@ import pytest
 from bpy_extras.object_utils import world_to_camera_view
 from mathutils import Vector
 from reconstruct_face.scene.build import build_scene
-from reconstruct_face.scene.camera import CameraView, build_camera, photo_view, window_view
+from reconstruct_face.scene.camera import CameraView, build_camera, view_of_photo, view_of_window
 
 from tests.synthetic_reconstruction import make_reconstruction, project
 
@@ -47,7 +47,7 @@ def blender_pixels(camera: bpy.types.Object, points: np.ndarray) -> np.ndarray:
 def test_blender_projects_as_the_camera_matrix_does(view: str) -> None:
     made = make_reconstruction(**VIEWS[view])
     built = build_scene(made, set_active=True)
-    photo_view(made).apply_to_render(bpy.context.scene.render)
+    view_of_photo(made).apply_to_render(bpy.context.scene.render)
     points = made.vertices_posed[::97]
     gap = blender_pixels(built.camera, points) - project(made, points)
     assert np.abs(gap).max() < 0.05
@@ -58,7 +58,7 @@ def test_pixels_that_are_not_square(ratio: float) -> None:
     made = make_reconstruction(image_size=(640, 480), principal=(300.0, 260.0))
     made.camera_matrix[1, 1] *= ratio
     built = build_scene(made, set_active=True)
-    photo_view(made).apply_to_render(bpy.context.scene.render)
+    view_of_photo(made).apply_to_render(bpy.context.scene.render)
     points = made.vertices_posed[::97]
     assert np.abs(blender_pixels(built.camera, points) - project(made, points)).max() < 0.05
 
@@ -66,7 +66,7 @@ def test_pixels_that_are_not_square(ratio: float) -> None:
 @pytest.mark.parametrize("window", [(100.0, 50.0, 420.0, 370.0), (-80.5, -20.0, 300.0, 520.0)])
 def test_a_window_of_the_photo_is_that_part_enlarged(window: tuple[float, ...]) -> None:
     made = make_reconstruction(image_size=(640, 480), principal=(330.0, 225.0))
-    view = window_view(made, window, 1000)
+    view = view_of_window(made, window, 1000)
     camera = build_camera(made, view=view)
     bpy.context.scene.collection.objects.link(camera)
     view.apply_to_render(bpy.context.scene.render)
@@ -105,7 +105,7 @@ def test_a_rendered_spot_lies_where_its_point_projects(view: str, tmp_path: Path
     camera = build_camera(made, background=False)
     scene.collection.objects.link(camera)
     scene.camera = camera
-    photo_view(made).apply_to_render(scene.render)
+    view_of_photo(made).apply_to_render(scene.render)
     points = made.vertices_posed[made.landmarks68[[3, 17, 30, 41, 55]]]
     _add_spots(scene, points)
     picture = _render_linear(scene, tmp_path / "spots.exr")

@@ -87,7 +87,7 @@ def test_without_an_estimate_the_light_is_neutral() -> None:
     made = make_reconstruction()
     made.sh_light = np.zeros((9, 3), np.float32)
     suns = suns_for(made)
-    assert len(suns) == len(studio_suns())
+    assert len(suns) == len(studio_suns()) >= 2
     assert all(np.ptp(sun.strength) == 0 for sun in suns)
 
 

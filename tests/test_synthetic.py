@@ -22,6 +22,8 @@ from reconstruct_face.backend.training.synthetic.shards import ShardSet, render_
 from reconstruct_face.backend.training.synthetic.view import crop_view, sample_view
 from scipy.spatial.transform import Rotation
 
+from tests.errors import has, raises
+
 
 @pytest.fixture(scope="module")
 def model():
@@ -177,13 +179,13 @@ def test_another_set_is_not_overwritten(tmp_path, capsys):
     folder = tmp_path / "set"
     folder.mkdir()
     (folder / "shards.json").write_text('{"format": 1, "size": 224, "seed": 3, "count": 5}')
-    with pytest.raises(OutputError, match="another set"):
+    with raises(OutputError, folder, "'seed': 3"):
         render_shards(ShardSet(folder, 32, 5, seed=4))
     assert main([str(folder), "--count", "5", "--size", "32"]) == OutputError.exit_status
-    assert "another set" in capsys.readouterr().err
+    has(capsys.readouterr().err, folder, "'seed': 3")
     assert json.loads((folder / "shards.json").read_text())["seed"] == 3
 
 
 def test_a_full_disk_is_told_before_rendering(tmp_path):
-    with pytest.raises(OutputError, match="GB"):
+    with raises(OutputError, 10**9, "150528.0 GB", tmp_path / "huge"):
         render_shards(ShardSet(tmp_path / "huge", 224, 10**9, seed=1))

@@ -12,6 +12,8 @@ from reconstruct_face.backend.detect import Detection
 from reconstruct_face.backend.errors import OutputError, PhotoError
 from reconstruct_face.backend.preview import face_thumbnail, photo_thumbnail
 
+from tests.errors import raises
+
 BOX = np.array([[200.0, 100.0, 400.0, 300.0]])
 
 
@@ -93,7 +95,8 @@ def test_detect_names_its_pictures(astronaut: Path, tmp_path: Path) -> None:
         "face1.png",
         "photo.png",
     ]
-    assert [fraction for fraction, _ in steps] == sorted(fraction for fraction, _ in steps)
+    fractions = [fraction for fraction, _ in steps]
+    assert fractions and fractions == sorted(fractions)
 
 
 @pytest.mark.slow
@@ -105,10 +108,10 @@ def test_a_photo_without_a_face_is_shown(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_read_or_written_is_said(astronaut: Path, tmp_path: Path) -> None:
-    with pytest.raises(PhotoError, match="There is no file"):
+    with raises(PhotoError, tmp_path / "gone.jpg"):
         worker.detect(photo=str(tmp_path / "gone.jpg"), folder=str(tmp_path), progress=silent)
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="Cannot make the folder"):
+    with raises(OutputError, tmp_path / "file"):
         worker.detect(photo=str(astronaut), folder=str(tmp_path / "file"), progress=silent)
 
 

@@ -18,6 +18,7 @@ from reconstruct_face.backend.training.loop import train
 from reconstruct_face.backend.training.processes import Processes
 from reconstruct_face.backend.training.rendered import PicturePool, RenderedSource
 
+from tests.errors import raises
 from tests.synthetic_shards import SHORT_RUN
 
 ALONE = Processes(0, 1, torch.device("cpu"))
@@ -87,13 +88,13 @@ def test_a_run_stops_and_goes_on(tmp_path: Path) -> None:
 
 
 def test_bad_settings(tmp_path: Path) -> None:
-    for changes, words in (
-        ({"data": ["shards"], "render": {"size": 64}}, "leave one of them out"),
-        ({"render": {"size": 100}}, "multiple of 16"),
-        ({"render": {"size": 64, "uses": 0}}, "above 0"),
-        ({"render": {"sizes": 64}}, "unknown settings"),
+    for changes, facts in (
+        ({"data": ["shards"], "render": {"size": 64}}, ("[render]", "data")),
+        ({"render": {"size": 100}}, ("[render]", "size", 100, 16, 512)),
+        ({"render": {"size": 64, "uses": 0}}, ("[render]", "uses", 0)),
+        ({"render": {"sizes": 64}}, ("[render]", "sizes", "size")),
     ):
         path = tmp_path / "a.toml"
         path.write_text("steps = 5\n")
-        with pytest.raises(TrainingError, match=words):
+        with raises(TrainingError, *facts):
             read_config(path, **changes)

@@ -10,13 +10,13 @@ import bpy
 import pytest
 import reconstruct_face
 from reconstruct_face.backend.exchange import save_reconstruction
-from reconstruct_face.operators import strings
 from reconstruct_face.operators.session import SESSION
 from reconstruct_face.panels.verify import measures_of
 from reconstruct_face.scene import api, jobs, verification
 from reconstruct_face.scene.backend_process import BackendProcess
 from reconstruct_face.scene.build import build_scene
 
+from tests.errors import raises
 from tests.synthetic_reconstruction import make_reconstruction
 from tests.verification import default_head
 
@@ -77,11 +77,11 @@ def test_a_new_fit_makes_the_old_answer_void() -> None:
 def test_a_head_of_another_session_asks_for_its_file(tmp_path: Path) -> None:
     made = make_reconstruction(rows=12, columns=16)
     head = build_scene(made, name="Ada", set_active=True).head
-    with pytest.raises(RuntimeError, match="choose its .npz"):
+    with raises(RuntimeError, "Ada", ".npz"):
         bpy.ops.reconstruct_face.verify()
     assert SESSION.failure is not None
     wrong = save_reconstruction(make_reconstruction(rows=12, columns=20), tmp_path / "other.npz")
-    with pytest.raises(RuntimeError, match="of another reconstruction than Ada"):
+    with raises(RuntimeError, wrong, "Ada"):
         bpy.ops.reconstruct_face.verify(filepath=str(wrong))
     right = save_reconstruction(made, tmp_path / "ada.npz")
     assert bpy.ops.reconstruct_face.verify(filepath=str(right)) == {"FINISHED"}
@@ -127,4 +127,3 @@ def test_the_real_pass_from_the_button() -> None:
     assert verification.result_of(head)["scene"] is False
     rows = measures_of(verification.result_of(head), everything=False)
     assert any("Depth" in title for _, title, _ in rows)
-    assert strings.VERIFY_SCENE[False]

@@ -13,6 +13,8 @@ from reconstruct_face.backend.motion import read_motion_file
 from reconstruct_face.backend.motion.names import ARKIT
 from reconstruct_face.backend.motion.visemes import VISEMES, Cue, speak, viseme_of
 
+from tests.errors import raises
+
 
 def test_every_phoneme_of_cmudict_has_a_mouth() -> None:
     arpabet = [
@@ -112,11 +114,11 @@ def test_lists_of_phonemes_are_read(tmp_path: Path) -> None:
     assert moho.weights[75, moho.names.index("jawOpen")] == pytest.approx(0.5)
     odd = read("e.txt", "0 1 AA\n1 2 Qq\n")
     assert "Qq" in odd.header["notes"][0]
-    for name, text in (
-        ("f.txt", "hello world"),
-        ("g.json", "{}"),
-        ("h.tsv", ""),
-        ("i.lab", "0 1 Qq"),
+    for name, text, facts in (
+        ("f.txt", "hello world", ("phonemes",)),
+        ("g.json", "{}", ("phonemes",)),
+        ("h.tsv", "", ("phonemes",)),
+        ("i.lab", "0 1 Qq", ("phonemes", "Qq")),
     ):
-        with pytest.raises(ExchangeError, match="phonemes"):
+        with raises(ExchangeError, tmp_path / name, *facts):
             read(name, text)

@@ -19,8 +19,8 @@ from reconstruct_face.backend.verify.view import (
     View,
     Window,
     frame_view,
-    head_window,
-    window_view,
+    head_frame,
+    view_in_frame,
 )
 from reconstruct_face.scene import passes
 from reconstruct_face.scene.build import HeadScene, build_scene, prepare_file
@@ -145,13 +145,13 @@ class Bench:
         self.reconstruction = reconstruction
         width, height = reconstruction.image_size
         self.view = frame_view(reconstruction, Frame(width, height))
-        self.window = head_window(self.view, reconstruction.vertices_posed, size)
+        self.window = head_frame(self.view, reconstruction.vertices_posed, size)
         texture = decode(reconstruction.texture).astype(np.float32) / 255
         self.expected = pytorch3d.render(surface_of(reconstruction, texture), self.seen)
 
     @property
     def seen(self) -> View:
-        return window_view(self.view, self.window)
+        return view_in_frame(self.view, self.window)
 
     def scene(self) -> HeadScene:
         """A new file with the head in it."""

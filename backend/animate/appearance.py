@@ -25,8 +25,8 @@ from scipy.spatial.transform import Rotation
 from ..geometry.camera import Camera
 from ..model import FaceModel
 from ..model.sampling import sample_expression
-from .drawing import REGIONS, SIDE, Drawer, Lattice, Look
-from .solve import Belief, Pose
+from .drawing import REGIONS, SIDE, Drawer, Lattice, LitTexture
+from .solve import Pose, WeightPrior
 from .source import Bytes
 
 Double = NDArray[np.float64]
@@ -91,7 +91,7 @@ class Appearance:
         self.precision = precision  #: (E, E)
         self.shift = shift  #: (P, 2) frames less drawings
 
-    def look(self, pixels: Bytes, camera: Camera) -> tuple[Camera, Belief]:
+    def look(self, pixels: Bytes, camera: Camera) -> tuple[Camera, WeightPrior]:
         """The pose in the frame (H, W, 3) near that of ``camera``, and what is seen there."""
         small, matrix = self.lattice.small_camera(camera)
         picture = self.lattice.small_picture(pixels, matrix)
@@ -103,7 +103,7 @@ class Appearance:
         for part in self.parts:
             mean[part.weights] = self._told(part, features)
         camera = _moved_pose(camera, centre, self._told(self.poses[1], features))
-        return camera, Belief(mean, self.precision)
+        return camera, WeightPrior(mean, self.precision)
 
     def compare(self, frames: list[tuple[Bytes, Camera, NDArray]], drawer: Drawer) -> None:
         """Learn by what frames (pixels, camera, expression) differ from the person as drawn.
@@ -153,7 +153,7 @@ class Appearance:
 def train(
     model: FaceModel,
     identity: NDArray,
-    look: Look,
+    look: LitTexture,
     poses: list[Pose],
     camera_matrix: Double,
     progress: Callable[[float], None] | None = None,

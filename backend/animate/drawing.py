@@ -36,7 +36,7 @@ REGIONS: dict[str, tuple[list[int], tuple[float, float, float], tuple[str, ...]]
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class LitTexture:
     """The person as drawn: linear albedo in the model's UV layout, light of the camera."""
 
     albedo: Float  #: (T, T, 3)
@@ -143,7 +143,7 @@ class Drawer:
     """Draws the person, the front of the head only unless the ``whole``."""
 
     def __init__(
-        self, model: FaceModel, identity: NDArray, look: Look, whole: bool = False
+        self, model: FaceModel, identity: NDArray, look: LitTexture, whole: bool = False
     ) -> None:
         self.model, self.identity, self.look = model, identity, look
         front = model.mean[:, 2] > model.mean[model.landmarks68, 2].min() - 60.0
@@ -197,8 +197,8 @@ class Drawer:
         return encode_bytes(cv2.GaussianBlur(linear, (0, 0), 0.6))
 
 
-def look_of(texture: Bytes, sh_light: NDArray, rotation: Double) -> Look:
+def lit_texture_of(texture: Bytes, sh_light: NDArray, rotation: Double) -> LitTexture:
     """Of a texture (S, S, 3) sRGB, row 0 at v = 1, and the light on a head turned by
     ``rotation``."""
     small = cv2.resize(texture, (512, 512), interpolation=cv2.INTER_AREA)
-    return Look(SRGB_TO_LINEAR[small], np.asarray(sh_light, np.float64), rotation)
+    return LitTexture(SRGB_TO_LINEAR[small], np.asarray(sh_light, np.float64), rotation)

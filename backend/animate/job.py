@@ -20,12 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from ..errors import ExchangeError, NoFaceError, OutputError, PhotoError
+from ..arrays import open_npz
+from ..bounded import DAMAGE, Damaged, parse_json, read_json
+from ..errors import FaceError, NoFaceError, OutputError, PhotoError
 from ..exchange import load_reconstruction, save_reconstruction
 from ..exchange.motion import Motion, save_motion
 from ..exchange.npz import write_arrays
 from ..exchange.options import Options
 from ..files import reason, write_bytes
+from ..model.importing.checks import sha256
 from ..motion.resample import rate_of
 from .frames import FrameResult, follow
 from .prepared import Prepared, load_prepared, prepare, save_prepared
@@ -121,7 +124,7 @@ def _motion(
     chunks = store.chunks()
     done = sum(len(chunk["times"]) for chunk in chunks)
     for chunk in chunks:
-        for note in json.loads(bytes(chunk["notes"]).decode()):
+        for note in parse_json(chunk["notes"].tobytes()):
             source.note(note)
     state = _state_of(chunks[-1]) if chunks else {}
     if not (chunks and bool(chunks[-1]["last"])):
@@ -230,7 +233,7 @@ def _request(source: Source, head: str | Path | None, options: AnimateOptions) -
     paths = source.files or (source.path,)
     stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
     mark = hashlib.sha256(json.dumps(stats).encode()).hexdigest()
-    own = "" if head is None else hashlib.sha256(Path(head).read_bytes()).hexdigest()
+    own = "" if head is None else sha256(Path(head))
     asked = asdict(options)
     for later in ("smoothing", "whole_blinks"):
         asked.pop(later)
@@ -262,7 +265,7 @@ class _Store:
     @staticmethod
     def _read(record: Path) -> Any:
         try:
-            return json.loads(record.read_text())
+            return read_json(record)
         except (OSError, ValueError):
             return None
 
@@ -270,7 +273,7 @@ class _Store:
         """The head, where it is solved already."""
         try:
             return load_prepared(self.folder)
-        except (OSError, KeyError, ValueError, ExchangeError):
+        except (OSError, FaceError, *DAMAGE):
             return None
 
     def keep(self, prepared: Prepared) -> None:
@@ -282,9 +285,9 @@ class _Store:
         found: list[dict[str, NDArray]] = []
         while True:
             try:
-                with np.load(self._path(len(found)), allow_pickle=False) as data:
-                    found.append({name: data[name] for name in data.files})
-            except (OSError, ValueError, KeyError, EOFError):
+                with open_npz(self._path(len(found))) as data:
+                    found.append(data.read_all())
+            except (OSError, Damaged):
                 break
         # Only the last one's state is needed.
         return [

@@ -10,13 +10,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import open_npz
+from ..bounded import parse_json
 from ..exchange import Reconstruction, load_reconstruction, save_reconstruction
 from ..exchange.npz import write_arrays
 from ..exchange.options import Options
 from ..model import FaceModel, load_model
 from ..photo.encode import decode
 from .appearance import Appearance, train
-from .drawing import Drawer, Lattice, look_of
+from .drawing import Drawer, Lattice, lit_texture_of
 from .identity import Subject, solve_subject
 from .solve import Pose
 from .source import Source
@@ -77,7 +79,7 @@ def learn(
     """The regressor of ``subject``."""
     first = subject.keyframes[0]
     texture = decode(subject.reconstruction.texture)
-    look = look_of(texture, first.sh_light, first.fit.camera.rotation)
+    look = lit_texture_of(texture, first.sh_light, first.fit.camera.rotation)
     poses = [
         Pose(k.fit.camera.rotation, k.fit.camera.translation, k.fit.expression.astype(float))
         for k in subject.keyframes
@@ -108,13 +110,16 @@ def save_prepared(prepared: Prepared, folder: Path) -> None:
 
 
 def load_prepared(folder: Path) -> Prepared:
-    """What :func:`save_prepared` wrote; raises what reading raises where it is not whole."""
+    """What :func:`save_prepared` wrote.
+
+    Raises OSError, :class:`ExchangeError` and those of ``bounded.DAMAGE`` where it is not whole.
+    """
     head = load_reconstruction(folder / "head.npz")
-    with np.load(folder / "prepared.npz", allow_pickle=False) as data:
-        arrays = {name: data[name] for name in data.files}
+    with open_npz(folder / "prepared.npz") as data:
+        arrays = data.read_all()
     options = head.provenance["options"]
     model = load_model(str(options["model"]), str(options["expressions"]))
     look = {k.removeprefix("look_"): v for k, v in arrays.items() if k.startswith("look_")}
     learned = Appearance.of_arrays(Lattice(model, arrays["identity"]), look) if look else None
     who = Who(model, arrays["identity"], arrays["camera_matrix"], arrays["person"])
-    return Prepared(who, head, learned, tuple(json.loads(bytes(arrays["notes"]).decode())))
+    return Prepared(who, head, learned, tuple(parse_json(arrays["notes"].tobytes())))

@@ -16,7 +16,7 @@ from ..geometry.camera import Camera
 from ..model import FaceModel, load_model
 from ..photo.encode import decode, encode_jpeg
 from ..preview.compose import BACKGROUND, TEXT, text_font
-from .drawing import Drawer, Look, look_of
+from .drawing import Drawer, LitTexture, lit_texture_of
 from .source import Bytes, Source
 
 #: Side of a picture, and most pictures of one page.
@@ -53,12 +53,12 @@ class _Painter:
     def __init__(self, model: FaceModel, head: Reconstruction) -> None:
         self.model, self.identity = model, head.identity
         if len(head.texture):
-            look = look_of(decode(head.texture), head.sh_light, head.rotation)
+            look = lit_texture_of(decode(head.texture), head.sh_light, head.rotation)
         else:
             light = np.zeros((9, 3))
             light[0] = 1.0
             albedo = model.albedo(np.zeros(len(model.albedo_basis)))
-            look = Look(albedo, light, head.rotation)
+            look = LitTexture(albedo, light, head.rotation)
         self.drawer = Drawer(model, head.identity, look, whole=True)
 
     def pair(self, pixels: Bytes, motion: Motion, index: int) -> tuple[Bytes, Bytes]:

@@ -17,9 +17,6 @@ from ..geometry.rotation import from_quaternions, to_quaternions
 Double = NDArray[np.float64]
 Filter = Callable[[Double, float], Double]
 
-#: One-euro filter (Casiez et al. 2012): Hz of what stands still, how fast that grows with speed
-#: (a second), Hz of the speed.
-_EURO = (1.5, 6.0, 6.0)
 #: Window in seconds and order of the polynomial.
 _SAVGOL = (0.17, 2)
 _BUTTER_HZ, _BUTTER_ORDER = 7.0, 2
@@ -28,28 +25,6 @@ _BUTTER_HZ, _BUTTER_ORDER = 7.0, 2
 _BLINK_RISE, _BLINK_SECONDS, _SHUT = 0.3, 0.4, 0.95
 #: Of a head's pose, Hz: heads turn slower than lids close.
 _POSE_HZ = 5.0
-
-
-def one_euro(values: Double, rate: float) -> Double:
-    """(N, D) smoothed forwards and backwards, the mean of both: what stands still is smoothed
-    most."""
-    return (_one_way(values, rate) + _one_way(values[::-1], rate)[::-1]) / 2
-
-
-def _one_way(values: Double, rate: float) -> Double:
-    slow, gain, of_speed = _EURO
-    out, speed = values.copy(), np.zeros(values.shape[1])
-    share = _share(np.full(values.shape[1], of_speed), rate)
-    for i in range(1, len(values)):
-        speed = speed + share * ((values[i] - values[i - 1]) * rate - speed)
-        own = _share(slow + gain * np.abs(speed), rate)
-        out[i] = out[i - 1] + own * (values[i] - out[i - 1])
-    return out
-
-
-def _share(hertz: Double, rate: float) -> Double:
-    turn = 2 * np.pi * hertz / rate
-    return turn / (turn + 1)
 
 
 def savitzky_golay(values: Double, rate: float) -> Double:
@@ -70,7 +45,6 @@ def butterworth(values: Double, rate: float, hertz: float = _BUTTER_HZ) -> Doubl
 
 
 FILTERS: dict[str, Filter] = {
-    "one_euro": one_euro,
     "savitzky_golay": savitzky_golay,
     "butterworth": butterworth,
     "none": lambda values, rate: values.copy(),

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
 
 from ..fit.landmark_fit import GAPS, FitSettings, landmark_model
 from ..fit.noise import VARIANCE_SCALE, dlib_noise
 from ..fit.prior import Prior
 from ..geometry.camera import Camera, projection_jacobian
+from ..geometry.least_squares import partly_bounded_minimum
 from ..geometry.pose import initial_camera, rotate
 from ..geometry.rotation import roll_matrix
 from ..model import FaceModel
@@ -44,7 +44,7 @@ class Pose:
 
 
 @dataclass(frozen=True, eq=False)
-class Belief:
+class WeightPrior:
     """A Gaussian on the weights."""
 
     mean: Double  #: (E,)
@@ -58,10 +58,7 @@ class FrameSolver:
         self.model, self.camera_matrix = model, np.asarray(camera_matrix, np.float64)
         self.low, self.high = model.expression_range.astype(np.float64).T
         prior = Prior.of_model(model)
-        self.prior = Belief(prior.expression, prior.expression_precision)
-        #: (68, 2) mm, in a frame that rolls with the head: this person's landmarks less the
-        #: model's, where known.
-        self.offset = np.zeros((68, 2))
+        self.prior = WeightPrior(prior.expression, prior.expression_precision)
         self._noise = dlib_noise()
         self._whitening = self._noise.whitening()
         # Where the picture is looked at, dlib's lids only get in the way: they hardly close.
@@ -87,7 +84,7 @@ class FrameSolver:
         landmarks: Double,
         spread: float | None = None,
         start: Pose | None = None,
-        belief: Belief | None = None,
+        belief: WeightPrior | None = None,
     ) -> Pose:
         """The pose for ``landmarks`` (68, 2) pixels, from ``start`` (of the frame before).
 
@@ -121,13 +118,6 @@ class FrameSolver:
             camera.rotation, camera.translation, np.clip(self.prior.mean, self.low, self.high)
         )
 
-    def residual_mm(self, pose: Pose, landmarks: Double) -> Double:
-        """(68, 2) mm by which ``landmarks`` miss the head, in a frame that rolls with it."""
-        points, _ = self._points(pose)
-        camera = self.camera(pose)
-        upright, bias = self._upright(camera, points)
-        return (landmarks - camera.project(points)) @ upright.T - bias
-
     def camera(self, pose: Pose) -> Camera:
         """The camera that sees the head in this pose."""
         return Camera(self.camera_matrix, pose.rotation, pose.translation)
@@ -154,10 +144,15 @@ class FrameSolver:
         yaw, _, roll = camera.euler_degrees
         scale = camera.focal / float(camera.to_camera(points)[:, 2].mean())
         bias = self._noise.bias[0] + np.sin(np.radians(yaw)) * self._noise.bias[1]
-        return roll_matrix(roll).T / scale, bias + self.offset
+        return roll_matrix(roll).T / scale, bias
 
     def _step(
-        self, pose: Pose, landmarks: Double, whitening: Double, belief: Belief, gap_weight: Double
+        self,
+        pose: Pose,
+        landmarks: Double,
+        whitening: Double,
+        belief: WeightPrior,
+        gap_weight: Double,
     ) -> tuple[Pose, float]:
         """A Gauss-Newton step and how far it moves the landmarks, mm."""
         points, basis = self._points(pose)
@@ -172,53 +167,17 @@ class FrameSolver:
         upper, lower = GAPS.T
         each = np.repeat(gap_weight, 2)
         gap = (jacobian[upper] - jacobian[lower]).reshape(2 * len(GAPS), -1) * each[:, None]
-        missed = missed - self.offset
         gap_values = (missed[upper] - missed[lower]).ravel() * each
         hessian = rows.T @ rows + gap.T @ gap
         gradient = rows.T @ values + gap.T @ gap_values
         hessian[6:, 6:] += belief.precision
         gradient[6:] += belief.precision @ (belief.mean - pose.weights)
         hessian[np.arange(6), np.arange(6)] += 1e-9
-        change = bounded(hessian, gradient, self.low - pose.weights, self.high - pose.weights)
+        low, high = self.low - pose.weights, self.high - pose.weights
+        change = partly_bounded_minimum(hessian, gradient, low, high)
         moved = jacobian.reshape(136, -1) @ change
         turn, shift, further = np.clip(change[:3], -_LIMIT, _LIMIT), change[3:5], change[5]
         further = np.exp(np.clip(further, -_LIMIT, _LIMIT))
         translation = pose.translation * further + np.append(shift, 0.0)
         weights = np.clip(pose.weights + change[6:], self.low, self.high)
         return Pose(rotate(pose.rotation, turn), translation, weights), float(np.abs(moved).max())
-
-
-def bounded(hessian: Double, gradient: Double, low: Double, high: Double) -> Double:
-    """The minimum of ``x H x / 2 - g x`` whose last ``len(low)`` unknowns lie within bounds.
-
-    Projected Newton (Bertsekas 1982); ``H`` must be positive definite, ``low <= 0 <= high``.
-    """
-    free = len(gradient) - len(low)
-    factor = cho_factor(hessian[:free, :free])
-    coupling = cho_solve(factor, hessian[:free, free:])
-    reduced = hessian[free:, free:] - hessian[free:, :free] @ coupling
-    target = gradient[free:] - coupling.T @ gradient[:free]
-    x = np.zeros(len(low))
-    slope = -target
-    cost = 0.0
-    for _ in range(30):
-        held = ((x <= low) & (slope > 0)) | ((x >= high) & (slope < 0))
-        loose = np.flatnonzero(~held)
-        if not len(loose) or np.abs(slope[loose]).max() < 1e-9:
-            break
-        part = reduced[np.ix_(loose, loose)]
-        step = np.zeros(len(x))
-        step[loose] = -cho_solve(cho_factor(part), slope[loose])
-        length = 1.0
-        while True:
-            tried = np.clip(x + length * step, low, high)
-            found = float(tried @ (0.5 * (reduced @ tried) - target))
-            if found < cost or length < 1e-3:
-                break
-            length *= 0.5
-        if cost - found < 1e-10 * max(1.0, abs(cost)):
-            break
-        x, cost = tried, found
-        slope = reduced @ x - target
-    outer = cho_solve(factor, gradient[:free]) - coupling @ x
-    return np.concatenate([outer, x])

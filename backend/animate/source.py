@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import time
@@ -13,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..bounded import read_bytes
 from ..errors import OutputError, PhotoError
 from ..exchange.formats import PHOTO_SUFFIXES
 from ..files import reason
@@ -200,6 +202,7 @@ def record(camera: int, folder: Path, seconds: float) -> Path:
 def recorded_rate(folder: Path) -> float | None:
     """What :func:`record` measured, None for a folder of other pictures."""
     try:
-        return float((folder / "rate.txt").read_text())
+        rate = float(read_bytes(folder / "rate.txt", 100))
     except (OSError, ValueError):
         return None
+    return rate if 0 < rate < math.inf else None

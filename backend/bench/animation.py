@@ -35,6 +35,8 @@ USED = 0.05
 BLINK, NEAR = 0.5, 3
 #: Frames by which curves are shifted to look for a lag.
 SHIFTS = 5
+#: Frames that are not timed, where there are more.
+WARM = 10
 HD = (1280, 720)
 
 
@@ -152,15 +154,18 @@ def speed(video: Path, folder: Path, frames: int | None = None) -> dict[str, Any
             save_prepared(prepared, folder)
         prepared = load_prepared(folder)
         head = time.perf_counter() - start
-        results, begun = [], 0.0
-        clock = Clock()
+        results, clock, warm, cold = [], Clock(), 0.0, {}
+        begun = time.perf_counter()
         for result, _ in follow(source, prepared, clock=clock):
             results.append(result)
-            if len(results) == 10:  # what is loaded on first use is loaded
-                clock.seconds.clear()
-                begun = time.perf_counter()
+            if len(results) == WARM:  # what is loaded on first use is loaded
+                warm, cold = time.perf_counter(), dict(clock.seconds)
             if frames is not None and len(results) >= frames:
                 break
+        counted = len(results)
+        if counted > WARM:
+            counted, begun = counted - WARM, warm
+            clock.seconds = {name: s - cold.get(name, 0.0) for name, s in clock.seconds.items()}
         wall = time.perf_counter() - begun
         start = time.perf_counter()
         smooth_motion(
@@ -172,7 +177,6 @@ def speed(video: Path, folder: Path, frames: int | None = None) -> dict[str, Any
             source.rate,
         )
         clock.add("smooth", start)
-    counted = max(len(results) - 10, 1)
     return {
         "size": list(source.size),
         "frames": counted,

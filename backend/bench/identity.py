@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from ..cli.blender import Blender
+from ..blender import Blender
 from ..detect.recognition import cosine_distances, descriptor
 from ..errors import FaceError, NoFaceError, PhotoError
 from ..exchange import Reconstruction, save_reconstruction
@@ -124,7 +124,7 @@ def photo_and_rendering(
     with tempfile.TemporaryDirectory() as folder:
         npz = save_reconstruction(head, Path(folder) / "head.npz")
         built = blender.build(npz, Path(folder), "head", (), window)
-        rgba = cv2.imread(built["photo_view"], cv2.IMREAD_UNCHANGED)
+        rgba = cv2.imread(built["photo_render"], cv2.IMREAD_UNCHANGED)
     rgba = cv2.resize(rgba, (PANEL, PANEL)).astype(np.float32)
     alpha = rgba[..., 3:] / 255
     rendering = np.rint(rgba[..., 2::-1] * alpha + BACKGROUND * (1 - alpha)).astype(np.uint8)

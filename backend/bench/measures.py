@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..geometry.similarity import Similarity
 from ..model import FaceModel
-from .surface import Double, Surface, align, sample_surface
+from .surface import ClosestPoints, Double, align, sample_surface
 
 RADIUS_MM = 95.0  #: about the nose tip
 SAMPLES = 4000
@@ -27,7 +27,7 @@ def surface_distances(model: FaceModel, found: NDArray, true: NDArray) -> Double
     the true outer face, without eyes and mouth; distances are exact, point to triangle.
     """
     points = true_points(model, true)
-    surface = Surface(found, _near_face(model, found))
+    surface = ClosestPoints(found, _near_face(model, found))
     start = Similarity.between(inner_landmarks(model, found), inner_landmarks(model, true))
     moved = align(surface, points[::_ALIGN_EVERY], start)
     nearest = moved.apply(surface.closest(moved.inverse(points)))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..cli.blender import Blender
+from ..blender import Blender
 from ..cli.reconstruct import SAMPLE
 from ..errors import FaceError, WorkerError
 from ..exchange import save_reconstruction

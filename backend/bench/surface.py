@@ -15,7 +15,7 @@ _MOST_STEPS = 40
 _STILL_MM = 1e-3  #: points that move by less have arrived
 
 
-class Surface:
+class ClosestPoints:
     """A triangle mesh that is asked for closest points, by libigl's tree of boxes."""
 
     def __init__(self, vertices: NDArray, triangles: NDArray) -> None:
@@ -32,7 +32,7 @@ class Surface:
         return np.asarray(found)
 
 
-def align(surface: Surface, points: NDArray, start: Similarity) -> Similarity:
+def align(surface: ClosestPoints, points: NDArray, start: Similarity) -> Similarity:
     """The similarity that takes ``surface`` to ``points`` (N, 3) with least squared distances.
 
     Iterated closest points with the point-to-plane linearisation (Chen and Medioni 1992), scale

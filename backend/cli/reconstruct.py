@@ -14,13 +14,13 @@ from typing import Any, NoReturn
 
 from tqdm import tqdm
 
+from ..blender import Blender
 from ..errors import FaceError, OptionError
 from ..exchange.arguments import add_formats, add_options, options_of
 from ..exchange.batch import BatchOptions
 from ..exchange.output import prepare_output
 from ..exchange.photo_tasks import PhotoTask, collect
 from ..model.load import ASSETS
-from .blender import Blender
 from .memory import peak_memory_mb
 from .run import Outcome, run
 

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .. import pipeline
+from ..blender import Blender
 from ..errors import FaceError
 from ..exchange import Reconstruction, save_reconstruction
 from ..exchange.batch import BatchOptions, finished_faces, name_of, write_records
 from ..exchange.output import publish, staging
 from ..exchange.photo_tasks import Names, PhotoTask
 from ..preview import preview_window, write_preview
-from .blender import Blender
 
 #: The share of a photo's progress that the backend has; the rest is Blender's.
 BACKEND_SHARE = 0.5
@@ -150,9 +150,9 @@ def _write_face(
     if window is None:
         return
     start = time.perf_counter()
-    photo_view, three_quarter = Path(built["photo_view"]), Path(built["three_quarter"])
-    write_preview(head, folder / f"{name}_preview.png", photo_view, three_quarter, window)
-    for view in (photo_view, three_quarter):  # what is left in the folder will be published
+    photo_render, three_quarter = Path(built["photo_render"]), Path(built["three_quarter"])
+    write_preview(head, folder / f"{name}_preview.png", photo_render, three_quarter, window)
+    for view in (photo_render, three_quarter):  # what is left in the folder will be published
         view.unlink()
     head.timings["preview"] = time.perf_counter() - start
 

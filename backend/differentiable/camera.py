@@ -63,7 +63,8 @@ def projection_jacobian(
 
     By the points and by the camera: see :func:`~..geometry.camera.projection_terms`.
     """
-    terms = projection_terms(*points_camera.unbind(-1), focal, translation)
+    x, y, z = points_camera.unbind(-1)
+    terms = projection_terms(x, y, z, focal, translation)
     by_point, by_camera = (
         torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2) for rows in terms
     )

@@ -59,7 +59,7 @@ def name_of(head: Reconstruction, task: PhotoTask, names: Names) -> str:
     """The name of one face's files: the photo's, and its number for all but the largest."""
     if head.face_index == 1:
         return task.name
-    return names.claim(f"{task.name}_face{head.face_index}", task.digest)
+    return names.reserve(f"{task.name}_face{head.face_index}", task.digest)
 
 
 def write_records(

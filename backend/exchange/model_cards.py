@@ -7,17 +7,30 @@ one ``.npy`` an array, written by ``backend/model/importing/store.py`` and loade
 
 from __future__ import annotations
 
-import json
+import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..bounded import Damaged, checked, read_json, short
 from ..errors import ModelError
 from ..folders import data_folder
 
 FORMAT = "reconstruct_face.imported_model"
 VERSION = 1
 HEADER, PICTURE = "header.json", "card.png"
+#: Of what a card holds beside its name and folder (:func:`..bounded.fits`).
+_KINDS: dict[str, Any] = {
+    "kind": str,
+    "licence": str,
+    "sha256": str,
+    "files": {str: str},
+    "counts": {str: int},
+    "notes": [str],
+    "figures": {str: float},
+    "imported": str,
+    "problem": str,
+}
 
 
 @dataclass(frozen=True)
@@ -60,7 +73,11 @@ class ModelCard:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> ModelCard:
-        """From :meth:`to_dict`; unknown keys are left out."""
+        """From :meth:`to_dict`; unknown keys are left out.
+
+        Raises :class:`..bounded.Damaged` for values of another kind.
+        """
+        checked(values, {"name": str, "folder": str}, _KINDS)
         known: dict[str, Any] = {k: values[k] for k in cls.__dataclass_fields__ if k in values}
         known["notes"] = tuple(values.get("notes", ()))
         return cls(**known)
@@ -75,9 +92,10 @@ def list_models() -> list[ModelCard]:
     """All imported models by name; those that cannot be used have a ``problem``."""
     try:
         folders = [path for path in models_folder().iterdir() if path.name[:1] != "."]
+        folders = [path for path in folders if os.path.isdir(path)]
     except OSError:
         return []
-    return [_card(path) for path in sorted(folders) if path.is_dir()]
+    return [_card(path) for path in sorted(folders)]
 
 
 def find_model(name: str) -> ModelCard:
@@ -99,30 +117,34 @@ def there_are() -> str:
 def read_header(folder: Path) -> dict[str, Any]:
     """The header of the model in ``folder``.  Raises :class:`ModelError`."""
     try:
-        header = json.loads((folder / HEADER).read_text(encoding="utf-8"))
+        header = read_json(folder / HEADER)
     except FileNotFoundError as error:
         raise ModelError(f"{folder} holds no imported face model; remove it.") from error
     except (OSError, ValueError) as error:
         raise ModelError(
-            f"The imported face model {folder.name} is damaged ({HEADER}: {error}); import it "
-            "again."
+            f"The imported face model {folder.name} is damaged ({HEADER}: {short(error)}); import "
+            "it again."
         ) from error
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise ModelError(f"{folder} is not a face model that was imported here; remove it.")
     if header.get("version") != VERSION:
         raise ModelError(
             f"The face model {folder.name} was imported by another release (version "
-            f"{header.get('version')}, not {VERSION}); import it again."
+            f"{header.get('version')!r:.20}, not {VERSION}); import it again."
         )
     return header
 
 
 def _card(folder: Path) -> ModelCard:
     try:
-        card = read_header(folder)["card"]
-        return ModelCard.from_dict(card | {"name": folder.name, "folder": str(folder)})
+        header = read_header(folder)
+        checked(header, {"card": dict})
+        return ModelCard.from_dict(header["card"] | {"name": folder.name, "folder": str(folder)})
     except ModelError as error:
         return ModelCard(folder.name, str(folder), problem=str(error))
-    except (KeyError, TypeError) as error:
-        sentence = f"The imported face model {folder.name} is damaged ({error}); import it again."
+    except Damaged as error:
+        sentence = (
+            f"The imported face model {folder.name} is damaged ({HEADER}: {error}); import it "
+            "again."
+        )
         return ModelCard(folder.name, str(folder), problem=sentence)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,39 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Member, open_npz
+from ..bounded import checked, reading
 from ..errors import ExchangeError
-from .npz import EXCHANGE_FORMAT, read_arrays, write_arrays
+from .npz import EXCHANGE_FORMAT, read_about, write_arrays
+from .reconstruction import ORTHOGONAL
 
 MOTION_FORMAT = "reconstruct_face.motion"
 MOTION_VERSION = 1
 
-#: How far a matrix may be from a rotation, as the largest entry of ``R R^T - 1``.
-_ORTHOGONAL = 1e-3
+#: What the arrays of the file have to be: N frames, E shape keys.
+ARRAYS = {
+    "times": Member("f8", ("N",)),
+    "names": Member("U", ("E",)),
+    "weights": Member("f4", ("N", "E")),
+    "valid": Member("?", ("N",)),
+    "rotation": Member("f8", ("N", 3, 3), optional=True),
+    "translation": Member("f8", ("N", 3), optional=True),
+}
+#: Kinds of what :attr:`Motion.header` may hold (:func:`..bounded.fits`).
+ABOUT = {
+    "source": str,
+    "model": str,
+    "audio": str,
+    "notes": [str],
+    "timecode": str,
+    "camera_matrix": ((float,) * 3,) * 3,
+    "image_size": (int, int),
+}
+#: Bytes of the arrays: three hours of 60 frames a second with 52 weights and a pose have 213 MB.
+LARGEST = 400_000_000
+#: Seconds that no clock has shown, and frames a second that no camera has made: an index of a frame
+#: counted with them must fit into 64 bits.
+_MOST_SECONDS, _MOST_RATE = 1e10, 1e5
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,17 +112,19 @@ class Motion:
                 raise ExchangeError(f"'{name}' has shape {found.shape} where {shape} is expected.")
             if not np.isfinite(found).all():
                 raise ExchangeError(f"'{name}' holds values that are not finite.")
-        twice = {name for name in self.names if self.names.count(name) > 1}
+        twice = [name for name, count in Counter(self.names).items() if count > 1]
         if twice:
-            raise ExchangeError(f"'names' has {sorted(twice)[0]!r} more than once.")
+            raise ExchangeError(f"'names' has {min(twice)!r} more than once.")
+        if np.abs(self.times).max() > _MOST_SECONDS:
+            raise ExchangeError("'times' holds seconds beyond reason.")
         if (np.diff(self.times) <= 0).any():
             at = int(np.argmax(np.diff(self.times) <= 0)) + 1
             raise ExchangeError(f"'times' does not increase at frame {at}.")
-        if not (np.isfinite(self.frame_rate) and self.frame_rate > 0):
+        if not 0 < self.frame_rate <= _MOST_RATE:
             raise ExchangeError(f"'frame_rate' is {self.frame_rate}, not a positive number.")
         if self.rotation is not None:
             gap = np.abs(self.rotation @ self.rotation.transpose(0, 2, 1) - np.eye(3))
-            bad = (gap.max(axis=(1, 2)) > _ORTHOGONAL) | (np.linalg.det(self.rotation) < 0)
+            bad = (gap.max(axis=(1, 2)) > ORTHOGONAL) | (np.linalg.det(self.rotation) < 0)
             if bad.any():
                 raise ExchangeError(f"'rotation' of frame {int(np.argmax(bad))} is no rotation.")
 
@@ -140,30 +168,23 @@ def load_motion(path: str | os.PathLike[str]) -> Motion:
 
     Raises :class:`ExchangeError` when ``path`` is missing, damaged, of another kind or version.
     """
-    arrays, header = read_arrays(path, "motion")
-    if header.get("format") != MOTION_FORMAT:
-        if header.get("format") == EXCHANGE_FORMAT:
-            raise ExchangeError(f"{path} holds a head, not a motion; choose a motion file.")
-        raise ExchangeError(f"{path} is not a motion file.")
-    if header.get("version") != MOTION_VERSION:
-        raise ExchangeError(
-            f"{path} has motion version {header.get('version')}; this add-on reads version "
-            f"{MOTION_VERSION}. Make the motion again."
-        )
-    missing = [name for name in ("times", "names", "weights", "valid") if name not in arrays]
-    missing += [name for name in ("frame_rate", "about") if name not in header]
-    if missing:
-        raise ExchangeError(f"{path} lacks {', '.join(missing)}; make the motion again.")
-    try:
-        return Motion(
-            times=arrays["times"],
-            names=tuple(str(name) for name in arrays["names"]),
-            weights=arrays["weights"],
-            rotation=arrays.get("rotation"),
-            translation=arrays.get("translation"),
-            valid=arrays["valid"],
-            frame_rate=float(header["frame_rate"]),
-            header=dict(header["about"]),
-        )
-    except (TypeError, ValueError) as error:
-        raise ExchangeError(f"{path} is not a motion file, or is damaged.") from error
+    with (
+        reading(ExchangeError, path, "a motion file", "make the motion again"),
+        open_npz(path) as archive,
+    ):
+        header = read_about(archive)
+        if header.get("format") != MOTION_FORMAT:
+            if header.get("format") == EXCHANGE_FORMAT:
+                raise ExchangeError(f"{path} holds a head, not a motion; choose a motion file.")
+            raise ExchangeError(f"{path} is not a motion file.")
+        if header.get("version") != MOTION_VERSION:
+            raise ExchangeError(
+                f"{path} has motion version {header.get('version')!r:.20}; this add-on reads "
+                f"version {MOTION_VERSION}. Make the motion again."
+            )
+        checked(header, {"frame_rate": float, "about": dict})
+        checked(header["about"], {}, ABOUT)
+        values: dict[str, Any] = dict(archive.read(ARRAYS, LARGEST))
+        values["names"] = tuple(str(name) for name in values["names"])
+        made = Motion(**values, frame_rate=float(header["frame_rate"]), header=header["about"])
+    return made

@@ -10,38 +10,37 @@ from __future__ import annotations
 import io
 import json
 import os
-import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..arrays import Member, Npz, open_npz
+from ..bounded import LARGEST_JSON, Damaged, checked, parse_json, reading
 from ..errors import ExchangeError
 from ..files import write_bytes
-from .reconstruction import MaterialSlot, Reconstruction
+from .reconstruction import ARRAYS, MaterialSlot, Reconstruction
 
 EXCHANGE_FORMAT = "reconstruct_face.reconstruction"
 EXCHANGE_VERSION = 1
 
-_HEADER_FIELDS = (
-    "image_size",
-    "texture_mode",
-    "materials",
-    "model",
-    "photo_path",
-    "face_index",
-    "warnings",
-    "timings",
-    "versions",
-    "provenance",
-)
-_ARRAY_FIELDS = tuple(
-    f.name
-    for f in fields(Reconstruction)
-    if f.name not in _HEADER_FIELDS and f.name != "expression_names"
-)
+#: The fields that are no arrays, and their kinds (:func:`..bounded.fits`).
+HEADER = {
+    "image_size": (int, int),
+    "texture_mode": str,
+    "materials": [dict],
+    "model": dict,
+    "photo_path": str,
+    "face_index": int,
+    "warnings": [str],
+    "timings": {str: float},
+    "versions": {str: None},
+    "provenance": dict,
+}
+#: Pixels of the largest picture that ``photo/read.py`` takes.
+LARGEST_PHOTO = 250_000_000
 
 
 def save_reconstruction(
@@ -56,9 +55,9 @@ def save_reconstruction(
     path = Path(path)
     reconstruction.validate()
     header: dict[str, Any] = {"format": EXCHANGE_FORMAT, "version": EXCHANGE_VERSION}
-    header |= {name: getattr(reconstruction, name) for name in _HEADER_FIELDS}
+    header |= {name: getattr(reconstruction, name) for name in HEADER}
     header["materials"] = [asdict(slot) for slot in reconstruction.materials]
-    arrays = {name: getattr(reconstruction, name) for name in _ARRAY_FIELDS}
+    arrays = {name: getattr(reconstruction, name) for name in ARRAYS}
     arrays["expression_names"] = np.array(reconstruction.expression_names, dtype=np.str_)
     arrays["header"] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
     return write_arrays(path, arrays, compress=compress)
@@ -75,45 +74,54 @@ def write_arrays(
     return write_bytes(path, packed.getbuffer())
 
 
-def read_arrays(path: str | os.PathLike[str], what: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The arrays of an ``.npz``, and the JSON object that is in its array ``header``.
-
-    Raises :class:`ExchangeError`, which calls the file a ``what``, when it is missing or damaged.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        header = json.loads(bytes(arrays.pop("header")).decode())
-    except FileNotFoundError as error:
-        raise ExchangeError(f"There is no {what} at {path}.") from error
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, AttributeError) as error:
-        raise ExchangeError(f"{path} is not a {what} file, or is damaged.") from error
+def read_about(archive: Npz) -> dict[str, Any]:
+    """The JSON object in the array ``header``.  Raises :class:`Damaged`."""
+    found = archive.read({"header": Member("u1", ("H",))}, LARGEST_JSON)["header"]
+    header = parse_json(found.tobytes())
     if not isinstance(header, dict):
-        raise ExchangeError(f"{path} is not a {what} file.")
-    return arrays, header
+        raise Damaged("its header is no object")
+    return header
 
 
 def load_reconstruction(path: str | os.PathLike[str]) -> Reconstruction:
-    """Read what :func:`save_reconstruction` wrote.
+    """Read what :func:`save_reconstruction` wrote; members of other names are not read.
 
     Raises :class:`ExchangeError` when ``path`` is missing, damaged, of another kind or version.
     """
-    arrays, header = read_arrays(path, "reconstruction")
-    if header.get("format") != EXCHANGE_FORMAT:
-        raise ExchangeError(f"{path} is not a reconstruction file.")
-    if header.get("version") != EXCHANGE_VERSION:
-        raise ExchangeError(
-            f"{path} has exchange version {header.get('version')}; this add-on reads version "
-            f"{EXCHANGE_VERSION}. Run the reconstruction again."
+    then = "run the reconstruction again"
+    with (
+        reading(ExchangeError, path, "a reconstruction file", then),
+        open_npz(path) as archive,
+    ):
+        header = read_about(archive)
+        if header.get("format") != EXCHANGE_FORMAT:
+            raise ExchangeError(f"{path} is not a reconstruction file.")
+        if header.get("version") != EXCHANGE_VERSION:
+            raise ExchangeError(
+                f"{path} has exchange version {header.get('version')!r:.20}; this add-on reads "
+                f"version {EXCHANGE_VERSION}. Run the reconstruction again."
+            )
+        _check_header(header)
+        wanted = ARRAYS | {"expression_names": Member("U", ("E",))}
+        values: dict[str, Any] = dict(archive.read(wanted))
+        values["expression_names"] = tuple(str(name) for name in values["expression_names"])
+        values |= {name: header[name] for name in HEADER}
+        values["image_size"] = tuple(header["image_size"])
+        values["warnings"] = tuple(header["warnings"])
+        values["materials"] = tuple(
+            MaterialSlot(slot["name"], slot["kind"]) for slot in header["materials"]
         )
-    missing = [n for n in (*_ARRAY_FIELDS, "expression_names") if n not in arrays]
-    missing += [n for n in _HEADER_FIELDS if n not in header]
-    if missing:
-        raise ExchangeError(f"{path} lacks {', '.join(missing)}; run the reconstruction again.")
-    values = {name: arrays[name] for name in _ARRAY_FIELDS}
-    values |= {name: header[name] for name in _HEADER_FIELDS}
-    values["expression_names"] = tuple(str(name) for name in arrays["expression_names"])
-    values["image_size"] = tuple(header["image_size"])
-    values["warnings"] = tuple(header["warnings"])
-    values["materials"] = tuple(MaterialSlot(**slot) for slot in header["materials"])
-    return Reconstruction(**values).validate()
+        made = Reconstruction(**values)
+        made.check()
+    return made
+
+
+def _check_header(header: dict[str, Any]) -> None:
+    checked(header, HEADER)
+    for slot in header["materials"]:
+        checked(slot, {"name": str, "kind": str})
+    checked(header["model"], {"name": str})
+    checked(header["provenance"], {}, {"options": dict})
+    width, height = header["image_size"]
+    if min(width, height) < 1 or width * height > LARGEST_PHOTO:
+        raise Damaged(f"'image_size' is {width} x {height}")

@@ -6,19 +6,28 @@ Only numpy and the standard library: both renderers write it.
 from __future__ import annotations
 
 import os
-import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Member, check_arrays, open_npz
+from ..bounded import Damaged, reading
 from ..errors import ExchangeError
 from .npz import write_arrays
 
 Float = NDArray[np.float32]
 
 PASSES_VERSION = 1
+#: What the passes have to be: H x W pixels.
+ARRAYS = {
+    "covered": Member("?", ("H", "W")),
+    "depth": Member("f4", ("H", "W")),
+    "normals": Member("f4", ("H", "W", 3)),
+    "unlit": Member("f4", ("H", "W", 3)),
+    "shaded": Member("f4", ("H", "W", 3)),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,15 +50,10 @@ class Passes:
 
     def validate(self) -> Passes:
         """Return self, or raise :class:`ExchangeError` naming the first pass that does not fit."""
-        shape = self.covered.shape
-        for field in fields(self):
-            found = getattr(self, field.name)
-            wanted = shape + found.shape[2:]
-            channels = () if field.name in ("covered", "depth") else (3,)
-            if len(shape) != 2 or found.shape != wanted or found.shape[2:] != channels:
-                raise ExchangeError(f"The pass '{field.name}' has shape {found.shape}.")
-            if not np.isfinite(found).all():
-                raise ExchangeError(f"The pass '{field.name}' holds values that are not finite.")
+        try:
+            check_arrays({name: getattr(self, name) for name in ARRAYS}, ARRAYS)
+        except Damaged as error:
+            raise ExchangeError(f"The pass {error}.") from error
         return self
 
 
@@ -61,15 +65,13 @@ def save_passes(path: str | os.PathLike[str], passes: Passes) -> Path:
 
 def load_passes(path: str | os.PathLike[str]) -> Passes:
     """Read what :func:`save_passes` wrote.  Raises :class:`ExchangeError`."""
-    names = [field.name for field in fields(Passes)]
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            version = int(archive["version"])
-            arrays = {name: archive[name] for name in names}
-    except FileNotFoundError as error:
-        raise ExchangeError(f"There are no rendered passes at {path}.") from error
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise ExchangeError(f"{path} does not hold rendered passes, or is damaged.") from error
-    if version != PASSES_VERSION:
-        raise ExchangeError(f"{path} has version {version} of the passes, not {PASSES_VERSION}.")
-    return Passes(**arrays).validate()
+    with (
+        reading(ExchangeError, path, "a file of rendered passes", "render them again"),
+        open_npz(path) as archive,
+    ):
+        version = int(archive.read({"version": Member("i4", ())})["version"])
+        if version != PASSES_VERSION:
+            raise ExchangeError(
+                f"{path} has version {version} of the passes, not {PASSES_VERSION}."
+            )
+        return Passes(**archive.read(ARRAYS))

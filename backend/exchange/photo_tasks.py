@@ -48,7 +48,7 @@ def collect(arguments: Sequence[str | Path], folder: Path) -> list[PhotoTask]:
             if key not in tasks:
                 digest = _digest(picture)
                 tasks[key] = PhotoTask(
-                    picture, names.claim(picture.stem or "photo", digest), digest
+                    picture, names.reserve(picture.stem or "photo", digest), digest
                 )
     return list(tasks.values())
 
@@ -56,17 +56,17 @@ def collect(arguments: Sequence[str | Path], folder: Path) -> list[PhotoTask]:
 class Names:
     """Names in the output folder, so that no photo overwrites another's result."""
 
-    def __init__(self, folder: Path, claimed: Iterable[str] = ()) -> None:
+    def __init__(self, folder: Path, reserved: Iterable[str] = ()) -> None:
         self._folder = folder
-        self._claimed = {name.lower() for name in claimed}
+        self._reserved = {name.lower() for name in reserved}
 
-    def claim(self, stem: str, digest: str) -> str:
+    def reserve(self, stem: str, digest: str) -> str:
         """``stem``, or ``stem_2``, ``stem_3`` ... when that belongs to another photo."""
         name, number = stem, 1
-        while name.lower() in self._claimed or not self._is_free(name, digest):
+        while name.lower() in self._reserved or not self._is_free(name, digest):
             number += 1
             name = f"{stem}_{number}"
-        self._claimed.add(name.lower())  # as Windows and macOS compare names
+        self._reserved.add(name.lower())  # as Windows and macOS compare names
         return name
 
     def _is_free(self, name: str, digest: str) -> bool:

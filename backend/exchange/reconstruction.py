@@ -19,11 +19,45 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Member, check_arrays, check_range
+from ..bounded import Damaged
 from ..errors import ExchangeError
 
 Float = NDArray[np.float32]
 Int = NDArray[np.int32]
 Bytes = NDArray[np.uint8]
+
+#: What the arrays have to be.  Axes: V vertices, F triangles, P polygons of C corners, U texture
+#: coordinates, K identity, E expression and A albedo components, and three pictures' bytes.
+ARRAYS = {
+    "vertices_neutral": Member("f4", ("V", 3)),
+    "vertices_posed": Member("f4", ("V", 3)),
+    "faces": Member("i4", ("F", 3)),
+    "polygons": Member("i4", ("P", "C")),
+    "polygon_material": Member("u1", ("P",)),
+    "uv": Member("f4", ("U", 2)),
+    "uv_polygons": Member("i4", ("P", "C")),
+    "identity": Member("f4", ("K",)),
+    "expression": Member("f4", ("E",)),
+    "expression_range": Member("f4", ("E", 2)),
+    "expression_basis": Member("f4", ("E", "V", 3)),
+    "albedo": Member("f4", ("A",)),
+    "camera_matrix": Member("f8", (3, 3)),
+    "rotation": Member("f8", (3, 3)),
+    "translation": Member("f8", (3,)),
+    "landmarks68": Member("i4", (68,)),
+    "landmarks3d": Member("f4", (68, 3)),
+    "landmarks2d": Member("f4", (68, 2)),
+    "landmarks2d_detected": Member("f4", (68, 2)),
+    "face_box": Member("f4", (4,)),
+    "sh_light": Member("f4", (9, 3)),
+    "texture": Member("u1", ("T",)),
+    "photo": Member("u1", ("J",)),
+    "crop": Member("u1", ("I",)),
+}
+TEXTURE_MODES = ("albedo", "photo", "none")
+#: How far a matrix may be from a rotation, as the largest entry of ``R R^T - 1``.
+ORTHOGONAL = 1e-3
 
 
 @dataclass(frozen=True)
@@ -95,42 +129,34 @@ class Reconstruction:
 
     def validate(self) -> Reconstruction:
         """Return self, or raise :class:`ExchangeError` naming the first field that does not fit."""
-        v, e, u = len(self.vertices_neutral), len(self.expression_names), len(self.uv)
-        p, corners = self.polygons.shape if self.polygons.ndim == 2 else (-1, -1)
-        expected: dict[str, tuple[int, ...]] = {
-            "vertices_neutral": (v, 3),
-            "vertices_posed": (v, 3),
-            "faces": (len(self.faces), 3),
-            "polygons": (p, corners),
-            "polygon_material": (p,),
-            "uv": (u, 2),
-            "uv_polygons": (p, corners),
-            "expression": (e,),
-            "expression_range": (e, 2),
-            "expression_basis": (e, v, 3),
-            "camera_matrix": (3, 3),
-            "rotation": (3, 3),
-            "translation": (3,),
-            "landmarks68": (68,),
-            "landmarks3d": (68, 3),
-            "landmarks2d": (68, 2),
-            "landmarks2d_detected": (68, 2),
-            "face_box": (4,),
-            "sh_light": (9, 3),
-        }
-        for name, shape in expected.items():
-            found = getattr(self, name).shape
-            if found != shape or (name == "polygons" and corners not in (3, 4)):
-                raise ExchangeError(f"'{name}' has shape {found} where {shape} is expected.")
-            if found[0] and not np.isfinite(getattr(self, name)).all():
-                raise ExchangeError(f"'{name}' holds values that are not finite.")
-        for name, limit in (("faces", v), ("polygons", v), ("uv_polygons", u), ("landmarks68", v)):
-            index = getattr(self, name)
-            if index.size and (index.min() < 0 or index.max() >= limit):
-                raise ExchangeError(f"'{name}' points outside 0..{limit - 1}.")
-        if self.polygon_material.size and self.polygon_material.max() >= len(self.materials):
-            raise ExchangeError(
-                f"'polygon_material' names slot {self.polygon_material.max()} of "
-                f"{len(self.materials)} materials."
-            )
+        try:
+            self.check()
+        except Damaged as error:
+            raise ExchangeError(f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
         return self
+
+    def check(self) -> None:
+        """Raise :class:`Damaged` naming the first field that does not fit."""
+        lengths = check_arrays({name: getattr(self, name) for name in ARRAYS}, ARRAYS)
+        if lengths["C"] not in (3, 4):
+            raise Damaged(f"'polygons' has shape {self.polygons.shape}, not of 3 or 4 corners")
+        if len(self.expression_names) != lengths["E"]:
+            raise Damaged(
+                f"'expression_names' has {len(self.expression_names)} names for {lengths['E']} "
+                "shapes"
+            )
+        for name, limit in (("faces", "V"), ("polygons", "V"), ("uv_polygons", "U")):
+            check_range(name, getattr(self, name), lengths[limit])
+        check_range("landmarks68", self.landmarks68, lengths["V"])
+        if self.polygon_material.size and self.polygon_material.max() >= len(self.materials):
+            raise Damaged(
+                f"'polygon_material' names slot {self.polygon_material.max()} of "
+                f"{len(self.materials)} materials"
+            )
+        if min(self.camera_matrix[0, 0], self.camera_matrix[1, 1]) <= 0:
+            raise Damaged("'camera_matrix' has no positive focal length")
+        gap = np.abs(self.rotation @ self.rotation.T - np.eye(3)).max()
+        if not gap <= ORTHOGONAL or np.linalg.det(self.rotation) < 0:
+            raise Damaged("'rotation' is no rotation")
+        if self.texture_mode not in TEXTURE_MODES:
+            raise Damaged(f"'texture_mode' is {self.texture_mode!r:.40}")

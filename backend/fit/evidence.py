@@ -23,7 +23,7 @@ from .reading import NETWORK_SIGMA_SCALE, Reading, read_aligned, read_detected, 
 
 if TYPE_CHECKING:  # torch is imported by those who need it
     from ..network.predict import Regressor
-    from ..original.opinion import Opinion
+    from ..original.answer import NetworkAnswer
 
 Double = NDArray[np.float64]
 
@@ -53,7 +53,7 @@ class Evidence:
     teeth: float  #: 0..1 share of the opening between the lips that shows teeth
     reading: Reading | None = None  #: the network's; None where it was not asked or sees no face
     disagreement: float | None = None  #: of detector and network, in sides of the face's box
-    told: Opinion | None = None  #: what a network of the user's own says
+    answer: NetworkAnswer | None = None  #: what a network of the user's own says
 
     @property
     def marks(self) -> Double:
@@ -101,17 +101,17 @@ def gather(photo: Photo, face: Face, model: FaceModel, options: Options) -> Evid
         regressor = regressor_for(options.model)
         assert regressor is not None
         return _read(photo, face, corrections, options.quality, regressor)
-    giver = None
+    network = None
     if options.network:
-        from ..original.opinion import OpinionGiver
+        from ..original.answer import AskedNetwork
 
-        giver = OpinionGiver(options.network, model)
+        network = AskedNetwork(options.network, model)
     if face.landmarks is None:
         face = _with_network_landmarks(photo, face)
     evidence = _detected(photo, face, corrections)
-    if giver is not None:
-        told = giver.ask(photo.pixels, evidence.marks.astype(np.float32))
-        evidence = replace(evidence, told=told)
+    if network is not None:
+        answer = network.ask(photo.pixels, evidence.marks.astype(np.float32))
+        evidence = replace(evidence, answer=answer)
     return evidence
 
 

@@ -13,11 +13,10 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve, solve_triangular
-from scipy.optimize import lsq_linear
 from threadpoolctl import threadpool_limits
 
 from ..geometry.camera import Camera, projection_jacobian
+from ..geometry.least_squares import partly_bounded_minimum
 from ..geometry.pose import initial_camera, moved_camera
 from ..geometry.rotation import roll_matrix
 from ..model import FaceModel
@@ -210,29 +209,6 @@ def fit_landmarks(
     )
 
 
-def solve_partly_bounded(rows: Double, values: Double, lower: Double, upper: Double) -> Double:
-    """The least-squares solution of ``rows @ x = values`` whose last unknowns lie within bounds.
-
-    The unbounded unknowns are eliminated (Schur complement), which leaves a bounded problem only as
-    large as ``lower``; ``rows`` (M, N) must have full column rank, as a Gaussian prior ensures.
-    """
-    bounded = len(lower)
-    scale = np.linalg.norm(rows, axis=0)
-    rows = rows / scale
-    hessian, gradient = rows.T @ rows, rows.T @ values
-    free = slice(0, rows.shape[1] - bounded)
-    last = slice(rows.shape[1] - bounded, None)
-    factor = cho_factor(hessian[free, free])
-    coupling = cho_solve(factor, hessian[free, last])
-    reduced = hessian[last, last] - hessian[last, free] @ coupling
-    target = gradient[last] - coupling.T @ gradient[free]
-    root = np.linalg.cholesky(reduced)
-    limits = (lower * scale[last] - 1e-12, upper * scale[last] + 1e-12)
-    inner = lsq_linear(root.T, solve_triangular(root, target, lower=True), limits, method="bvls").x
-    outer = cho_solve(factor, gradient[free]) - coupling @ inner
-    return np.concatenate([outer, inner]) / scale
-
-
 class LandmarkProblem:
     """One photo's landmarks with the priors: linearised and solved by :meth:`step`."""
 
@@ -289,7 +265,7 @@ class LandmarkProblem:
         """
         rows, values = self._system(state)
         span = self.points.model.expression_range.astype(np.float64).T - state.expression
-        change = solve_partly_bounded(rows, values, span[0], span[1])
+        change = partly_bounded_minimum(rows.T @ rows, rows.T @ values, span[0], span[1])
         cost = float(values @ values)
         for _ in range(6):
             moved = self._move(state, change)

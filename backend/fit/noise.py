@@ -8,7 +8,6 @@ landmarks (``tools/measure_landmark_noise.py``).
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -16,12 +15,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Member, read_npz
+from ..bounded import short
 from ..errors import ModelError
 from ..geometry.rotation import roll_matrix
 
 Double = NDArray[np.float64]
 
 NOISE_FILE = Path(__file__).resolve().parents[2] / "assets" / "landmark_noise.npz"
+_ARRAYS = {
+    "bias": Member("f8", (2, 68, 2)),
+    "covariance": Member("f8", (136, 136)),
+    "spread": Member("f8", ()),
+}
 
 #: Beyond these parts of the measured variance the spread of a detector's votes tells nothing more.
 VARIANCE_SCALE = (0.15, 6.0)
@@ -89,18 +95,16 @@ def dlib_noise() -> LandmarkNoise:
     Raises :class:`ModelError` when the asset is missing or damaged.
     """
     try:
-        with np.load(NOISE_FILE, allow_pickle=False) as archive:
-            noise = LandmarkNoise(
-                bias=archive["bias"].astype(np.float64),
-                covariance=archive["covariance"].astype(np.float64),
-                spread=float(archive["spread"]),
-            )
-        shapes = (noise.bias.shape, noise.covariance.shape)
-        if shapes != ((2, 68, 2), (136, 136)):
-            raise ValueError(f"shapes {shapes}")
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        arrays = read_npz(NOISE_FILE, _ARRAYS)
+        noise = LandmarkNoise(
+            bias=arrays["bias"],
+            covariance=arrays["covariance"],
+            spread=float(arrays["spread"]),
+        )
+        noise.whitening()  # a LinAlgError, a ValueError, where it is no covariance
+    except (OSError, ValueError) as error:
         raise ModelError(
-            f"The landmark statistics {NOISE_FILE.name} are missing or damaged ({error}); "
+            f"The landmark statistics {NOISE_FILE.name} are missing or damaged ({short(error)}); "
             "install the add-on again."
         ) from error
     return noise

@@ -60,10 +60,10 @@ class Prior:
         return cls(np.zeros(k), np.ones(k), expected, precision, np.zeros(a), np.ones(a))
 
     def pooled(self, other: Prior, share: float) -> Prior:
-        """Where two opinions meet: ``share`` (0..1) of this one, the rest of ``other``'s.
+        """Where two priors meet: ``share`` (0..1) of this one, the rest of ``other``'s.
 
         Logarithmic pooling (Genest and Zidek 1986): densities to the power of their shares.  A
-        doubtful opinion so gives way to the other, where a wider covariance would only leave the
+        doubtful one so gives way to the other, where a wider covariance would only leave the
         coefficients free.  The camera's priors are this one's.
         """
         merged = {}

@@ -23,7 +23,7 @@ from .prior import Prior
 from .result import FaceFit, of_refined
 
 if TYPE_CHECKING:  # torch is imported by those who need it
-    from ..original.opinion import Opinion
+    from ..original.answer import NetworkAnswer
 
 
 def fit_to_landmarks(evidence: Evidence, model: FaceModel) -> FaceFit:
@@ -75,14 +75,14 @@ def fit_without_network(
     from .refine import refine
 
     fit = fit_to_landmarks(evidence, model)
-    told = evidence.told
+    answer = evidence.answer
     if quality == "fast" and identity is None:
-        return fit if told is None else _as_told(evidence, model, fit, told)
+        return fit if answer is None else _as_answered(evidence, model, fit, answer)
     start = State(fit.camera, fit.identity.astype(float), fit.expression.astype(float))
     prior = Prior.of_model(model).seeing_teeth(model.expression_names, evidence.teeth)
-    if told is not None:
-        start = replace(start, identity=told.identity, expression=told.expression)
-        prior = replace(prior, identity=told.identity, expression=told.expression)
+    if answer is not None:
+        start = replace(start, identity=answer.identity, expression=answer.expression)
+        prior = replace(prior, identity=answer.identity, expression=answer.expression)
     if identity is not None:
         start, prior = start.holding(identity), prior.holding(identity)
     focal = evidence.photo.focal_px
@@ -91,16 +91,18 @@ def fit_without_network(
     return of_refined(evidence, model, refined, "landmarks")
 
 
-def _as_told(evidence: Evidence, model: FaceModel, fit: FaceFit, told: Opinion) -> FaceFit:
+def _as_answered(
+    evidence: Evidence, model: FaceModel, fit: FaceFit, answer: NetworkAnswer
+) -> FaceFit:
     """``fit`` with the shape, expression and pose that the user's network says."""
-    vertices = model.vertices(told.identity, told.expression)
+    vertices = model.vertices(answer.identity, answer.expression)
     points = landmark_points(model, vertices, fit.landmarks68)
-    apart = np.linalg.norm(told.camera.project(points) - fit.observed, axis=1)
+    apart = np.linalg.norm(answer.camera.project(points) - fit.observed, axis=1)
     return replace(
         fit,
-        camera=told.camera,
-        identity=told.identity.astype(np.float32),
-        expression=told.expression.astype(np.float32),
+        camera=answer.camera,
+        identity=answer.identity.astype(np.float32),
+        expression=answer.expression.astype(np.float32),
         landmarks3d=points.astype(np.float32),
         error_px=float(apart.mean()),
     )

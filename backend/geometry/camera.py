@@ -72,9 +72,8 @@ def projection_jacobian(camera: Camera, points: NDArray, basis: NDArray) -> Doub
     y, log distance, log focal length), and by the weights of ``basis`` (K, N, 3), which moves the
     points.  ``camera`` has square pixels.
     """
-    by_point, by_camera = projection_terms(
-        *camera.to_camera(points).T, camera.focal, camera.translation
-    )
+    x, y, z = camera.to_camera(points).T
+    by_point, by_camera = projection_terms(x, y, z, camera.focal, camera.translation)
     turned = _stacked(by_point) @ camera.rotation
     return np.concatenate([_stacked(by_camera), turned @ basis.transpose(1, 2, 0)], axis=2)
 

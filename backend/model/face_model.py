@@ -9,8 +9,35 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Member, check_arrays, check_range
+from ..bounded import Damaged
+
 Float = NDArray[np.float32]
 Int = NDArray[np.int32]
+
+#: What the arrays have to be; axes as in :class:`FaceModel`, and N edges, J candidates of a jaw
+#: landmark, S texels of the masks' sides.
+ARRAYS = {
+    "mean": Member("f4", ("V", 3)),
+    "identity_basis": Member("f4", ("K", "V", 3)),
+    "expression_basis": Member("f4", ("E", "V", 3)),
+    "expression_range": Member("f4", ("E", 2)),
+    "polygons": Member("i4", ("P", "C")),
+    "polygon_material": Member("u1", ("P",)),
+    "uv": Member("f4", ("U", 2)),
+    "uv_polygons": Member("i4", ("P", "C")),
+    "symmetry": Member("i4", ("V",)),
+    "edges": Member("i4", ("N", 2)),
+    "landmarks68": Member("i4", (68,)),
+    "landmarks68_triangles": Member("i4", (68, 3)),
+    "landmarks68_barycentric": Member("f4", (68, 3)),
+    "contour_candidates": Member("i4", (17, "J")),
+    "albedo_mean": Member("f4", ("T", "T", 3)),
+    "albedo_basis": Member("f4", ("A", "T", "T", 3)),
+    "vertex_masks": Member("u1", ("M", "V")),
+    "uv_masks": Member("u1", ("M", "S", "S")),
+    "eye_centers": Member("f4", (2, 3)),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +74,26 @@ class FaceModel:
     eye_centers: Float  #: (2, 3) right, left, of the mean head
     eye_radius: float
     header: dict[str, Any]  #: the asset's header: version, licence, units, sha256
+
+    def check(self) -> None:
+        """Raise :class:`..bounded.Damaged` naming the first array that does not fit the others."""
+        lengths = check_arrays({name: getattr(self, name) for name in ARRAYS}, ARRAYS)
+        if lengths["C"] not in (3, 4):
+            raise Damaged(f"'polygons' has shape {self.polygons.shape}, not of 3 or 4 corners")
+        for name, axis in (("expression_names", "E"), ("mask_names", "M")):
+            if len(getattr(self, name)) != lengths[axis]:
+                raise Damaged(f"'{name}' has {len(getattr(self, name))} names, not {lengths[axis]}")
+        if min(lengths[axis] for axis in "VKEPUTS") < 1:
+            raise Damaged("it has an array of nothing")
+        for name in (
+            "polygons", "symmetry", "edges", "landmarks68", "landmarks68_triangles",
+        ):  # fmt: skip
+            check_range(name, getattr(self, name), lengths["V"])
+        check_range("contour_candidates", self.contour_candidates, lengths["V"], first=-1)
+        check_range("uv_polygons", self.uv_polygons, lengths["U"])
+        check_range("polygon_material", self.polygon_material, len(self.material_kinds))
+        if not 0 < self.eye_radius < np.inf:
+            raise Damaged(f"'eye_radius' is {self.eye_radius}")
 
     @cached_property
     def faces(self) -> Int:

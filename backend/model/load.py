@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import zipfile
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from ..arrays import LARGEST_FILE, Member, open_npz
+from ..bounded import checked, reading, regular_size
 from ..errors import ModelError
 from ..exchange.model_cards import HEADER, models_folder, there_are
+from ..exchange.npz import read_about
 from ..exchange.options import DEFAULT_MODEL, EXPRESSIONS
-from .face_model import FaceModel
+from .face_model import ARRAYS, FaceModel
 from .stored import load_stored
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 MODEL_FORMAT = "reconstruct_face.face_model"
 MODEL_VERSION = 1
+#: The members of the file: the ranges are in its header, the albedo basis is scaled to +-127.
+_ARRAYS = {name: member for name, member in ARRAYS.items() if name != "expression_range"} | {
+    "albedo_scale": Member("f4", ("A",)),
+    "eye_radius": Member("f4", ()),
+}
+_HEADER = {"name": str, "expression_names": [str], "materials": [str], "mask_names": [str]}
 
 
 def load_model(name: str = DEFAULT_MODEL, expressions: str = "native") -> FaceModel:
@@ -57,55 +65,52 @@ def model_path(name: str) -> Path:
 def _load(path: Path, expressions: str, changed: int) -> FaceModel:
     if path.is_dir():
         return load_stored(path, expressions)
-    try:
+    with reading(ModelError, path, "a face model of this project", "name another one"):
+        regular_size(path, LARGEST_FILE)
         with open(path, "rb") as file:
             start = file.read(2)
         if start and start != b"PK":
             raise ModelError(
                 f"{path} is not a face model of this project; 'models import' takes others."
             )
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in archive.files}
-        header = json.loads(bytes(arrays.pop("header")).decode())
-        if not isinstance(header, dict) or header.get("format") != MODEL_FORMAT:
-            raise ModelError(f"{path} is not a face model of this project.")
-        if header.get("version") != MODEL_VERSION:
-            raise ModelError(
-                f"{path} has model version {header.get('version')}, not {MODEL_VERSION}; "
-                "build it again with this release."
-            )
-        header["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
-        return _assemble(arrays, header)
-    except FileNotFoundError as error:
-        raise ModelError(f"There is no face model at {path}; name 'default' or a file.") from error
-    except KeyError as error:
-        raise ModelError(
-            f"{path} is not a face model of this project; 'models import' takes those of others."
-        ) from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
-        raise ModelError(f"The face model {path} is damaged ({error}).") from error
+        with open_npz(path) as archive:
+            if "header" not in archive.names:
+                raise ModelError(
+                    f"{path} is not a face model of this project; 'models import' takes those of "
+                    "others."
+                )
+            header = read_about(archive)
+            if header.get("format") != MODEL_FORMAT:
+                raise ModelError(f"{path} is not a face model of this project.")
+            if header.get("version") != MODEL_VERSION:
+                raise ModelError(
+                    f"{path} has model version {header.get('version')!r:.20}, not "
+                    f"{MODEL_VERSION}; build it again with this release."
+                )
+            checked(header, _HEADER, {"expression_range": [(float, float)]})
+            arrays: dict[str, Any] = archive.read(_ARRAYS)
+        with open(path, "rb") as file:
+            header["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
+        model = _assemble(arrays, header)
+        model.check()
+        return model
 
 
-def _assemble(arrays: dict[str, np.ndarray], header: dict) -> FaceModel:
+def _assemble(arrays: dict[str, Any], header: dict[str, Any]) -> FaceModel:
     names = tuple(header["expression_names"])
     expression_range = np.asarray(
         header.get("expression_range", [[0.0, 1.0]] * len(names)), dtype=np.float32
     )
-    scale = arrays.pop("albedo_scale").astype(np.float32)
-    albedo_basis = arrays.pop("albedo_basis").astype(np.float32)
-    albedo_basis *= (scale / 127.0).reshape(-1, 1, 1, 1)
-    half = ("identity_basis", "expression_basis", "albedo_mean")
-    floats = {key: arrays.pop(key).astype(np.float32) for key in half}
-    known = FaceModel.__dataclass_fields__
+    scale, albedo_basis = arrays.pop("albedo_scale"), arrays.pop("albedo_basis")
+    albedo_basis *= (scale / np.float32(127.0)).reshape(-1, 1, 1, 1)
     return FaceModel(
         name=header["name"],
         header=header,
         expression_names=names,
-        expression_range=expression_range,
+        expression_range=expression_range.reshape(-1, 2),
         material_kinds=tuple(header["materials"]),
         mask_names=tuple(header["mask_names"]),
         albedo_basis=albedo_basis,
         eye_radius=arrays.pop("eye_radius").item(),
-        **floats,
-        **{key: value for key, value in arrays.items() if key in known},
+        **arrays,
     )

@@ -16,14 +16,11 @@ from numpy.typing import NDArray
 
 from ..errors import ModelError
 from ..exchange.motion import Motion
+from ..geometry.least_squares import bounded_least_squares
 from .names import arkit_name
 
 Double = NDArray[np.float64]
 
-#: Rounds at most, and the largest change of a weight at which they end.
-_ROUNDS, _STILL = 2000, 1e-5
-#: Of the mean diagonal: shapes that do nothing on this mesh stay at 0.
-_RIDGE = 1e-8
 #: Share of a motion's names that are ARKit's where it is one of ARKit's.
 _MOST = 0.5
 
@@ -90,34 +87,6 @@ def translated(motion: Motion, names: tuple[str, ...], model: str) -> Motion | N
     if target is None or not set(target.names) & set(names):
         return None
     return target.from_arkit(motion, model)
-
-
-def bounded_least_squares(gram: Double, right: Double, bounds: Double) -> Double:
-    """(N, E) the ``x`` within ``bounds`` (E, 2) least in ``x G x / 2 - x r``, one a row of (N, E).
-
-    All rows at once by accelerated projected gradients (Beck and Teboulle 2009) with restarts
-    (O'Donoghue and Candes 2015), each unknown scaled by its own curvature.
-    """
-    own = np.diag(gram)
-    size = np.sqrt(own + _RIDGE * max(float(own.mean()), 1e-30))
-    scaled = gram / np.outer(size, size) + _RIDGE * np.eye(len(gram))
-    target = right / size
-    low, high = (bounds * size[:, None]).T
-    step = 1.0 / float(np.linalg.eigvalsh(scaled)[-1])
-    x = np.clip(np.zeros_like(target), low, high)
-    ahead, speed = x, np.ones((len(x), 1))
-    for _ in range(_ROUNDS):
-        slope = ahead @ scaled - target
-        new = np.clip(ahead - step * slope, low, high)
-        moved = new - x
-        # A row that has gone too far begins anew.
-        restart = ((ahead - new) * moved).sum(axis=1, keepdims=True) > 0
-        faster = np.where(restart, 1.0, (1 + np.sqrt(1 + 4 * speed**2)) / 2)
-        ahead = new + np.where(restart, 0.0, (speed - 1) / faster) * moved
-        x, speed = new, faster
-        if not len(x) or float(np.abs(moved / size).max()) < _STILL * step:
-            break
-    return np.clip(x / size, *bounds.T)
 
 
 def _columns(motion: Motion, names: tuple[str, ...]) -> Double:

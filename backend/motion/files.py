@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ..bounded import reading
 from ..errors import ExchangeError
 from ..exchange.motion import Motion, load_motion, save_motion
 from .livelink import parse_live_link, write_live_link
@@ -35,11 +36,12 @@ def read_motion_file(
         return load_motion(path)
     if suffix in SPOKEN:
         return read_visemes(path, frame_rate=frame_rate or 30.0)
-    table = read_table(path)
-    if table.index("Timecode") is not None:
-        return parse_live_link(table, str(path), frame_rate=frame_rate, angles=angles)
-    if table.index(TIME) is not None:
-        return parse_own(table, str(path), frame_rate=frame_rate)
+    table = read_table(path, ("Timecode",))
+    with reading(ExchangeError, path, "a motion file"):
+        if table.index("Timecode") is not None:
+            return parse_live_link(table, str(path), frame_rate=frame_rate, angles=angles)
+        if table.index(TIME) is not None:
+            return parse_own(table, str(path), frame_rate=frame_rate)
     raise ExchangeError(
         f"{path} has neither the column 'Timecode' of Live Link Face nor 'time' of this project's "
         f"CSV; its columns are {listed(table.columns)}."

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ..bounded import plain
+
 _EYE = ("Blink", "LookDown", "LookIn", "LookOut", "LookUp", "Squint", "Wide")
 _SIDES = ("Left", "Right")
 
@@ -48,5 +50,5 @@ def matched(wanted: Iterable[str], there: Iterable[str]) -> dict[str, str]:
 
 def listed(names: list[str] | tuple[str, ...], most: int = 6) -> str:
     """``names`` for a sentence, the first ``most`` of them."""
-    shown = ", ".join(names[:most])
+    shown = ", ".join(plain(name, 60) for name in names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

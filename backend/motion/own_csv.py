@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def parse_own(table: Table, path: str, *, frame_rate: float | None = None) -> Mo
     if unknown:
         notes.append(f"Columns without a number were left out: {listed(unknown)}.")
     names = [table.columns[others[i]] for i in np.flatnonzero(~bad)]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice or "" in names:
         raise ExchangeError(
             f"{path} has {f'the column {twice[0]!r} twice' if twice else 'a column without a name'}"

@@ -11,7 +11,7 @@ groups of phonemes that look alike (Fisher 1968).
 
 from __future__ import annotations
 
-import json
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..bounded import MB, Damaged, checked, parse_json, read_bytes, reading
 from ..errors import ExchangeError
 from ..exchange.motion import Motion
-from ..files import reason
 from .names import ARKIT, listed
 
 SUFFIXES = (".tsv", ".json", ".dat", ".txt", ".lab")
@@ -30,6 +30,10 @@ SUFFIXES = (".tsv", ".json", ".dat", ".txt", ".lab")
 MOHO_RATE = 24.0
 #: From one mouth to the next, in seconds, at most; less between short ones: each is reached.
 BLEND_S = 0.1
+#: Three hours of 18 phonemes a second, in a file of 30 bytes each.
+MOST_CUES, LARGEST = 200_000, 6 * MB
+#: Frames of three hours at 90 a second; with 37 weights each 300 MB while they are made.
+MOST_FRAMES = 1_000_000
 
 
 def _both(name: str, value: float) -> dict[str, float]:
@@ -112,8 +116,14 @@ def speak(
     other, and each is reached at the frame nearest to its middle, unless a shorter one is there.
     ``strength`` scales all weights.  Names that are no mouth are rests, and named in the notes.
 
-    Raises :class:`ExchangeError` when there are none, or none is known.
+    Raises :class:`ExchangeError` when there are none, or none is known, and for times before zero
+    or later than a motion can be.
     """
+    if not all(0 <= time * frame_rate <= MOST_FRAMES for c in cues for time in (c.start, c.end)):
+        raise ExchangeError(
+            f"{source or 'The list'} has phonemes at times that are not between 0 and "
+            f"{MOST_FRAMES / frame_rate:,.0f} s."
+        )
     cues = sorted((cue for cue in cues if cue.end > cue.start), key=lambda cue: cue.start)
     rhubarb = bool(cues) and all(cue.name in _RHUBARB for cue in cues)
     found = [viseme_of(cue.name, rhubarb) for cue in cues]
@@ -127,7 +137,8 @@ def speak(
     times, weights = _blended(_mouths(cues, found, names), frame_rate)
     notes = [f"Names that are no phonemes were left out: {listed(unknown)}."] if unknown else []
     header = {"source": source, "notes": notes}
-    return Motion(times, names, weights * strength, frame_rate=frame_rate, header=header)
+    weights *= strength
+    return Motion(times, names, weights.astype(np.float32), frame_rate=frame_rate, header=header)
 
 
 def _mouths(
@@ -135,13 +146,16 @@ def _mouths(
 ) -> list[tuple[float, float, NDArray[np.float64]]]:
     """Start, end and weights of each mouth from time zero on, with the rests between and after."""
     rest = np.zeros(len(names))
+    shapes = {
+        viseme: np.array([shape.get(name, 0.0) for name in names])
+        for viseme, shape in VISEMES.items()
+    }
     parts = []
     end = 0.0
     for cue, viseme in zip(cues, found, strict=True):
         if cue.start > end + 1e-6:
             parts.append((end, cue.start, rest))
-        shape = VISEMES[viseme or "sil"]
-        parts.append((cue.start, cue.end, np.array([shape.get(name, 0.0) for name in names])))
+        parts.append((cue.start, cue.end, shapes[viseme or "sil"]))
         end = max(end, cue.end)
     return [*parts, (end, end + BLEND_S, rest)]
 
@@ -152,12 +166,16 @@ def _blended(
     """(N,) times and (N, E) weights: from one part to the next, around where it begins."""
     count = max(int(np.ceil((parts[-1][0] + BLEND_S / 2) * frame_rate - 1e-6)), 1) + 1
     times = np.arange(count) / frame_rate
-    weights = np.tile(parts[0][2], (count, 1))
+    steps = np.zeros((count, len(parts[0][2])))  # from each frame to the next
+    steps[0] = parts[0][2]
     for (last, _, previous), (start, stop, target) in zip(parts[:-1], parts[1:], strict=True):
         half = min(BLEND_S, start - last, stop - start) / 2
-        part = np.clip((times - (start - half)) / max(2 * half, 1e-9), 0, 1)
-        ease = (part * part * (3 - 2 * part))[:, None]
-        weights += ease * (target - previous)
+        first = max(math.ceil((start - half) * frame_rate - 1e-6), 0)
+        past = min(math.floor((start + half) * frame_rate + 1e-6) + 2, count)
+        part = np.clip((times[first:past] - (start - half)) / max(2 * half, 1e-9), 0, 1)
+        ease = part * part * (3 - 2 * part)
+        steps[first:past] += np.diff(ease, prepend=0.0)[:, None] * (target - previous)
+    weights = np.cumsum(steps, axis=0, out=steps)
     # Lips that close for less than a frame are seen to close: the shortest mouth has its frame.
     for start, stop, target in sorted(parts[:-1], key=lambda part: part[0] - part[1]):
         weights[min(round((start + stop) / 2 * frame_rate), count - 1)] = target
@@ -172,28 +190,22 @@ def read_visemes(
     Raises :class:`ExchangeError` when it cannot be read or holds no phonemes.
     """
     path = Path(path)
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError as error:
-        raise ExchangeError(f"There is no list of phonemes at {path}.") from error
-    except OSError as error:
-        raise ExchangeError(f"{path} cannot be read: {reason(error)}.") from error
-    except UnicodeDecodeError as error:
-        raise ExchangeError(f"{path} is no list of phonemes: it holds no text.") from error
-    try:
+    then = "a line holds start, end and phoneme, or start and phoneme"
+    with reading(ExchangeError, path, "a list of phonemes", then):
+        text = read_bytes(path, LARGEST).decode("utf-8-sig")
         cues = _json_cues(text) if path.suffix.lower() == ".json" else _line_cues(text)
-    except (ValueError, KeyError, TypeError) as error:
-        raise ExchangeError(
-            f"{path} is no list of phonemes: a line holds start, end and phoneme, or start and "
-            "phoneme."
-        ) from error
-    return speak(cues, frame_rate=frame_rate, strength=strength, source=str(path))
+        if len(cues) > MOST_CUES:
+            raise Damaged(f"it has {len(cues):,} phonemes")
+        return speak(cues, frame_rate=frame_rate, strength=strength, source=str(path))
 
 
 def _json_cues(text: str) -> list[Cue]:
+    document = parse_json(text)
+    checked(document, {"mouthCues": [dict]})
+    for cue in document["mouthCues"]:
+        checked(cue, {"start": float, "end": float, "value": str})
     return [
-        Cue(float(cue["start"]), float(cue["end"]), str(cue["value"]))
-        for cue in json.loads(text)["mouthCues"]
+        Cue(float(cue["start"]), float(cue["end"]), cue["value"]) for cue in document["mouthCues"]
     ]
 
 

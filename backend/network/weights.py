@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from ..bounded import DAMAGE, MB, Damaged, checked, parse_json, reading, regular_size, short
 from ..errors import ModelError
 from ..files import write_bytes
 from ..model import FaceModel
@@ -31,6 +32,8 @@ WEIGHTS_FORMAT = "reconstruct_face.face_network"
 WEIGHTS_VERSION = "1"
 DEFAULT_WEIGHTS = ASSETS / "face_network.safetensors"
 _NETWORK = "network."
+#: The larger architecture has 100 MB in float32.
+LARGEST = 400 * MB
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,12 +78,19 @@ def load_weights(
     where ``architecture`` is given, of another one.
     """
     path = DEFAULT_WEIGHTS if path is None else Path(path)
-    metadata, tensors = _read(path)
+    metadata, tensors = read_safetensors(path)
     _check_kind(path, metadata, model, architecture)
-    try:
+    layout = Layout.of(model)
+    with reading(ModelError, path, "network weights"):
         if metadata["digest"] != _digest(tensors):
             raise ModelError(f"The network weights {path} are damaged: their checksum differs.")
-        network = build_network(metadata["architecture"], Layout.of(model).size)
+        _check_tensors(tensors, layout)
+        input_size = int(metadata["input_size"])
+        if not 32 <= input_size <= 512:  # as in a training's configuration
+            raise Damaged(f"its input size is {input_size}")
+        training = parse_json(metadata["training"])
+        checked(training, {})
+        network = build_network(metadata["architecture"], layout.size)
         parts = {
             name.removeprefix(_NETWORK): tensors.pop(name).float()
             for name in list(tensors)
@@ -91,26 +101,45 @@ def load_weights(
             network,
             tensors.pop("label_mean"),
             tensors.pop("label_std"),
-            int(metadata["input_size"]),
-            json.loads(metadata["training"]),
+            input_size,
+            training,
             tensors,
         )
-    except (KeyError, ValueError, RuntimeError) as error:
-        raise ModelError(f"The network weights {path} are damaged ({_short(error)}).") from error
 
 
-def _read(path: Path) -> tuple[Mapping[str, str], dict[str, Tensor]]:
+def read_safetensors(path: Path) -> tuple[Mapping[str, str], dict[str, Tensor]]:
+    """Metadata and tensors of a safetensors file, whose parts cannot be larger than it is.
+
+    Raises :class:`ModelError`.
+    """
     try:
+        regular_size(path, LARGEST)
         with safe_open(path, framework="pt") as file:
             return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError as error:
         raise ModelError(
             f"There are no network weights at {path}; train them or name another file."
         ) from error
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, *DAMAGE) as error:
         raise ModelError(
-            f"{path} is damaged or no weight file of this project ({_short(error)})."
+            f"{path} is damaged or no weight file of this project ({short(error)})."
         ) from error
+
+
+def _check_tensors(tensors: Mapping[str, Tensor], layout: Layout) -> None:
+    """Raise :class:`Damaged` for numbers that are none, and for what is not of the ``layout``."""
+    shape, albedo = layout.identity + layout.expression, layout.albedo
+    wanted = {
+        "label_mean": (layout.label_size,),
+        "label_std": (layout.label_size,),
+        "shape_covariance": (shape, shape),
+        "albedo_covariance": (albedo, albedo),
+    }
+    for name, tensor in tensors.items():
+        if name in wanted and tuple(tensor.shape) != wanted[name]:
+            raise Damaged(f"{name} is {tuple(tensor.shape)}, not {wanted[name]}")
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor.float()).all()):
+            raise Damaged(f"{name} holds values that are not finite")
 
 
 def _check_kind(
@@ -148,7 +177,3 @@ def _digest(tensors: Mapping[str, Tensor]) -> str:
         found.update(name.encode())
         found.update(tensors[name].contiguous().view(-1).view(torch.uint8).numpy().data)
     return found.hexdigest()
-
-
-def _short(error: BaseException) -> str:
-    return str(error).strip().split("\n")[0][:160]

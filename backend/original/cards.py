@@ -6,7 +6,6 @@ Each is a folder ``networks/NAME`` in the user's data folder with ``network.safe
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -14,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..bounded import Damaged, checked, plain, read_json, short
 from ..errors import ModelError, OutputError
 from ..files import reason
 from ..folders import data_folder
@@ -26,6 +26,18 @@ CALLED = {
     DEEP3D: "the network of Deep3DFaceRecon (ResNet-50, 257 coefficients of BFM_model_front.mat)",
 }
 LICENCE = "The terms under which you got the network hold for what is made with it."
+#: Of what a card holds beside its name and folder (:func:`..bounded.fits`).
+_KINDS: dict[str, Any] = {
+    "kind": str,
+    "licence": str,
+    "files": {str: str},
+    "weights_sha256": str,
+    "pictures": int,
+    "difference": float,
+    "notes": [str],
+    "converted": str,
+    "problem": str,
+}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -68,9 +80,10 @@ def list_networks() -> list[NetworkCard]:
     """All converted networks by name; those that cannot be used have a ``problem``."""
     try:
         folders = [path for path in networks_folder().iterdir() if path.name[:1] != "."]
+        folders = [path for path in folders if os.path.isdir(path)]
     except OSError:
         return []
-    return [_read_card(path) for path in sorted(folders) if path.is_dir()]
+    return [_read_card(path) for path in sorted(folders)]
 
 
 def find_network(name: str) -> NetworkCard:
@@ -107,10 +120,12 @@ def card_text(card: NetworkCard) -> str:
 def _read_card(folder: Path) -> NetworkCard:
     again = "convert it again with 'models import-network'"
     try:
-        document = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        document = read_json(folder / CARD)
+        checked(document, {"card": dict})
         if document.get("format") != FORMAT or document.get("version") != VERSION:
-            raise ValueError(f"its format is {document.get('format')} {document.get('version')}")
+            raise Damaged("it is of another format or version")
         values: dict[str, Any] = document["card"]
+        checked(values, {}, _KINDS)
         known: dict[str, Any] = {
             key: values[key] for key in NetworkCard.__dataclass_fields__ if key in values
         }
@@ -118,9 +133,11 @@ def _read_card(folder: Path) -> NetworkCard:
         known["notes"] = tuple(values.get("notes", ()))
         card = NetworkCard(**known)
         if card.kind not in CALLED:
-            raise ValueError(f"its kind is {card.kind!r}")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise Damaged(f"its kind is {plain(card.kind, 40)!r}")
+    except (OSError, Damaged) as error:
         return NetworkCard(
-            folder.name, str(folder), problem=f"{folder} holds no network ({error}); {again}."
+            folder.name,
+            str(folder),
+            problem=f"{folder} holds no network ({short(error)}); {again}.",
         )
     return card

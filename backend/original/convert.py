@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import pickle
 import subprocess
 import sys
 import tempfile
@@ -16,8 +14,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..arrays import LARGEST_FILE, open_npz
+from ..bounded import Damaged, read_json, reading, regular_size, short
 from ..errors import ModelError
 from ..files import reason
+from ..isolated import read_isolated
 from ..model.importing.checks import sha256
 from . import deep3d_network, tensorflow_child
 from .cards import DEEP3D, ORIGINAL, NetworkCard, check_name, list_networks
@@ -156,18 +157,19 @@ def describe(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray]]:
             raise ModelError(f"{python} could not read {folder}: {reason(error)}.") from error
         sentence = Path(out) / "error.json"
         if sentence.is_file():
-            found = json.loads(sentence.read_text())["message"]
+            found = str(read_json(sentence)["message"])
             if found == "no tensorflow":
                 raise ModelError(NEEDS.format(python=python, variable=VARIABLE))
-            raise ModelError(f"The SavedModel {folder} cannot be converted: {found}.")
+            raise ModelError(f"The SavedModel {folder} cannot be converted: {short(found)}.")
         if done.returncode != 0:
             last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
             error = ModelError(f"TensorFlow could not read {folder} ({last[:200]}).")
             error.details = done.stderr
             raise error
-        graph = json.loads((Path(out) / "graph.json").read_text())
-        with np.load(Path(out) / "arrays.npz", allow_pickle=False) as arrays:
-            return graph, dict(arrays)
+        with reading(ModelError, folder, "a SavedModel"):
+            graph = read_json(Path(out) / "graph.json")
+            with open_npz(Path(out) / "arrays.npz") as arrays:
+                return graph, arrays.read_all()
 
 
 def converted(
@@ -216,6 +218,7 @@ def read_checkpoint(path: Path) -> Tensors:
     """
     wanted = "Deep3DFaceRecon's epoch_20.pth is wanted"
     try:
+        regular_size(path, LARGEST_FILE)
         with open(path, "rb") as file:
             start = file.read(64)
         if start.lstrip()[:1] == b"<":
@@ -223,26 +226,21 @@ def read_checkpoint(path: Path) -> Tensors:
                 f"{path.name} is a web page (HTML), as a failed download leaves it; download it "
                 "again."
             )
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        found, arrays = read_isolated("checkpoint", path, ["net_recon"])
     except FileNotFoundError as error:
         raise ModelError(f"There is no file or folder {path}.") from error
     except OSError as error:
         raise ModelError(f"Cannot read {path}: {reason(error)}.") from error
-    except pickle.UnpicklingError as error:
-        if "weights_only" in str(error).lower() or "unsupported" in str(error).lower():
-            raise ModelError(
-                f"{path.name} holds Python objects, which could run code; they are not read. "
-                f"{wanted[0].upper()}{wanted[1:]}."
-            ) from error
-        raise ModelError(f"{path.name} is no PyTorch checkpoint; {wanted}.") from error
-    except (RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise ModelError(f"{path.name} is damaged or no PyTorch checkpoint; {wanted}.") from error
-    if not isinstance(found, dict) or "net_recon" not in found:
-        names = ", ".join(sorted(map(str, found))[:6]) if isinstance(found, dict) else "no weights"
+    except Damaged as error:
+        raise ModelError(
+            f"{path.name} is damaged or no PyTorch checkpoint ({error}); {wanted}."
+        ) from error
+    if "found" not in found:
+        names = ", ".join((found["there"] or ["no weights"])[:6])
         raise ModelError(f"{path.name} holds {names}, not 'net_recon'; {wanted}.")
     try:
         state = {
-            str(name).removeprefix("module."): value for name, value in found["net_recon"].items()
+            name.removeprefix("module."): torch.from_numpy(value) for name, value in arrays.items()
         }
         tensors = deep3d_network.from_checkpoint(state)
     except KeyError as error:

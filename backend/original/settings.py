@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from ..bounded import plain, read_toml, reading
 from ..errors import ModelError
-from ..files import reason
 from .face import SHAPE, TEXTURE
 from .network import SIZE
 
@@ -60,14 +59,8 @@ class Settings:
 
 def read_settings(path: Path) -> Settings:
     """The settings in the TOML file ``path``.  Raises :class:`ModelError`."""
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ModelError(f"There is no file {path}.") from error
-    except OSError as error:
-        raise ModelError(f"Cannot read {path}: {reason(error)}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path.name} is no TOML file ({error}).") from error
+    with reading(ModelError, path, "a file of settings"):
+        values = read_toml(path)
     return changed(Settings(), values, path.name, path.parent)
 
 
@@ -82,14 +75,17 @@ def changed(
     out: dict[str, Any] = {}
     for name, value in values.items():
         if name not in known:
-            raise ModelError(f"{where} has {name}, which is no setting; there are {list(known)}.")
+            raise ModelError(
+                f"{where} has {plain(name, 60)}, which is no setting; there are {list(known)}."
+            )
         kind = known[name]
         if kind is tuple:
             if not isinstance(value, list | tuple) or not all(isinstance(v, str) for v in value):
-                raise ModelError(f"{name} in {where} is {value!r}, not a list of file names.")
+                raise ModelError(f"{name} in {where} is not a list of file names.")
             value = tuple(value)
         elif type(value) is not kind:
-            raise ModelError(f"{name} in {where} is {value!r}, not a {_CALLED[kind]}.")
+            shown = plain(repr(value), 60)
+            raise ModelError(f"{name} in {where} is {shown}, not a {_CALLED[kind]}.")
         if folder is not None and value and name in _PATHS:
             place = folder / str(value)
             # A converted network has a name, not a path.

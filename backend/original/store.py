@@ -12,13 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import nn
 
+from ..bounded import DAMAGE, short
 from ..errors import ModelError, OutputError
 from ..files import reason
 from ..model.importing.checks import sha256
+from ..network.weights import read_safetensors
 from .cards import (
     CALLED,
     CARD,
@@ -104,7 +105,7 @@ def load_network(name: str, kind: str | None = None) -> Network:
     try:
         if sha256(path) != card.weights_sha256:
             raise ModelError(f"{damaged} (its checksum differs).")
-        tensors = load_file(path)
+        _, tensors = read_safetensors(path)
         module = _NETWORKS[card.kind]()
         module.load_state_dict(
             {
@@ -118,8 +119,10 @@ def load_network(name: str, kind: str | None = None) -> Network:
             mean, std = (np.asarray(tensors[f"stats.{end}"], np.float64) for end in ("mean", "std"))
             if mean.shape != (COUNT,) or std.shape != (COUNT,):
                 raise ModelError(f"{damaged} (its stats are {mean.shape}).")
+            if not (np.isfinite(mean).all() and np.isfinite(std).all()):
+                raise ModelError(f"{damaged} (its stats are no numbers).")
             stats = Stats(mean, std)
-    except (SafetensorError, OSError, KeyError, RuntimeError) as error:
-        raise ModelError(f"{damaged} ({str(error).splitlines()[0][:120]}).") from error
+    except (OSError, *DAMAGE) as error:
+        raise ModelError(f"{damaged} ({short(error)}).") from error
     module.eval().requires_grad_(False)
     return Network(card, module, stats)

@@ -28,14 +28,14 @@ QUIET = (150, 154, 162)
 
 def compose_preview(
     reconstruction: Reconstruction,
-    photo_view: Bytes | None,
+    photo_render: Bytes | None,
     three_quarter: Bytes | None,
     window: NDArray,
     panel: int = PANEL,
 ) -> Bytes:
     """(H, W, 3) uint8 sRGB: the panels in a row, each ``panel`` square with a caption under it.
 
-    ``photo_view`` and ``three_quarter`` are Blender's renderings, (h, w, 3 | 4) uint8 sRGB, the
+    ``photo_render`` and ``three_quarter`` are Blender's renderings, (h, w, 3 | 4) uint8 sRGB, the
     first of ``window`` (4,) seen by the photo's camera; without them there are two panels.
     """
     r = reconstruction
@@ -46,8 +46,8 @@ def compose_preview(
         (photo, [(_title(r), TEXT)]),
         (draw_overlay(photo, r, window), legend),
     ]
-    if photo_view is not None:
-        panels.append((_over(photo_view, _dimmed(photo)), [("photo's camera", TEXT)]))
+    if photo_render is not None:
+        panels.append((_over(photo_render, _dimmed(photo)), [("photo's camera", TEXT)]))
     if three_quarter is not None:
         panels.append((_over(three_quarter, _backdrop(panel)), [("three-quarter view", TEXT)]))
     return _row(panels, panel)

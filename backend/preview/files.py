@@ -23,7 +23,7 @@ FilePath = str | os.PathLike[str]
 def write_preview(
     reconstruction: Reconstruction,
     path: FilePath,
-    photo_view: FilePath | None,
+    photo_render: FilePath | None,
     three_quarter: FilePath | None,
     window: NDArray,
 ) -> Path:
@@ -32,7 +32,7 @@ def write_preview(
     Raises :class:`PhotoError` when a rendering cannot be read, :class:`OutputError` when ``path``
     cannot be written.
     """
-    views = [None if view is None else _read_rgba(view) for view in (photo_view, three_quarter)]
+    views = [None if view is None else _read_rgba(view) for view in (photo_render, three_quarter)]
     picture = compose_preview(reconstruction, views[0], views[1], window)
     return write_bytes(path, encode_png(picture, compression=6).tobytes())
 

@@ -28,8 +28,8 @@ from .eyes import eye_colours
 from .hair import find_hair
 from .layout import Float, Layout, layout_of, sample
 from .light import LightFit, fit_light
-from .trust import judge, photo_weight
-from .view import View, look
+from .trust import SMOOTHING, judge, photo_weight
+from .view import View, make_view
 
 MODES = ("albedo", "photo")
 
@@ -84,7 +84,7 @@ def build_texture(
     _check(photo_pixels, mode)
     layout = layout_of(model, size)
     camera = (camera_matrix, rotation, translation)
-    view = look(model, photo_pixels, vertices_posed, *camera, landmarks2d, size)
+    view = make_view(model, photo_pixels, vertices_posed, *camera, landmarks2d, size)
     light, samples = _fit(model, layout, view, grey)
     log_albedo, log_shading = _fitted(layout, view, light)
     trust = judge(view, model, layout, log_albedo + log_shading, log_shading, grey)
@@ -116,7 +116,7 @@ def _check(photo_pixels: NDArray, mode: str) -> None:
 
 def _fit(model: FaceModel, layout: Layout, view: View, grey: bool) -> tuple[LightFit, float]:
     """Light and albedo from the visible vertices of bare skin, and how many there were."""
-    blur = max(0.5, 0.012 * view.face_size)
+    blur = max(0.5, SMOOTHING * view.face_size)
     linear = cv2.GaussianBlur(SRGB_TO_LINEAR[view.small_photo], (0, 0), blur)
     regions = layout.regions
     everything = (view.raster.mask & view.inside).astype(np.float32)

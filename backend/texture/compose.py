@@ -17,13 +17,24 @@ from .layout import Float, Layout, interpolate_texels, sample, smoothstep
 from .trust import Trust, log_linear, photo_weight
 from .view import View
 
-#: Log brightness over the skin beyond which detail is taken for a highlight, in albedo mode.
-_HIGHLIGHT = 0.3
+# Set by eye.  On 12 drawn heads (tools/measure_sensitivity) 0.7 and 1.4 times the highlight's and
+# the mirror's change the error of the face's log albedo (0.26) by at most 1 %; strands are not
+# measured.
+
+#: Log brightness over the skin beyond which detail is taken for a highlight, in albedo mode, and
+#: the part of the rest that is kept.
+HIGHLIGHT, HIGHLIGHT_KEPT = 0.3, 0.35
+#: Weight that the other side's must have more between which its mirrored detail is taken.
+BETTER_SEEN = (0.1, 0.5)
+#: Cosine below which a triangle's corners are not worth projecting, and weight below which a texel
+#: is not: both give weights that cannot be seen.
+_TURNED_AWAY, _LEAST_WEIGHT = 0.15, 0.004
 #: Log brightness between strands of painted hair.
 _STRAND_CONTRAST = 0.14
 #: How far strands part the hairline; more looks like saw teeth at the temples, where the UV layout
-#: is stretched.
+#: is stretched.  Then the cover between which it rises from none to all.
 _PARTING = 0.4
+HAIRLINE = (0.1, 0.9)
 #: Steps of log linear light, exp(-8) being black, to sRGB bytes.
 _CODE_LOW, _CODE_STEPS = -8.0, 8192
 
@@ -66,7 +77,7 @@ def paint_ground(
     skin = np.where(on_skin, skin, base[covered])
     cover = np.clip(scalp * hair.amount + field[:, 6:7], 0, 1) * on_skin
     # Strands part at the hairline, and break up what would look like a cap.
-    cover = smoothstep(0.1, 0.9, cover + _PARTING * strands * cover * (1 - cover))
+    cover = smoothstep(*HAIRLINE, cover + _PARTING * strands * cover * (1 - cover))
     layer = np.zeros_like(base)
     layer[covered] = (field[:, 3:6] + _STRAND_CONTRAST * strands - skin) * cover
     base[covered] = skin + field[:, 7:10]
@@ -92,7 +103,7 @@ def project(
     grey: bool,
 ) -> Detail:
     """Sample the photo at every texel that it shows; ``log_shading`` (V, 3) is divided out."""
-    turned = view.facing[model.faces].max(axis=1) > 0.15
+    turned = view.facing[model.faces].max(axis=1) > _TURNED_AWAY
     chosen = np.flatnonzero((turned & layout.skin_face)[layout.texel_face])
     columns = [view.pixels, view.depth, view.facing]
     if log_shading is not None:
@@ -105,7 +116,7 @@ def project(
     )
     pixels = np.ascontiguousarray(fields[:, :2])
     own = photo_weight(view, trust.weight, pixels, fields[:, 2], fields[:, 3])
-    kept = own > 0.004
+    kept = own > _LEAST_WEIGHT
     texel = layout.texel[chosen[kept]]
     values = log_linear(sample(view.photo, np.ascontiguousarray(pixels[kept]), cubic=True))
     skin = ground.skin.reshape(-1, 3)[texel]
@@ -130,9 +141,9 @@ def _compare(values: Float, ground: Float, grey: bool) -> Float:
 
 def _without_highlights(detail: Float) -> Float:
     """Press down what is much brighter than the skin around it."""
-    bright = np.maximum(detail.min(axis=1, keepdims=True), _HIGHLIGHT)
+    bright = np.maximum(detail.min(axis=1, keepdims=True), HIGHLIGHT)
     # Scaled, not shifted: a clipped highlight is white and would leave a grey stain.
-    return detail * ((_HIGHLIGHT + 0.35 * (bright - _HIGHLIGHT)) / bright)
+    return detail * ((HIGHLIGHT + HIGHLIGHT_KEPT * (bright - HIGHLIGHT)) / bright)
 
 
 def compose(layout: Layout, ground: Ground, detail: Detail) -> tuple[Float, Float]:
@@ -141,7 +152,7 @@ def compose(layout: Layout, ground: Ground, detail: Detail) -> tuple[Float, Floa
     Mirrored detail counts only where the other side is clearly better seen: where both see about
     the same, the own side stands alone, without a double image.
     """
-    out, weight = ground.skin, detail.weight.copy()
+    out, weight = ground.skin.copy(), detail.weight.copy()
     flat, colour = out.reshape(-1, 3), detail.colour.reshape(-1, 3)
     own = weight.ravel()[layout.texel]
     seen = layout.texel[own > 0]
@@ -149,8 +160,8 @@ def compose(layout: Layout, ground: Ground, detail: Detail) -> tuple[Float, Floa
     lacking = np.flatnonzero(own < 0.9)
     place = layout.mirror[lacking]
     other = sample(detail.weight, place)
-    part = smoothstep(0.1, 0.5, other - own[lacking]) * other * (1 - own[lacking])
-    used = part > 0.004
+    part = smoothstep(*BETTER_SEEN, other - own[lacking]) * other * (1 - own[lacking])
+    used = part > _LEAST_WEIGHT
     texel = layout.texel[lacking[used]]
     mirrored = sample(detail.colour, np.ascontiguousarray(place[used]))
     flat[texel] += mirrored * part[used, None]

@@ -16,10 +16,24 @@ from .view import View
 #: An eye must be this many analysis pixels wide, and open by this part of its width.
 _SMALLEST_EYE = 14.0
 _LEAST_OPEN = 0.17
+#: A few pixels across are too coarse for rings, so the eye is enlarged by this.  Fewer pixels of it
+#: than the second tell no colour.
+_FINER, _FEWEST = 4, 40
 #: The iris is 11.7 mm of the 30 mm between the corners of an eye.
 _RADIUS = 0.5 * 11.7 / 30.0
+#: Between these parts of the iris' radius its colour is measured: pupil and rim are darker.  Its
+#: upper part, above this part of the radius over its centre, lies in the lid's shade.
+IRIS_RING, UPPER_PART = (0.42, 0.85), 0.25
+#: From this part of the radius on there is white.
+WHITE_FROM = 1.15
+#: Quantiles of brightness whose mean is taken: lashes are darker, highlights brighter.
+IRIS_QUANTILES, WHITE_QUANTILES = (0.3, 0.7), (0.5, 0.9)
 #: Bounds of the shift of the white of the eye, log: lids shade it, nothing brightens it.
-_WHITE_SHIFT = (-0.9, 0.05)
+WHITE_SHIFT = (-0.9, 0.05)
+#: Share of its colour that is followed: red lids and blurred lashes stain the few pixels there are.
+WHITE_COLOUR = 0.25
+#: Largest shift of the iris, log; pupils are texels darker than its median by more than the second.
+MOST_IRIS_SHIFT, _PUPIL = 1.2, 0.7
 
 
 @dataclass(frozen=True)
@@ -56,14 +70,13 @@ def tint_eyes(base: Float, model: FaceModel, eyes: EyeColours) -> None:
         # The pupil is much darker than the iris and would pull the middle down.
         colours = base[iris > 0.95]
         bright = colours.mean(axis=1)
-        middle = np.median(colours[bright > np.median(bright) - 0.7], axis=0)
-        base += iris[..., None] * np.clip(eyes.iris - middle, -1.2, 1.2)
+        middle = np.median(colours[bright > np.median(bright) - _PUPIL], axis=0)
+        base += iris[..., None] * np.clip(eyes.iris - middle, -MOST_IRIS_SHIFT, MOST_IRIS_SHIFT)
     if "sclera" in model.mask_names:
         white = model.uv_mask("sclera")
         if (white > 0.95).any():
-            shift = np.clip(eyes.white - np.median(base[white > 0.95], axis=0), *_WHITE_SHIFT)
-            # Mostly brightness: red lids and blurred lashes colour the few pixels there are.
-            shift = 0.75 * shift.mean() + 0.25 * shift
+            shift = np.clip(eyes.white - np.median(base[white > 0.95], axis=0), *WHITE_SHIFT)
+            shift = (1 - WHITE_COLOUR) * shift.mean() + WHITE_COLOUR * shift
             base += white[..., None] * shift
 
 
@@ -83,20 +96,21 @@ def _measure(view: View, corners: list[int]) -> NDArray | None:
     if (low < 0).any() or (high > view.small_photo.shape[1::-1]).any():
         return None
     patch = view.small_photo[low[1] : high[1], low[0] : high[0]]
-    # A few pixels across are too coarse for rings: measure on four times as many.
-    patch = cv2.resize(patch, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
+    patch = cv2.resize(patch, None, fx=_FINER, fy=_FINER, interpolation=cv2.INTER_CUBIC)
     lens = np.zeros(patch.shape[:2], np.uint8)
-    outline = (marks - low + 0.5) * 4 - 0.5
+    outline = (marks - low + 0.5) * _FINER - 0.5
     cv2.fillPoly(lens, [np.round(outline * 16).astype(np.int32)], 1, shift=4)
-    radius = 4 * _RADIUS * width
+    radius = _FINER * _RADIUS * width
     centre = _iris_centre(patch, lens, radius)
     y, x = np.mgrid[: lens.shape[0], : lens.shape[1]]
     away = np.hypot(x - centre[0], y - centre[1]) / radius
-    ring = (away > 0.42) & (away < 0.85) & (y > centre[1] - 0.25 * radius) & (lens > 0)
-    side = (away > 1.15) & (cv2.erode(lens, np.ones((5, 5), np.uint8)) > 0)
-    if ring.sum() < 40 or side.sum() < 40:
+    inner, outer = IRIS_RING
+    low_part = y > centre[1] - UPPER_PART * radius
+    ring = (away > inner) & (away < outer) & low_part & (lens > 0)
+    side = (away > WHITE_FROM) & (cv2.erode(lens, np.ones((5, 5), np.uint8)) > 0)
+    if min(ring.sum(), side.sum()) < _FEWEST:
         return None
-    return np.stack([_middle(patch[ring], 0.3, 0.7), _middle(patch[side], 0.5, 0.9)])
+    return np.stack([_middle(patch[ring], *IRIS_QUANTILES), _middle(patch[side], *WHITE_QUANTILES)])
 
 
 def _iris_centre(patch: NDArray[np.uint8], lens: NDArray[np.uint8], radius: float) -> NDArray:

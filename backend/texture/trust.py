@@ -13,19 +13,49 @@ from ..model import FaceModel
 from ..raster import interpolate
 from .diffuse import diffuse
 from .layout import Float, Layout, sample, smoothstep
-from .view import View, edge_distance
+from .view import FACE_MM, View, edge_distance
+
+# Set by eye.  On 12 drawn heads with true geometry
+# (tools/measure_sensitivity) 0.7 and 1.4 times each changes the error of the face's log albedo
+# (0.26) by at most 1 %, those of the hair's cover (0.22) and log colour (0.40) by at most 4 %; more
+# is said where it shows.  Stains, collars and the soft borders of real hair, which many of them are
+# for, are not drawn.
 
 #: Facing angles between which a texel's weight falls from 1 to 0.
 FACING_FULL = np.cos(np.radians(56.0))
 FACING_NONE = np.cos(np.radians(80.0))
 #: A texel this much behind the nearest surface (mm) is hidden.
 DEPTH_BIAS = 3.0
+#: In units of that room, between which a texel's weight falls from 1 to 0.
+HIDDEN = (1.0, 2.0)
+#: Facing cosine between which pixels of a part that is always believed rise to that belief: where
+#: the surface turns away, they may be the hair in front of it.
+BELIEVED_FACING = (0.3, 0.6)
 
+# What is skin, in logarithms of linear light.
+#: Linear light below this is black.
 _LOG_FLOOR = 0.002
-#: Least and largest standard deviation of skin in brightness and in two chromaticities, log.
-_SPREAD_LOW = np.array([0.13, 0.05, 0.06])
-_SPREAD_HIGH = np.array([0.32, 0.13, 0.15])
+#: Least and largest standard deviation of skin in brightness and in two chromaticities.  The error
+#: of the cover rises by 5 % with 0.7 times the least and falls by 9 % with 1.4 times, each +- as
+#: much: a single bald head decides.
+SPREAD_LOW = np.array([0.13, 0.05, 0.06])
+SPREAD_HIGH = np.array([0.32, 0.13, 0.15])
+#: Standard deviations from the skin's colour between which a pixel stops being skin; as SPREAD_LOW.
+SKIN_LIKE = (2.2, 4.0)
+#: How often skin is grown from what was skin before: it then hardly moves.
 _ROUNDS = 6
+#: Photo and model differ by no more, at a vertex and in the field that is made of them.
+_MOST_RATIO, _MOST_CORRECTION = 2.0, 1.6
+#: Quantile of the face's pixels, feature by feature, that is called its darkest.
+_DARKEST = 0.03
+
+# Standard deviations and widths in faces (brows to chin).
+#: Of what is compared with the model: pores and noise are no difference.
+SMOOTHING = 0.012
+_LIKE_SMOOTHING = 0.01
+#: What is not skin is kept clear of by half this width, softly: collars and strands of hair have
+#: soft borders.
+BORDER, _BORDER_SMOOTHING = 0.06, 0.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +89,7 @@ def judge(
     """Compare the photo with the fitted model (V, 3), the log of shaded skin."""
     regions = layout.regions
     floor = np.maximum(np.maximum(regions.believed, regions.forehead), regions.hairable)
-    # Where the surface turns away, its pixels may be the hair in front of it.
-    floor = floor * smoothstep(0.3, 0.6, view.facing)
+    floor = floor * smoothstep(*BELIEVED_FACING, view.facing)
     fields = np.column_stack([log_model, log_shading, floor]).astype(np.float32)
     seen = interpolate(view.raster, model.faces, fields)
     expected, shading, floor_px = seen[..., :3], seen[..., 3:6], seen[..., 6]
@@ -69,13 +98,14 @@ def judge(
         ratio = np.repeat(ratio.mean(axis=2, keepdims=True), 3, axis=2)
     outline, opening = edge_distance(view, layout.skin_face)
     clear = outline * opening
-    ratio = _masked_blur(ratio, view.raster.mask & (opening > 0), 0.012 * view.face_size)
+    ratio = _masked_blur(ratio, view.raster.mask & (opening > 0), SMOOTHING * view.face_size)
     correction, spread = _grow(view, model, layout, clear, ratio)
     apart = ratio - interpolate(view.raster, model.faces, correction)
-    like = cv2.GaussianBlur(_likeness(apart, spread), (0, 0), max(0.5, 0.01 * view.face_size))
+    like = _likeness(apart, spread)
+    like = cv2.GaussianBlur(like, (0, 0), max(0.5, _LIKE_SMOOTHING * view.face_size))
     flat = ratio + expected - shading
     face = flat[(interpolate(view.raster, model.faces, regions.core[:, None])[..., 0] > 0.5)]
-    dark = np.quantile(face, 0.03, axis=0) if len(face) else np.full(3, -3.0)
+    dark = np.quantile(face, _DARKEST, axis=0) if len(face) else np.full(3, -3.0)
     weight = clear * np.maximum(floor_px, _shrunk(like, view.face_size))
     return Trust(weight, clear, outline, like, ratio, flat, correction, dark)
 
@@ -90,23 +120,23 @@ def _grow(
     over a cheek but stops where hair or a collar begins.
     """
     regions = layout.regions
-    values = np.clip(sample(ratio, view.to_small(view.pixels)), -2.0, 2.0)
+    values = np.clip(sample(ratio, view.to_small(view.pixels)), -_MOST_RATIO, _MOST_RATIO)
     seen = photo_weight(view, clear, view.pixels, view.depth, view.facing)
     seen = seen * regions.bare_skin * layout.skin_vertex
     sure = seen * regions.sure
-    spread = _SPREAD_HIGH
+    spread = SPREAD_HIGH
     if sure.sum() < 3:
         return np.zeros_like(values), spread
     field = np.broadcast_to(weighted_median(values, sure), values.shape)
     for _ in range(_ROUNDS):
         gap = np.abs(_features(values - field))
-        spread = np.clip(1.48 * weighted_median(gap, sure), _SPREAD_LOW, _SPREAD_HIGH)
+        spread = np.clip(1.48 * weighted_median(gap, sure), SPREAD_LOW, SPREAD_HIGH)
         like = _likeness(values - field, spread)
         # Grazing views are darkened and stained by what lies behind them.
         known = seen**2 * like
         resting = weighted_median(values, known)
         field = diffuse(layout.edges, values, known, resting, model.symmetry)
-    return np.clip(field, -1.6, 1.6).astype(np.float32), spread
+    return np.clip(field, -_MOST_CORRECTION, _MOST_CORRECTION).astype(np.float32), spread
 
 
 def weighted_median(values: NDArray, weights: NDArray) -> NDArray:
@@ -128,8 +158,8 @@ def photo_weight(view: View, trust: Float, pixels: Float, depth: Float, facing: 
     front = sample(np.where(view.raster.mask, view.raster.depth, 0), small)
     weight = sample(trust, small)
     # A tilted surface changes depth within one analysis pixel, so it gets more room.
-    room = DEPTH_BIAS + 110.0 / view.face_size / np.maximum(facing, 0.1)
-    weight *= 1 - smoothstep(1.0, 2.0, (depth - front) / room)
+    room = DEPTH_BIAS + FACE_MM / view.face_size / np.maximum(facing, 0.1)
+    weight *= 1 - smoothstep(*HIDDEN, (depth - front) / room)
     return weight * smoothstep(FACING_NONE, FACING_FULL, facing)
 
 
@@ -143,10 +173,12 @@ def _masked_blur(values: Float, mask: NDArray[np.bool_], sigma: float) -> Float:
 
 
 def _shrunk(like: Float, face_size: float) -> Float:
-    """``like`` kept clear of what is not skin: collars and strands of hair have soft borders."""
-    width = max(1, round(0.06 * face_size))
+    """``like`` kept clear of what is not skin."""
+    width = max(1, round(BORDER * face_size))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
-    return cv2.GaussianBlur(cv2.erode(like, kernel), (0, 0), max(0.5, 0.02 * face_size))
+    return cv2.GaussianBlur(
+        cv2.erode(like, kernel), (0, 0), max(0.5, _BORDER_SMOOTHING * face_size)
+    )
 
 
 def _features(ratio: Float) -> Float:
@@ -158,4 +190,4 @@ def _features(ratio: Float) -> Float:
 def _likeness(apart: Float, spread: NDArray) -> Float:
     """(...) 0..1 for log colour ratios (..., 3) apart from the skin's, in units of its spread."""
     distance = np.sqrt(((_features(apart) / spread) ** 2).sum(axis=-1))
-    return 1 - smoothstep(2.2, 4.0, distance)
+    return 1 - smoothstep(*SKIN_LIKE, distance)

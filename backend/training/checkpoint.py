@@ -13,8 +13,10 @@ from typing import Any
 
 import torch
 
-from ..errors import OutputError, TrainingError
+from ..bounded import short
+from ..errors import FaceError, OutputError, TrainingError
 from ..files import reason
+from ..isolated import read_isolated
 
 NAME = "checkpoint.pt"
 _FORMAT = 1
@@ -46,13 +48,15 @@ def load_checkpoint(folder: Path) -> dict[str, Any]:
     """What :func:`save_checkpoint` wrote; raises :class:`TrainingError`: none there, damaged."""
     path = folder / NAME
     try:
+        # Once for trial, where it can end no more than a process of its own.
+        read_isolated("try checkpoint", path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise TrainingError(f"There is no checkpoint in {folder} to go on from.") from error
+    except FaceError:
+        raise
     except Exception as error:  # damaged pickles raise anything
-        raise TrainingError(
-            f"The checkpoint {path} is damaged ({type(error).__name__})."
-        ) from error
+        raise TrainingError(f"The checkpoint {path} is damaged ({short(error)}).") from error
     if not isinstance(state, dict) or state.get("format") != _FORMAT:
         raise TrainingError(f"{path} is no checkpoint of this release.")
     return state

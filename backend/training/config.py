@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import tomllib
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..bounded import Damaged, plain, read_toml
 from ..errors import TrainingError
+from ..files import reason
 
 CONFIGS = Path(__file__).parent / "configs"
 
@@ -129,12 +131,11 @@ def read_config(path: str | Path, **changes: Any) -> Config:
     if not path.exists() and path.parent == Path(".") and shipped.exists():
         path = shipped
     try:
-        with path.open("rb") as file:
-            document = tomllib.load(file)
-    except OSError as error:
-        raise TrainingError(f"Cannot read the configuration {path}: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        document = read_toml(path)
+    except Damaged as error:
         raise TrainingError(f"The configuration {path} is not TOML: {error}.") from error
+    except OSError as error:
+        raise TrainingError(f"Cannot read the configuration {path}: {reason(error)}.") from error
     document |= {key: value for key, value in changes.items() if value is not None}
     return _build(Config, document, str(path))
 
@@ -144,7 +145,7 @@ def _build(kind: type, values: dict[str, Any], where: str) -> Any:
     fields = {f.name: f for f in dataclasses.fields(kind)}
     if unknown := sorted(set(values) - set(fields)):
         raise TrainingError(
-            f"{where} has unknown settings: {', '.join(unknown)}; "
+            f"{where} has unknown settings: {plain(', '.join(unknown))}; "
             f"known are {', '.join(sorted(fields))}."
         )
     found = {}
@@ -160,7 +161,10 @@ def _build(kind: type, values: dict[str, Any], where: str) -> Any:
         elif isinstance(wanted, float) and type(value) is int:
             found[name] = float(value)
         elif type(value) is not type(wanted):
-            raise TrainingError(f"{where}: {name} is {value!r}, not a {type(wanted).__name__}.")
+            shown = plain(repr(value), 60)
+            raise TrainingError(f"{where}: {name} is {shown}, not a {type(wanted).__name__}.")
         else:
             found[name] = value
+        if isinstance(found[name], float) and not math.isfinite(found[name]):
+            raise TrainingError(f"{where}: {name} is {value}, not a finite number.")
     return kind(**found)

@@ -14,8 +14,8 @@ class Curve:
         self._path = path
         kept = []
         if after_step and path.exists():
-            with path.open(newline="") as file:
-                kept = [row for row in csv.DictReader(file) if int(row["step"]) <= after_step]
+            with path.open(newline="", encoding="utf-8", errors="replace") as file:
+                kept = [row for row in csv.DictReader(file) if _is_until(row, after_step)]
         path.unlink(missing_ok=True)
         for row in kept:
             self._append(row)
@@ -30,3 +30,11 @@ class Curve:
             if file.tell() == 0:
                 writer.writeheader()
             writer.writerow(row)
+
+
+def _is_until(row: Mapping[str | None, object], step: int) -> bool:
+    """Whether it is whole, and of no later step; others of a damaged file are dropped."""
+    try:
+        return None not in row and None not in row.values() and int(str(row["step"])) <= step
+    except (KeyError, ValueError):
+        return False

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..align import LandmarkPredictor, ffhq_crop
+from ..arrays import Member, check_arrays, map_npy
+from ..bounded import read_json, reading
 from ..detect import DlibDetector
 from ..errors import NoFaceError, OutputError, PhotoError, TrainingError
 from ..exchange.formats import PHOTO_SUFFIXES
@@ -24,6 +26,11 @@ SIZE = 224  #: pixels of the cached crops
 #: Landmark votes that disagree by more are guesses, from which nothing should be learnt.
 MOST_SPREAD = 0.024
 _INDEX = "photos.json"
+_LARGEST_INDEX = 64_000_000  #: the reasons of 300,000 pictures that were left out
+_ARRAYS = {
+    "crops": Member("u1", ("N", SIZE, SIZE, 3)),
+    "landmarks": Member("f4", ("N", 68, 2)),
+}
 _REPORT_EVERY = 200
 _FORMAT = 1
 
@@ -35,8 +42,10 @@ class PhotoSet:
 
     def __init__(self, cache: Path) -> None:
         """Of a folder that :func:`prepare_photos` made."""
-        self._crops: Bytes = np.load(cache / "crops.npy", mmap_mode="r")
-        self._landmarks: NDArray[np.float32] = np.load(cache / "landmarks.npy")
+        with reading(TrainingError, cache, "a cache of photographs", "remove it"):
+            self._crops: Bytes = map_npy(cache / "crops.npy", "r")
+            self._landmarks: NDArray[np.float32] = map_npy(cache / "landmarks.npy")
+            check_arrays({"crops": self._crops, "landmarks": self._landmarks}, _ARRAYS)
 
     def __len__(self) -> int:
         return len(self._crops)
@@ -146,6 +155,6 @@ def _signature(folder: Path, files: list[Path]) -> str:
 
 def _known(cache: Path) -> str | None:
     try:
-        return json.loads((cache / _INDEX).read_text())["signature"]
+        return read_json(cache / _INDEX, _LARGEST_INDEX)["signature"]
     except (OSError, ValueError, KeyError, TypeError):
         return None

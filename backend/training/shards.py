@@ -8,7 +8,6 @@ may grow while it is trained on.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import map_npy
+from ..bounded import Damaged, checked, read_json, short
 from ..errors import TrainingError
 from ..model import FaceModel
 from ..network.layout import Layout
@@ -104,14 +105,15 @@ def _places(per_shard: list[NDArray]) -> NDArray[np.int64]:
 
 def _open_folder(folder: Path, model: FaceModel) -> list[Records]:
     try:
-        header = json.loads((folder / "shards.json").read_text())
+        header = read_json(folder / "shards.json")
+        checked(header, {"format": int, "model_sha256": str})
         version, sha = header["format"], header["model_sha256"]
     except FileNotFoundError as error:
         raise TrainingError(
             f"{folder} holds no shards.json: name a folder of training pictures."
         ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise TrainingError(f"{folder / 'shards.json'} is damaged ({error}).") from error
+    except (OSError, Damaged) as error:
+        raise TrainingError(f"{folder / 'shards.json'} is damaged ({short(error)}).") from error
     if version != 1:
         raise TrainingError(f"{folder} has shards of format {version}, not 1.")
     if sha != model.header.get("sha256"):
@@ -129,17 +131,21 @@ def _open_folder(folder: Path, model: FaceModel) -> list[Records]:
 
 def _open_shard(folder: Path, name: str, model: FaceModel) -> Records:
     try:
-        images = np.load(folder / f"{name}_images.npy", mmap_mode="r")
-        labels = np.load(folder / f"{name}_labels.npy", mmap_mode="r")
-        jaw = np.load(folder / f"{name}_jaw.npy", mmap_mode="r")
-    except (OSError, ValueError, EOFError) as error:
-        raise TrainingError(f"Shard {name} in {folder} is missing or damaged ({error}).") from error
+        images, labels, jaw = (
+            map_npy(folder / f"{name}_{part}.npy", "r") for part in ("images", "labels", "jaw")
+        )
+    except (OSError, Damaged) as error:
+        raise TrainingError(
+            f"Shard {name} in {folder} is missing or damaged ({short(error)})."
+        ) from error
     n, size = len(images), images.shape[1] if images.ndim == 4 else 0
     whole = (
         images.shape == (n, size, size, 3)
         and images.dtype == np.uint8
         and labels.shape == (n, Layout.of(model).label_size)
+        and labels.dtype.kind == "f"
         and jaw.shape == (n, 17)
+        and jaw.dtype.kind in "iu"
         and n > 0
     )
     if not whole:

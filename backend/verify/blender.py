@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..cli.blender import blender_command
+from ..blender import blender_command
 from ..errors import ExchangeError
 from ..exchange import Reconstruction
 from ..exchange.passes import Passes, load_passes

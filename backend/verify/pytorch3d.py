@@ -19,7 +19,7 @@ from ..errors import WorkerError
 from ..exchange.passes import Passes, load_passes
 from ..exchange.wire import WorkerProcess
 from .pytorch3d_worker import save_request
-from .surface import Surface
+from .surface import RenderMesh
 from .view import View
 
 #: Names the Python of an environment with PyTorch3D.
@@ -73,7 +73,7 @@ class PyTorch3D:
         """Versions and device; empty before the first picture."""
         return self._worker.about
 
-    def render(self, surface: Surface, view: View, progress: Progress | None = None) -> Passes:
+    def render(self, surface: RenderMesh, view: View, progress: Progress | None = None) -> Passes:
         """What ``view`` shows of ``surface``.
 
         Raises :class:`WorkerError` and :class:`~..errors.ExchangeError`.

@@ -26,7 +26,7 @@ from ..exchange.passes import Passes
 from ..geometry import srgb
 from ..geometry.harmonics import shade
 from ..geometry.triangles import unit
-from .surface import Surface
+from .surface import RenderMesh
 from .view import View
 
 #: On the CPU the rasteriser compares every pixel with every triangle: so few pixels at a time, with
@@ -36,7 +36,7 @@ _TILE = 32
 _OPENCV_TO_VIEW = (-1.0, -1.0, 1.0)
 
 
-def render_passes(surface: Surface, view: View) -> Passes:
+def render_passes(surface: RenderMesh, view: View) -> Passes:
     """What a camera at ``view`` sees of ``surface``.
 
     Raises :class:`ExchangeError` where the surface reaches behind a perspective camera.
@@ -135,7 +135,7 @@ def _pixels(corners: Tensor, view: View) -> Tensor:
     return plane * matrix.diagonal()[:2] + matrix[:2, 2]
 
 
-def _sample(surface: Surface, kept: NDArray, fragments: Fragments) -> Tensor:
+def _sample(surface: RenderMesh, kept: NDArray, fragments: Fragments) -> Tensor:
     """(H, W, 3) sRGB, bilinear, the texture repeating beyond its edges as Blender has it."""
     device = fragments.zbuf.device
     height, width = surface.texture.shape[:2]

@@ -15,13 +15,13 @@ import numpy as np
 from ..exchange.npz import write_arrays
 from ..exchange.passes import save_passes
 from ..exchange.wire import Progress, serve
-from .surface import Surface
+from .surface import RenderMesh
 from .view import View
 
-_SURFACE = tuple(field.name for field in fields(Surface))
+_SURFACE = tuple(field.name for field in fields(RenderMesh))
 
 
-def save_request(path: str, surface: Surface, view: View) -> None:
+def save_request(path: str, surface: RenderMesh, view: View) -> None:
     """What :func:`render` is asked to draw, as a file."""
     arrays = {name: getattr(surface, name) for name in _SURFACE}
     arrays |= {
@@ -40,7 +40,7 @@ def render(*, request: str, out: str, progress: Progress) -> dict[str, Any]:
     from .pytorch3d_renderer import render_passes
 
     with np.load(request, allow_pickle=False) as arrays:
-        surface = Surface(**{name: arrays[name] for name in _SURFACE})
+        surface = RenderMesh(**{name: arrays[name] for name in _SURFACE})
         width, height = arrays["size"].tolist()
         view = View(
             arrays["camera_matrix"],

@@ -16,7 +16,7 @@ Int = NDArray[np.int32]
 
 
 @dataclass(frozen=True, eq=False)
-class Surface:
+class RenderMesh:
     """V vertices and F triangles in head axes."""
 
     vertices: Double  #: (V, 3) mm
@@ -27,10 +27,10 @@ class Surface:
     sh_light: Float  #: (9, 3) head axes
 
 
-def surface_of(reconstruction: Reconstruction, texture: NDArray) -> Surface:
+def surface_of(reconstruction: Reconstruction, texture: NDArray) -> RenderMesh:
     """The posed head with ``texture`` (T, T, 3), sRGB 0..1: one texel where it has none."""
     vertices = reconstruction.vertices_posed.astype(np.float64)
-    return Surface(
+    return RenderMesh(
         vertices=vertices,
         normals=angle_weighted_normals(vertices, reconstruction.polygons),
         faces=_fan(reconstruction.polygons),

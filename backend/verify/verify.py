@@ -21,7 +21,7 @@ from .pictures import difference_sheet
 from .pytorch3d import PyTorch3D
 from .surface import surface_of
 from .thresholds import Measure, measure
-from .view import frame_view, head_window, window_view
+from .view import frame_view, head_frame, view_in_frame
 
 Bytes = NDArray[np.uint8]
 Progress = Callable[[float, str], None]
@@ -94,8 +94,8 @@ def verify(
     begin = time.perf_counter()
     report(0.05, "Opening the file")
     view = frame_view(reconstruction, blender.open(Path(blend), reconstruction, head))
-    window = head_window(view, reconstruction.vertices_posed, size)
-    seen = window_view(view, window)
+    window = head_frame(view, reconstruction.vertices_posed, size)
+    seen = view_in_frame(view, window)
     seconds["open"] = time.perf_counter() - begin
 
     begin = time.perf_counter()

@@ -107,7 +107,7 @@ def frame_view(reconstruction: Reconstruction, frame: Frame) -> View:
     return _scaled(reconstruction, matrix, size, scale, (frame.width, frame.height))
 
 
-def head_window(view: View, vertices: NDArray, size: int) -> Window:
+def head_frame(view: View, vertices: NDArray, size: int) -> Window:
     """The window that holds ``vertices`` (V, 3), head mm, its long side ``size`` pixels.
 
     Parts of the head that the frame cuts off are left out.  Raises :class:`ExchangeError` where
@@ -130,7 +130,7 @@ def head_window(view: View, vertices: NDArray, size: int) -> Window:
     return Window((frame[0], frame[1]), left, top, int(extent[0]), int(extent[1]))
 
 
-def window_view(view: View, window: Window) -> View:
+def view_in_frame(view: View, window: Window) -> View:
     """The part of ``view``'s picture, scaled, that ``window`` names.
 
     Blender scales about the middle, by the long side; rounding the short side's pixels cuts there.

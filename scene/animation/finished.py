@@ -10,11 +10,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ...backend.bounded import read_json
+
 
 def recall(out: Path) -> dict[str, Any] | None:
     """What :func:`remember` was given for the motion ``out``; None unless all of it is there."""
     try:
-        result = json.loads(_note(out).read_text(encoding="utf-8"))
+        result = read_json(_note(out))
         there = all(Path(result[key]).is_file() for key in ("motion", "reconstruction"))
         return result if there else None
     except (OSError, ValueError, KeyError, TypeError):

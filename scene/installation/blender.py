@@ -67,7 +67,7 @@ def release_backend() -> None:
     """End the backend's process, if one runs; the next job starts another.  From any thread."""
     jobs = sys.modules.get(f"{PACKAGE}.scene.jobs")
     if jobs is not None:
-        jobs.mend_backend()
+        jobs.restart_backend()
 
 
 def _python_at(path: str) -> str:

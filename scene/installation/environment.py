@@ -22,6 +22,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ...backend.bounded import parse_json
 from ...backend.errors import OutputError
 from .choices import Choices
 
@@ -56,7 +57,7 @@ def read_json(path: Path) -> dict[str, Any]:
         state = found.st_mtime_ns, found.st_size
         known = _read.get(path)
         if known is None or known[0] != state:
-            value = json.loads(path.read_text(encoding="utf-8"))
+            value = parse_json(path.read_bytes())
             known = _read[path] = state, value if isinstance(value, dict) else {}
         return known[1]
     except (OSError, ValueError):

@@ -48,7 +48,7 @@ def find_python(python: str | os.PathLike[str] | None = None) -> str:
     if elsewhere := project_python():
         return elsewhere
     raise WorkerError(
-        "The backend is not set up: press 'Set up backend' in the add-on's preferences, or name a "
+        "The backend is not set up: press 'Set Up Backend' in the add-on's preferences, or name a "
         f"Python that has its packages there or in the environment variable {PYTHON_VARIABLE}."
     )
 

@@ -67,16 +67,6 @@ class TargetSet:
     weights: np.ndarray
 
 
-@dataclass(frozen=True)
-class LinearModel:
-    """mean (V, 3) mm + coefficients (K,) ~ N(0, 1) times basis (K, V, 3) mm."""
-
-    mean: np.ndarray
-    basis: np.ndarray
-    symmetric: np.ndarray
-    """(K,) bool: the component is mirror symmetric, otherwise antisymmetric."""
-
-
 def _macro_targets(rng: np.random.Generator, count: int) -> TargetSet:
     """Race, gender, age, muscle and weight: products of barycentric weights, as the modelling
     program mixes them."""

@@ -351,7 +351,7 @@ def killed(user: User) -> Iterator[float]:
 
 
 def hung(user: User) -> Iterator[float]:
-    """The backend's process stands still in mid-run; the user cancels, or mends it."""
+    """The backend's process stands still in mid-run; the user cancels, or repairs it."""
     yield from fault(user, signal.SIGSTOP)
 
 
@@ -380,7 +380,7 @@ def fault(user: User, number: signal.Signals) -> Iterator[float]:
     user.found["state"] = backend_state()
     user.found["reports"] = user.reports()
     unchanged(user, before)
-    yield from user.find("reconstruct_face.mend", "reconstruct_face.restart")
+    yield from user.find("reconstruct_face.restart_backend", "reconstruct_face.restart")
     user.found["mend_button"] = user.at is not None
     if user.at is not None:
         yield from user.mouse("click", 1)

@@ -22,7 +22,7 @@ from ...differentiable.shading import sh_basis
 from ...geometry.srgb import LUMINANCE, SRGB_TO_LINEAR, luminance
 from ...texture.light import DARKEST_SHADE
 from ..observation import Observation, State
-from .surface import Samples, Surface
+from .surface import SampledModel, Samples
 
 #: Added to linear light before its logarithm is taken: the noise of dark pixels.
 FLOOR = 0.01
@@ -87,7 +87,7 @@ class _Shaded:
 class Photometric:
     """Residuals of one level at one set of samples."""
 
-    def __init__(self, level: Level, surface: Surface, samples: Samples) -> None:
+    def __init__(self, level: Level, surface: SampledModel, samples: Samples) -> None:
         self.level, self.surface, self.samples = level, surface, samples
         self.weight = torch.as_tensor(samples.weight, device=surface.mean.device)
         mean, basis = surface.albedo_mean, surface.albedo_basis

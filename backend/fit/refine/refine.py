@@ -21,7 +21,7 @@ from .photometric import NOISE, Level, Photometric
 from .priors import LandmarkTerms
 from .robust import picture
 from .solve import Problem, Weights
-from .surface import Surface, choose_samples
+from .surface import SampledModel, choose_samples
 
 #: Fewer samples than this do not show a face.
 FEWEST_SAMPLES = 60
@@ -122,7 +122,7 @@ class _Run:
         samples = choose_samples(self.model, state, matrix, level.valid, stage.samples)
         if len(samples.face) < FEWEST_SAMPLES:
             return None
-        surface = Surface(self.model, samples, stage.side, self.device)
+        surface = SampledModel(self.model, samples, stage.side, self.device)
         return Photometric(level, surface, samples)
 
     def _with_light(self, photo: Photometric, state: State) -> State:

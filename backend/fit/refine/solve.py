@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.linalg import solve_triangular
 
 from ...geometry.harmonics import sh_basis
+from ...geometry.least_squares import partly_bounded_minimum
 from ...geometry.pose import moved_camera
 from ...model import FaceModel
 from ...texture.light import light_prior
-from ..landmark_fit import solve_partly_bounded
 from ..observation import State
 from ..prior import Prior
 from .photometric import NOISE, Photometric
@@ -96,10 +95,8 @@ class Problem:
             hessian += more
             gradient += slope
             cost += _photo_cost(weights, error)
-        root = np.linalg.cholesky(hessian)
-        target = solve_triangular(root, gradient, lower=True)
         span = self.model.expression_range.astype(np.float64).T - state.expression
-        change = solve_partly_bounded(root.T, target, span[0], span[1])
+        change = partly_bounded_minimum(hessian, gradient, span[0], span[1])
         for _ in range(5):
             moved = self._move(state, change)
             left = sum(self.energy(moved, weights).values())

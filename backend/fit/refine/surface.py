@@ -109,7 +109,7 @@ def _albedo_maps(model: FaceModel, side: int) -> Tensor:
     return functional.adaptive_avg_pool2d(planes, min(side, planes.shape[-1]))
 
 
-class Surface:
+class SampledModel:
     """The face model restricted to samples: their corners and the triangles around these.
 
     Coefficients are identity and expression one after the other, P in all.

@@ -11,7 +11,7 @@ from ...geometry.triangles import triangle_normals
 from ...raster import Atlas
 from ...raster.atlas import texel_coordinates
 from .correspondence import Correspondence
-from .surface import Surface
+from .surface import LookupMesh
 from .template import Template
 
 Float = NDArray[np.float32]
@@ -50,7 +50,7 @@ def from_default(
     )
     normals = triangle_normals(mean, triangles)[atlas.face_id[atlas.mask]]
     shown = ~template.hidden()
-    hits = Surface(match.registered, template.triangles[shown]).nearest(points, normals, 1)
+    hits = LookupMesh(match.registered, template.triangles[shown]).nearest(points, normals, 1)
     kept = np.isin(
         model.polygon_material[model.polygon_of_face],
         [model.material_kinds.index(kind) for kind in ("skin", "eye", "mouth")],

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...errors import ModelError
 from ...geometry.rotation import about
 from ...geometry.similarity import Similarity
-from .surface import Surface
+from .surface import LookupMesh
 from .template import Template
 
 Double = NDArray[np.float64]
@@ -28,7 +28,7 @@ TRIMMED = 0.75
 WORST_MM = 8.0
 
 
-def align(template: Template, surface: Surface, landmarks: NDArray | None) -> Similarity:
+def align(template: Template, surface: LookupMesh, landmarks: NDArray | None) -> Similarity:
     """From the default head to the mesh ``surface``; ``landmarks`` (68, 3) mm where it has them.
 
     Raises :class:`ModelError` where the mesh resembles no head.
@@ -53,7 +53,7 @@ def _checked(found: Similarity, gap: float) -> Similarity:
     return found
 
 
-def _start(template: Template, surface: Surface, pitch: float) -> Similarity:
+def _start(template: Template, surface: LookupMesh, pitch: float) -> Similarity:
     """The noses' tips together, the default head turned by ``pitch`` degrees."""
     points = surface.vertices[np.unique(surface.triangles)]
     middle = np.median(points[:, 0])
@@ -63,7 +63,7 @@ def _start(template: Template, surface: Surface, pitch: float) -> Similarity:
     return Similarity(1.0, turn, tip - turn @ template.landmarks[30])
 
 
-def _closest(template: Template, surface: Surface, start: Similarity) -> Similarity:
+def _closest(template: Template, surface: LookupMesh, start: Similarity) -> Similarity:
     found = start
     points, normals = template.face_points()
     for _ in range(ROUNDS):
@@ -82,7 +82,7 @@ def _closest(template: Template, surface: Surface, start: Similarity) -> Similar
     return found
 
 
-def _gap(template: Template, surface: Surface, found: Similarity) -> float:
+def _gap(template: Template, surface: LookupMesh, found: Similarity) -> float:
     """Mean distance in mm of the default face from the mesh, the nearer three quarters."""
     points, normals = template.face_points()
     hits = surface.nearest(found.apply(points), normals @ found.rotation.T, 1)

@@ -22,7 +22,7 @@ from .mapping import ExpressionMapping
 from .mouth import mouth_triangles, sheet_coordinates
 from .parts import Parts, classify, connected, eye_spheres
 from .registration import Registration, register
-from .surface import Surface
+from .surface import LookupMesh
 from .template import ARKIT_COUNT, Template, default_template
 from .transfer import transfer
 from .unwrap import unwrap
@@ -64,6 +64,38 @@ def complete(raw: RawModel, progress: Progress | None = None) -> CompletedModel:
     return _Completion(raw, progress or (lambda fraction, step: None)).run()
 
 
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """Where the default head's points are on the model's mean."""
+
+    registration: Registration
+    match: Correspondence
+    parts: Parts
+    landmarks: Landmarks
+    symmetry: Int  #: (V,) each vertex's mirror image
+
+
+@dataclass(frozen=True, eq=False)
+class _Mesh:
+    """Faces and texture coordinates, the mouth closed."""
+
+    triangles: Int  #: (F, 3)
+    material: NDArray[np.uint8]  #: (F,) index into ``kinds``
+    kinds: tuple[str, ...]
+    uv: Float  #: (U, 2)
+    uv_triangles: Int  #: (F, 3)
+
+
+@dataclass(frozen=True, eq=False)
+class _Colours:
+    """Textures and masks."""
+
+    mean: Float  #: (T, T, 3) linear albedo
+    basis: Float  #: (A, T, T, 3)
+    masks: NDArray[np.uint8]  #: (M, V)
+    uv_masks: NDArray[np.uint8]  #: (M, T, T)
+
+
 class _Completion:
     def __init__(self, raw: RawModel, report: Progress) -> None:
         self.raw, self.report = raw, report
@@ -73,6 +105,29 @@ class _Completion:
         self.figures: dict[str, float] = {}
 
     def run(self) -> CompletedModel:
+        found = self._found()
+        self.report(0.4, "Transferring ARKit's shapes")
+        arkit = self._arkit(found.match, found.registration)
+        self.report(0.6, "Unwrapping it")
+        mesh = self._mesh(found, arkit)
+        self.report(0.85, "Making its textures")
+        model = self._model(found, mesh, self._colours(found, mesh))
+        self.report(0.95, "Mapping expressions")
+        mapping = ExpressionMapping.of(self.raw.expression_basis, arkit, model.expression_range)
+        self._measure(mapping)
+        extras = self._extras(found) | mapping.extras()
+        self.report(1.0, "Completed")
+        return CompletedModel(
+            model=model,
+            arkit_basis=arkit,
+            arkit_names=self.template.arkit_names,
+            notes=tuple(self.notes),
+            figures=self.figures,
+            extras=extras,
+        )
+
+    def _found(self) -> _Found:
+        """Where the default head's points are on it."""
         raw = self.raw
         self.report(0.0, "Laying the default head over it")
         registration = self._register()
@@ -88,75 +143,71 @@ class _Completion:
         landmarks = find_landmarks(self.template, registration, self.surface, raw.landmarks68)
         if raw.landmarks68 is None:
             self.notes.append("Landmarks were found by registration of the default head.")
-        symmetry = self._symmetry(registration)
-        self.report(0.4, "Transferring ARKit's shapes")
-        arkit = self._arkit(match, registration)
-        self.report(0.6, "Unwrapping it")
-        triangles, material, kinds = self._faces(parts, landmarks)
-        uv, uv_triangles = self._texture_coordinates(registration, parts)
+        return _Found(registration, match, parts, landmarks, self._symmetry(registration))
+
+    def _mesh(self, found: _Found, arkit: Float) -> _Mesh:
+        """Its faces with the mouth closed, and their texture coordinates."""
+        triangles, material, kinds = self._faces(found.parts, found.landmarks)
+        uv, uv_triangles = self._texture_coordinates(found.registration, found.parts)
         sheet = self._sheet_coordinates(triangles, arkit, uv, uv_triangles)
-        if sheet is not None:
-            uv, uv_triangles = sheet
-        self.report(0.85, "Making its textures")
-        atlas = rasterize_uv(uv, uv_triangles, albedo.TEXTURE, GUTTER)
-        colours = self._albedo(match, atlas, triangles)
-        masks = self._masks(match, parts)
-        drawn = albedo.painted(atlas, triangles, masks.T) * atlas.mask[..., None]
+        return _Mesh(triangles, material, kinds, *(sheet or (uv, uv_triangles)))
+
+    def _colours(self, found: _Found, mesh: _Mesh) -> _Colours:
+        """Albedo and masks."""
+        atlas = rasterize_uv(mesh.uv, mesh.uv_triangles, albedo.TEXTURE, GUTTER)
+        mean, basis = self._albedo(found.match, atlas, mesh.triangles)
+        masks = self._masks(found.match, found.parts)
+        drawn = albedo.painted(atlas, mesh.triangles, masks.T) * atlas.mask[..., None]
         uv_masks = np.ascontiguousarray(np.moveaxis(np.round(drawn), 2, 0), np.uint8)
-        centres, radius = eye_spheres(self.template, registration.vertices)
-        model = FaceModel(
+        return _Colours(mean, basis, masks, uv_masks)
+
+    def _model(self, found: _Found, mesh: _Mesh, colours: _Colours) -> FaceModel:
+        raw, landmarks = self.raw, found.landmarks
+        centres, radius = eye_spheres(self.template, found.registration.vertices)
+        return FaceModel(
             name=raw.name,
             mean=self.mean.astype(np.float32),
             identity_basis=raw.identity_basis,
             expression_basis=raw.expression_basis,
             expression_names=tuple(raw.expression_names),
             expression_range=np.asarray(raw.expression_range, np.float32),
-            polygons=triangles,
-            polygon_material=material,
-            material_kinds=kinds,
-            uv=uv,
-            uv_polygons=uv_triangles,
-            symmetry=symmetry,
-            edges=_edges(triangles),
+            polygons=mesh.triangles,
+            polygon_material=mesh.material,
+            material_kinds=mesh.kinds,
+            uv=mesh.uv,
+            uv_polygons=mesh.uv_triangles,
+            symmetry=found.symmetry,
+            edges=_edges(mesh.triangles),
             landmarks68=landmarks.ids,
             landmarks68_triangles=landmarks.corners,
             landmarks68_barycentric=landmarks.weights,
             contour_candidates=landmarks.contour,
-            albedo_mean=colours[0],
-            albedo_basis=colours[1],
+            albedo_mean=colours.mean,
+            albedo_basis=colours.basis,
             mask_names=self.template.model.mask_names,
-            vertex_masks=masks,
-            uv_masks=uv_masks,
+            vertex_masks=colours.masks,
+            uv_masks=colours.uv_masks,
             eye_centers=centres.astype(np.float32),
             eye_radius=radius,
             header={},
         )
-        self.report(0.95, "Mapping expressions")
-        mapping = ExpressionMapping.of(raw.expression_basis, arkit, model.expression_range)
-        self._measure(mapping)
-        extras: dict[str, Any] = {
-            "similarity": registration.similarity.matrix(),
-            "registered": registration.vertices.astype(np.float32),
+
+    def _extras(self, found: _Found) -> dict[str, Any]:
+        """What the registration found, to be kept with the model."""
+        match = found.match
+        return {
+            "similarity": found.registration.similarity.matrix(),
+            "registered": found.registration.vertices.astype(np.float32),
             "default_triangle": self.template.triangles[match.vertex.triangle],
             "default_weights": match.vertex.weights.astype(np.float32),
             "default_belief": match.belief.astype(np.float32),
-            **mapping.extras(),
         }
-        self.report(1.0, "Completed")
-        return CompletedModel(
-            model=model,
-            arkit_basis=arkit,
-            arkit_names=self.template.arkit_names,
-            notes=tuple(self.notes),
-            figures=self.figures,
-            extras=extras,
-        )
 
     def _register(self) -> Registration:
         raw, count = self.raw, len(self.mean)
         part = connected(raw.triangles, count)
         outer = raw.triangles[part[raw.triangles[:, 0]] == 0]
-        self.surface = Surface(self.mean, outer)
+        self.surface = LookupMesh(self.mean, outer)
         border = np.zeros(count, bool)
         border[np.unique(igl.boundary_facets(outer)[0])] = True
         marks = None if raw.landmarks68 is None else self.mean[raw.landmarks68]

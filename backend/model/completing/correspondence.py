@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from ...geometry.triangles import triangle_normals, vertex_normals
-from .surface import Hits, Surface, interpolate
+from .surface import Hits, LookupMesh, interpolate
 from .template import Template
 
 Double = NDArray[np.float64]
@@ -48,7 +48,7 @@ def correspond(
     template: Template, registered: Double, mean: NDArray, triangles: Int
 ) -> Correspondence:
     """Nearest points on the registered head that face the same way."""
-    surface, mean = Surface(registered, template.triangles), np.asarray(mean, np.float64)
+    surface, mean = LookupMesh(registered, template.triangles), np.asarray(mean, np.float64)
     vertex = surface.nearest(mean, vertex_normals(mean, triangles), 2, FAR_MM)
     middle = mean[triangles].mean(axis=1)
     triangle = surface.nearest(middle, triangle_normals(mean, triangles), 1, FAR_MM)

@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 
 from ...geometry.triangles import vertex_normals
 from .registration import Registration
-from .surface import Surface
+from .surface import LookupMesh
 from .template import Template
 
 Int = NDArray[np.int32]
@@ -30,7 +30,7 @@ class Landmarks:
 
 
 def find_landmarks(
-    template: Template, registration: Registration, surface: Surface, known: NDArray | None
+    template: Template, registration: Registration, surface: LookupMesh, known: NDArray | None
 ) -> Landmarks:
     """``known`` (68,) vertex ids where the file has them, else the default's counterparts."""
     contour = _contour(template, registration, surface)
@@ -56,7 +56,7 @@ def find_landmarks(
     )
 
 
-def _triangles_of(ids: Int, surface: Surface) -> Int:
+def _triangles_of(ids: Int, surface: LookupMesh) -> Int:
     """(68, 3) for each vertex a triangle that has it, with it as the first corner."""
     out = np.repeat(ids[:, None], 3, axis=1)
     for row, vertex in enumerate(ids):
@@ -66,7 +66,7 @@ def _triangles_of(ids: Int, surface: Surface) -> Int:
     return out.astype(np.int32)
 
 
-def _contour(template: Template, registration: Registration, surface: Surface) -> Int:
+def _contour(template: Template, registration: Registration, surface: LookupMesh) -> Int:
     """(17, C) the vertices nearest to the default's candidates."""
     candidates = template.model.contour_candidates
     used = np.unique(surface.triangles)

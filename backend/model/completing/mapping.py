@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import lsq_linear
+
+from ...geometry.least_squares import bounded_least_squares
 
 Double = NDArray[np.float64]
 
@@ -68,16 +69,7 @@ class ExpressionMapping:
 def _solve(
     gram: Double, cross: Double, other: Double, given: Double, bounds: Double
 ) -> tuple[Double, float]:
-    # The root of the products stands for the basis itself: the same minimum, a small matrix.
-    values, vectors = np.linalg.eigh(gram)
-    kept = values > 1e-9 * max(values[-1], 1e-30)
-    root = np.sqrt(values[kept])[:, None] * vectors[:, kept].T
     right = cross @ given
-    target = (vectors[:, kept].T @ right) / np.sqrt(values[kept])
-    # A touch of ridge keeps shapes that do nothing on this mesh at 0.
-    ridge = 1e-4 * np.sqrt(max(np.trace(gram) / len(gram), 1e-30))
-    rows = np.vstack([root, ridge * np.eye(len(gram))])
-    solution = lsq_linear(rows, np.r_[target, np.zeros(len(gram))], bounds.T, method="bvls").x
-    solution = np.clip(solution, *bounds.T)  # exactly, not nearly
+    solution = bounded_least_squares(gram, right[None], bounds)[0]
     squared = solution @ gram @ solution - 2 * solution @ right + given @ other @ given
     return solution, float(np.sqrt(max(squared, 0.0)))

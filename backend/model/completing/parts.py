@@ -36,7 +36,6 @@ NAMED = (
 class Parts:
     """P connected parts of a mesh; F triangles."""
 
-    of_vertex: Int  #: (V,) the part
     of_triangle: Int  #: (F,)
     main: int  #: the part with the face
     kind: tuple[str, ...]  #: (F,) materials that occur, in the order of ``material``
@@ -84,7 +83,7 @@ def classify(
     labels[dropped] = "skin"
     order = [k for k in ("skin", "eye", "teeth", "tongue", "mouth") if k in set(labels)]
     material = np.array([order.index(label) for label in labels], np.uint8)
-    return Parts(part, of_triangle, 0, tuple(order), material, dropped)
+    return Parts(of_triangle, 0, tuple(order), material, dropped)
 
 
 def _kind(template: Template, registered: NDArray, points: NDArray) -> str:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ...geometry.similarity import Similarity
 from ...geometry.triangles import vertex_normals
 from .solver import factor
-from .surface import Hits, Surface
+from .surface import Hits, LookupMesh
 from .template import Template
 
 Double = NDArray[np.float64]
@@ -51,7 +51,7 @@ class Registration:
 
 def register(
     template: Template,
-    surface: Surface,
+    surface: LookupMesh,
     border: NDArray[np.bool_],
     similarity: Similarity,
     landmarks: NDArray | None,
@@ -76,7 +76,7 @@ class _Run:
     def __init__(
         self,
         template: Template,
-        surface: Surface,
+        surface: LookupMesh,
         border: NDArray[np.bool_],
         similarity: Similarity,
         landmarks: NDArray | None,

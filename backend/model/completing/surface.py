@@ -30,7 +30,7 @@ class Hits:
     facing: Double  #: (N,) cosine between the normals
 
 
-class Surface:
+class LookupMesh:
     """A triangle mesh (V, 3) mm, (F, 3) to look up points on."""
 
     def __init__(self, vertices: NDArray, triangles: Int, normal_mm: float = NORMAL_MM) -> None:

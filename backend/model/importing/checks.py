@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...arrays import LARGEST_FILE, all_finite
+from ...bounded import reading, regular_size
 from ...errors import ModelError
-from ...files import reason
 from ...geometry.triangles import area_vectors
 from .raw import Double, Float, Int
 
 #: What a mean face or head measures from its lowest to its highest vertex, mm.
 FACE_HEIGHT_MM = (90.0, 600.0)
+#: The largest known, the Basel Face Model 2019's whole head, has 58,203.
+MOST_VERTICES = 200_000
 
 
 def numbers(
@@ -29,6 +32,8 @@ def numbers(
     if name not in fields:
         there = ", ".join(sorted(fields)) or "nothing"
         raise ModelError(f"{where} lacks {name}; it holds {there}.")
+    if not isinstance(fields[name], (np.ndarray, np.generic, int, float)):
+        raise ModelError(f"{name} of {where} holds something else than numbers.")
     array = np.asarray(fields[name])
     if array.dtype.kind not in "fiub":
         raise ModelError(f"{name} of {where} holds {array.dtype}, not numbers.")
@@ -39,7 +44,7 @@ def numbers(
         wanted = " x ".join("any" if side is None else str(side) for side in shape)
         found = " x ".join(map(str, array.shape))
         raise ModelError(f"{name} of {where} is {found or 'a single number'}, not {wanted}.")
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
+    if array.dtype.kind == "f" and not all_finite(array):
         bad = int(array.size - np.count_nonzero(np.isfinite(array)))
         raise ModelError(
             f"{name} of {where} holds {bad} values that are not numbers; the file is damaged."
@@ -64,9 +69,11 @@ def indices(
 ) -> Int:
     """Whole numbers ``first`` to ``first + count - 1`` as 0-based indices."""
     array = numbers(fields, name, shape, where)
+    if not array.size:
+        raise ModelError(f"{name} of {where} is empty.")
     if array.dtype.kind == "f" and (array != np.round(array)).any():
         raise ModelError(f"{name} of {where} holds fractions, not vertex numbers.")
-    low, high = (int(array.min()), int(array.max())) if array.size else (first, first)
+    low, high = int(array.min()), int(array.max())
     if low < first or high >= first + count:
         raise ModelError(
             f"{name} of {where} names vertices {low} to {high}; there are {first} to "
@@ -98,7 +105,9 @@ def points(column: NDArray, unit: float) -> Double:
 
 def check_size(mean: Double, where: str) -> None:
     """Raise :class:`ModelError` where the mean cannot be a face in mm."""
-    height = float(np.ptp(mean[:, 1]))
+    if len(mean) > MOST_VERTICES:
+        raise ModelError(f"{where} has {len(mean):,} vertices, more than any such face.")
+    height = float(np.ptp(mean[:, 1])) if len(mean) else 0.0
     low, high = FACE_HEIGHT_MM
     if not low <= height <= high:
         raise ModelError(
@@ -138,11 +147,10 @@ def mirrored(symmetry: Int, mean: Double) -> bool:
 
 def sha256(path: Path) -> str:
     """The file's digest.  Raises :class:`ModelError` where it cannot be read."""
-    try:
+    with reading(ModelError, path, "a file"):
+        regular_size(path, LARGEST_FILE)
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise ModelError(f"Cannot read {path}: {reason(error)}.") from error
 
 
 def expression_range(count: int, low: float, high: float) -> Float:

@@ -14,12 +14,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...arrays import LARGEST_ARRAY, all_finite
+from ...bounded import Damaged, read_bytes, reading
 from ...errors import ModelError
 from . import checks
-from .piece import BLENDSHAPES, EOS, Piece
+from .piece import BLENDSHAPES, CALLED, EOS, Piece
 from .raw import RawModel
 
 VERSIONS = (1, 2, 3, 4)
+#: Blendshapes and landmarks; eos' own files have 6 and 68.
+MOST_NAMES, LONGEST_NAME = 10_000, 200
 LICENCE = (
     "A model in eos's format, such as the Surrey Face Model: the terms that it came with hold for "
     "what is made with it."
@@ -42,12 +46,19 @@ class _Reader:
 
     def take(self, count: int) -> memoryview:
         if count < 0 or self.at + count > len(self.data):
-            raise ValueError("it is cut off")
+            raise Damaged("it is cut off")
         self.at += count
         return self.data[self.at - count : self.at]
 
     def number(self, code: str) -> int:
         return struct.unpack(f"<{code}", self.take(struct.calcsize(code)))[0]
+
+    def count(self) -> int:
+        """Of things with names."""
+        count = self.number("Q")
+        if count > MOST_NAMES:
+            raise ValueError(f"it has {count} names")
+        return count
 
     def array(self, kind: type, shape: tuple[int, ...]) -> NDArray:
         size = int(np.prod(shape, dtype=object)) * np.dtype(kind).itemsize
@@ -60,7 +71,10 @@ class _Reader:
         return self.array(np.float32, (columns, rows)).T
 
     def text(self) -> str:
-        return bytes(self.take(self.number("Q"))).decode("utf-8", "replace")
+        length = self.number("Q")
+        if length > LONGEST_NAME:
+            raise Damaged(f"a name in it has {length} characters")
+        return bytes(self.take(length)).decode("utf-8", "replace")
 
     def pca(self) -> _Pca:
         mean, basis, variance = self.matrix(), self.matrix(), self.matrix()
@@ -68,7 +82,7 @@ class _Reader:
         return _Pca(mean.ravel(), basis, variance.ravel(), triangles)
 
     def blendshapes(self) -> dict[str, NDArray[np.float32]]:
-        return {self.text(): self.matrix().ravel() for _ in range(self.number("Q"))}
+        return {self.text(): self.matrix().ravel() for _ in range(self.count())}
 
 
 def recognise(path: Path, start: bytes, size: int) -> str | None:
@@ -87,8 +101,8 @@ def recognise(path: Path, start: bytes, size: int) -> str | None:
 def read_eos(main: Piece, blendshapes: Piece | None) -> RawModel:
     """Shape, colour and expression parts, landmarks by iBUG's numbers where all 68 are named."""
     where = main.name
-    reader = _Reader(main.path.read_bytes())
-    try:
+    with reading(ModelError, main.path, CALLED[EOS]):
+        reader = _Reader(read_bytes(main.path, LARGEST_ARRAY))
         version = reader.number("I")
         shape, colour = reader.pca(), reader.pca()
         expressions: _Pca | dict[str, NDArray[np.float32]] | None = None
@@ -96,10 +110,8 @@ def read_eos(main: Piece, blendshapes: Piece | None) -> RawModel:
         if version >= 2 and not reader.number("B"):
             expressions = reader.blendshapes() if reader.number("i") else reader.pca()
         if version >= 3 and not reader.number("B"):
-            names = {reader.text(): reader.number("i") for _ in range(reader.number("Q"))}
+            names = {reader.text(): reader.number("i") for _ in range(reader.count())}
         uv = reader.array(np.float64, (reader.number("Q"), 2))
-    except (ValueError, struct.error, OverflowError, MemoryError) as error:
-        raise ModelError(f"{where} is damaged: {error}.") from error
     if blendshapes is not None:
         expressions = _read_blendshapes(blendshapes)
     if not expressions:
@@ -122,11 +134,12 @@ def read_eos(main: Piece, blendshapes: Piece | None) -> RawModel:
     optional: dict[str, Any] = {}
     if len(colour.mean):
         optional["albedo_basis"], optional["albedo_scale"] = _scaled(colour, size, where)
+        checks.numbers({"colour": colour.mean}, "colour", (size,), where)
         values = colour.mean.reshape(-1, 3)
         values = values / 255 if values.max() > 2 else values
         optional["albedo_mean"] = np.clip(values, 0, 1).astype(np.float32)
         optional["albedo_basis"] /= 255 if colour.mean.max() > 2 else 1
-    if len(uv) == count:
+    if len(uv) == count and all_finite(uv):
         optional["uv"] = uv.astype(np.float32)
         optional["uv_triangles"] = checks.outward(triangles, mean)
     return RawModel(
@@ -147,10 +160,8 @@ def read_eos(main: Piece, blendshapes: Piece | None) -> RawModel:
 
 
 def _read_blendshapes(piece: Piece) -> dict[str, NDArray[np.float32]]:
-    try:
-        return _Reader(piece.path.read_bytes()).blendshapes()
-    except (ValueError, struct.error, OverflowError, MemoryError) as error:
-        raise ModelError(f"{piece.name} is damaged: {error}.") from error
+    with reading(ModelError, piece.path, CALLED[BLENDSHAPES]):
+        return _Reader(read_bytes(piece.path, LARGEST_ARRAY)).blendshapes()
 
 
 def _scaled(part: _Pca, size: int, where: str) -> tuple[NDArray[np.float32], NDArray[np.float64]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...arrays import Member
 from ...errors import ModelError
 from . import checks
 from .checks import indices, numbers
@@ -16,6 +17,10 @@ from .raw import RawModel
 
 MM = 1000.0  #: in a metre
 IDENTITY = 300
+#: What is read of a file; its shapes and numbers are looked at below.
+ARRAYS = {
+    name: Member(None, optional=True, finite=False) for name in ("v_template", "shapedirs", "f")
+}
 LICENCE = (
     "FLAME, Max Planck Institute for Intelligent Systems: the terms that you agreed to for the "
     "download hold (CC-BY 4.0 from 2023 on, no commercial use before) for what is made with it."

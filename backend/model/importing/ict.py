@@ -7,13 +7,14 @@ for ``_L`` and ``_R``.
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ...arrays import LARGEST_ARRAY
+from ...bounded import checked, read_json, reading
 from ...errors import ModelError
 from ...files import reason
 from . import checks
@@ -55,7 +56,7 @@ def recognise(folder: Path) -> Piece:
     except OSError as error:
         raise ModelError(f"Cannot read {folder}: {reason(error)}.") from error
     if NEUTRAL not in files:
-        nested = next((p for p in folder.glob("*/generic_neutral_mesh.obj")), None)
+        nested = next((p for p in folder.glob(f"*/{NEUTRAL}.obj") if p.is_file()), None)
         if nested is not None:
             return recognise(nested.parent)
         raise ModelError(
@@ -70,6 +71,8 @@ def read_ict(main: Piece) -> RawModel:
     files, where = dict(main.fields), main.name
     neutral = read_obj(files.pop(NEUTRAL))
     mean = neutral.points * MM
+    if len(mean) * len(files) * 12 > LARGEST_ARRAY:
+        raise ModelError(f"The folder {where} has {len(files)} shapes, more than can be held.")
     checks.check_size(mean, f"{NEUTRAL}.obj")
     identities = sorted(name for name in files if re.fullmatch(r"identity\d+", name))
     if not identities or identities != [f"identity{k:03d}" for k in range(len(identities))]:
@@ -126,13 +129,12 @@ def read_ict(main: Piece) -> RawModel:
 def _listed(folder: Path) -> list[str]:
     """The expressions that ``vertex_indices.json`` lists; none where it is not there."""
     path = folder / INDICES
-    try:
-        document = json.loads(path.read_text())
-        return [str(name) for name in document.get("expressions", [])]
-    except FileNotFoundError:
+    if not path.exists():
         return []
-    except (OSError, ValueError, AttributeError) as error:
-        raise ModelError(f"{INDICES} cannot be read ({error}).") from error
+    with reading(ModelError, path, "a list of expressions"):
+        document = read_json(path)
+        checked(document, {}, {"expressions": [str]})
+        return document.get("expressions", [])
 
 
 def _named(shapes: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ...bounded import DAMAGE, short
 from ...errors import ModelError
 from . import checks
 from .basel import read_basel, read_bfm
@@ -29,7 +30,10 @@ def read_model(paths: Sequence[str | Path]) -> RawModel:
     if not paths:
         raise ModelError("Name the files of the face model.")
     main, parts = _sorted([recognise(Path(path)) for path in paths])
-    model = _read(main, parts)
+    try:
+        model = _read(main, parts)
+    except DAMAGE as error:  # the readers look at every array, but what they hold together?
+        raise ModelError(f"{main.name} is damaged ({short(error)}).") from error
     return replace(model, files=_digests([main, *parts.values()]))
 
 

@@ -2,21 +2,44 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ...arrays import LARGEST_ARRAY, LARGEST_FILE, Member, open_npz
+from ...bounded import plain, read_bytes, reading, regular_size
 from ...errors import ModelError
-from ...files import reason
-from . import basel_h5, eos, ict
+from ...isolated import read_isolated
+from . import basel_h5, eos, flame, ict
 from . import piece as kinds
+from .mat import read_mat
 from .piece import CALLED, Piece
 from .unpickle import read_pickle
 
 START = 4096  #: bytes that are looked at first
+#: FLAME's pickle has 53 MB.
+LARGEST_PICKLE = 200_000_000
+AGAIN = "download or copy it again"
+_MAT_ARRAYS = {
+    "shapeMU", "shapePC", "shapeEV", "texMU", "texPC", "texEV", "tl",
+    "meanshape", "meantex", "idBase", "exBase", "texBase", "tri", "keypoints",
+    "UV", "trimIndex", "idx",
+}  # fmt: skip
+_MAT_STRUCTS = {
+    "model": {
+        "shapeMU", "shapePC", "shapeEV", "texMU", "texPC", "texEV", "expMU", "expPC", "expEV",
+        "tri", "tri_mouth", "kpt_ind",
+    },
+    "model_info": {"uv_coords", "symlist"},
+}  # fmt: skip
+_EXP = {name: Member(None, optional=True, finite=False) for name in ("expMU", "expPC")}
+_STATS = {
+    f"{part}_Para_{end}": Member(None, optional=True, finite=False)
+    for part in ("Pose", "Shape", "Exp", "Color", "Illum", "Tex")
+    for end in ("mean", "std")
+}
 
 
 def recognise(path: Path) -> Piece:
@@ -26,14 +49,10 @@ def recognise(path: Path) -> Piece:
     """
     if path.is_dir():
         return ict.recognise(path)
-    try:
+    with reading(ModelError, path, "a file"):
+        size = regular_size(path, LARGEST_FILE)
         with open(path, "rb") as file:
             start = file.read(START)
-        size = path.stat().st_size
-    except FileNotFoundError as error:
-        raise ModelError(f"There is no file {path}.") from error
-    except OSError as error:
-        raise ModelError(f"Cannot read {path}: {reason(error)}.") from error
     if not size:
         raise ModelError(f"{path.name} is empty; download or copy it again.")
     if start.lstrip()[:1] == b"<":
@@ -70,21 +89,14 @@ def _wanted() -> str:
 
 
 def _mat(path: Path) -> Piece:
-    import scipy.io
-
-    try:
-        found = scipy.io.loadmat(path)
-    except Exception as error:  # scipy raises all kinds for damaged files
-        raise ModelError(
-            f"{path.name} is damaged or cut off ({error}); download or copy it again."
-        ) from error
-    fields = {key: value for key, value in found.items() if not key.startswith("__")}
+    with reading(ModelError, path, "a MATLAB file of a face model", AGAIN):
+        found = read_mat(path, _MAT_ARRAYS, _MAT_STRUCTS)
     for name, kind, marks in (
         ("model", kinds.BFM, {"shapeMU", "shapePC", "shapeEV"}),
         ("model_info", kinds.INFO, {"uv_coords", "symlist"}),
     ):
-        if (inner := _struct(fields.get(name))) is not None and marks & set(inner):
-            return Piece(path, kind, inner)
+        if marks & set(found.structs.get(name, ())):
+            return Piece(path, kind, found.structs[name])
     top = (
         (kinds.DEEP3D, {"idBase", "meanshape"}),
         (kinds.BASEL, {"shapePC", "shapeMU"}),
@@ -93,80 +105,44 @@ def _mat(path: Path) -> Piece:
         (kinds.FRONT, {"idx"}),
     )
     for kind, marks in top:
-        if marks & set(fields):
-            return Piece(path, kind, fields)
+        if marks & set(found.arrays):
+            return Piece(path, kind, found.arrays)
     raise ModelError(
-        f"{path.name} is a MATLAB file with {_list(fields)}, none of which belongs to a face model "
-        f"that can be read here. {_wanted()}"
+        f"{path.name} is a MATLAB file with {_list(found.names)}, none of which belongs to a face "
+        f"model that can be read here. {_wanted()}"
     )
 
 
-def _struct(value: Any) -> dict[str, np.ndarray] | None:
-    """The fields of a MATLAB struct of one element."""
-    if not isinstance(value, np.ndarray) or value.dtype.names is None or value.size != 1:
-        return None
-    only = value.reshape(-1)[0]
-    return {name: only[name] for name in value.dtype.names}
-
-
 def _h5(path: Path) -> Piece:
-    import h5py
-
-    fields: dict[str, Any] = {}
-    try:
-        with h5py.File(path, "r") as file:
-            there = sorted(file)
-            for name in basel_h5.PATHS:
-                if name in file and name.split("/")[0] in file:
-                    fields[name] = file[name][()]
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        raise ModelError(
-            f"{path.name} is damaged or cut off ({error}); download or copy it again."
-        ) from error
+    with reading(ModelError, path, CALLED[kinds.H5], AGAIN):
+        told, fields = read_isolated("h5", path, basel_h5.PATHS)
     if "shape/model/mean" not in fields:
         raise ModelError(
-            f"{path.name} is an HDF5 file with {_list(there)}, not {CALLED[kinds.H5]}, which has "
-            "the groups shape, expression and color."
+            f"{path.name} is an HDF5 file with {_list(told.get('there', []))}, not "
+            f"{CALLED[kinds.H5]}, which has the groups shape, expression and color."
         )
     return Piece(path, kinds.H5, fields)
 
 
 def _npz(path: Path) -> Piece:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            names = set(archive.files)
-            needed = {"v_template", "shapedirs", "f"} if "shapedirs" in names else names
-            fields = {name: archive[name] for name in names & needed}
-    except ValueError as error:
-        if "allow_pickle" in str(error) or "Object arrays" in str(error):
-            raise ModelError(
-                f"{path.name} holds Python objects, which could run code and are not read."
-            ) from error
-        raise ModelError(f"{path.name} is damaged ({error}).") from error
-    except (OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise ModelError(
-            f"{path.name} is damaged or cut off ({error}); download or copy it again."
-        ) from error
-    marks = (
-        (kinds.FLAME, {"v_template", "shapedirs"}),
-        (kinds.EXP, {"expPC"}),
-        (kinds.STATS, {"Exp_Para_std"}),
-    )
-    for kind, wanted in marks:
-        if wanted <= names and "shapePC" not in names:
-            return Piece(path, kind, fields)
+    with reading(ModelError, path, "a file of a face model", AGAIN), open_npz(path) as archive:
+        names = set(archive.names)
+        for kind, marks, wanted in (
+            (kinds.FLAME, {"v_template", "shapedirs"}, flame.ARRAYS),
+            (kinds.EXP, {"expPC"}, _EXP),
+            (kinds.STATS, {"Exp_Para_std"}, _STATS),
+        ):
+            if marks <= names and "shapePC" not in names:
+                return Piece(path, kind, archive.read(wanted))
     raise ModelError(
         f"{path.name} holds {_list(names)}; exp_80k.npz holds expMU and expPC, stats_80k.npz "
-        "Exp_Para_std and others, kinds.FLAME v_template and shapedirs."
+        "Exp_Para_std and others, FLAME v_template and shapedirs."
     )
 
 
 def _pickle(path: Path) -> Piece:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"Cannot read {path}: {reason(error)}.") from error
-    fields = read_pickle(data, path.name)
+    with reading(ModelError, path, "a pickle of a face model", AGAIN):
+        fields = read_pickle(read_bytes(path, LARGEST_PICKLE), path.name, set(flame.ARRAYS))
     if not {"v_template", "shapedirs"} <= set(fields):
         raise ModelError(
             f"{path.name} is a pickle with {_list(fields)}, not {CALLED[kinds.FLAME]}, which has "
@@ -185,6 +161,8 @@ def _exp_pca(path: Path, start: bytes, size: int) -> Piece | None:
     first = np.frombuffer(start[4 : 4 + (len(start) - 4) // 4 * 4], "<f4")
     if not np.isfinite(first).all() or np.abs(first).max() > 1e9:
         return None
+    if size > LARGEST_ARRAY:
+        raise ModelError(f"{path.name} has {size / 1e6:,.0f} MB, more than any such file.")
     values = np.fromfile(path, "<f4", offset=4).reshape(count + 1, -1)
     fields = {"mean": values[0][:, None], "basis": values[1:].T}
     return Piece(path, kinds.EXP_PCA, fields)
@@ -203,4 +181,4 @@ def _std_exp(path: Path, start: bytes, size: int) -> Piece | None:
 def _list(names: Mapping[str, Any] | set[str] | list[str]) -> str:
     shown = sorted(names)
     more = f" and {len(shown) - 8} more" if len(shown) > 8 else ""
-    return ", ".join(shown[:8]) + more if shown else "nothing"
+    return ", ".join(plain(name, 60) for name in shown[:8]) + more if shown else "nothing"

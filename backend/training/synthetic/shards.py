@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from ...bounded import checked, read_json
 from ...errors import OutputError
 from ...files import write_bytes
 from ...model import DEFAULT_MODEL, FaceModel, load_model
@@ -86,7 +87,8 @@ def _prepare(wanted: ShardSet) -> None:
         wanted.folder.mkdir(parents=True, exist_ok=True)
         file = wanted.folder / "shards.json"
         if file.exists():
-            found = json.loads(file.read_text())
+            found = read_json(file)
+            checked(found, {})
             if {k: v for k, v in found.items() if k != "count"} != {
                 k: v for k, v in header.items() if k != "count"
             }:

@@ -95,6 +95,20 @@ def _landmark_square(
     camera: Camera, points: Double, pixels: Double, rng: Rng
 ) -> tuple[Double, Double, float]:
     """Centre, unit right and half side of the FFHQ square from landmarks with dlib's errors."""
+    quad = ffhq_quad(detected_marks(camera, points, pixels, rng)[0])
+    right = quad[3] - quad[0]
+    side = float(np.linalg.norm(right))
+    return quad.mean(axis=0), right / side, side / 2
+
+
+def detected_marks(
+    camera: Camera, points: Double, pixels: Double, rng: Rng
+) -> tuple[Double, float]:
+    """(68, 2) pixels of landmarks with dlib's errors, and how far its votes disagree about them.
+
+    ``points`` (68, 3) mm are the true ones, seen by ``camera`` at ``pixels`` (68, 2).  The
+    disagreement is in sides of the face's box.
+    """
     noise = dlib_noise()
     yaw, _, roll = camera.euler_degrees
     scale = camera.focal / float(camera.to_camera(points)[:, 2].mean())
@@ -103,10 +117,7 @@ def _landmark_square(
     error = spread * (np.linalg.cholesky(noise.covariance) @ rng.normal(size=136))
     marks = pixels + scale * error.reshape(68, 2) @ roll_matrix(roll).T
     marks += noise.offset(float(np.clip(yaw, -40, 40)), roll, scale)
-    quad = ffhq_quad(marks)
-    right = quad[3] - quad[0]
-    side = float(np.linalg.norm(right))
-    return quad.mean(axis=0), right / side, side / 2
+    return marks, spread * noise.spread
 
 
 def _box_square(pixels: Double, rng: Rng) -> tuple[Double, Double, float]:

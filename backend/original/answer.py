@@ -36,7 +36,7 @@ FAR_MM = 8000.0
 
 
 @dataclass(frozen=True, eq=False)
-class Opinion:
+class NetworkAnswer:
     """The network's answer, without its light and colours."""
 
     identity: Double  #: (K,) standard deviations; 0 for components it does not tell
@@ -44,7 +44,7 @@ class Opinion:
     camera: Camera  #: of the photo; its principal point is not the picture's middle
 
 
-class OpinionGiver:
+class AskedNetwork:
     """The converted network ``name`` for the imported ``model``.
 
     Raises :class:`ModelError` where there is no such network, or it is for another model.
@@ -61,7 +61,7 @@ class OpinionGiver:
             )
         self._extras = load_extras(model.name)
 
-    def ask(self, pixels: NDArray[np.uint8], landmarks68: NDArray) -> Opinion:
+    def ask(self, pixels: NDArray[np.uint8], landmarks68: NDArray) -> NetworkAnswer:
         """Of the face with (68, 2) ``landmarks68`` in ``pixels`` (H, W, 3) sRGB."""
         if self.network.card.kind == DEEP3D:
             aligned = align(pixels, landmarks68)
@@ -70,7 +70,7 @@ class OpinionGiver:
             # The network's model lies about its own middle.
             moved = moved - turn @ self.model.mean.astype(np.float64).mean(axis=0)
             camera = Camera(matrix, turn, moved)
-            return self._opinion(
+            return self._answer(
                 found.identity, found.expression, of_photo(camera, aligned.to_photo)
             )
         crop = ffhq_crop(pixels, landmarks68)
@@ -83,13 +83,13 @@ class OpinionGiver:
         matrix = np.array([[focal, 0, place[0]], [0, focal, place[1]], [0, 0, 1.0]])
         turn = FACING @ rotation(pitch, yaw, roll).T  # rows times R are R^T times columns
         camera = Camera(matrix, turn, np.array([0.0, 0.0, FAR_MM]) - turn @ anchor)
-        return self._opinion(
+        return self._answer(
             told.shape / self._extras["identity_scale"][: len(told.shape)],
             told.expression / self._extras["expression_scale"],
             of_photo(camera, crop.to_photo),
         )
 
-    def _opinion(self, identity: Double, expression: Double, camera: Camera) -> Opinion:
+    def _answer(self, identity: Double, expression: Double, camera: Camera) -> NetworkAnswer:
         """Filled up and kept in range; on ARKit's shapes where the model has those."""
         whole = np.zeros(len(self.model.identity_basis))
         whole[: len(identity)] = identity
@@ -97,7 +97,7 @@ class OpinionGiver:
             expression, _ = ExpressionMapping.from_extras(self._extras).to_arkit(expression)
         low, high = self.model.expression_range.T
         kept = np.clip(expression, low, high).astype(np.float64)
-        return Opinion(whole, kept, camera)
+        return NetworkAnswer(whole, kept, camera)
 
 
 def of_photo(camera: Camera, to_photo: Double) -> Camera:

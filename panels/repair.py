@@ -1,4 +1,4 @@
-"""How the backend's installation stands, with the button that mends it."""
+"""How the backend's installation stands, with the button that repairs it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..scene.installation.blender import read_preferences
 from ..scene.installation.status import Status, installation_status
 from .text import draw_sentence
 
-#: What the set-up's button is called where it is the mend.
+#: What the set-up's button is called where it is the repair.
 _SET_UP = {
     codes.MISSING: strings.SET_UP,
     codes.UNFINISHED: strings.SET_UP_AGAIN,
@@ -32,8 +32,8 @@ _CHOOSE = (
 )  # fmt: skip
 
 
-def draw_mend(layout: bpy.types.UILayout, *, in_preferences: bool = False) -> bool:
-    """Draw what is wrong with the backend and what mends it; nothing when all is well.
+def draw_repair(layout: bpy.types.UILayout, *, in_preferences: bool = False) -> bool:
+    """Draw what is wrong with the backend and what repairs it; nothing when all is well.
 
     Whether the backend can be used.  ``in_preferences`` leaves out the button that leads there.
     """
@@ -105,5 +105,5 @@ def _width_inside() -> float | None:
     return region.width - 56 if region is not None else None
 
 
-#: Nothing is registered for this module: other panels call :func:`draw_mend`.
+#: Nothing is registered for this module: other panels call :func:`draw_repair`.
 CLASSES = ()

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import FaceError, OutputError, WorkerError
-from ..exchange.wire import WorkerProcess
+from .errors import FaceError, OutputError, WorkerError
+from .exchange.wire import WorkerProcess
 
 #: Names a Blender executable to use in place of the ``bpy`` module of this environment.
 EXECUTABLE_VARIABLE = "RECONSTRUCT_FACE_BLENDER"
-SCENE = Path(__file__).resolve().parents[2] / "scene"
+SCENE = Path(__file__).resolve().parents[1] / "scene"
 
 Progress = Callable[[float, str], None]
 
@@ -53,7 +53,7 @@ class Blender:
         """Build the head of ``npz`` as ``folder/name.FORMAT``; with ``window``, render the views.
 
         ``window`` is (4,) x0, y0, x1, y1 in photo pixels.  Returns ``{"files": {format: path},
-        "photo_view": path | None, "three_quarter": path | None, "timings": {step: seconds}}``.
+        "photo_render": path | None, "three_quarter": path | None, "timings": {step: seconds}}``.
 
         Raises :class:`WorkerError` when Blender fails, :class:`OutputError` when a file is missing
         afterwards (Blender reports a full disk late or not at all).
@@ -74,7 +74,7 @@ class Blender:
             path = Path(result["files"].get(wanted, ""))
             if not path.is_file() or path.stat().st_size == 0:
                 raise OutputError(f"Blender did not write {name}.{wanted}; is the disk full?")
-        if window is not None and not (result["photo_view"] and result["three_quarter"]):
+        if window is not None and not (result["photo_render"] and result["three_quarter"]):
             raise WorkerError("Blender did not render the preview's views.")
         return result
 
