@@ -19,7 +19,7 @@ esac
 if [ "$tier" = fast ]; then
     set_up_fast
     VENV=$ROOT/.venv-fast
-    set -- --fast "$@"
+    set -- --fast --numprocesses 2 --dist worksteal "$@"
 else
     set_up requirements-test.lock
     set_up_verification
