@@ -51,6 +51,15 @@ def key_curves(action: bpy.types.Action) -> list[bpy.types.FCurve]:
     return [] if slot is None else _curves(action, slot)
 
 
+def assign(data: bpy.types.ID, action: bpy.types.Action) -> None:
+    """Let ``action`` move ``data``, shape keys for instance."""
+    animation: Any = data.animation_data or data.animation_data_create()
+    animation.action = action
+    if SLOTTED and animation.action_slot is None:
+        # Blender chooses a slot by the data's name only, or when it was the last one's.
+        animation.action_slot = next(iter(animation.action_suitable_slots), None)
+
+
 def curves_on(data: bpy.types.ID) -> list[bpy.types.FCurve]:
     """The F-curves of the action that moves ``data`` now; none without one."""
     animation: Any = data.animation_data

@@ -59,6 +59,23 @@ def expression_keys(head: bpy.types.Object) -> list[bpy.types.ShapeKey]:
     return [] if keys is None else list(keys.key_blocks)[1:]
 
 
+def remove_head(head: bpy.types.Object) -> None:
+    """Delete a head of ours with its mesh, materials and texture, as far as nobody shares them."""
+    mesh = head.data
+    assert isinstance(mesh, bpy.types.Mesh)
+    bpy.data.objects.remove(head)
+    materials = [material for material in mesh.materials if material is not None]
+    bpy.data.meshes.remove(mesh)
+    images = {
+        node.image
+        for material in materials
+        for node in material.node_tree.nodes
+        if node.type == "TEX_IMAGE" and node.image is not None
+    }
+    bpy.data.batch_remove([m for m in materials if m.users == 0])
+    bpy.data.batch_remove([image for image in images if image.users == 0])
+
+
 def _fill_polygons(mesh: bpy.types.Mesh, reconstruction: Reconstruction) -> None:
     polygons = np.ascontiguousarray(reconstruction.polygons, dtype=np.int32)
     count, corners = polygons.shape

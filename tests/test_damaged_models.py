@@ -141,7 +141,7 @@ def test_stored_arrays_that_are_shorter_than_they_say(stored: Path) -> None:
     [
         lambda arrays, header: arrays.update(polygons=np.full((20, 4), 70, np.int32)),
         lambda arrays, header: arrays.update(mean=np.full((70, 3), np.inf)),
-        lambda arrays, header: arrays.update(albedo_basis=np.zeros((2, 8, 8, 3))),
+        lambda arrays, header: arrays.update(albedo_basis=np.zeros((2, 8, 9, 3))),
         lambda arrays, header: arrays.update(eye_radius=np.array([1.0, 2.0])),
         lambda arrays, header: arrays.pop("uv_masks"),
         lambda arrays, header: header.update(expression_names=5),

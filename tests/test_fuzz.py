@@ -38,12 +38,14 @@ def test_what_is_no_sentence_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             raise error
 
         monkeypatch.setitem(readers.READERS, "odd", read)
-        return read_case(tmp_path / "a.bin", Sample("a.bin", "odd", binary), tmp_path)["outcome"]
+        return read_case(tmp_path / "oddity.bin", Sample("oddity.bin", "odd", binary), tmp_path)[
+            "outcome"
+        ]
 
-    assert outcome(ExchangeError("/x/a.bin is damaged.")) == "exchange"
+    assert outcome(ExchangeError("/x/oddity.bin is damaged.")) == "exchange"
     assert outcome(ExchangeError("Something is damaged.")) == "no sentence"
-    assert outcome(ExchangeError("a.bin is\ndamaged.")) == "no sentence"
-    assert outcome(KeyError("a.bin")) == "unexpected KeyError"
+    assert outcome(ExchangeError("oddity.bin is\ndamaged.")) == "no sentence"
+    assert outcome(KeyError("oddity.bin")) == "unexpected KeyError"
 
 
 BAD = {

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from reconstruct_face.backend.align import ffhq_crop
-from reconstruct_face.backend.errors import ModelError
+from reconstruct_face.backend.errors import ModelError, OptionError
 from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.model.importing.importer import import_model
 from reconstruct_face.backend.original.answer import AskedNetwork, _loaded
@@ -121,7 +121,7 @@ def test_networks_for_another_model_are_refused():
             AskedNetwork(network, load_model(model))
     with raises(ModelError, "'x'", "'deep', 'known'"):
         AskedNetwork("x", load_model("basel"))
-    with raises(ValueError, "landmarks", "'known'"):
+    with raises(OptionError, "landmarks", "'known'"):
         Options(model="basel", network="known", estimate="landmarks")
 
 

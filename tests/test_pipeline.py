@@ -15,7 +15,7 @@ from reconstruct_face.backend.align import LandmarkPredictor
 from reconstruct_face.backend.bench.picture import render_picture
 from reconstruct_face.backend.cli.reconstruct import SAMPLE
 from reconstruct_face.backend.detect import Detection, DlibDetector
-from reconstruct_face.backend.errors import NoFaceError
+from reconstruct_face.backend.errors import NoFaceError, OptionError
 from reconstruct_face.backend.exchange import Reconstruction
 from reconstruct_face.backend.fit import faces
 from reconstruct_face.backend.fit.evidence import PLAUSIBLE_DISTANCE_MM
@@ -283,7 +283,7 @@ def test_which_face(two_heads: tuple[np.ndarray, Known, Known], remembered: Reme
     + [("texture_size", 100), ("texture_size", 10_000)],
 )
 def test_options_that_are_none(name: str, value: object) -> None:
-    with raises(ValueError, name, repr(value)):
+    with raises(OptionError, name, repr(value)):
         Options(**{name: value})
 
 
