@@ -114,5 +114,5 @@ def bounded_least_squares(gram: Double, right: Double, bounds: Double) -> Double
     hessian = gram + _RIDGE * max(float(np.diag(gram).mean()), 1e-30) * np.eye(len(gram))
     out, start = np.empty_like(right, np.float64), None
     for row, target in enumerate(right):
-        out[row] = start = bounded_minimum(hessian, target, *bounds.T, start)
+        out[row] = start = bounded_minimum(hessian, target, *bounds.T, start)  # pyright: ignore[reportCallIssue]
     return out
