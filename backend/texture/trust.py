@@ -37,12 +37,12 @@ BELIEVED_FACING = (0.3, 0.6)
 _LOG_FLOOR = 0.002
 #: Least and largest standard deviation of skin in brightness and in two chromaticities.  The error
 #: of the cover rises by 5 % with 0.7 times the least and falls by 9 % with 1.4 times, each +- as
-#: much: a single bald head decides.
+#: much, so neither is told apart from chance.
 SPREAD_LOW = np.array([0.13, 0.05, 0.06])
 SPREAD_HIGH = np.array([0.32, 0.13, 0.15])
 #: Standard deviations from the skin's colour between which a pixel stops being skin; as SPREAD_LOW.
 SKIN_LIKE = (2.2, 4.0)
-#: How often skin is grown from what was skin before: it then hardly moves.
+#: How often skin is grown from what was skin before.  Set by eye, not measured.
 _ROUNDS = 6
 #: Photo and model differ by no more, at a vertex and in the field that is made of them.
 _MOST_RATIO, _MOST_CORRECTION = 2.0, 1.6

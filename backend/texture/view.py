@@ -19,7 +19,8 @@ ANALYSIS_SIDE = 512
 #: The photo is sampled at no more than this many pixels per texel.
 PIXELS_PER_TEXEL = 1.2
 #: Brows to chin, mm: what ``View.face_size`` pixels stand for.  A round number; the default model's
-#: mean head has 130.  It only scales rooms for depth, where 0.7 to 1.4 times makes no difference.
+#: mean head has 130.  It only scales rooms for depth; 0.7 to 1.4 times was tried
+#: in ``trust`` alone and made no difference there.
 FACE_MM = 110.0
 
 # Set by eye, all that follow.  On 12 drawn heads with true geometry

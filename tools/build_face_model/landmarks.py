@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import igl
 import numpy as np
 from scipy.spatial import cKDTree
 
@@ -92,12 +91,41 @@ def landmark_positions() -> np.ndarray:
 def closest_points(
     points: np.ndarray, vertices: np.ndarray, triangles: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Closest surface point to each of N points: triangle (N,) and barycentric weights (N, 3)."""
-    corners = vertices[triangles]
-    _, chosen, found = igl.point_mesh_squared_distance(points, vertices, triangles.astype(np.int64))
-    sides = (np.ascontiguousarray(corners[chosen, k]) for k in range(3))
-    weights = np.clip(igl.barycentric_coordinates(found, *sides), 0, None)
-    return chosen, weights / weights.sum(axis=1, keepdims=True)
+    """Closest surface point to each of N points.
+
+    Not libigl's: on the midline two triangles are equally near, and it takes the other one for two
+    landmarks (27, 66), so that the asset would not be built again byte for byte.
+
+    Returns:
+        triangle (N,) index and barycentric weights (N, 3).
+    """
+    tree = cKDTree(vertices[triangles].mean(axis=1))
+    chosen, weights = np.zeros(len(points), int), np.zeros((len(points), 3))
+    for number, point in enumerate(points):
+        near = np.sort(tree.query(point, k=60)[1])
+        barycentric = np.stack([_clamped_barycentric(point, vertices[triangles[t]]) for t in near])
+        found = np.einsum("tk,tkd->td", barycentric, vertices[triangles[near]])
+        best = int(np.argmin(np.round(np.linalg.norm(found - point, axis=1), 9)))
+        chosen[number], weights[number] = near[best], barycentric[best]
+    return chosen, weights
+
+
+def _clamped_barycentric(point: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """Weights (3,) of the point of a triangle (3, 3) that lies closest to ``point``."""
+    edges = corners[1:] - corners[0]
+    inner = np.linalg.lstsq(edges.T, point - corners[0], rcond=None)[0]
+    weights = np.array([1 - inner.sum(), *inner])
+    if (weights >= 0).all():
+        return weights
+    best, best_distance = weights, np.inf
+    for a, b in ((0, 1), (1, 2), (2, 0)):
+        along = corners[b] - corners[a]
+        t = float(np.clip((point - corners[a]) @ along / (along @ along), 0, 1))
+        distance = float(np.linalg.norm(corners[a] + t * along - point))
+        if distance < best_distance:
+            best_distance, best = distance, np.zeros(3)
+            best[a], best[b] = 1 - t, t
+    return best
 
 
 def place_landmarks(head: np.ndarray, topology: HeadTopology, island: np.ndarray) -> Landmarks:
