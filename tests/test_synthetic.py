@@ -81,6 +81,7 @@ def test_the_crop_follows_the_ffhq_recipe_when_nothing_errs(model, monkeypatch):
 
     class Exact:
         covariance = np.eye(136) * 1e-12
+        spread = 0.0
 
         @staticmethod
         def offset(yaw, roll, scale):
