@@ -17,6 +17,8 @@ SECONDS, COUNT = 60.0, 150
 
 
 def test_a_case_is_the_same_each_time(tmp_path: Path) -> None:
+    import tools.fuzz.good  # noqa: F401  # KINDS loads it by name; the tiers of tests follow imports
+
     (tmp_path / "good" / "motion").mkdir(parents=True)
     KINDS["motion"].make(tmp_path / "good" / "motion")
     contents = set()
