@@ -51,7 +51,9 @@ def chosen_device(name: str | None = None) -> Device:
     if name == "auto":
         return next((found for one in _BY_ITSELF if (found := available(one))), Device("cpu"))
     if name not in NAMES:
-        raise ModelError(f"'{name}' is no device; take auto, {', '.join(NAMES[:-1])} or {NAMES[-1]}.")
+        raise ModelError(
+            f"'{name}' is no device; take auto, {', '.join(NAMES[:-1])} or {NAMES[-1]}."
+        )
     found = available(name)
     if found is None:
         raise ModelError(
@@ -87,8 +89,10 @@ def nvidia_gpu() -> bool:
     try:
         driver = ctypes.CDLL(name)
         count = ctypes.c_int()
-        return driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 and (
-            count.value > 0
+        return (
+            driver.cuInit(0) == 0
+            and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
+            and (count.value > 0)
         )
     except (OSError, AttributeError):
         return False

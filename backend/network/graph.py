@@ -8,6 +8,7 @@ Networks", CVPR 2018, eq. 14).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,9 +62,7 @@ class Graph:
 
     def same_maximum(self, x: str) -> str:
         """Of 3 x 3 pixels, stride 2, padded as in :meth:`same_convolution`."""
-        return self._node(
-            "MaxPool", x, kernel_shape=[3, 3], strides=[2, 2], auto_pad="SAME_UPPER"
-        )
+        return self._node("MaxPool", x, kernel_shape=[3, 3], strides=[2, 2], auto_pad="SAME_UPPER")
 
     def mean(self, x: str) -> str:
         """(N, C) over all pixels."""
@@ -91,7 +90,7 @@ class Graph:
         )
         return model.SerializeToString()
 
-    def _node(self, kind: str, *inputs: str, **attributes: object) -> str:
+    def _node(self, kind: str, *inputs: str, **attributes: Any) -> str:
         name = f"{kind.lower()}_{len(self._nodes)}"
         self._nodes.append(helper.make_node(kind, inputs, [name], **attributes))
         return name

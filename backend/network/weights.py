@@ -98,7 +98,7 @@ def load_weights(
             for name in list(tensors)
             if name.startswith(_NETWORK)
         }
-        _check_shapes(own, tensor_shapes(metadata["architecture"], layout.size))
+        check_shapes(own, tensor_shapes(metadata["architecture"], layout.size))
         mean, std = tensors.pop("label_mean"), tensors.pop("label_std")
         return Weights(metadata["architecture"], own, mean, std, input_size, training, tensors)
 
@@ -122,7 +122,7 @@ def read_safetensors(path: Path) -> tuple[Mapping[str, str], Tensors]:
         ) from error
 
 
-def _check_shapes(tensors: Mapping[str, NDArray], wanted: Mapping[str, tuple[int, ...]]) -> None:
+def check_shapes(tensors: Mapping[str, NDArray], wanted: Mapping[str, tuple[int, ...]]) -> None:
     """Raise :class:`Damaged` where a tensor is missing, too many or of another shape."""
     if odd := sorted(set(tensors) ^ set(wanted)):
         raise Damaged(f"{odd[0]} is {'missing' if odd[0] in wanted else 'too many'}")

@@ -68,9 +68,7 @@ def choose_samples(
     )
 
 
-def _weights(
-    model: FaceModel, belief: NDArray, face: NDArray, barycentric: NDArray
-) -> Float:
+def _weights(model: FaceModel, belief: NDArray, face: NDArray, barycentric: NDArray) -> Float:
     """(S, S) the vertices' ``belief`` (V,) at every pixel."""
     return (belief[model.faces[face]] * barycentric).sum(-1) * (face >= 0)
 
