@@ -8,7 +8,8 @@ from reconstruct_face.backend.align import ffhq_crop
 from reconstruct_face.backend.errors import ModelError, OptionError
 from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.model.importing.importer import import_model
-from reconstruct_face.backend.original import deep3d_network, network
+from reconstruct_face.backend.original import deep3d_network
+from reconstruct_face.backend.original import network as original_network
 from reconstruct_face.backend.original.answer import AskedNetwork, _loaded
 from reconstruct_face.backend.original.cards import DEEP3D, ORIGINAL, NetworkCard
 from reconstruct_face.backend.original.deep3d import (
@@ -65,7 +66,7 @@ def data(tmp_path_factory, answer):
         import_model(files, "basel")
         import_model([front], "front")
         rng = np.random.default_rng(0)
-        known = random_tensors(network.tensor_shapes(), rng)
+        known = random_tensors(original_network.tensor_shapes(), rng)
         known["fc.weight"] = np.zeros_like(known["fc.weight"])
         known["fc.bias"] = np.asarray(answer, np.float32)
         write_network(NetworkCard("known", "", ORIGINAL), known, read_stats(stats))

@@ -48,7 +48,8 @@ def _trainer() -> Callable[..., Path]:
         if error.name != "torch":
             raise
         raise TrainingError(
-            f"Training needs torch, which {sys.executable} does not have; install the extra 'torch'."
+            f"Training needs torch, which {sys.executable} does not have; install it there (the "
+            "extra 'torch')."
         ) from error
     return train
 
