@@ -191,7 +191,7 @@ def test_what_runs_does_so_without_torch(modules: Project) -> None:
     """Training, PyTorch3D and tensors as such need it; who else may import it asks first."""
     wrong = {}
     for name in modules.within(PACKAGE):
-        if not within(name, *TORCH):
+        if not within(name, *TORCH, *MAKERS):
             for other, chain in modules.reached(name, lambda one: one.kind == "module").items():
                 if within(other, "torch", *TORCH):
                     wrong[name] = told(chain)
