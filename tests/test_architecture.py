@@ -207,6 +207,7 @@ def test_what_runs_does_so_without_torch(modules: Project) -> None:
             "backend.isolated_child",
             "backend.network.device",
             "backend.network.runners",
+            "backend.original.convert",
             "backend.verify.pytorch3d_worker",
         )
     )
