@@ -128,10 +128,11 @@ def channels_last(network: M) -> M:
 
 def filled_network(architecture: str, tensors: Mapping[str, NDArray]) -> ResNet:
     """The network that has ``tensors``, float32, on the CPU."""
-    network = build_network(architecture, len(tensors["head.bias"]))
+    with torch.device("meta"):  # nothing is drawn for what is replaced, nor random numbers used up
+        network = build_network(architecture, len(tensors["head.bias"]))
     state = {name: torch.from_numpy(np.array(value)) for name, value in tensors.items()}
-    network.load_state_dict(state)
-    return channels_last(network)
+    network.load_state_dict(state, assign=True)
+    return channels_last(network.requires_grad_())
 
 
 def tensors_of(network: nn.Module) -> dict[str, NDArray]:
