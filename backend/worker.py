@@ -208,7 +208,7 @@ def _made(folder: str) -> Path:
 def versions() -> dict[str, str]:
     """Of Python and the packages that matter, for reports of failures."""
     found = {"python": platform.python_version()}
-    for name in ("torch", "numpy", "scipy", "dlib-bin", "opencv-python-headless", "pillow"):
+    for name in ("onnxruntime", "numpy", "scipy", "dlib-bin", "opencv-python-headless", "pillow"):
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

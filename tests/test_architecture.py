@@ -45,6 +45,13 @@ SHARED = ours(
 )
 #: The rooms of ``docs/architecture.md``: a module may import those of its own row and of the rows
 #: below.  What is in a function counts too.
+#: What is made of torch.
+TORCH = ours(
+    "backend.differentiable",
+    "backend.network.resnet",
+    "backend.training",
+    "backend.verify.pytorch3d_renderer",
+)
 FLOORS = (
     ours("operators", "panels"),
     ours("scene"),
@@ -178,6 +185,32 @@ def test_only_the_makers_commands_reach_training(modules: Project) -> None:
                 if within(other, *MAKERS):
                     wrong[name] = told(chain)
     assert wrong == {}
+
+
+def test_what_runs_does_so_without_torch(modules: Project) -> None:
+    """Training, PyTorch3D and tensors as such need it; who else may import it asks first."""
+    wrong = {}
+    for name in modules.within(PACKAGE):
+        if not within(name, *TORCH, *MAKERS):
+            for other, chain in modules.reached(name, lambda one: one.kind == "module").items():
+                if within(other, "torch", *TORCH):
+                    wrong[name] = told(chain)
+    assert wrong == {}
+    askers = {
+        name
+        for name in modules.within(PACKAGE)
+        if any(within(one.name, "torch") for one in modules.imports(name))
+        and not within(name, *TORCH)
+    }
+    assert askers == set(
+        ours(
+            "backend.isolated_child",
+            "backend.network.device",
+            "backend.network.runners",
+            "backend.original.convert",
+            "backend.verify.pytorch3d_worker",
+        )
+    )
 
 
 def test_the_package_does_not_need_its_tests_or_tools(modules: Project) -> None:

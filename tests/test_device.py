@@ -3,37 +3,71 @@
 from __future__ import annotations
 
 import pytest
-import torch
 from reconstruct_face.backend.errors import ModelError
 from reconstruct_face.backend.model import load_model
-from reconstruct_face.backend.network.device import DEVICE_VARIABLE, chosen_device
+from reconstruct_face.backend.network import device
+from reconstruct_face.backend.network.device import DEVICE_VARIABLE, Device, chosen_device
 from reconstruct_face.backend.network.predict import Regressor
+from reconstruct_face.backend.network.runners import onnx_runner
 from reconstruct_face.scene.installation import locate
 
 from tests.errors import raises
 
 
-def test_it_is_the_one_that_was_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+def machine(
+    patch: pytest.MonkeyPatch, gpu: bool = False, torch: bool = False, providers: tuple = ()
+) -> None:
+    """One with these: an NVIDIA GPU, a torch that uses it, providers beside the processor's."""
+    patch.delenv(DEVICE_VARIABLE, raising=False)
+    patch.setattr(device, "nvidia_gpu", lambda: gpu)
+    patch.setattr(device, "_torch_has_cuda", lambda: torch)
+    patch.setattr(device, "_providers", lambda: [*providers, "CPUExecutionProvider"])
+
+
+CUDA, DIRECTML, COREML = "CUDAExecutionProvider", "DmlExecutionProvider", "CoreMLExecutionProvider"
+
+
+def test_by_itself_it_takes_the_graphics_card_that_something_can_use(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     assert locate.DEVICE_VARIABLE == DEVICE_VARIABLE, "both sides' name for it"
-    for there, best in ((True, "cuda"), (False, "cpu")):
-        monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
-        monkeypatch.delenv(DEVICE_VARIABLE, raising=False)
-        assert chosen_device().type == best
+    for found, wanted in (
+        ({}, Device("cpu")),
+        ({"gpu": True}, Device("cpu")),
+        ({"gpu": True, "torch": True}, Device("cuda", "cuda")),
+        ({"gpu": True, "torch": True, "providers": (CUDA,)}, Device("cuda", "cuda")),
+        ({"gpu": True, "providers": (CUDA,)}, Device("cuda")),
+        ({"providers": (CUDA,)}, Device("cpu")),  # the package without the card
+        ({"providers": (DIRECTML,)}, Device("directml")),
+        ({"providers": (COREML,)}, Device("cpu")),
+    ):
+        machine(monkeypatch, **found)
+        assert chosen_device() == wanted, found
         monkeypatch.setenv(DEVICE_VARIABLE, "auto")
-        assert chosen_device().type == best
+        assert chosen_device() == wanted
         monkeypatch.setenv(DEVICE_VARIABLE, "cpu")
-        assert chosen_device().type == "cpu"
-    assert chosen_device("meta").type == "meta", "what is asked for in the call comes first"
+        assert chosen_device() == Device("cpu")
+    assert chosen_device("coreml") == Device("coreml"), "what is asked for in the call comes first"
 
 
-def test_cuda_that_is_not_there_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+def test_a_device_that_is_not_there_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch)
     monkeypatch.setenv(DEVICE_VARIABLE, "cuda")
-    with raises(ModelError, "CUDA", "'Automatic'", "'CPU'"):
+    with raises(ModelError, "CUDA", "driver", "'Automatic'", "'CPU'"):
         Regressor(load_model("default"))
+    machine(monkeypatch, gpu=True)
+    with raises(ModelError, "CUDA", "torch"):
+        chosen_device("cuda")
+    with raises(ModelError, "DIRECTML", "ONNX Runtime"):
+        chosen_device("directml")
 
 
 def test_a_name_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(DEVICE_VARIABLE, "abacus")
-    with raises(ModelError, "'abacus'", "auto", "cpu", "cuda"):
+    with raises(ModelError, "'abacus'", "auto", "cpu", "cuda", "directml", "coreml"):
         chosen_device()
+
+
+def test_a_graph_that_cannot_run_is_told_in_a_sentence() -> None:
+    with raises(ModelError, "ONNX Runtime", "CPUExecutionProvider"):
+        onnx_runner(b"no graph")

@@ -11,15 +11,21 @@ import torch
 from reconstruct_face.backend.differentiable import sh_basis, shading
 from reconstruct_face.backend.differentiable import srgb as srgb_torch
 from reconstruct_face.backend.differentiable.camera import project as project_torch
-from reconstruct_face.backend.differentiable.camera import projection_jacobian as jacobian_torch
 from reconstruct_face.backend.geometry import harmonics, rotation, srgb, triangles
-from reconstruct_face.backend.geometry.camera import Camera, intrinsics, projection_jacobian
+from reconstruct_face.backend.geometry.camera import (
+    Camera,
+    intrinsics,
+    projection_derivatives,
+    projection_jacobian,
+)
+from reconstruct_face.backend.geometry.harmonics import sh_gradient
 from reconstruct_face.backend.geometry.least_squares import (
     bounded_least_squares,
     bounded_minimum,
     partly_bounded_minimum,
 )
 from reconstruct_face.backend.geometry.pose import moved_camera
+from reconstruct_face.backend.geometry.sampling import bilinear
 from reconstruct_face.backend.geometry.similarity import Similarity
 from scipy.optimize import lsq_linear
 from scipy.spatial.transform import Rotation
@@ -202,20 +208,35 @@ def test_the_projections_jacobian_by_finite_differences() -> None:
         assert np.allclose(found[:, :, column], slope, atol=1e-5, rtol=1e-7), column
 
 
-def test_the_torch_twin_of_projection_and_jacobian() -> None:
+def test_the_torch_twin_of_projection() -> None:
     camera, points = view()
     seen = camera.to_camera(points)
     matrix = torch.tensor(camera.camera_matrix)
     assert np.allclose(project_torch(torch.tensor(seen), matrix).numpy(), camera.project(points))
-    by_point, by_camera = jacobian_torch(
-        torch.tensor(seen), camera.focal, torch.tensor(camera.translation)
-    )
-    shifts = np.eye(3)[:, None].repeat(len(points), 1)  # along the head's axes
-    expected = projection_jacobian(camera, points, shifts)
-    assert np.allclose(by_camera.numpy(), expected[:, :, :7], atol=1e-12)
-    assert np.allclose(by_point.numpy() @ camera.rotation, expected[:, :, 7:], atol=1e-12)
+    by_point, _ = projection_derivatives(seen, camera.focal, camera.translation)
     auto = torch.func.vmap(torch.func.jacrev(lambda x: project_torch(x[None], matrix)[0]))
-    assert np.allclose(auto(torch.tensor(seen)).numpy(), by_point.numpy(), atol=1e-12)
+    assert np.allclose(auto(torch.tensor(seen)).numpy(), by_point, atol=1e-12)
+
+
+def test_harmonics_turn_as_torch_differentiates_them() -> None:
+    normals = np.random.default_rng(3).normal(size=(20, 3))
+    auto = torch.func.vmap(torch.func.jacrev(sh_basis))(torch.tensor(normals))
+    assert np.allclose(sh_gradient(normals), auto.numpy(), atol=1e-12)
+
+
+def test_bilinear_samples_are_torchs() -> None:
+    rng = np.random.default_rng(4)
+    picture = rng.normal(size=(7, 5, 3))
+    points = rng.uniform(-2, 9, (200, 2))  # beyond the border as well
+    grid = torch.tensor((points + 0.5) * 2 / [5, 7] - 1)[None, :, None]
+    expected = torch.nn.functional.grid_sample(
+        torch.tensor(picture.transpose(2, 0, 1))[None],
+        grid,
+        padding_mode="border",
+        align_corners=False,
+    )[0, ..., 0].T
+    assert np.allclose(bilinear(picture, points), expected.numpy(), atol=1e-12)
+    assert np.allclose(bilinear(picture[:1, :1], points), picture[0, 0])
 
 
 @pytest.mark.parametrize("dimensions", [2, 3])

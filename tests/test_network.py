@@ -10,13 +10,16 @@ import pytest
 import torch
 from reconstruct_face.backend.errors import ModelError
 from reconstruct_face.backend.model import FaceModel, load_model
+from reconstruct_face.backend.network.architecture import tensor_shapes
 from reconstruct_face.backend.network.crop_camera import CropPose
+from reconstruct_face.backend.network.device import Device
 from reconstruct_face.backend.network.layout import Layout, anchor_of
 from reconstruct_face.backend.network.mirror import mirror_matrix, mirrored_landmarks
-from reconstruct_face.backend.network.predict import Regressor, fused
-from reconstruct_face.backend.network.resnet import ResNet, build_network
+from reconstruct_face.backend.network.predict import Regressor
+from reconstruct_face.backend.network.resnet import ResNet, build_network, fused, tensors_of
+from reconstruct_face.backend.network.runners import resnet_runner, torch_runner
 from reconstruct_face.backend.network.weights import Weights, load_weights, save_weights
-from safetensors.torch import save_file
+from safetensors.numpy import save_file
 
 from tests.errors import raises
 from tests.synthetic_shards import random_label
@@ -43,9 +46,10 @@ def lively_network(architecture: str = "resnet18") -> ResNet:
 def weights() -> Weights:
     rng = np.random.default_rng(0)
     labels = np.stack([random_label(MODEL, rng) for _ in range(50)])
-    mean, std = (torch.from_numpy(x) for x in (labels.mean(0), np.maximum(labels.std(0), 1e-3)))
-    extras = {"posterior_covariance": torch.eye(3)}
-    return Weights(lively_network(), mean, std, 64, {"seed": 5}, extras)
+    mean, std = labels.mean(0), np.maximum(labels.std(0), 1e-3)
+    extras = {"posterior_covariance": np.eye(3, dtype=np.float32)}
+    tensors = tensors_of(lively_network())
+    return Weights("resnet18", tensors, mean, std, 64, {"seed": 5}, extras)
 
 
 @pytest.fixture(scope="module")
@@ -54,15 +58,23 @@ def file(weights: Weights, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(("architecture", "millions"), [("resnet18", 11.3), ("resnet50", 24.2)])
-def test_folding_batch_norm_changes_nothing(architecture: str, millions: float) -> None:
+def test_onnx_runtime_computes_what_torch_does(architecture: str, millions: float) -> None:
     network = lively_network(architecture)
     assert sum(p.numel() for p in network.parameters()) / 1e6 == pytest.approx(millions, abs=0.1)
+    tensors = tensors_of(network)
+    assert {name: value.shape for name, value in tensors.items()} == tensor_shapes(
+        architecture, LAYOUT.size
+    )
+    by_onnx = resnet_runner(architecture, tensors, Device("cpu"))
+    by_torch = torch_runner(architecture, tensors, "cpu")
     for size in (48, 75):
         pictures = torch.rand(2, 3, size, size) * 2 - 1
         with torch.no_grad():
-            torch.testing.assert_close(
-                fused(network)(pictures), network(pictures), atol=1e-4, rtol=1e-3
-            )
+            expected = network(pictures).numpy()
+            np.testing.assert_allclose(fused(network)(pictures), expected, atol=1e-4, rtol=1e-3)
+        assert np.abs(expected).mean() > 0.05
+        for run in (by_onnx, by_torch):
+            np.testing.assert_allclose(run(pictures.numpy()), expected, atol=1e-4, rtol=1e-4)
 
 
 def test_weights_come_back(file: Path, weights: Weights) -> None:
@@ -70,12 +82,14 @@ def test_weights_come_back(file: Path, weights: Weights) -> None:
     assert file.stat().st_size < 26e6
     assert found.input_size == 64
     assert found.training == {"seed": 5}
-    torch.testing.assert_close(found.extras["posterior_covariance"], torch.eye(3))
-    torch.testing.assert_close(found.label_std, weights.label_std)
-    pictures = torch.rand(2, 3, 64, 64)
-    with torch.no_grad():
-        before, after = weights.network(pictures), found.network.eval()(pictures)
-    torch.testing.assert_close(after, before, atol=5e-3, rtol=5e-2)
+    np.testing.assert_array_equal(found.extras["posterior_covariance"], np.eye(3))
+    np.testing.assert_allclose(found.label_std, weights.label_std, rtol=1e-6)
+    pictures = np.random.default_rng(0).random((2, 3, 64, 64), np.float32)
+    before, after = (
+        resnet_runner(one.architecture, one.tensors, Device("cpu"))(pictures)
+        for one in (weights, found)
+    )
+    np.testing.assert_allclose(after, before, atol=5e-3, rtol=5e-2)
 
 
 def test_bad_weight_files(file: Path, tmp_path: Path) -> None:
@@ -97,7 +111,7 @@ def test_bad_weight_files(file: Path, tmp_path: Path) -> None:
     refused(whole, "resnet18", "resnet50", architecture="resnet50")
     other = replace(MODEL, name="scan", header=MODEL.header | {"sha256": "0" * 64})
     refused(whole, "'default'", MODEL.header["sha256"][:8], "'scan'", "00000000", model=other)
-    save_file({"x": torch.zeros(2)}, bad)
+    save_file({"x": np.zeros(2)}, bad)
     refused(bad.read_bytes(), "safetensors")
 
 

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from reconstruct_face.backend.cli.models import main as models
 from reconstruct_face.backend.cli.original import main as original
 from reconstruct_face.backend.errors import ModelError
+from reconstruct_face.backend.network.graph import Graph
+from reconstruct_face.backend.network.runners import onnx_runner
 from reconstruct_face.backend.original.cards import list_networks, networks_folder
 from reconstruct_face.backend.original.convert import converted, describe, import_network
-from reconstruct_face.backend.original.network import pad_same
 from reconstruct_face.backend.original.stats import read_stats
 from reconstruct_face.backend.original.store import load_network
 
@@ -78,8 +78,7 @@ def test_the_converted_network_computes_what_keras_computes(keras, stats, varian
     network = load_network("mine")
     with np.load(keras / f"{variant}.npz") as file:
         pictures, expected = file["pictures"], file["outputs"]
-    with torch.inference_mode():
-        found = network.module(torch.from_numpy(pictures).permute(0, 3, 1, 2)).numpy()
+    found = network.run(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)))
     assert found.shape == (32, 240)
     # Not all pictures alike, or the comparison would say nothing.
     assert expected.std(axis=0).mean() > 0.05
@@ -246,13 +245,16 @@ def test_without_tensorflow_the_sentence_says_what_to_install(tmp_path, monkeypa
 
 
 def test_same_padding_puts_the_odd_pixel_at_the_end():
-    x = torch.arange(16.0).reshape(1, 1, 4, 4)
+    graph = Graph()
+    # One channel passes, as it is at one place of a 3 x 3 kernel.
+    kernel = np.zeros((1, 3, 3, 3))
+    kernel[0, 0, 2, 2] = 1
+    out = graph.same_convolution(graph.INPUT, kernel, np.zeros(1), 2)
+    run = onnx_runner(graph.finished(graph.mean(out), 1))
+    picture = np.zeros((1, 3, 4, 4), np.float32)
+    picture[0, 0] = np.arange(16.0).reshape(4, 4)
     # Four pixels, stride 2, kernel 3: one pixel is missing, at the bottom and right.
-    assert pad_same(x, 3, 2).shape == (1, 1, 5, 5)
-    assert float(pad_same(x, 3, 2)[0, 0, -1].abs().sum()) == 0
-    assert float(pad_same(x, 3, 2)[0, 0, 0, 1]) == 1
-    # 224 pixels, stride 2, kernel 7: 5 are missing, 2 before and 3 after.
-    assert pad_same(torch.ones(1, 1, 224, 224), 7, 2)[0, 0, 2:-3, 2:-3].shape == (224, 224)
+    assert run(picture)[0, 0] == picture[0, 0, 2, 2] / 4
 
 
 def test_damaged_converted_networks_are_named(data):

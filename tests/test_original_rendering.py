@@ -7,12 +7,11 @@ import json
 import cv2
 import numpy as np
 import pytest
-import torch
 from reconstruct_face.backend.cli.original import main as original
 from reconstruct_face.backend.errors import ModelError
 from reconstruct_face.backend.original.cards import ORIGINAL, NetworkCard
 from reconstruct_face.backend.original.face import posed, read_face, rotation
-from reconstruct_face.backend.original.network import OriginalNetwork
+from reconstruct_face.backend.original.network import tensor_shapes
 from reconstruct_face.backend.original.picture import reconstruct_outputs
 from reconstruct_face.backend.original.render import (
     draw_landmarks,
@@ -27,6 +26,7 @@ from scipy.spatial.transform import Rotation
 
 from tests import bfm_files
 from tests.errors import has, raises
+from tests.random_network import random_tensors
 
 SIZE = 224
 
@@ -242,12 +242,12 @@ def test_landmarks_are_white_circles_joined_within_their_groups():
 def network(tmp_path, monkeypatch, files):
     """A converted network with random weights that answers faces near the mean."""
     monkeypatch.setenv("RECONSTRUCT_FACE_DATA", str(tmp_path / "data"))
-    torch.manual_seed(2)
-    module = OriginalNetwork()
-    torch.nn.init.normal_(module.fc.weight, std=0.05)
-    torch.nn.init.normal_(module.fc.bias, std=0.3)
+    rng = np.random.default_rng(2)
+    tensors = random_tensors(tensor_shapes(), rng)
+    tensors["fc.weight"] = rng.normal(0, 0.05, tensors["fc.weight"].shape).astype(np.float32)
+    tensors["fc.bias"] = rng.normal(0, 0.3, tensors["fc.bias"].shape).astype(np.float32)
     card = NetworkCard("mine", "", ORIGINAL)
-    write_network(card, module.state_dict(), read_stats(files / "stats_80k.npz"))
+    write_network(card, tensors, read_stats(files / "stats_80k.npz"))
     return load_network("mine", ORIGINAL)
 
 

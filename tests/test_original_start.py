@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 from reconstruct_face.backend.align import ffhq_crop
 from reconstruct_face.backend.errors import ModelError, OptionError
 from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.model.importing.importer import import_model
+from reconstruct_face.backend.original import deep3d_network
+from reconstruct_face.backend.original import network as original_network
 from reconstruct_face.backend.original.answer import AskedNetwork, _loaded
 from reconstruct_face.backend.original.cards import DEEP3D, ORIGINAL, NetworkCard
 from reconstruct_face.backend.original.deep3d import (
@@ -17,9 +18,7 @@ from reconstruct_face.backend.original.deep3d import (
     read_deep3d_face,
     split_deep3d,
 )
-from reconstruct_face.backend.original.deep3d_network import Deep3DNetwork
 from reconstruct_face.backend.original.face import read_face
-from reconstruct_face.backend.original.network import OriginalNetwork
 from reconstruct_face.backend.original.picture import find_landmarks, reconstruct_outputs
 from reconstruct_face.backend.original.stats import read_stats
 from reconstruct_face.backend.original.store import write_network
@@ -29,6 +28,7 @@ from reconstruct_face.backend.worker import reconstruct_photo
 
 from tests import bfm_files
 from tests.errors import raises
+from tests.random_network import random_tensors
 from tests.synthetic_face import synthetic_face
 
 
@@ -65,14 +65,15 @@ def data(tmp_path_factory, answer):
         patch.setenv("RECONSTRUCT_FACE_DATA", str(folder / "data"))
         import_model(files, "basel")
         import_model([front], "front")
-        module = OriginalNetwork()
-        torch.nn.init.zeros_(module.fc.weight)
-        module.fc.bias.data = torch.tensor(answer, dtype=torch.float32)
-        write_network(NetworkCard("known", "", ORIGINAL), module.state_dict(), read_stats(stats))
-        other = Deep3DNetwork()
-        torch.nn.init.zeros_(other.network.head.weight)
-        other.network.head.bias.data = torch.tensor(deep_answer(), dtype=torch.float32)
-        write_network(NetworkCard("deep", "", DEEP3D), other.state_dict(), None)
+        rng = np.random.default_rng(0)
+        known = random_tensors(original_network.tensor_shapes(), rng)
+        known["fc.weight"] = np.zeros_like(known["fc.weight"])
+        known["fc.bias"] = np.asarray(answer, np.float32)
+        write_network(NetworkCard("known", "", ORIGINAL), known, read_stats(stats))
+        deep = random_tensors(deep3d_network.tensor_shapes(), rng)
+        deep["network.head.weight"] = np.zeros_like(deep["network.head.weight"])
+        deep["network.head.bias"] = np.asarray(deep_answer(), np.float32)
+        write_network(NetworkCard("deep", "", DEEP3D), deep, None)
     return folder / "data"
 
 

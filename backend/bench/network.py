@@ -10,13 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ..errors import FaceError
 from ..model import load_model
+from ..network.device import NAMES, available
 from ..network.predict import Regressor
 
+#: Crops in a batch; of "cpu", and of all others.
 BATCH = {"cpu": 16, "cuda": 128}
 
 
@@ -55,22 +56,24 @@ def main(argv: list[str] | None = None) -> int:
     )
     add = parser.add_argument
     add("--weights", type=Path, metavar="FILE", help="default: the shipped ones")
-    add("--threads", type=int, default=2, help="of torch on the CPU (default 2)")
     add("--repeat", type=int, default=30, help="runs, of which the median is taken (default 30)")
     add("--batch", type=int, help=f"crops in a batch (default {BATCH['cpu']}, GPU {BATCH['cuda']})")
     args = parser.parse_args(argv)
-    if min(args.threads, args.repeat, args.batch or 1) < 1:
-        parser.error("--threads, --repeat and --batch start at 1")
-    torch.set_num_threads(args.threads)
+    if min(args.repeat, args.batch or 1) < 1:
+        parser.error("--repeat and --batch start at 1")
     try:
         model = load_model()
-        for device in ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",):
-            regressor = Regressor(model, args.weights, device)
-            size, batch = regressor.weights.input_size, args.batch or BATCH[device]
+        for name in NAMES:
+            device = available(name)
+            if device is None:
+                continue
+            regressor = Regressor(model, args.weights, name)
+            size = regressor.weights.input_size
+            batch = args.batch or BATCH["cpu" if name == "cpu" else "cuda"]
             one, both = (latency(regressor, size, args.repeat, m) for m in (False, True))
             many = throughput(regressor, size, batch, max(3, args.repeat // 5))
-            where = torch.cuda.get_device_name() if device == "cuda" else f"{args.threads} threads"
-            print(f"{device} ({where}), {size} x {size}, {regressor.weights.network.architecture}")
+            by = "torch" if device.torch else "ONNX Runtime"
+            print(f"{name} by {by}, {size} x {size}, {regressor.weights.architecture}")
             print(f"  one crop             {one:8.1f} ms")
             print(f"  one crop, mirrored   {both:8.1f} ms")
             print(f"  batches of {batch:<10}{many:8.0f} crops/s")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from ..errors import FaceError
+from ..errors import FaceError, TrainingError
 from ..training.config import CONFIGS, read_config
 
 
@@ -25,8 +26,7 @@ def main(argv: list[str] | None = None) -> int:
             seed=args.seed,
             threads=args.threads,
         )
-        from ..training.loop import train
-
+        train = _trainer()
         path = train(
             config,
             resume=args.resume,
@@ -38,6 +38,20 @@ def main(argv: list[str] | None = None) -> int:
         return error.exit_status
     print(path)
     return 0
+
+
+def _trainer() -> Callable[..., Path]:
+    """The training loop; raises :class:`TrainingError` where torch is not installed."""
+    try:
+        from ..training.loop import train
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise TrainingError(
+            f"Training needs torch, which {sys.executable} does not have; install it there (the "
+            "extra 'torch')."
+        ) from error
+    return train
 
 
 def _parser() -> argparse.ArgumentParser:

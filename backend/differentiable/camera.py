@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..geometry.camera import projection_terms
 from ..network.layout import REFERENCE_DISTANCE_MM, REFERENCE_LENGTH_MM
 
 
@@ -54,21 +53,6 @@ def project(points_camera: Tensor, matrix: Tensor) -> Tensor:
     """(..., N, 2) pixels of ``points_camera`` (..., N, 3) through ``matrix`` (..., 3, 3)."""
     homogeneous = points_camera @ matrix.transpose(-1, -2)
     return homogeneous[..., :2] / homogeneous[..., 2:]
-
-
-def projection_jacobian(
-    points_camera: Tensor, focal: float, translation: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Derivatives (N, 2, 3) and (N, 2, 7) of the pixels of ``points_camera`` (N, 3), mm.
-
-    By the points and by the camera: see :func:`~..geometry.camera.projection_terms`.
-    """
-    x, y, z = points_camera.unbind(-1)
-    terms = projection_terms(x, y, z, focal, translation)
-    by_point, by_camera = (
-        torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2) for rows in terms
-    )
-    return by_point, by_camera
 
 
 def rotation_of_6d(vector: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..raster import rasterize
+from ..raster import rasterize_front
 from .fragments import Fragments
 
 
@@ -42,11 +42,8 @@ class EmbreeRasterizer:
         face_id = np.empty((len(vertices), size[1], size[0]), np.int64)
         barycentric = np.empty((*face_id.shape, 3), np.float32)
         for i, (points, matrix) in enumerate(zip(vertices, matrices, strict=True)):
-            front = np.flatnonzero(_faces_camera(points, triangles))
-            raster = rasterize(points, triangles[front], matrix, size)
-            # The background's -1 picks the entry appended last.
-            face_id[i] = np.append(front, -1)[raster.face_id]
-            barycentric[i] = raster.barycentric
+            raster = rasterize_front(points, triangles, matrix, size)
+            face_id[i], barycentric[i] = raster.face_id, raster.barycentric
         return Fragments(
             torch.as_tensor(face_id, device=device),
             torch.as_tensor(barycentric, device=device, dtype=kind),
@@ -61,17 +58,3 @@ def best_rasterizer(device: torch.device | str) -> Rasterizer:
 
         return PyTorch3DRasterizer() if available() else TorchRasterizer()
     return EmbreeRasterizer()
-
-
-def _faces_camera(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """(F,) True for triangles whose outward side faces the camera at the origin.
-
-    For ``vertices`` with OpenCV axes.  The triple product a . (b x c) tells, taken as
-    a . ((b - a) x (c - a)), in which nothing large cancels.
-    """
-    a, b, c = (vertices[faces[:, k]] for k in range(3))
-    b, c = b - a, c - a
-    normal_x = b[:, 1] * c[:, 2] - b[:, 2] * c[:, 1]
-    normal_y = b[:, 2] * c[:, 0] - b[:, 0] * c[:, 2]
-    normal_z = b[:, 0] * c[:, 1] - b[:, 1] * c[:, 0]
-    return a[:, 0] * normal_x + a[:, 1] * normal_y + a[:, 2] * normal_z < 0

@@ -88,8 +88,8 @@ def read_aligned(
         estimate,
         landmarks,
         sigma,
-        measured["shape_covariance"].double().numpy(),
-        measured["albedo_covariance"].double().numpy(),
+        measured["shape_covariance"].astype(np.float64),
+        measured["albedo_covariance"].astype(np.float64),
         float(sigma.mean() / side),
     )
 

@@ -72,10 +72,23 @@ def projection_jacobian(camera: Camera, points: NDArray, basis: NDArray) -> Doub
     y, log distance, log focal length), and by the weights of ``basis`` (K, N, 3), which moves the
     points.  ``camera`` has square pixels.
     """
-    x, y, z = camera.to_camera(points).T
-    by_point, by_camera = projection_terms(x, y, z, camera.focal, camera.translation)
-    turned = _stacked(by_point) @ camera.rotation
-    return np.concatenate([_stacked(by_camera), turned @ basis.transpose(1, 2, 0)], axis=2)
+    by_point, by_camera = projection_derivatives(
+        camera.to_camera(points), camera.focal, camera.translation
+    )
+    turned = by_point @ camera.rotation
+    return np.concatenate([by_camera, turned @ basis.transpose(1, 2, 0)], axis=2)
+
+
+def projection_derivatives(
+    points_camera: NDArray, focal: float, origin: NDArray
+) -> tuple[NDArray, NDArray]:
+    """(N, 2, 3) and (N, 2, 7) derivatives of the pixels of ``points_camera`` (N, 3) mm.
+
+    By the points and by the camera, see :func:`projection_terms`; in the dtype of the points.
+    """
+    x, y, z = points_camera.T
+    terms = projection_terms(x, y, z, float(focal), [float(part) for part in origin])
+    return _stacked(terms[0]), _stacked(terms[1])
 
 
 def projection_terms(
@@ -102,6 +115,6 @@ def projection_terms(
     return by_point, by_camera
 
 
-def _stacked(rows: list[list[NDArray]]) -> Double:
+def _stacked(rows: list[list[NDArray]]) -> NDArray:
     """(N, R, C) of R rows of C arrays (N,)."""
     return np.moveaxis(np.array(rows), -1, 0)

@@ -41,6 +41,26 @@ def sh_basis(normals: NDArray) -> NDArray:
     return np.stack(sh_terms(normals[..., 0], normals[..., 1], normals[..., 2]), axis=-1)
 
 
+def sh_gradient(normals: NDArray) -> NDArray:
+    """(..., 9, 3) derivative of :func:`sh_basis` by x, y and z of the ``normals`` (..., 3)."""
+    x, y, z = normals[..., 0], normals[..., 1], normals[..., 2]
+    nothing = np.zeros_like(x)
+    constant = [nothing + value for value in (0.488603, 1.092548, 6 * 0.315392, 2 * 0.546274)]
+    one, two, three, four = constant
+    rows = [
+        (nothing, nothing, nothing),
+        (nothing, one, nothing),
+        (nothing, nothing, one),
+        (one, nothing, nothing),
+        (two * y, two * x, nothing),
+        (nothing, two * z, two * y),
+        (nothing, nothing, three * z),
+        (two * z, nothing, two * x),
+        (four * x, -four * y, nothing),
+    ]
+    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
+
+
 def shade(normals: NDArray, sh_light: NDArray) -> NDArray:
     """(..., 3) factor of the linear-light albedo: max(0, sum_i Y_i(n) sh_light[i]).
 

@@ -2,32 +2,113 @@
 
 from __future__ import annotations
 
+import ctypes
+import importlib.util
 import os
-
-import torch
+import sys
+from dataclasses import dataclass
+from functools import lru_cache
 
 from ..errors import ModelError
 
-#: "auto" (also when it is not set), "cpu" or "cuda": Blender's side sets it for the worker.
+#: "auto" (also when it is not set) or one of :data:`NAMES`: Blender's side sets it for the worker.
 DEVICE_VARIABLE = "RECONSTRUCT_FACE_DEVICE"
+#: Names and the provider of ONNX Runtime that each stands for.
+PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "directml": "DmlExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+}
+NAMES = tuple(PROVIDERS)
+#: What "auto" takes, in this order, where the installed ONNX Runtime has it.  Core ML is in every
+#: package for macOS and computes in half precision, so it has to be chosen.
+_BY_ITSELF = ("cuda", "directml")
 
 
-def chosen_device(name: str | None = None) -> torch.device:
-    """The device ``name``; None: what the environment variable says; "auto": CUDA, if it is there.
+@dataclass(frozen=True)
+class Device:
+    """One that is there."""
 
-    Raises :class:`ModelError` where CUDA is asked for and cannot be had, or the name is unknown.
+    name: str  #: one of :data:`NAMES`
+    torch: str | None = None  #: torch's name for it, where torch is what computes
+
+    @property
+    def provider(self) -> str:
+        """ONNX Runtime's for it."""
+        return PROVIDERS[self.name]
+
+
+def chosen_device(name: str | None = None) -> Device:
+    """The device ``name``; None: what the environment variable says.
+
+    "auto" is the NVIDIA GPU where there is one and a torch or an ONNX Runtime made for it, then
+    DirectML where ONNX Runtime has it, else the processor.
+
+    Raises :class:`ModelError` where what is asked for cannot be had, or the name is unknown.
     """
     name = name or os.environ.get(DEVICE_VARIABLE) or "auto"
-    there = torch.cuda.is_available()
     if name == "auto":
-        name = "cuda" if there else "cpu"
-    if name.startswith("cuda") and not there:
-        built = torch.version.cuda
-        found = "no graphics card for it" if built else "a torch that was built without CUDA"
+        return next((found for one in _BY_ITSELF if (found := available(one))), Device("cpu"))
+    if name not in NAMES:
         raise ModelError(
-            f"CUDA was chosen, but there is {found}; choose 'Automatic' or 'CPU' as the device."
+            f"'{name}' is no device; take auto, {', '.join(NAMES[:-1])} or {NAMES[-1]}."
         )
+    found = available(name)
+    if found is None:
+        raise ModelError(
+            f"{name.upper()} was chosen, but there is {_lack(name)}; choose 'Automatic' or 'CPU' "
+            "as the device."
+        )
+    return found
+
+
+def available(name: str) -> Device | None:
+    """The device of that name (:data:`NAMES`), if something here can compute on it."""
+    if name == "cpu":
+        return Device("cpu")
+    if name == "cuda":
+        if not nvidia_gpu():
+            return None
+        if _torch_has_cuda():
+            return Device("cuda", "cuda")
+    return Device(name) if PROVIDERS[name] in _providers() else None
+
+
+def _lack(name: str) -> str:
+    if name == "cuda" and not nvidia_gpu():
+        return "no graphics card for it, or no driver"
+    made = "torch or an ONNX Runtime" if name == "cuda" else "ONNX Runtime"
+    return f"no {made} that was built for it"
+
+
+@lru_cache(maxsize=1)
+def nvidia_gpu() -> bool:
+    """Whether NVIDIA's driver is there and finds a GPU: asked of the driver, which is quick."""
+    name = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
     try:
-        return torch.device(name)
-    except RuntimeError as error:
-        raise ModelError(f"'{name}' is no device; take auto, cpu or cuda.") from error
+        driver = ctypes.CDLL(name)
+        count = ctypes.c_int()
+        return (
+            driver.cuInit(0) == 0
+            and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
+            and (count.value > 0)
+        )
+    except (OSError, AttributeError):
+        return False
+
+
+@lru_cache(maxsize=1)
+def _torch_has_cuda() -> bool:
+    """Whether torch is installed, built with CUDA, and has kernels for this GPU."""
+    if importlib.util.find_spec("torch") is None:
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def _providers() -> list[str]:
+    import onnxruntime
+
+    return onnxruntime.get_available_providers()

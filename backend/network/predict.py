@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import threading
-from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ..model import FaceModel
 from ..model.contour import seen_landmarks
@@ -20,7 +16,7 @@ from .crop_camera import CropPose
 from .device import chosen_device
 from .layout import Layout, anchor_of
 from .mirror import mirror_matrix
-from .resnet import channels_last
+from .runners import Runner, resnet_runner, to_input
 from .weights import Weights, load_weights
 
 Bytes = NDArray[np.uint8]
@@ -54,7 +50,7 @@ class Regressor:
         self._device = chosen_device(device)
         self._layout = Layout.of(model)
         self._lock = threading.Lock()
-        self._loaded: tuple[Weights, nn.Module] | None = None
+        self._loaded: tuple[Weights, Runner] | None = None
 
     def warm(self) -> None:
         """Load the weights now."""
@@ -70,11 +66,11 @@ class Regressor:
 
         ``mirrored`` looks at the flipped crops too and takes the mean: better, at twice the work.
         """
-        weights, network = self._ready()
+        weights, run = self._ready()
         pictures = np.stack([_resized(crop, weights.input_size) for crop in crops])
         if mirrored:
             pictures = np.concatenate([pictures, pictures[:, :, ::-1]])
-        vectors = self._run(network, weights, pictures)
+        vectors = self._run(run, weights, pictures)
         if mirrored:
             seen, flipped = np.split(vectors, 2)
             vectors = (seen + flipped @ mirror_matrix(self.model).T) / 2
@@ -87,16 +83,13 @@ class Regressor:
         camera = estimate.pose.camera(anchor_of(model), size)
         return camera.project(seen_landmarks(model, vertices, camera))
 
-    @torch.inference_mode()
-    def _run(self, network: nn.Module, weights: Weights, pictures: Bytes) -> Double:
+    def _run(self, run: Runner, weights: Weights, pictures: Bytes) -> Double:
         """(N, size) in the units of the layout."""
-        batch = torch.from_numpy(np.ascontiguousarray(pictures)).to(self._device)
-        batch = batch.permute(0, 3, 1, 2).float().div_(127.5).sub_(1)  # channels last already
-        output = network(batch).double().cpu()
+        output = run(to_input(pictures)).astype(np.float64)
         count = self._layout.label_size
         output[:, :count] *= weights.label_std
         output[:, :count] += weights.label_mean
-        return output.numpy()
+        return output
 
     def _estimate(self, vector: Double) -> Estimate:
         part = self._layout.split(vector)
@@ -110,26 +103,14 @@ class Regressor:
             np.exp(part["landmark_sigma"]),
         )
 
-    def _ready(self) -> tuple[Weights, nn.Module]:
+    def _ready(self) -> tuple[Weights, Runner]:
         with self._lock:
             if self._loaded is None:
                 weights = load_weights(self._path, self.model)
-                self._loaded = weights, fused(weights.network).to(self._device)
+                run = resnet_runner(weights.architecture, weights.tensors, self._device)
+                # The runner has its own copy; only the record and the extras are asked for.
+                self._loaded = replace(weights, tensors={}), run
             return self._loaded
-
-
-def fused(network: nn.Module) -> nn.Module:
-    """A copy for inference, each batch norm folded into the convolution before it.
-
-    In float32: bfloat16 is faster where the CPU has it, but blurs the landmarks.
-    """
-    network = deepcopy(network).eval().requires_grad_(False)
-    for module in list(network.modules()):
-        for name, unit in module.named_children():
-            match list(unit.children()):
-                case [nn.Conv2d() as convolution, nn.BatchNorm2d() as norm]:
-                    setattr(module, name, fuse_conv_bn_eval(convolution, norm))
-    return channels_last(network)
 
 
 def _resized(crop: Bytes, size: int) -> Bytes:

@@ -1,20 +1,21 @@
-"""ResNet-18 and ResNet-50 (He et al., "Deep Residual Learning", CVPR 2016) with one linear head.
-
-ResNet-50 strides in the 3 x 3 convolution, as everyone's has since Goyal et al. 2017.
-"""
+"""The networks of :mod:`.architecture` in torch, to train them and to run them with CUDA."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from copy import deepcopy
 from typing import TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from .architecture import STAGES, WIDTHS
 
 M = TypeVar("M", bound=nn.Module)
 
-#: Block counts per stage.
-STAGES = {"resnet18": (2, 2, 2, 2), "resnet50": (3, 4, 6, 3)}
-_WIDTHS = (64, 128, 256, 512)
 #: The head starts near zero, so that a fresh network answers the mean of the training labels.
 _HEAD_SIGMA = 0.001
 
@@ -81,7 +82,7 @@ class ResNet(nn.Module):
         self.pool = nn.MaxPool2d(3, 2, 1)
         layers: list[nn.Module] = []
         inside = 64
-        for stage, (count, width) in enumerate(zip(STAGES[architecture], _WIDTHS, strict=True)):
+        for stage, (count, width) in enumerate(zip(STAGES[architecture], WIDTHS, strict=True)):
             for i in range(count):
                 layers.append(block(inside, width, 2 if stage and i == 0 else 1))
                 inside = width * block.growth
@@ -123,3 +124,32 @@ def channels_last(network: M) -> M:
     """``network`` with its kernels in the order that convolutions are fastest in."""
     nn.utils.convert_conv2d_weight_memory_format(network, torch.channels_last)
     return network
+
+
+def filled_network(architecture: str, tensors: Mapping[str, NDArray]) -> ResNet:
+    """The network that has ``tensors``, float32, on the CPU."""
+    with torch.device("meta"):  # nothing is drawn for what is replaced, nor random numbers used up
+        network = build_network(architecture, len(tensors["head.bias"]))
+    state = {name: torch.from_numpy(np.array(value)) for name, value in tensors.items()}
+    network.load_state_dict(state, assign=True)
+    return channels_last(network.requires_grad_())
+
+
+def tensors_of(network: nn.Module) -> dict[str, NDArray]:
+    """The state of ``network`` as arrays of their own."""
+    state = network.state_dict()
+    return {name: np.array(value.detach().cpu().numpy()) for name, value in state.items()}
+
+
+def fused(network: nn.Module) -> nn.Module:
+    """A copy for inference, each batch norm folded into the convolution before it.
+
+    In float32: bfloat16 is faster where the CPU has it, but blurs the landmarks.
+    """
+    network = deepcopy(network).eval().requires_grad_(False)
+    for module in list(network.modules()):
+        for name, unit in module.named_children():
+            match list(unit.children()):
+                case [nn.Conv2d() as convolution, nn.BatchNorm2d() as norm]:
+                    setattr(module, name, fuse_conv_bn_eval(convolution, norm))
+    return channels_last(network)

@@ -15,18 +15,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-from torch import Tensor
+from safetensors.numpy import save
 
 from ..bounded import DAMAGE, MB, Damaged, checked, parse_json, reading, regular_size, short
 from ..errors import ModelError
 from ..files import write_bytes
 from ..model import FaceModel
 from ..model.load import ASSETS
+from .architecture import STAGES, tensor_shapes
 from .layout import Layout
-from .resnet import STAGES, ResNet, build_network
+
+Tensors = dict[str, NDArray]
 
 WEIGHTS_FORMAT = "reconstruct_face.face_network"
 WEIGHTS_VERSION = "1"
@@ -40,25 +42,26 @@ LARGEST = 400 * MB
 class Weights:
     """A network with all that is needed to use or to go on training it."""
 
-    network: ResNet
-    label_mean: Tensor  #: (label_size,) float32
-    label_std: Tensor  #: (label_size,) float32; labels are output * std + mean
+    architecture: str  #: a key of :data:`.architecture.STAGES`
+    tensors: Tensors  #: those of :func:`.architecture.tensor_shapes`, float32
+    label_mean: NDArray[np.float32]  #: (label_size,)
+    label_std: NDArray[np.float32]  #: (label_size,); labels are output * std + mean
     input_size: int  #: pixels, that it was trained for
     training: dict[str, Any] = field(default_factory=dict)  #: seed, command, pictures, hours ...
-    extras: dict[str, Tensor] = field(default_factory=dict)  #: further tensors, passed through
+    extras: Tensors = field(default_factory=dict)  #: further arrays, passed through
 
 
 def save_weights(path: str | Path, weights: Weights, model: FaceModel) -> Path:
     """Write ``weights``, made for ``model``; raises :class:`~..errors.OutputError`."""
-    state = weights.network.state_dict()
-    tensors = {_NETWORK + name: _halved(value) for name, value in state.items()}
-    tensors |= {"label_mean": weights.label_mean.float(), "label_std": weights.label_std.float()}
+    tensors = {_NETWORK + name: _halved(value) for name, value in weights.tensors.items()}
+    for name in ("label_mean", "label_std"):
+        tensors[name] = np.asarray(getattr(weights, name), np.float32)
     tensors |= weights.extras
-    tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    tensors = {name: np.asarray(value, order="C") for name, value in tensors.items()}
     metadata = {
         "format": WEIGHTS_FORMAT,
         "version": WEIGHTS_VERSION,
-        "architecture": weights.network.architecture,
+        "architecture": weights.architecture,
         "layout": json.dumps(Layout.of(model).counts),
         "model": model.name,
         "model_sha256": str(model.header.get("sha256", "")),
@@ -72,7 +75,7 @@ def save_weights(path: str | Path, weights: Weights, model: FaceModel) -> Path:
 def load_weights(
     path: str | Path | None, model: FaceModel, architecture: str | None = None
 ) -> Weights:
-    """The weights at ``path`` (None: the shipped ones), on the CPU, in float32.
+    """The weights at ``path`` (None: the shipped ones), in float32.
 
     Raises :class:`ModelError`: missing, damaged, not a file of ours, for another face model, or,
     where ``architecture`` is given, of another one.
@@ -90,31 +93,24 @@ def load_weights(
             raise Damaged(f"its input size is {input_size}")
         training = parse_json(metadata["training"])
         checked(training, {})
-        network = build_network(metadata["architecture"], layout.size)
-        parts = {
-            name.removeprefix(_NETWORK): tensors.pop(name).float()
+        own = {
+            name.removeprefix(_NETWORK): _widened(tensors.pop(name))
             for name in list(tensors)
             if name.startswith(_NETWORK)
         }
-        network.load_state_dict(parts)
-        return Weights(
-            network,
-            tensors.pop("label_mean"),
-            tensors.pop("label_std"),
-            input_size,
-            training,
-            tensors,
-        )
+        check_shapes(own, tensor_shapes(metadata["architecture"], layout.size))
+        mean, std = tensors.pop("label_mean"), tensors.pop("label_std")
+        return Weights(metadata["architecture"], own, mean, std, input_size, training, tensors)
 
 
-def read_safetensors(path: Path) -> tuple[Mapping[str, str], dict[str, Tensor]]:
-    """Metadata and tensors of a safetensors file, whose parts cannot be larger than it is.
+def read_safetensors(path: Path) -> tuple[Mapping[str, str], Tensors]:
+    """Metadata and arrays of a safetensors file, whose parts cannot be larger than it is.
 
     Raises :class:`ModelError`.
     """
     try:
         regular_size(path, LARGEST)
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework="np") as file:
             return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError as error:
         raise ModelError(
@@ -126,7 +122,16 @@ def read_safetensors(path: Path) -> tuple[Mapping[str, str], dict[str, Tensor]]:
         ) from error
 
 
-def _check_tensors(tensors: Mapping[str, Tensor], layout: Layout) -> None:
+def check_shapes(tensors: Mapping[str, NDArray], wanted: Mapping[str, tuple[int, ...]]) -> None:
+    """Raise :class:`Damaged` where a tensor is missing, too many or of another shape."""
+    if odd := sorted(set(tensors) ^ set(wanted)):
+        raise Damaged(f"{odd[0]} is {'missing' if odd[0] in wanted else 'too many'}")
+    for name, shape in wanted.items():
+        if tensors[name].shape != shape:
+            raise Damaged(f"{name} is {tensors[name].shape}, not {shape}")
+
+
+def _check_tensors(tensors: Mapping[str, NDArray], layout: Layout) -> None:
     """Raise :class:`Damaged` for numbers that are none, and for what is not of the ``layout``."""
     shape, albedo = layout.identity + layout.expression, layout.albedo
     wanted = {
@@ -136,9 +141,9 @@ def _check_tensors(tensors: Mapping[str, Tensor], layout: Layout) -> None:
         "albedo_covariance": (albedo, albedo),
     }
     for name, tensor in tensors.items():
-        if name in wanted and tuple(tensor.shape) != wanted[name]:
-            raise Damaged(f"{name} is {tuple(tensor.shape)}, not {wanted[name]}")
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor.float()).all()):
+        if name in wanted and tensor.shape != wanted[name]:
+            raise Damaged(f"{name} is {tensor.shape}, not {wanted[name]}")
+        if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
             raise Damaged(f"{name} holds values that are not finite")
 
 
@@ -166,14 +171,18 @@ def _check_kind(
         )
 
 
-def _halved(tensor: Tensor) -> Tensor:
+def _halved(tensor: NDArray) -> NDArray:
     """Matrices and kernels as float16; batch norm's vectors, whose range is wide, as they are."""
-    return tensor.half() if tensor.is_floating_point() and tensor.dim() > 1 else tensor
+    return tensor.astype(np.float16) if tensor.dtype.kind == "f" and tensor.ndim > 1 else tensor
 
 
-def _digest(tensors: Mapping[str, Tensor]) -> str:
+def _widened(tensor: NDArray) -> NDArray:
+    return tensor.astype(np.float32) if tensor.dtype.kind == "f" else tensor
+
+
+def _digest(tensors: Mapping[str, NDArray]) -> str:
     found = hashlib.sha256()
     for name in sorted(tensors):
         found.update(name.encode())
-        found.update(tensors[name].contiguous().view(-1).view(torch.uint8).numpy().data)
+        found.update(np.ascontiguousarray(tensors[name]).tobytes())
     return found.hexdigest()

@@ -17,7 +17,8 @@ from ..model.completing.mapping import ExpressionMapping
 from ..model.stored import load_extras
 from ..network.layout import anchor_of
 from .cards import CALLED, DEEP3D, ORIGINAL
-from .deep3d import align, run_deep3d, split_deep3d
+from .deep3d import align, split_deep3d
+from .deep3d_network import run_deep3d
 from .face import MICROMETRES, posed, rotation, to_image
 from .network import SIZE, run_network
 from .stats import split
@@ -65,7 +66,7 @@ class AskedNetwork:
         """Of the face with (68, 2) ``landmarks68`` in ``pixels`` (H, W, 3) sRGB."""
         if self.network.card.kind == DEEP3D:
             aligned = align(pixels, landmarks68)
-            found = split_deep3d(run_deep3d(self.network, [aligned.crop])[0])
+            found = split_deep3d(run_deep3d(self.network.run, [aligned.crop])[0])
             matrix, turn, moved = found.camera
             # The network's model lies about its own middle.
             moved = moved - turn @ self.model.mean.astype(np.float64).mean(axis=0)
@@ -75,7 +76,7 @@ class AskedNetwork:
             )
         crop = ffhq_crop(pixels, landmarks68)
         assert self.network.stats is not None
-        told = split(run_network(self.network.module, [crop.image])[0], self.network.stats)
+        told = split(run_network(self.network.run, [crop.image])[0], self.network.stats)
         pitch, yaw, roll, _, _, scale = told.pose
         anchor = anchor_of(self.model)
         place = to_image(posed(anchor[None], told.pose), SIZE)[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -11,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ..arrays import LARGEST_FILE, open_npz
@@ -20,10 +20,11 @@ from ..errors import ModelError
 from ..files import reason
 from ..isolated import read_isolated
 from ..model.importing.checks import sha256
+from ..network.runners import onnx_runner
 from . import deep3d_network, tensorflow_child
 from .cards import DEEP3D, ORIGINAL, NetworkCard, check_name, list_networks
 from .graph import OtherArchitecture, folded_weights
-from .network import OUTPUTS, SIZE, OriginalNetwork
+from .network import OUTPUTS, SIZE, original_graph
 from .stats import read_stats
 from .store import write_network
 
@@ -34,6 +35,10 @@ NEEDS = (
     "'tensorflow-cpu>=2.18,<2.19' there (the extra 'original'), or let {variable} name a Python "
     "that has it; running the converted network does not need it."
 )
+NEEDS_TORCH = (
+    "Reading a PyTorch checkpoint needs torch, which {python} does not have: install the extra "
+    "'torch' there; running the converted network does not need it."
+)
 #: How far the converted network may be from TensorFlow, in standard deviations of the outputs, or
 #: as a part of the largest output where that is over 1.
 TOLERANCE = 1e-4
@@ -42,7 +47,7 @@ INDEX, DATA = "variables/variables.index", "variables/variables.data-00000-of-00
 _TIMEOUT = 900  #: seconds
 
 Progress = Callable[[float, str], None]
-Tensors = dict[str, torch.Tensor]
+Tensors = dict[str, NDArray]
 
 
 def import_network(
@@ -175,7 +180,7 @@ def describe(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray]]:
 def converted(
     folder: Path, graph: dict[str, Any], arrays: dict[str, NDArray]
 ) -> tuple[Tensors, float]:
-    """The torch weights of what was described, and how far they are from TensorFlow's outputs.
+    """The weights of what was described, and how far they are from TensorFlow's outputs.
 
     Raises :class:`ModelError` where it is another architecture or computes something else.
     """
@@ -192,15 +197,9 @@ def converted(
     bad = [name for name, value in weights.items() if not np.isfinite(value).all()]
     if bad:
         raise ModelError(f"The network in {folder} holds values that are no numbers ({bad[0]}).")
-    network = OriginalNetwork()
-    tensors = {
-        name: torch.from_numpy(np.ascontiguousarray(value, np.float32))
-        for name, value in weights.items()
-    }
-    network.load_state_dict(tensors)
-    pictures = torch.from_numpy(arrays["pictures"]).permute(0, 3, 1, 2)
-    with torch.inference_mode():
-        ours = network.eval()(pictures).numpy()
+    tensors = {name: np.ascontiguousarray(value, np.float32) for name, value in weights.items()}
+    run = onnx_runner(original_graph(tensors))
+    ours = run(np.ascontiguousarray(arrays["pictures"].transpose(0, 3, 1, 2), np.float32))
     theirs = arrays["outputs"]
     difference = float(np.abs(ours - theirs).max()) if ours.shape == theirs.shape else np.inf
     if not difference <= TOLERANCE * max(1.0, float(np.abs(theirs).max())):
@@ -217,6 +216,8 @@ def read_checkpoint(path: Path) -> Tensors:
     Raises :class:`ModelError`.
     """
     wanted = "Deep3DFaceRecon's epoch_20.pth is wanted"
+    if importlib.util.find_spec("torch") is None:
+        raise ModelError(NEEDS_TORCH.format(python=sys.executable))
     try:
         regular_size(path, LARGEST_FILE)
         with open(path, "rb") as file:
@@ -239,9 +240,7 @@ def read_checkpoint(path: Path) -> Tensors:
         names = ", ".join((found["there"] or ["no weights"])[:6])
         raise ModelError(f"{path.name} holds {names}, not 'net_recon'; {wanted}.")
     try:
-        state = {
-            name.removeprefix("module."): torch.from_numpy(value) for name, value in arrays.items()
-        }
+        state = {name.removeprefix("module."): value for name, value in arrays.items()}
         tensors = deep3d_network.from_checkpoint(state)
     except KeyError as error:
         raise ModelError(f"net_recon in {path.name} lacks {error.args[0]}; {wanted}.") from error
@@ -249,7 +248,7 @@ def read_checkpoint(path: Path) -> Tensors:
         raise ModelError(
             f"net_recon in {path.name} is another network ({error}); {wanted}."
         ) from error
-    bad = [name for name, value in tensors.items() if not torch.isfinite(value).all()]
+    bad = [name for name, value in tensors.items() if not np.isfinite(value).all()]
     if bad:
         raise ModelError(f"{path.name} holds values that are no numbers ({bad[0]}).")
     return tensors

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -20,7 +19,7 @@ from ..geometry.camera import project
 from ..geometry.triangles import vertex_normals
 from ..model.importing import RawModel, read_model
 from ..raster import interpolate, rasterize
-from .deep3d_network import HEADS, OUTPUTS, SIZE
+from .deep3d_network import HEADS, OUTPUTS, SIZE, run_deep3d
 from .face import rotation
 from .render import draw_landmarks
 from .store import Network
@@ -229,18 +228,11 @@ class Deep3DResult:
         return np.concatenate(both, axis=1)
 
 
-def run_deep3d(network: Network, crops: Sequence[Bytes]) -> Double:
-    """(N, 257) the outputs for ``crops``, each (224, 224, 3) uint8 sRGB."""
-    batch = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float() / 255.0
-    with torch.inference_mode():
-        return network.module(batch).double().numpy()
-
-
 def reconstruct_deep3d(
     network: Network, face: Deep3DFace, crops: Sequence[Bytes]
 ) -> list[Deep3DResult]:
     """The result for every one of ``crops``, which :func:`align` made."""
-    outputs = run_deep3d(network, crops)
+    outputs = run_deep3d(network.run, crops)
     return [
         deep3d_result(split_deep3d(row), face, crop)
         for row, crop in zip(outputs, crops, strict=True)

@@ -2,63 +2,78 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
+from collections.abc import Mapping, Sequence
 
-from ..network.resnet import build_network
+import numpy as np
+from numpy.typing import NDArray
 
+from ..network import architecture
+from ..network.device import Device
+from ..network.runners import Runner, resnet_runner
+
+Tensors = dict[str, NDArray]
+
+ARCHITECTURE = "resnet50"
 #: The heads in the order of the checkpoint: identity, expression, texture, angles, spherical
 #: harmonics, translation across and along the view.
 HEADS = (80, 64, 80, 3, 27, 2, 1)
 OUTPUTS = sum(HEADS)
 SIZE = 224  #: pixels
+#: What the tensors' names begin with.
+_OWN = "network."
 
 
-class Deep3DNetwork(nn.Module):
-    """(N, 3, 224, 224) float32 RGB in [0, 1] to (N, 257).
+def tensor_shapes() -> dict[str, tuple[int, ...]]:
+    """The network's tensors by name.
 
-    The backbone is torchvision's ResNet-50, which :mod:`..network.resnet` is too; the seven 1 x 1
-    convolutions on its one averaged pixel are one linear layer.
+    The backbone is torchvision's ResNet-50, which :mod:`..network.architecture` is too; the seven
+    1 x 1 convolutions on its one averaged pixel are one linear layer.
     """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.network = build_network("resnet50", OUTPUTS)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
-        return self.network(x)
+    shapes = architecture.tensor_shapes(ARCHITECTURE, OUTPUTS)
+    return {_OWN + name: shape for name, shape in shapes.items()}
 
 
-def from_checkpoint(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The state of :class:`Deep3DNetwork` from that of the checkpoint's ``net_recon``.
+def deep3d_runner(tensors: Mapping[str, NDArray]) -> Runner:
+    """(N, 3, 224, 224) float32 RGB in [0, 1] to (N, 257), on the processor."""
+    own = {name.removeprefix(_OWN): value for name, value in tensors.items()}
+    return resnet_runner(ARCHITECTURE, own, Device("cpu"))
+
+
+def run_deep3d(run: Runner, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
+    """(N, 257) the outputs for ``crops``, each (224, 224, 3) uint8 sRGB."""
+    planes = np.stack(crops).transpose(0, 3, 1, 2)
+    return run(np.ascontiguousarray(planes, np.float32) / np.float32(255)).astype(np.float64)
+
+
+def from_checkpoint(state: Mapping[str, NDArray]) -> Tensors:
+    """The tensors of :func:`tensor_shapes` from those of the checkpoint's ``net_recon``.
 
     Raises KeyError for a tensor that is missing, ValueError for one of another shape or too many.
     """
     left = {name: value for name, value in state.items() if not name.endswith("tracked")}
-    out: dict[str, Tensor] = {}
-    for name, wanted in Deep3DNetwork().state_dict().items():
-        if name.startswith("network.head.") or name.endswith("tracked"):
+    out: Tensors = {}
+    for name, wanted in tensor_shapes().items():
+        if name.startswith(f"{_OWN}head."):
             continue
-        source = _source(name.removeprefix("network."))
+        if name.endswith("tracked"):  # counts batches of a training
+            out[name] = np.zeros((), np.int64)
+            continue
+        source = _source(name.removeprefix(_OWN))
         if source not in left:
             raise KeyError(source)
         found = left.pop(source)
-        if found.shape != wanted.shape:
-            raise ValueError(f"{source} is {tuple(found.shape)}, not {tuple(wanted.shape)}")
-        out[name] = found.float()
+        if found.shape != wanted:
+            raise ValueError(f"{source} is {found.shape}, not {wanted}")
+        out[name] = found.astype(np.float32)
     out |= _heads(left)
     if left:
         raise ValueError(f"there are tensors too many, as {sorted(left)[0]}")
-    for name, value in Deep3DNetwork().state_dict().items():
-        if name.endswith("tracked"):
-            out[name] = value
     return out
 
 
-def _heads(left: dict[str, Tensor]) -> dict[str, Tensor]:
+def _heads(left: Tensors) -> Tensors:
     """The head from its seven layers, or from the one ``fc``; they are taken out of ``left``."""
-    parts: dict[str, list[Tensor]] = {"weight": [], "bias": []}
+    parts: dict[str, list[NDArray]] = {"weight": [], "bias": []}
     names = [f"final_layers.{k}" for k in range(len(HEADS))]
     counts: tuple[int, ...] = HEADS
     if "backbone.fc.weight" in left:
@@ -68,12 +83,12 @@ def _heads(left: dict[str, Tensor]) -> dict[str, Tensor]:
             key = f"{name}.{end}"
             if key not in left:
                 raise KeyError(key)
-            value = left.pop(key).float()
+            value = left.pop(key).astype(np.float32)
             flat = value.reshape(len(value), -1) if end == "weight" else value
             if flat.shape != ((count, 2048) if end == "weight" else (count,)):
-                raise ValueError(f"{key} is {tuple(value.shape)}, not {count} outputs of 2048")
+                raise ValueError(f"{key} is {value.shape}, not {count} outputs of 2048")
             values.append(flat)
-    return {f"network.head.{end}": torch.cat(values) for end, values in parts.items()}
+    return {f"{_OWN}head.{end}": np.concatenate(values) for end, values in parts.items()}
 
 
 def _source(name: str) -> str:

@@ -80,7 +80,7 @@ def reconstruct_crops(
     assert used is not None
     return [
         reconstruct_outputs(outputs, face, used, crop)
-        for outputs, crop in zip(run_network(network.module, crops), crops, strict=True)
+        for outputs, crop in zip(run_network(network.run, crops), crops, strict=True)
     ]
 
 

@@ -11,15 +11,16 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-import torch
-from safetensors.torch import save
-from torch import nn
+from numpy.typing import NDArray
+from safetensors.numpy import save
 
 from ..bounded import DAMAGE, short
 from ..errors import ModelError, OutputError
 from ..files import reason
 from ..model.importing.checks import sha256
-from ..network.weights import read_safetensors
+from ..network.runners import Runner, onnx_runner
+from ..network.weights import check_shapes, read_safetensors
+from . import deep3d_network, network
 from .cards import (
     CALLED,
     CARD,
@@ -33,24 +34,20 @@ from .cards import (
     find_network,
     networks_folder,
 )
-from .deep3d_network import Deep3DNetwork
-from .network import OriginalNetwork
 from .stats import COUNT, Stats
-
-_NETWORKS: dict[str, type[nn.Module]] = {ORIGINAL: OriginalNetwork, DEEP3D: Deep3DNetwork}
 
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A converted network, on the CPU, for inference."""
+    """A converted network, on the CPU."""
 
     card: NetworkCard
-    module: nn.Module
+    run: Runner
     stats: Stats | None  #: None where its outputs are in the model's own units
 
 
 def write_network(
-    card: NetworkCard, tensors: Mapping[str, torch.Tensor], stats: Stats | None
+    card: NetworkCard, tensors: Mapping[str, NDArray], stats: Stats | None
 ) -> NetworkCard:
     """Put the network into the data folder, in place of what has its name.
 
@@ -58,9 +55,9 @@ def write_network(
     """
     target = networks_folder() / check_name(card.name)
     beside, old = (target.with_name(f".{card.name}.{os.getpid()}.{end}") for end in ("part", "old"))
-    kept = {f"network.{name}": value.contiguous() for name, value in tensors.items()}
+    kept = {f"network.{name}": np.asarray(value, order="C") for name, value in tensors.items()}
     if stats is not None:
-        kept |= {"stats.mean": torch.tensor(stats.mean), "stats.std": torch.tensor(stats.std)}
+        kept |= {"stats.mean": np.asarray(stats.mean), "stats.std": np.asarray(stats.std)}
     try:
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(parents=True)
@@ -106,14 +103,12 @@ def load_network(name: str, kind: str | None = None) -> Network:
         if sha256(path) != card.weights_sha256:
             raise ModelError(f"{damaged} (its checksum differs).")
         _, tensors = read_safetensors(path)
-        module = _NETWORKS[card.kind]()
-        module.load_state_dict(
-            {
-                key.removeprefix("network."): value
-                for key, value in tensors.items()
-                if key.startswith("network.")
-            }
-        )
+        own = {
+            key.removeprefix("network."): value
+            for key, value in tensors.items()
+            if key.startswith("network.")
+        }
+        run = _runner(card.kind, own)
         stats = None
         if card.kind == ORIGINAL:
             mean, std = (np.asarray(tensors[f"stats.{end}"], np.float64) for end in ("mean", "std"))
@@ -124,5 +119,13 @@ def load_network(name: str, kind: str | None = None) -> Network:
             stats = Stats(mean, std)
     except (OSError, *DAMAGE) as error:
         raise ModelError(f"{damaged} ({short(error)}).") from error
-    module.eval().requires_grad_(False)
-    return Network(card, module, stats)
+    return Network(card, run, stats)
+
+
+def _runner(kind: str, tensors: Mapping[str, NDArray]) -> Runner:
+    """What computes a network of ``kind``; raises :class:`Damaged` where a tensor is not right."""
+    if kind == DEEP3D:
+        check_shapes(tensors, deep3d_network.tensor_shapes())
+        return deep3d_network.deep3d_runner(tensors)
+    check_shapes(tensors, network.tensor_shapes())
+    return onnx_runner(network.original_graph(tensors))

@@ -5,7 +5,7 @@ synthetic training pictures, and the verification renderings.
 """
 
 from .atlas import Atlas, rasterize_uv
-from .visibility import Raster, interpolate, occluded, rasterize, ray_scene
+from .visibility import Raster, interpolate, occluded, rasterize, rasterize_front, ray_scene
 
 __all__ = [
     "Atlas",
@@ -13,6 +13,7 @@ __all__ = [
     "interpolate",
     "occluded",
     "rasterize",
+    "rasterize_front",
     "rasterize_uv",
     "ray_scene",
 ]

@@ -76,6 +76,34 @@ def rasterize(
     return Raster(face_id, barycentric, depth)
 
 
+def rasterize_front(
+    vertices_camera: NDArray, faces: NDArray, camera_matrix: NDArray, size: tuple[int, int]
+) -> Raster:
+    """As :func:`rasterize`, seeing only the outward side of triangles.
+
+    Inside a mouth or behind an ear there is nothing to see, and two thirds of the work falls away.
+    """
+    front = np.flatnonzero(_faces_camera(vertices_camera, faces))
+    raster = rasterize(vertices_camera, faces[front], camera_matrix, size)
+    # The background's -1 picks the entry appended last.
+    face_id = np.append(front, -1).astype(np.int32)[raster.face_id]
+    return Raster(face_id, raster.barycentric, raster.depth)
+
+
+def _faces_camera(vertices: NDArray, faces: NDArray) -> NDArray[np.bool_]:
+    """(F,) True for triangles whose outward side faces the camera at the origin.
+
+    For ``vertices`` with OpenCV axes.  The triple product a . (b x c) tells, taken as
+    a . ((b - a) x (c - a)), in which nothing large cancels.
+    """
+    a, b, c = (vertices[faces[:, k]] for k in range(3))
+    b, c = b - a, c - a
+    normal_x = b[:, 1] * c[:, 2] - b[:, 2] * c[:, 1]
+    normal_y = b[:, 2] * c[:, 0] - b[:, 0] * c[:, 2]
+    normal_z = b[:, 0] * c[:, 1] - b[:, 1] * c[:, 0]
+    return a[:, 0] * normal_x + a[:, 1] * normal_y + a[:, 2] * normal_z < 0
+
+
 def occluded(
     points: NDArray,
     vertices: NDArray,

@@ -12,6 +12,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -19,7 +20,7 @@ from ..errors import OutputError, TrainingError
 from ..files import reason
 from ..model import load_model
 from ..network.layout import Layout
-from ..network.resnet import build_network, channels_last
+from ..network.resnet import build_network, channels_last, filled_network, tensors_of
 from ..network.weights import Weights, load_weights, save_weights
 from .augment import Pictures
 from .checkpoint import load_checkpoint, save_checkpoint
@@ -85,13 +86,18 @@ class _Run:
         else:
             self.source = ShardSource(config, self.model, team, start)
         weights = self._first_weights()
-        mean, std = team.from_first(weights.label_mean), team.from_first(weights.label_std)
+        mean, std = (
+            team.from_first(torch.from_numpy(np.array(part, np.float32)))
+            for part in (weights.label_mean, weights.label_std)
+        )
         self.losses = LabelLosses(self.model, mean.cpu().numpy(), std.cpu().numpy())
         self.losses.to(team.device)
         self.photos = None
         if config.photos:
             self.photos = PhotoStage(config, self.model, self.losses, team, self.report)
-        self.network = channels_last(weights.network.to(team.device))
+        self.network = channels_last(
+            filled_network(weights.architecture, weights.tensors).to(team.device)
+        )
         self.average = deepcopy(self.network).eval().requires_grad_(False)
         self.shared = team.shared(self.network)
         self.optimiser = torch.optim.AdamW(
@@ -242,11 +248,11 @@ class _Run:
             "device": self.team.device.type,
             "init": Path(config.init).name,
         }
-        losses, average = self.losses, deepcopy(self.average).cpu()
         return Weights(
-            average,
-            losses.label_mean.cpu(),
-            losses.label_std.cpu(),
+            config.architecture,
+            tensors_of(self.average),
+            self.losses.label_mean.cpu().numpy(),
+            self.losses.label_std.cpu().numpy(),
             config.image_size,
             record,
             extras,
@@ -264,7 +270,8 @@ class _Run:
             raise TrainingError(str(error)) from error
         with torch.no_grad():
             network.head.bias[layout.slices["landmark_sigma"]] = _FIRST_SIGMA
-        return Weights(network, torch.from_numpy(mean), torch.from_numpy(std), config.image_size)
+        tensors = tensors_of(network)
+        return Weights(config.architecture, tensors, mean, std, config.image_size)
 
     def _line(self, row: dict[str, float]) -> str:
         speed = self.pictures / max(self.seconds, 1e-9)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from ..network.layout import Layout
 from .augment import Pictures
@@ -26,7 +26,7 @@ FLOOR = 0.02
 @torch.inference_mode()
 def error_covariances(
     network: nn.Module, losses: LabelLosses, layout: Layout, pictures: Pictures, batch_size: int
-) -> dict[str, Tensor]:
+) -> dict[str, NDArray[np.float32]]:
     """``shape_covariance`` (K + E, K + E) and ``albedo_covariance`` (A, A), float32.
 
     Second moments of estimate minus truth, identity and expression together.
@@ -41,7 +41,7 @@ def error_covariances(
     s = layout.slices
     shape = error[:, s["identity"].start : s["expression"].stop]
     moments = {"shape_covariance": shape, "albedo_covariance": error[:, s["albedo"]]}
-    return {name: torch.from_numpy(_shrunk(part)).float() for name, part in moments.items()}
+    return {name: _shrunk(part).astype(np.float32) for name, part in moments.items()}
 
 
 def _shrunk(error: NDArray) -> NDArray[np.float64]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from threadpoolctl import threadpool_limits
 
 from ...model import FaceModel
@@ -57,7 +56,6 @@ def refine(
     prior: Prior,
     quality: str = "balanced",
     focal_fixed: bool = False,
-    device: torch.device | str = "cpu",
 ) -> Refined:
     """The most probable head given landmarks, photo and ``prior``, near ``start``.
 
@@ -68,7 +66,7 @@ def refine(
     """
     if quality not in SCHEDULE:
         raise ValueError(f"quality is {quality!r}; give one of {tuple(SCHEDULE)}.")
-    run = _Run(model, observation, prior, focal_fixed, torch.device(device))
+    run = _Run(model, observation, prior, focal_fixed)
     return run.refine(start, SCHEDULE[quality])
 
 
@@ -79,10 +77,9 @@ class _Run:
         observation: Observation,
         prior: Prior,
         focal_fixed: bool,
-        device: torch.device,
     ) -> None:
         self.model, self.observation, self.prior = model, observation, prior
-        self.focal_fixed, self.device = focal_fixed, device
+        self.focal_fixed = focal_fixed
         self.steps = 0
 
     def refine(self, start: State, schedule: tuple[Stage, ...]) -> Refined:
@@ -96,7 +93,7 @@ class _Run:
         state, problem = start, self._problem(None)
         weights: Weights | None = None
         for stage in schedule:
-            level = Level(self.observation, stage.side, stage.blur, self.device)
+            level = Level(self.observation, stage.side, stage.blur)
             for _ in range(stage.rounds):
                 photo = self._look(level, state, stage)
                 if photo is None:
@@ -111,7 +108,7 @@ class _Run:
         return self._result(problem, start, state, weights)
 
     def _problem(self, photo: Photometric | None, state: State | None = None) -> Problem:
-        normals = photo.geometry(state)[2].cpu().numpy() if photo and state else None
+        normals = photo.geometry(state)[2] if photo and state else None
         return Problem(
             self.model, self.prior, self.terms, self.observation.image_size, photo, normals
         )
@@ -122,7 +119,7 @@ class _Run:
         samples = choose_samples(self.model, state, matrix, level.valid, stage.samples)
         if len(samples.face) < FEWEST_SAMPLES:
             return None
-        surface = SampledModel(self.model, samples, stage.side, self.device)
+        surface = SampledModel(self.model, samples, stage.side)
         return Photometric(level, surface, samples)
 
     def _with_light(self, photo: Photometric, state: State) -> State:
@@ -137,8 +134,8 @@ class _Run:
             colours,
             normals,
             photo.samples.weight,
-            surface.albedo_mean.cpu().numpy(),
-            surface.albedo_basis.transpose(0, 1).cpu().numpy(),
+            surface.albedo_mean,
+            surface.albedo_basis.transpose(1, 0, 2),
             grey=self.observation.grey,
         )
         return replace(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ...geometry.harmonics import sh_basis
@@ -113,11 +112,13 @@ class Problem:
         if self.terms.focal_known:
             jacobian[..., 6] = 0.0
         channels = at.residual.shape[1]
-        weight = torch.as_tensor(weights.total, device=jacobian.device) / (channels * NOISE**2)
-        weighted = (jacobian * weight[:, None, None]).flatten(0, 1)
-        hessian = weighted.T @ jacobian.flatten(0, 1)
-        gradient = weighted.T @ at.residual.flatten()
-        system = hessian.double().cpu().numpy(), gradient.double().cpu().numpy()
+        scale = np.sqrt(weights.total / (channels * NOISE**2)).astype(np.float32)
+        jacobian *= scale[:, None, None]
+        rows = jacobian.reshape(-1, self.size)
+        # A matrix times its own transpose is symmetric: numpy has BLAS do half of the work.
+        hessian = rows.T @ rows
+        gradient = rows.T @ (at.residual * scale[:, None]).ravel()
+        system = hessian.astype(np.float64), gradient.astype(np.float64)
         return *system, _mean_error(at.residual)
 
     def _rows(self, state: State) -> dict[str, Rows]:
@@ -186,9 +187,9 @@ class Problem:
         )
 
 
-def _mean_error(residual: torch.Tensor) -> NDArray:
+def _mean_error(residual: NDArray) -> NDArray:
     """(N,) root mean square over the channels of ``residual`` (N, C)."""
-    return residual.square().mean(1).sqrt().cpu().numpy()
+    return np.sqrt(np.square(residual).mean(1))
 
 
 def _photo_cost(weights: Weights, error: NDArray) -> float:

@@ -7,16 +7,16 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional
+from scipy.sparse import csr_array
 
-from ...differentiable.rasterizer import EmbreeRasterizer
-from ...differentiable.shading import vertex_normals as tensor_normals
-from ...geometry.triangles import vertex_normals
+from ...geometry.sampling import bilinear
+from ...geometry.triangles import area_vectors, unit, vertex_normals
 from ...model import FaceModel
+from ...raster import rasterize_front
 from ..observation import State
+
+Float = NDArray[np.float32]
 
 #: Cosine to the ray between which a sample's weight rises from 0 to 1.
 FACING = (0.2, 0.5)
@@ -30,11 +30,11 @@ OUTLINE = 0.009
 class Samples:
     """N points of the surface on a regular grid of the crop's pixels."""
 
-    face: NDArray[np.int64]  #: (N,)
-    barycentric: NDArray[np.float32]  #: (N, 3)
+    face: NDArray[np.int32]  #: (N,)
+    barycentric: Float  #: (N, 3)
     cell: NDArray[np.int64]  #: (N, 2) row and column in the grid
     grid: tuple[int, int]  #: rows and columns
-    weight: NDArray[np.float32]  #: (N,) 0..1 belief before the photo is looked at
+    weight: Float  #: (N,) 0..1 belief before the photo is looked at
 
 
 def choose_samples(
@@ -48,13 +48,8 @@ def choose_samples(
     vertices = model.vertices(state.identity, state.expression)
     camera = state.camera.to_camera(vertices).astype(np.float32)
     side = len(valid)
-    fragments = EmbreeRasterizer().rasterize(
-        torch.from_numpy(camera)[None],
-        torch.from_numpy(model.faces),
-        torch.as_tensor(crop_matrix)[None],
-        (side, side),
-    )
-    face, barycentric = fragments.face_id[0].numpy(), fragments.barycentric[0].numpy()
+    raster = rasterize_front(camera, model.faces, crop_matrix, (side, side))
+    face, barycentric = raster.face_id, raster.barycentric
     normals = vertex_normals(camera, model.faces)
     facing = -(normals * camera).sum(1) / np.linalg.norm(camera, axis=1)
     facing = np.clip((facing - FACING[0]) / (FACING[1] - FACING[0]), 0, 1).astype(np.float32)
@@ -73,18 +68,16 @@ def choose_samples(
     )
 
 
-def _weights(
-    model: FaceModel, belief: NDArray, face: NDArray, barycentric: NDArray
-) -> NDArray[np.float32]:
+def _weights(model: FaceModel, belief: NDArray, face: NDArray, barycentric: NDArray) -> Float:
     """(S, S) the vertices' ``belief`` (V,) at every pixel."""
     return (belief[model.faces[face]] * barycentric).sum(-1) * (face >= 0)
 
 
 @lru_cache(maxsize=2)
-def _belief(model: FaceModel) -> NDArray[np.float32]:
+def _belief(model: FaceModel) -> Float:
     """(V,) 0..1 how well the model's albedo describes people here."""
 
-    def mask(name: str, absent: float) -> NDArray[np.float32]:
+    def mask(name: str, absent: float) -> Float:
         known = name in model.mask_names
         return model.mask(name) if known else np.full(len(model.mean), absent, np.float32)
 
@@ -102,11 +95,13 @@ def _skin_faces(model: FaceModel) -> NDArray[np.bool_]:
 
 
 @lru_cache(maxsize=4)
-def _albedo_maps(model: FaceModel, side: int) -> Tensor:
-    """(A + 1, 3, side, side) mean and basis, averaged down."""
-    maps = np.concatenate([model.albedo_mean[None], model.albedo_basis])
-    planes = torch.as_tensor(np.moveaxis(maps, -1, 1), dtype=torch.float32)
-    return functional.adaptive_avg_pool2d(planes, min(side, planes.shape[-1]))
+def _albedo_maps(model: FaceModel, side: int) -> Float:
+    """(side, side, 3 A + 3) mean and basis, averaged down."""
+    maps = [model.albedo_mean, *model.albedo_basis]
+    side = min(side, len(model.albedo_mean))
+    if side < len(model.albedo_mean):
+        maps = [cv2.resize(one, (side, side), interpolation=cv2.INTER_AREA) for one in maps]
+    return np.concatenate(maps, axis=2, dtype=np.float32)
 
 
 class SampledModel:
@@ -115,9 +110,7 @@ class SampledModel:
     Coefficients are identity and expression one after the other, P in all.
     """
 
-    def __init__(
-        self, model: FaceModel, samples: Samples, albedo_side: int, device: torch.device
-    ) -> None:
+    def __init__(self, model: FaceModel, samples: Samples, albedo_side: int) -> None:
         corners = model.faces[samples.face]
         touched = np.zeros(len(model.mean), bool)
         touched[corners] = True
@@ -125,71 +118,60 @@ class SampledModel:
         used, local = np.unique(ring, return_inverse=True)
         place = np.zeros(len(model.mean), np.int64)
         place[used] = np.arange(len(used))
-
-        def tensor(values: NDArray) -> Tensor:
-            return torch.as_tensor(np.ascontiguousarray(values), device=device)
-
-        self.faces = tensor(local.reshape(ring.shape).astype(np.int64))
-        self.corners = tensor(place[corners])
-        self.barycentric = tensor(samples.barycentric)[..., None]
-        self.mean = tensor(model.mean[used])
+        self.faces = local.reshape(ring.shape)
+        self.mean = model.mean[used].astype(np.float32)
         bases = [model.identity_basis[:, used], model.expression_basis[:, used]]
-        self.basis = tensor(np.concatenate(bases).transpose(1, 2, 0))  # (U, 3, P)
-        self.point_basis = self._interpolate(self.basis.flatten(1)).unflatten(1, (3, -1))
+        self.basis = np.ascontiguousarray(np.concatenate(bases).transpose(1, 2, 0))  # (U, 3, P)
+        # Sparse matrices: from triangles to their corners, and from vertices to samples.
+        self._around = _matrix(self.faces.T, np.ones((3, len(ring)), np.float32), len(used))
+        self._at = _matrix(place[corners].T, samples.barycentric.T, len(used)).T.tocsr()
+        self.point_basis = _times(self._at, self.basis)  # (N, 3, P)
         uv = (model.uv[model.uv_faces[samples.face]] * samples.barycentric[..., None]).sum(1)
-        place_uv = torch.as_tensor(np.stack([2 * uv[:, 0] - 1, 1 - 2 * uv[:, 1]], 1))
         maps = _albedo_maps(model, albedo_side)
-        colours = functional.grid_sample(
-            maps.flatten(0, 1)[None],
-            place_uv.to(maps)[None, :, None],
-            padding_mode="border",
-            align_corners=False,
-        )[0, ..., 0]
-        colours = colours.T.reshape(len(uv), -1, 3).to(device)
+        texels = np.stack([uv[:, 0], 1 - uv[:, 1]], 1) * len(maps) - 0.5
+        colours = bilinear(maps, texels).reshape(len(uv), -1, 3)
         self.albedo_mean, self.albedo_basis = colours[:, 0], colours[:, 1:]  # (N, 3), (N, A, 3)
 
-    def _interpolate(self, values: Tensor) -> Tensor:
-        """(N, C) of the per-vertex ``values`` (U, C) at the samples."""
-        return (values[self.corners] * self.barycentric).sum(1)
-
-    def at(self, coefficients: Tensor) -> tuple[Tensor, Tensor]:
+    def at(self, coefficients: Float) -> tuple[Float, Float]:
         """Points (N, 3) mm and unit normals (N, 3) for ``coefficients`` (P,)."""
         vertices = self.mean + self.basis @ coefficients
-        normals = self._interpolate(tensor_normals(vertices, self.faces))
-        return self._interpolate(vertices), functional.normalize(normals, dim=1)
+        normals = unit(_times(self._around, area_vectors(vertices, self.faces)))
+        return _times(self._at, vertices), unit(_times(self._at, normals))
 
-    def _gather_faces(self, values: Tensor, into: Tensor) -> Tensor:
-        """``into`` (U, ...) plus the ``values`` (F, ...) of the triangles around each vertex."""
-        for corner in range(3):
-            into = into.index_add(0, self.faces[:, corner], values)
-        return into
-
-    def normal_basis(self, coefficients: Tensor) -> Tensor:
+    def normal_basis(self, coefficients: Float) -> Float:
         """(N, 3, P) derivative of the samples' normals by the coefficients."""
         vertices = self.mean + self.basis @ coefficients
-        a, b, c = vertices[self.faces].unbind(1)
+        a, b, c = vertices[self.faces].transpose(1, 0, 2)
         first, second = b - a, c - a
-        area = torch.linalg.cross(first, second)
-        total = self._gather_faces(area, torch.zeros_like(vertices))
+        total = _times(self._around, np.cross(first, second))
         a, b, c = (self.basis[self.faces[:, k]] for k in range(3))
         change = _cross_matrix(first) @ (c - a) - _cross_matrix(second) @ (b - a)
-        change = self._gather_faces(change, torch.zeros_like(self.basis))
-        normals, change = _normalised(total, change)
-        blend = self._interpolate(normals)
-        change = self._interpolate(change.flatten(1)).unflatten(1, (3, -1))
-        return _normalised(blend, change)[1]
+        normals, change = _normalised(total, _times(self._around, change))
+        return _normalised(_times(self._at, normals), _times(self._at, change))[1]
 
 
-def _normalised(vectors: Tensor, change: Tensor) -> tuple[Tensor, Tensor]:
+def _matrix(rows: NDArray, values: NDArray, count: int) -> csr_array:
+    """(``count``, M) with ``values`` (3, M) in the ``rows`` (3, M) of each column."""
+    columns = np.broadcast_to(np.arange(rows.shape[1]), rows.shape)
+    where = rows.ravel(), columns.ravel()
+    return csr_array((values.ravel(), where), shape=(count, rows.shape[1]))
+
+
+def _times(matrix: csr_array, values: Float) -> Float:
+    """(M, ...) of ``matrix`` (M, N) and ``values`` (N, ...)."""
+    return (matrix @ values.reshape(len(values), -1)).reshape(-1, *values.shape[1:])
+
+
+def _normalised(vectors: Float, change: Float) -> tuple[Float, Float]:
     """Unit ``vectors`` (N, 3) and their change, given the ``change`` (N, 3, P) of the vectors."""
-    length = vectors.norm(dim=1, keepdim=True).clamp_min(1e-12)
-    unit = vectors / length
-    along = unit[:, None] @ change
-    return unit, (change - unit[:, :, None] * along) / length[..., None]
+    length = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    direction = vectors / length
+    along = direction[:, None] @ change
+    return direction, (change - direction[:, :, None] * along) / length[..., None]
 
 
-def _cross_matrix(vectors: Tensor) -> Tensor:
+def _cross_matrix(vectors: Float) -> Float:
     """(N, 3, 3) M with ``M @ x = vectors x x`` (cross product)."""
-    x, y, z = vectors.unbind(1)
-    zero = torch.zeros_like(x)
-    return torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], 1).unflatten(1, (3, 3))
+    x, y, z = vectors.T
+    zero = np.zeros_like(x)
+    return np.stack([zero, -z, y, z, zero, -x, -y, x, zero], 1).reshape(-1, 3, 3)

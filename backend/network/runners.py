@@ -1,0 +1,74 @@
+"""What computes a network: ONNX Runtime, or torch with CUDA where it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ModelError
+from .device import Device
+
+Float = NDArray[np.float32]
+#: (N, 3, S, S) float32 to (N, outputs) float32.
+Runner = Callable[[Float], Float]
+
+
+def onnx_runner(graph: bytes, provider: str = "CPUExecutionProvider") -> Runner:
+    """The model ``graph``, see :mod:`.graph`, run by ONNX Runtime.
+
+    Raises :class:`ModelError` where the provider cannot run it.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    # Threads that wait for the next picture would take the processor from all else.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # The arena keeps what the largest batch needed.
+    options.enable_cpu_mem_arena = False
+    options.log_severity_level = 3  # errors
+    fallback = ["CPUExecutionProvider"] if provider != "CPUExecutionProvider" else []
+    try:
+        session = onnxruntime.InferenceSession(graph, options, providers=[provider, *fallback])
+    except Exception as error:  # onnxruntime's exceptions have no common base
+        raise ModelError(f"ONNX Runtime cannot run the network by {provider}: {error}") from error
+    (name,) = (one.name for one in session.get_inputs())
+
+    def run(batch: Float) -> Float:
+        return session.run(None, {name: batch})[0]
+
+    return run
+
+
+def torch_runner(architecture: str, tensors: Mapping[str, NDArray], device: str) -> Runner:
+    """The network of :mod:`.resnet` on a ``device`` of torch."""
+    import torch
+
+    from .resnet import filled_network, fused
+
+    network = fused(filled_network(architecture, tensors)).to(device)
+
+    @torch.inference_mode()
+    def run(batch: Float) -> Float:
+        there = torch.from_numpy(batch).to(device, memory_format=torch.channels_last)
+        return network(there).cpu().numpy()
+
+    return run
+
+
+def resnet_runner(architecture: str, tensors: Mapping[str, NDArray], device: Device) -> Runner:
+    """A network of :mod:`.architecture` on ``device``.  Raises :class:`ModelError`."""
+    if device.torch is not None:
+        return torch_runner(architecture, tensors, device.torch)
+    from .graph import resnet_graph
+
+    return onnx_runner(resnet_graph(architecture, tensors), device.provider)
+
+
+def to_input(pictures: NDArray[np.uint8]) -> Float:
+    """(N, 3, S, S) in -1..1 of ``pictures`` (N, S, S, 3) uint8."""
+    planes = np.ascontiguousarray(pictures.transpose(0, 3, 1, 2), np.float32)
+    planes /= 127.5
+    planes -= 1
+    return planes
