@@ -17,7 +17,7 @@ import pytest
 from reconstruct_face.scene.installation import set_up
 from reconstruct_face.scene.installation.choices import Choices
 from reconstruct_face.scene.installation.pip import bundled_for
-from reconstruct_face.scene.installation.requirements import BACKEND, PLATFORMS, PYTHONS
+from reconstruct_face.scene.installation.requirements import PLATFORMS, PROCESSOR, PYTHONS
 
 from tests.errors import has, raises
 from tests.tiny_packages import PLATFORM, make_wheel, tiny_choices
@@ -148,7 +148,8 @@ def test_the_lock_names_each_package_once_per_target(
     tool: ModuleType, platform: str, minor: int
 ) -> None:
     assert set(tool.PLATFORMS) == set(PLATFORMS.values())
-    names = [line.split("==")[0] for line in tool._pinned(BACKEND, platform, f"3.{minor}")]
-    assert len(names) == len(set(names))
-    assert {"torch", "dlib-bin", "numpy", "setuptools"} <= set(names)
+    pinned = tool._pinned(PROCESSOR, platform, f"3.{minor}")
+    names = list(pinned)
+    assert {"onnxruntime", "dlib-bin", "numpy"} <= set(names)
+    assert not [line for line in pinned.values() if "==" not in line or "--hash=" not in line]
     assert ("colorama" in names) == (platform == "windows-x64")

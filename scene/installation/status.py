@@ -128,7 +128,8 @@ def _needs_set_up(
     here = packages_are_here(chosen)
     if not chosen.online and not here:
         return Status(OFFLINE, OFFLINE_SENTENCE, python, source, failure=failure)
-    if code == MISSING:
-        size = f"There is about {chosen.requirements.download_mb / 1000:.1f} GB to download."
-        sentence += " Its packages came with the add-on." if here else f" {size}"
+    if not here:
+        sentence += f" {chosen.wanted.cost}"
+    elif code == MISSING:
+        sentence += " Its packages came with the add-on."
     return Status(code, sentence, python, source, failure=failure)
