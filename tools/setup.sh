@@ -198,7 +198,7 @@ install_python_packages() {
     # The project has no hash; what it requires is there by then.
     {
         "${by_hash[@]}" --requirement "$BUILD_LOCK" &&
-            "${by_hash[@]}" --requirement "$ROOT/$1" &&
+            DIST_EXTRA_CONFIG=${BUILD_LOCK%.lock}.cfg "${by_hash[@]}" --requirement "$ROOT/$1" &&
             { [ -z "$PROJECT" ] ||
                 "${pip[@]}" install --no-deps --no-build-isolation --editable "$ROOT"; }
     } >>"$LOG" 2>&1 || fail "pip could not install the packages$(why)"

@@ -24,7 +24,7 @@ from .check import CHECKS, Report, run_check
 from .choices import Choices, choices
 from .locate import worker_environment
 from .pip import Output, bundled_for, find_pip, install_commands, why
-from .requirements import PLATFORMS, unsupported
+from .requirements import BUILD_SETTINGS, PLATFORMS, unsupported
 
 RUNNING, DONE, FAILED, CANCELLED = "running", "done", "failed", "cancelled"
 OFFLINE = (
@@ -224,6 +224,7 @@ class SetUp:
         temporary = str(making / "temporary")
         env |= {"TMPDIR": temporary, "TEMP": temporary, "TMP": temporary}
         env |= {"PIP_CACHE_DIR": str(making.parent / "cache"), "PYTHONUTF8": "1"}
+        env["DIST_EXTRA_CONFIG"] = str(BUILD_SETTINGS)
         env["PYTHONUNBUFFERED"] = "1"  # what pip does is shown when it does it
         # Settings that would have it install elsewhere than into the environment.
         for name in ("PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_ROOT", "PIP_REQUIRE_VIRTUALENV"):
