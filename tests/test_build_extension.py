@@ -74,6 +74,16 @@ def test_the_thin_zip_is_the_project_and_pip(
     assert not [name for name in names if name.startswith(("tools", "tests"))]
 
 
+def test_a_thin_zip_that_has_grown_too_large_is_not_built(
+    tool: ModuleType, no_network: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert tool.LARGEST_THIN_MB == 40, "as docs/release.md says"
+    monkeypatch.setattr(tool, "LARGEST_THIN_MB", 0.01)
+    with raises(tool.BuildError, "blender_manifest.toml"):
+        tool.build_thin(tmp_path / "out")
+    assert not list((tmp_path / "out").glob("*.zip"))
+
+
 def test_the_full_zip_sets_up_a_backend_without_a_network(
     tool: ModuleType, no_network: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

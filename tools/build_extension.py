@@ -29,6 +29,8 @@ from reconstruct_face.scene.installation.requirements import PROCESSOR, PYTHONS,
 
 ROOT = Path(__file__).resolve().parents[1]
 
+#: What everybody downloads at every update.
+LARGEST_THIN_MB = 40
 #: What pip calls the platforms, best first, and their values of the lock file's markers.
 PLATFORMS = {
     "linux-x64": (
@@ -57,7 +59,15 @@ def build_thin(out: Path) -> Path:
     with tempfile.TemporaryDirectory() as scratch:
         stage = _stage(Path(scratch))
         _download(["pip"], stage / "wheels", ["--no-deps"])
-        return _pack(stage, out / f"{_name()}.zip")
+        path = _pack(stage, out / f"{_name()}.zip")
+    megabytes = path.stat().st_size / 1e6
+    if megabytes > LARGEST_THIN_MB:
+        path.unlink()
+        raise BuildError(
+            f"The thin zip would have {megabytes:.1f} MB, more than {LARGEST_THIN_MB}: see what is "
+            "new in it, and exclude it in blender_manifest.toml."
+        )
+    return path
 
 
 def build_full(
