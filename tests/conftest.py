@@ -48,16 +48,13 @@ def pytest_pycollect_makemodule(
     """Leave out a file that is for another environment, also where it is named on the command line.
 
     In the fast tier one that reaches a heavy package; what the project imports in functions does
-    not count, what tests do there does.  ``--torch`` tells by the same, and by the marker "torch":
-    but what only the project names in strings counts neither, since commands are named so.
+    not count, what tests do there does.  ``--torch`` tells by the same, but what only the project
+    names in strings does not count: so commands find their modules.
     """
     config = parent.config
     left_out = config.getoption("fast") and reaches(module_path, _importable, HEAVY)
     if wanted := config.getoption("torch"):
-        if reaches(module_path, _imported, TORCH):
-            left_out = left_out or wanted == "without"
-        elif "mark.torch" not in module_path.read_text(encoding="utf-8"):
-            left_out = left_out or wanted == "only"
+        left_out = left_out or (wanted == "only") != reaches(module_path, _imported, TORCH)
     return LeftOut.from_parent(parent, path=module_path) if left_out else None
 
 
@@ -76,22 +73,12 @@ def _imported(one: Import) -> bool:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out slow tests in the fast tier, and marked ones that are for another environment."""
-    left_out: list[pytest.Item] = []
+    """Leave slow tests out of the fast tier."""
     if config.getoption("fast"):
-        left_out += [item for item in items if item.get_closest_marker("slow")]
-        left_out += [item for item in items if item.get_closest_marker("seconds")]
-    wanted = config.getoption("torch")
-    if wanted or config.getoption("fast"):
-        for item in items:
-            marked = item.get_closest_marker("torch") is not None
-            if wanted == "only" and not marked and not reaches(item.path, _imported, TORCH):
-                left_out.append(item)
-            if wanted != "only" and marked:
-                left_out.append(item)
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
+        slow = [item for item in items if item.get_closest_marker("slow")]
+        slow += [item for item in items if item.get_closest_marker("seconds")]
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if item not in slow]
 
 
 @pytest.fixture(scope="session")
