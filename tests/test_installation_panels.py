@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import types
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import bpy
 import pytest
 import reconstruct_face
 from reconstruct_face.operators import strings
+from reconstruct_face.panels import preferences as panel
 from reconstruct_face.panels import repair
 from reconstruct_face.panels.preferences import RECONSTRUCT_FACE_preferences
 from reconstruct_face.scene.installation import blender, check, locate, set_up, status
@@ -163,6 +165,32 @@ def test_what_is_chosen_in_the_preferences_is_what_is_set_up() -> None:
     assert kind.default == "processor"
     assert Choices(hardware="gpu").wanted is NVIDIA_GPU
     assert Choices().wanted is PROCESSOR
+
+
+def test_the_preferences_offer_the_other_kind_of_backend_with_its_cost(
+    add_on: Choices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    OPS.setup_backend()
+    monkeypatch.setattr(repair, "gpu_offered", lambda: True)
+    monkeypatch.setattr(repair, "preferences", lambda: object())
+    for module in (repair, panel):
+        monkeypatch.setattr(
+            module, "draw_sentence", lambda layout, text, **_: layout.label(text=text)
+        )
+
+    def shown() -> list[tuple[str, str]]:
+        noted: list[tuple[str, str]] = []
+        stand_in = types.SimpleNamespace(layout=Recorder(noted))
+        RECONSTRUCT_FACE_preferences.draw(stand_in, bpy.context)  # type: ignore[arg-type]
+        return noted
+
+    assert ("prop", "hardware") in shown() and ("label", NVIDIA_GPU.cost) not in shown()
+    gpu = functools.partial(
+        Choices, requirements=add_on.requirements, wheels=add_on.wheels, hardware="gpu"
+    )
+    monkeypatch.setattr(blender, "Choices", gpu)
+    assert ("label", NVIDIA_GPU.cost) in shown()
+    assert ("label", "The backend is ready.") in shown(), "the one that is there goes on"
 
 
 def test_why_the_last_set_up_failed_is_shown_with_its_log(monkeypatch: pytest.MonkeyPatch) -> None:
