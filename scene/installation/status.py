@@ -114,7 +114,10 @@ def _checked(python: str, source: str, chosen: Choices, failure: str = "") -> St
         device += f": {report.device_name}"
     sentence = "The backend is ready." if code == READY else report.sentence(python)
     if code == READY and chosen.device == "cuda" and report.device != "cuda":
-        sentence = "The backend is ready, but finds no CUDA here; set it up for an NVIDIA GPU or choose another device."
+        sentence = (
+            "The backend is ready, but finds no CUDA here; set it up for an NVIDIA GPU or choose "
+            "another device."
+        )
     return Status(code, sentence, python, source, device, failure=failure)
 
 
