@@ -73,7 +73,7 @@ def main(address: str, site: Path, new: Path) -> dict[str, Any]:
     jobs = importlib.import_module(f"{NAME}.scene.jobs")
     blender = importlib.import_module(f"{NAME}.scene.installation.blender")
     check(blender.version() == found["updated"], "the new version's code runs")
-    again = jobs.start_detection(PHOTO)
+    again = jobs.start_detection(PHOTO, site.parent / "faces")
     _wait(again.poll, 120.0)
     try:
         found["faces"] = len(again.result().boxes)
