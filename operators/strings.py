@@ -134,8 +134,8 @@ def corrections(count: int) -> str:
 
 SET_UP = "Set Up Backend"
 SET_UP_TIP = (
-    "Download and install what finds and fits the face, into a folder of its own; takes minutes "
-    "and some gigabytes. Blender can be used meanwhile"
+    "Download and install what finds and fits the face, into a folder of its own. Blender can be "
+    "used meanwhile"
 )
 SET_UP_AGAIN = "Set Up Again"
 UPDATE_BACKEND = "Update Backend"
@@ -170,9 +170,25 @@ DEVICES = (
 )
 INDEX = "Package Index"
 INDEX_TIP = (
-    "Address of a further package index that set-up looks at, for builds of torch that PyPI has "
-    "not: a smaller one without CUDA for Linux, or one with CUDA for Windows. Usually empty"
+    "Address of a further package index that set-up looks at, such as a mirror of your own. Only "
+    "files whose hashes the add-on knows are installed. Usually empty"
 )
+HARDWARE = "Set Up For"
+HARDWARE_TIP = "What the next set-up installs packages for"
+HARDWARES = (
+    ("processor", "Processor", "What every machine can do: small, and as fast for one photo"),
+    ("gpu", "NVIDIA GPU", "torch and CUDA as well: for folders and films, in batches"),
+)
+GPU_FOUND = (
+    "An NVIDIA GPU was found. With packages for it folders and films go faster, in batches; one "
+    "photo does not."
+)
+
+
+def set_up_for(name: str) -> str:
+    """The button that makes another kind of backend out of one that works."""
+    return f"Set Up for {name}"
+
 
 # -- the expression
 

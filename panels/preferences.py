@@ -39,15 +39,19 @@ class RECONSTRUCT_FACE_preferences(bpy.types.AddonPreferences):
     device: EnumProperty(
         name=strings.DEVICE, description=strings.DEVICE_TIP, items=strings.DEVICES, update=_changed
     )
-    # Read when a set-up starts: no reason to end a backend that runs.
+    # These are read when a set-up starts: no reason to end a backend that runs.
     index: StringProperty(name=strings.INDEX, description=strings.INDEX_TIP, default="")
+    hardware: EnumProperty(
+        name=strings.HARDWARE, description=strings.HARDWARE_TIP, items=strings.HARDWARES
+    )
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw state, buttons and settings."""
         from ..scene.installation.blender import backend_folder
-        from ..scene.installation.environment import LOG, environment_of
+        from ..scene.installation.choices import choices
+        from ..scene.installation.environment import LOG, environment_of, made_for
         from ..scene.installation.status import INSTALLING, installation_status
-        from .repair import draw_repair
+        from .repair import draw_hardware, draw_repair
 
         layout = self.layout
         draw_repair(layout, in_preferences=True)
@@ -60,13 +64,19 @@ class RECONSTRUCT_FACE_preferences(bpy.types.AddonPreferences):
             column.label(text=f"{strings.PYTHON}: {status.python}", icon="BLANK1")
             if status.device:
                 column.label(text=f"{strings.DEVICE}: {status.device}", icon="BLANK1")
+        chosen = choices()
+        other = made_for(chosen) not in (None, chosen.wanted)
+        if there and status.usable:  # otherwise these stand beside the repair
+            draw_hardware(layout, in_preferences=True)
+            if other:
+                draw_sentence(layout, chosen.wanted.cost)
         row = layout.row(align=True)
         row.enabled = status.code != INSTALLING
         if there and status.usable:  # otherwise it is the repair
             row.operator(
                 RECONSTRUCT_FACE_OT_setup_backend.bl_idname,
-                text=strings.REPAIR_BACKEND,
-                icon="FILE_REFRESH",
+                text=strings.set_up_for(chosen.wanted.name) if other else strings.REPAIR_BACKEND,
+                icon="IMPORT" if other else "FILE_REFRESH",
             )
         if status.usable:
             row.operator(RECONSTRUCT_FACE_OT_check_backend.bl_idname, icon="VIEWZOOM")

@@ -14,7 +14,8 @@ from ..operators.installation import (
     watch,
 )
 from ..scene.installation import status as codes
-from ..scene.installation.blender import read_preferences
+from ..scene.installation.blender import preferences, read_preferences
+from ..scene.installation.requirements import gpu_found, gpu_offered
 from ..scene.installation.status import Status, installation_status
 from .text import draw_sentence
 
@@ -54,9 +55,24 @@ def draw_repair(layout: bpy.types.UILayout, *, in_preferences: bool = False) -> 
     first = status.code == codes.MISSING and not status.failure
     draw_sentence(box, status.sentence, icon="INFO" if first else "ERROR", width=_width_inside())
     _draw_failure(box, status)
+    if status.code in _SET_UP and status.source not in ("preferences", "variable"):
+        draw_hardware(box, in_preferences=in_preferences)
     column = box.column(align=True)
     _draw_buttons(column, status, in_preferences)
     return False
+
+
+def draw_hardware(layout: bpy.types.UILayout, *, in_preferences: bool) -> None:
+    """Draw what the next set-up is for, where there is a choice.
+
+    The sidebar offers a choice only to those who have such a GPU.
+    """
+    wanted = preferences()
+    column = layout.column(align=True)
+    if gpu_offered() and wanted is not None and (in_preferences or gpu_found()):
+        column.row(align=True).prop(wanted, "hardware", expand=True)
+        if gpu_found():
+            draw_sentence(column, strings.GPU_FOUND, width=_width_inside())
 
 
 def _draw_buttons(column: bpy.types.UILayout, status: Status, in_preferences: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import stat
@@ -15,33 +16,60 @@ import pytest
 from tests.imports import Import, module_name, project, within
 
 ROOT = Path(__file__).resolve().parents[1]
+#: What runs needs none of these: they are in an environment of their own, .venv-verify.
+TORCH = ("torch", "pytorch3d", "tensorflow", "keras")
 #: Packages of gigabytes, or built for few machines: what the fast tier does without.
 HEAVY = (
-    "torch", "bpy", "bpy_extras", "mathutils", "gpu", "aud", "dlib", "face_recognition_models",
-    "tensorflow", "keras", "pytorch3d",
+    *TORCH, "bpy", "bpy_extras", "mathutils", "gpu", "aud", "dlib", "face_recognition_models",
 )  # fmt: skip
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """``--fast``: the fast tier, see CONTRIBUTING.md."""
+    """``--fast`` and ``--torch``: which tests this environment is for, see CONTRIBUTING.md."""
     parser.addoption(
         "--fast", action="store_true", help="only quick tests that need none of the heavy packages"
     )
+    parser.addoption(
+        "--torch", choices=("only", "without"), help="only the tests that need torch, or the others"
+    )
 
 
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Whether the fast tier leaves a file out: it, or what it imports or starts, is heavy.
+class LeftOut(pytest.Module):
+    """A test file that is not imported."""
 
-    What the project imports in functions does not count, what tests do there does.
+    def collect(self) -> list[pytest.Item | pytest.Collector]:
+        """Nothing."""
+        return []
+
+
+def pytest_pycollect_makemodule(
+    module_path: Path, parent: pytest.Collector
+) -> pytest.Module | None:
+    """Leave out a file that is for another environment, also where it is named on the command line.
+
+    In the fast tier one that reaches a heavy package; what the project imports in functions does
+    not count, what tests do there does.  ``--torch`` tells by the same, but what only the project
+    names in strings does not count: so commands find their modules.
     """
+    config = parent.config
+    left_out = config.getoption("fast") and reaches(module_path, _importable, HEAVY)
+    if wanted := config.getoption("torch"):
+        left_out = left_out or (wanted == "only") != reaches(module_path, _imported, TORCH)
+    return LeftOut.from_parent(parent, path=module_path) if left_out else None
 
-    def follow(one: Import) -> bool:
-        return one.kind != "function" or within(one.importer, "tests")
 
-    if not config.getoption("fast") or collection_path.suffix != ".py":
-        return None
-    reached = project().reached(module_name(collection_path), follow)
-    return any(within(name, *HEAVY) for name in reached) or None
+@functools.cache
+def reaches(path: Path, follow: Callable[[Import], bool], packages: tuple[str, ...]) -> bool:
+    """Whether a test file, or what it imports or starts, needs one of ``packages``."""
+    return any(within(name, *packages) for name in project().reached(module_name(path), follow))
+
+
+def _importable(one: Import) -> bool:
+    return one.kind != "function" or within(one.importer, "tests")
+
+
+def _imported(one: Import) -> bool:
+    return one.kind == "module" or within(one.importer, "tests")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -17,7 +17,7 @@ import pytest
 from reconstruct_face.scene.installation import set_up
 from reconstruct_face.scene.installation.choices import Choices
 from reconstruct_face.scene.installation.pip import bundled_for
-from reconstruct_face.scene.installation.requirements import BACKEND, PLATFORMS, PYTHONS
+from reconstruct_face.scene.installation.requirements import PLATFORMS, PROCESSOR, PYTHONS
 
 from tests.errors import has, raises
 from tests.tiny_packages import PLATFORM, make_wheel, tiny_choices
@@ -72,6 +72,16 @@ def test_the_thin_zip_is_the_project_and_pip(
     }
     assert {"scene/installation/requirements.lock", "scene/installation/probe.py"} <= names
     assert not [name for name in names if name.startswith(("tools", "tests"))]
+
+
+def test_a_thin_zip_that_has_grown_too_large_is_not_built(
+    tool: ModuleType, no_network: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert tool.LARGEST_THIN_MB == 40, "as docs/release.md says"
+    monkeypatch.setattr(tool, "LARGEST_THIN_MB", 0.01)
+    with raises(tool.BuildError, "blender_manifest.toml"):
+        tool.build_thin(tmp_path / "out")
+    assert not list((tmp_path / "out").glob("*.zip"))
 
 
 def test_the_full_zip_sets_up_a_backend_without_a_network(
@@ -148,7 +158,8 @@ def test_the_lock_names_each_package_once_per_target(
     tool: ModuleType, platform: str, minor: int
 ) -> None:
     assert set(tool.PLATFORMS) == set(PLATFORMS.values())
-    names = [line.split("==")[0] for line in tool._pinned(BACKEND, platform, f"3.{minor}")]
-    assert len(names) == len(set(names))
-    assert {"torch", "dlib-bin", "numpy", "setuptools"} <= set(names)
+    pinned = tool._pinned(PROCESSOR, platform, f"3.{minor}")
+    names = list(pinned)
+    assert {"onnxruntime", "dlib-bin", "numpy"} <= set(names)
+    assert not [line for line in pinned.values() if "==" not in line or "--hash=" not in line]
     assert ("colorama" in names) == (platform == "windows-x64")

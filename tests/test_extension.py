@@ -71,7 +71,7 @@ def test_the_package_holds_what_runs_and_nothing_else(package: Path) -> None:
         assert needed in names
     assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]
     assert not [name for name in names if name.startswith(("backend/training", "backend/bench"))]
-    assert package.stat().st_size < 30e6
+    assert package.stat().st_size < 38e6, "with pip, the thin zip has less than 40 MB"
 
 
 def test_the_packages_modules_find_one_another(package: Path) -> None:

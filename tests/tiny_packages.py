@@ -38,7 +38,7 @@ def make_wheel(
     wheel = folder / f"{name}-{version}-{tag}.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
         for path, text in files.items():
-            archive.writestr(path, text)
+            archive.writestr(zipfile.ZipInfo(path), text)  # the same file at any time
     return wheel
 
 
@@ -58,9 +58,12 @@ def tiny_choices(root: Path, *, bundled: bool = True, **packages: str) -> Choice
     packages = packages or {"tiny_a": "", "tiny_b": "import tiny_a"}
     lock, wheels = root / "requirements.lock", root / "wheels"
     lock.parent.mkdir(parents=True, exist_ok=True)
-    lock.write_text("".join(f"{name}==1.0\n" for name in packages))
+    lines = []
     for name, code in packages.items():
-        make_wheel(wheels, name, code)
+        wheel = make_wheel(wheels, name, code)
+        digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+        lines.append(f"{name}==1.0 \\\n    --hash=sha256:{digest}\n")
+    lock.write_text("".join(lines))
     requirements = Requirements(lock, tuple(packages), disk_mb=1)
     if bundled:
         pip_as_if_unpacked(wheels)

@@ -25,10 +25,12 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 from reconstruct_face.scene.installation.pip import BUNDLE
-from reconstruct_face.scene.installation.requirements import BACKEND, PYTHONS, Requirements
+from reconstruct_face.scene.installation.requirements import PROCESSOR, PYTHONS, Requirements
 
 ROOT = Path(__file__).resolve().parents[1]
 
+#: What everybody downloads at every update.
+LARGEST_THIN_MB = 40
 #: What pip calls the platforms, best first, and their values of the lock file's markers.
 PLATFORMS = {
     "linux-x64": (
@@ -57,7 +59,15 @@ def build_thin(out: Path) -> Path:
     with tempfile.TemporaryDirectory() as scratch:
         stage = _stage(Path(scratch))
         _download(["pip"], stage / "wheels", ["--no-deps"])
-        return _pack(stage, out / f"{_name()}.zip")
+        path = _pack(stage, out / f"{_name()}.zip")
+    megabytes = path.stat().st_size / 1e6
+    if megabytes > LARGEST_THIN_MB:
+        path.unlink()
+        raise BuildError(
+            f"The thin zip would have {megabytes:.1f} MB, more than {LARGEST_THIN_MB}: see what is "
+            "new in it, and exclude it in blender_manifest.toml."
+        )
+    return path
 
 
 def build_full(
@@ -65,32 +75,37 @@ def build_full(
     platform: str,
     python: str,
     *,
-    requirements: Requirements = BACKEND,
+    requirements: Requirements = PROCESSOR,
     options: Sequence[str] = (),
 ) -> Path:
     """``out``/ID-VERSION-PLATFORM-pyPYTHON.zip, with the wheels of ``requirements``.
 
     ``options`` are given to pip, for instance an extra package index.
     """
-    linux = platform == "linux-x64"
-    if linux and sys.platform != "linux":
-        raise BuildError("The full zip for Linux is built on Linux: torch's CUDA libraries depend.")
     with tempfile.TemporaryDirectory() as scratch:
         stage = _stage(Path(scratch))
         wheels = stage / "wheels"
         _download(["pip"], wheels, ["--no-deps"])
+        by_hash = ["--no-deps", "--require-hashes", *options]
+        if requirements.build is not None:
+            _download(["--requirement", str(requirements.build)], wheels, by_hash)
+        # The lock is complete, and pip would resolve its markers for the Python that it runs in.
         pinned = _pinned(requirements, platform, python)
-        source_only = [line for line in pinned if _is_source_only(line, requirements)]
-        if source_only:
-            _pip("wheel", "--no-deps", "--wheel-dir", str(wheels), *options, *source_only)
-        # The lock is complete, save for the CUDA libraries that a Linux torch asks for itself.
-        target = [
-            *([] if linux else ["--no-deps"]), "--only-binary", ":all:", "--implementation", "cp",
-            "--python-version", python, "--find-links", str(wheels), *options,
-        ]  # fmt: skip
+        lists = {True: Path(scratch) / "source.txt", False: Path(scratch) / "ready.txt"}
+        for path in lists.values():
+            path.touch()
+        for name, line in pinned.items():
+            with lists[_source_only(name, requirements)].open("a", encoding="utf-8") as file:
+                file.write(f"{line}\n")
+        if lists[True].stat().st_size:
+            # As source: no hash would vouch for a wheel that is built here.
+            source = [*by_hash, "--no-build-isolation", "--no-binary", ":all:"]
+            _download(["--requirement", str(lists[True])], wheels, source)
+        target = [*by_hash, "--only-binary", ":all:"]
+        target += ["--implementation", "cp", "--python-version", python]
         for tag in PLATFORMS[platform][0]:
             target += ["--platform", tag]
-        _download(pinned, wheels, target)
+        _download(["--requirement", str(lists[False])], wheels, target)
         bundle = {"python": python, "platform": platform, "digest": requirements.digest()}
         (wheels / BUNDLE).write_text(json.dumps(bundle), encoding="utf-8")
         _restrict(stage / "blender_manifest.toml", platform, python)
@@ -138,27 +153,26 @@ def _restrict(manifest: Path, platform: str, python: str) -> None:
     manifest.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _pinned(requirements: Requirements, platform: str, python: str) -> list[str]:
-    """The lock file's lines for a platform and Python, markers resolved.
-
-    pip would resolve them for the Python that it runs in.
-    """
+def _pinned(requirements: Requirements, platform: str, python: str) -> dict[str, str]:
+    """The lock file's entries for a platform and Python by name: version and hashes."""
     values = {
         **PLATFORMS[platform][1],
         "python_version": python,
         "python_full_version": f"{python}.0",
     }
-    found = []
-    for line in requirements.lock.read_text(encoding="utf-8").splitlines():
-        if line.strip() and not line.startswith("#"):
-            one = Requirement(line)
-            if one.marker is None or one.marker.evaluate(values):
-                found.append(f"{one.name}{one.specifier}")
+    found: dict[str, str] = {}
+    for entry in requirements.entries():
+        first, *hashes = re.split(r"\s*\\\n\s*", entry)
+        one = Requirement(first)
+        if one.marker is None or one.marker.evaluate(values):
+            if one.name in found:
+                raise BuildError(f"The lock file names {one.name} twice for {platform}.")
+            found[one.name] = " ".join([f"{one.name}{one.specifier}", *hashes])
     return found
 
 
-def _is_source_only(line: str, requirements: Requirements) -> bool:
-    return re.split("[=<>]", line)[0].lower().replace("_", "-") in requirements.source_only
+def _source_only(name: str, requirements: Requirements) -> bool:
+    return name.lower().replace("_", "-") in requirements.source_only
 
 
 def _download(names: Sequence[str], folder: Path, options: Sequence[str]) -> None:
@@ -212,7 +226,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         default="3.11",
         help="version of Blender's Python",
     )
-    parser.add_argument("--extra-index", metavar="ADDRESS", help="for other builds of torch")
+    parser.add_argument("--extra-index", metavar="ADDRESS", help="a further package index")
     parser.add_argument(
         "--index", type=Path, metavar="FOLDER", help="put the zip there and list all in index.json"
     )

@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 program=${1:?usage: tools/hook.sh PROGRAM [ARGUMENTS]}
 shift
-for environment in .venv .venv-fast; do
+for environment in .venv .venv-fast .venv-verify; do
     if [ -x "$environment/bin/$program" ]; then exec "$environment/bin/$program" "$@"; fi
 done
 echo "There is no $program yet; run tools/test.sh fast once." >&2

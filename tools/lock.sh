@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
-# Writes the exact versions that tools/reconstruct.sh, tools/test.sh and the add-on's set-up install.
-#   tools/lock.sh            keep the versions that still fit pyproject.toml and requirements.in
+# Writes the exact versions, with the hashes of their files, that the scripts of tools/ and the add-on's
+# set-up install.
+#   tools/lock.sh            keep the versions that still fit pyproject.toml and the .in files
 #   tools/lock.sh --upgrade  take the newest
+#
+# A lock file holds the hashes of all files of a release, so it serves every platform and Python.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -9,36 +12,37 @@ PYTHON=${PYTHON:-.venv/bin/python}
 "$PYTHON" -m pip install --quiet uv
 
 compile() {
-    "$PYTHON" -m uv pip compile --quiet --python-version 3.11 --no-header --no-annotate \
-        --no-emit-package setuptools "$@" pyproject.toml
+    "$PYTHON" -m uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header \
+        --no-annotate "$@"
 }
 
-# Whether torch needs CUDA's libraries depends on the build of it that pip finds; a build that does
-# names their exact versions itself.
-without_cuda() { sed -i -E '/^(cuda-|nvidia-|triton)/d' "$1"; }
+# What packages are built with, wherever one is: the project itself, face_recognition_models.
+build=scene/installation/build
+compile "$@" --output-file "$build.lock" "$build.in"
 
-compile "$@" --output-file requirements.lock
-without_cuda requirements.lock
-compile "$@" --extra test --constraint requirements.lock --output-file requirements-test.lock
-without_cuda requirements-test.lock
+# All that a test can need, in one environment; every other lock takes these versions.
+compile "$@" --constraint "$build.lock" --extra test --extra types --extra torch --extra original \
+    --extra verify --output-file requirements-torch.lock pyproject.toml
+compile --constraint requirements-torch.lock --output-file requirements.lock pyproject.toml
+compile --constraint requirements-torch.lock --extra test --output-file requirements-test.lock \
+    pyproject.toml
+compile --constraint requirements-torch.lock --extra gpu --output-file requirements-gpu.lock \
+    pyproject.toml
+compile --constraint requirements-torch.lock --extra verify \
+    --output-file requirements-verify.lock pyproject.toml
 
 # The fast tier's: the same versions as the other tests, on the other systems as well.
-"$PYTHON" -m uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
-    --constraint requirements-test.lock --output-file requirements-fast.lock requirements-fast.in
+compile --universal --constraint requirements-torch.lock --output-file requirements-fast.lock \
+    requirements-fast.in
 
-# The add-on's set-up: for every platform and every Python that Blender comes with.
+# The add-on's set-up, without and with torch: for every platform and every Python that Blender
+# comes with.
 backend=scene/installation/requirements
-"$PYTHON" -m uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
-    "$@" --output-file "$backend.lock" "$backend.in"
-without_cuda "$backend.lock"
+compile "$@" --universal --constraint "$build.lock" --output-file "$backend.lock" "$backend.in"
+compile "$@" --universal --constraint "$build.lock" --constraint "$backend.lock" \
+    --output-file "$backend-gpu.lock" "$backend-gpu.in"
 
 # The documentation's: the extra alone, without what the project runs with.
 "$PYTHON" -c 'import tomllib
 extras = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]
-print(*extras["docs"], sep="\n")' | "$PYTHON" -m uv pip compile --quiet --python-version 3.11 \
-    --no-header --no-annotate "$@" --output-file requirements-docs.lock -
-
-# The verification's: PyTorch3D with the release of torch that it was built for.
-"$PYTHON" -m uv pip compile --quiet --python-version 3.11 --no-header --no-annotate \
-    --no-emit-package setuptools "$@" --output-file requirements-verify.lock requirements-verify.in
-without_cuda requirements-verify.lock
+print(*extras["docs"], sep="\n")' | compile "$@" --output-file requirements-docs.lock -

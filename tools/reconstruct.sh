@@ -3,9 +3,15 @@
 #
 #   tools/reconstruct.sh                          the sample photo, into out/
 #   tools/reconstruct.sh PHOTO... [options]       see tools/reconstruct.sh --help
+#   tools/reconstruct.sh --with-gpu PHOTO...      once: sets up torch with CUDA too, and stays so
 set -euo pipefail
 # shellcheck source=tools/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
-set_up requirements.lock
+if [ "${1:-}" = --with-gpu ]; then
+    shift
+    set_up_gpu
+else
+    set_up requirements.lock
+fi
 exec "$VENV/bin/python" -m reconstruct_face.backend reconstruct --sample "$@"

@@ -8,9 +8,14 @@
 # .venv with Python 3.11, installs the lock file and the project.  A stamp in .venv holds what was
 # installed, so that the next call returns at once; a set-up that was interrupted is made anew.
 #
+#   set_up_gpu
+#
+# adds torch with CUDA to .venv.
+#
 #   set_up_verification
 #
-# makes .venv-verify, with PyTorch3D and the release of torch that it is built for.
+# makes .venv-verify: the same with PyTorch3D and the release of torch that it is built for; set_up_torch
+# makes it with all that any test needs.
 #
 #   set_up_fast
 #
@@ -20,12 +25,14 @@
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=$ROOT/.venv
 LOG=$ROOT/.cache/setup.log
-# With PyPI's torch, which on Linux brings CUDA: 6.3 GB, and the archives while they are unpacked.
-NEEDED_MB=9000
-SIZE="6 GB"
-PROJECT=(--editable "$ROOT")
+BUILD_LOCK=$ROOT/scene/installation/build.lock
+# What is on the disk in the end, and the archives while they are unpacked.
+NEEDED_MB=3000
+GPU_COST="2.9 GB to download and 5 GB of disk"
+SIZE="1.8 GB"
+PROJECT=yes  # whether the project itself is installed too
 PIP_CHECK=(check)  # pip's own, that everything is there and fits
-PROOF="import bpy"
+PROOF="import bpy, onnxruntime"
 
 # What `import bpy` and its renderers load and a minimal Debian lacks.
 LIBRARIES=(libx11-6 libxrender1 libxfixes3 libxi6 libxkbcommon0 libsm6 libgl1 libegl1 libxxf86vm1)
@@ -38,32 +45,44 @@ fail() {
     exit 1
 }
 
-# The variables above are what the callees of these three see.
+# The variables above are what the callees of these see.
+# shellcheck disable=SC2034
+set_up_gpu() {
+    local NEEDED_MB=9000 SIZE="7 GB" PROOF="import bpy, onnxruntime, torch"
+    set_up requirements-gpu.lock
+}
+
 # shellcheck disable=SC2034
 set_up_verification() {
-    local VENV=$ROOT/.venv-verify NEEDED_MB=10000 SIZE="5 GB" PROJECT=()
-    local PROOF="import pytorch3d.renderer"
+    local VENV=$ROOT/.venv-verify NEEDED_MB=11000 SIZE="7 GB"
+    local PROOF="import bpy, pytorch3d.renderer"
     set_up requirements-verify.lock
+}
+
+# shellcheck disable=SC2034
+set_up_torch() {
+    local VENV=$ROOT/.venv-verify NEEDED_MB=12000 SIZE="9 GB"
+    local PROOF="import bpy, pytorch3d.renderer, tensorflow"
+    set_up requirements-torch.lock
 }
 
 # shellcheck disable=SC2034
 set_up_fast() {
     local VENV=$ROOT/.venv-fast NEEDED_MB=1500 SIZE="700 MB" LIBRARIES=()
-    # The project without most of what it requires, which pip would complain of.
-    local PROJECT=(--no-deps --editable "$ROOT") PIP_CHECK=(--version)
+    local PIP_CHECK=(--version)  # most of what the project requires is missing on purpose
     local PROOF="import cv2, reconstruct_face"
     set_up requirements-fast.lock
 }
 
 # shellcheck disable=SC2034
 set_up_docs() {
-    local VENV=$ROOT/.venv-docs NEEDED_MB=300 SIZE="60 MB" LIBRARIES=() PROJECT=()
+    local VENV=$ROOT/.venv-docs NEEDED_MB=300 SIZE="60 MB" LIBRARIES=() PROJECT=
     local PROOF="import mkdocs"
     set_up requirements-docs.lock
 }
 
 set_up() {
-    local lock=$1 stamp wanted
+    local lock=$1 stamp wanted contained=
     stamp=$VENV/.installed-$lock
     wanted=$(fingerprint "$lock")
     if [ -x "$VENV/bin/python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then return; fi
@@ -77,19 +96,32 @@ set_up() {
         install_system_packages
         make_environment
         install_python_packages "$lock"
-        if [ "$lock" = requirements-test.lock ]; then  # it holds all of requirements.lock
-            fingerprint requirements.lock >"$VENV/.installed-requirements.lock"
-        fi
+        if [ "$lock" = requirements.lock ]; then offer_gpu; fi
+        case $lock in  # these hold all of another one
+            requirements-test.lock | requirements-gpu.lock) contained=requirements.lock ;;
+            requirements-torch.lock) contained=requirements-verify.lock ;;
+        esac
+        if [ -n "$contained" ]; then fingerprint "$contained" >"$VENV/.installed-$contained"; fi
         printf '%s\n' "$wanted" >"$stamp"
         say "Set-up is complete."
     fi
     exec 9>&-
 }
 
+# Where an NVIDIA GPU is found: what it would cost to use it, and what that gains.
+offer_gpu() {
+    if ! command -v nvidia-smi >/dev/null &&
+        ! PATH=$PATH:/usr/sbin:/sbin ldconfig -p 2>/dev/null | grep -q 'libcuda\.so\.1'; then
+        return 0
+    fi
+    say "An NVIDIA GPU was found.  'tools/reconstruct.sh --with-gpu' also sets up torch with CUDA ($GPU_COST"
+    say "more); folders and films are faster with it (RECONSTRUCT_FACE_DEVICE=cuda), one photo is not."
+}
+
 # What the stamp must hold: the folder is part of it because an environment cannot be moved.
 fingerprint() {
-    local files=("$ROOT/$1")
-    if [ ${#PROJECT[@]} -gt 0 ]; then
+    local files=("$ROOT/$1" "$BUILD_LOCK")
+    if [ -n "$PROJECT" ]; then
         files+=("$ROOT/pyproject.toml" "$ROOT/setup.py" "$ROOT/blender_manifest.toml")
     fi
     { printf '%s\n' "$ROOT"; cat "${files[@]}"; } | sha256sum | cut -d' ' -f1
@@ -158,12 +190,18 @@ usable() {
 
 install_python_packages() {
     local pip=("$VENV/bin/python" -m pip --disable-pip-version-check)
+    local by_hash=("${pip[@]}" install --require-hashes --no-build-isolation)
     : >"$VENV/.unfinished"
     say "  Python packages: $1"
-    # One command for everything: installed one by one, packages would pull numpy 2, which
-    # breaks bpy.
-    "${pip[@]}" install --requirement "$ROOT/$1" "${PROJECT[@]}" >>"$LOG" 2>&1 ||
-        fail "pip could not install the packages$(why)"
+    # What packages are built with comes first, so that pip fetches nothing that no hash vouches for.
+    # All others in one command: installed one by one, some would pull numpy 2, which breaks bpy.
+    # The project has no hash; what it requires is there by then.
+    {
+        "${by_hash[@]}" --requirement "$BUILD_LOCK" &&
+            DIST_EXTRA_CONFIG=${BUILD_LOCK%.lock}.cfg "${by_hash[@]}" --requirement "$ROOT/$1" &&
+            { [ -z "$PROJECT" ] ||
+                "${pip[@]}" install --no-deps --no-build-isolation --editable "$ROOT"; }
+    } >>"$LOG" 2>&1 || fail "pip could not install the packages$(why)"
     "${pip[@]}" "${PIP_CHECK[@]}" >>"$LOG" 2>&1 || fail "the installed packages do not fit together$(why)"
     "$VENV/bin/python" -c "$PROOF" >>"$LOG" 2>&1 || fail "'$PROOF' does not work$(why)"
     rm -f "$VENV/.unfinished"
@@ -178,6 +216,9 @@ why() {
             "own, name it: PIP_CERT=/path/to/certificates.crt $0"
     elif grep -qE 'Temporary failure (in name )?resolv|Name or service not known|Network is unre|Failed to establish a new connection|Could not resolve|Connection timed out|ProxyError' "$LOG"; then
         printf ': the package server cannot be reached; check the network and try again.'
+    elif grep -q 'DO NOT MATCH THE HASHES' "$LOG"; then
+        printf '%s' ": the package server gave another file than the lock file names by its hash; " \
+            "try again, or use another server."
     elif grep -q 'No matching distribution found' "$LOG"; then
         printf ': %s' "$(grep -m1 'No matching distribution found' "$LOG")"
     elif grep -q 'cannot open shared object file' "$LOG"; then

@@ -8,6 +8,8 @@
 #                                     TensorFlow or PyTorch3D: an environment of their own, a minute
 #   tools/test.sh fast -k motion      further arguments go to pytest; any but a tier's name leave the
 #                                     real Blender out
+#
+# What needs torch runs by itself, in .venv-verify: all else in .venv, which has none.
 set -euo pipefail
 # shellcheck source=tools/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
@@ -22,7 +24,7 @@ if [ "$tier" = fast ]; then
     set -- --fast --numprocesses 2 --dist worksteal "$@"
 else
     set_up requirements-test.lock
-    set_up_verification
+    set_up_torch
     if [ "$tier" = standard ]; then set -- -m "not slow" "$@"; fi
 fi
 cd "$ROOT"
@@ -45,7 +47,7 @@ if [ "$tier" != fast ]; then check "types" tools/types.sh; fi
 # shellcheck disable=SC2329  # check calls it
 real_blender() {
     local status=0
-    tools/real_blender/run.sh 4.3 --out "$ROOT/.cache/real_blender" journey landmarks cancel killed \
+    tools/real_blender/run.sh 4.3 --out "$ROOT/.cache/real_blender" journey landmarks cancel killed repository \
         || status=$?
     if [ "$status" = 3 ]; then say "LEFT OUT: the tests in a real Blender"; return 0; fi
     return "$status"
@@ -54,8 +56,25 @@ if [ $# = 0 ]; then check "real Blender" real_blender; fi
 
 # pytest speaks last, so that its summary is the last line; the checks above still count.
 if [ ${#failed[@]} -gt 0 ]; then say "== FAILED so far: ${failed[*]}"; fi
-say "== pytest"
-status=0
-"$VENV/bin/python" -m pytest "$@" || status=$?
+if [ "$tier" = fast ]; then
+    say "== pytest"
+    status=0
+    "$VENV/bin/python" -m pytest "$@" || status=$?
+else
+    results=$ROOT/.cache/pytest
+    rm -rf "$results"
+    statuses=()
+    run_tests() {
+        local status=0
+        say "== pytest, $1"
+        "$2/bin/python" -m pytest --junit-xml "$results/$1.xml" "${@:3}" || status=$?
+        statuses+=("$status")
+        if [ "$status" = 2 ] || [ "$status" = 130 ]; then exit "$status"; fi  # interrupted
+    }
+    run_tests without-torch "$ROOT/.venv" --torch without "$@"
+    run_tests with-torch "$ROOT/.venv-verify" --torch only "$@"
+    status=0
+    "$VENV/bin/python" tools/test_totals.py "$results" "${statuses[@]}" || status=$?
+fi
 if [ ${#failed[@]} -gt 0 ] && [ "$status" = 0 ]; then status=1; fi
 exit "$status"

@@ -14,8 +14,8 @@ from typing import Any
 
 from ...backend.errors import WorkerError
 from .choices import Choices, choices
-from .environment import CHECKED, read_json, write_json
-from .requirements import PACKAGES, PYTHONS, Requirements
+from .environment import CHECKED, modules_of, read_json, write_json
+from .requirements import PACKAGES, PYTHONS
 
 PROBE = Path(__file__).with_name("probe.py")
 #: torch on a cold, slow disk.
@@ -61,19 +61,19 @@ class Report:
 
 def run_check(
     python: str | os.PathLike[str],
-    requirements: Requirements,
+    modules: Sequence[str],
     env: dict[str, str],
     *,
     started: Callable[[subprocess.Popen[str]], None] = lambda process: None,
 ) -> Report:
-    """Load every module of ``requirements`` in ``python``; takes seconds.
+    """Load all ``modules`` in ``python``, and what else tells its device; takes seconds.
 
     ``started`` is given the process, to end it.  Raises :class:`WorkerError` when ``python`` cannot
     be run or is no Python.
     """
     try:
         process = subprocess.Popen(
-            [os.fspath(python), str(PROBE), *requirements.modules],
+            [os.fspath(python), str(PROBE), *modules],
             env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, encoding="utf-8", errors="replace",
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
@@ -164,7 +164,8 @@ class Checks:
 
     def _ask(self, key: str, chosen: Choices, env: dict[str, str]) -> None:
         try:
-            report = run_check(key, chosen.requirements, env, started=self._processes.append)
+            modules = modules_of(key, chosen)
+            report = run_check(key, modules, env, started=self._processes.append)
         except WorkerError as error:
             self.errors[key] = str(error)
         else:
@@ -178,7 +179,7 @@ CHECKS = Checks()
 
 def _stamps(python: str, entry: dict[str, Any], chosen: Choices) -> list[Any]:
     """What changes when the Python or its packages do: times of files, and what was asked."""
-    stamps: list[Any] = [" ".join(chosen.requirements.modules)]
+    stamps: list[Any] = [" ".join(modules_of(python, chosen))]
     for path in (python, *entry["report"]["folders"]):
         try:
             stamps.append(os.stat(path).st_mtime_ns)

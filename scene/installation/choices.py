@@ -9,11 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from .requirements import BACKEND, Requirements
+from .requirements import NVIDIA_GPU, PROCESSOR, Requirements
 
 ROOT = Path(__file__).resolve().parents[2]
 #: ``device``: what a run computes on.
 DEVICES = ("auto", "cpu", "cuda")
+#: ``hardware``: what a set-up is for.
+HARDWARE = ("processor", "gpu")
 
 
 @dataclass(frozen=True)
@@ -23,10 +25,17 @@ class Choices:
     folder: Path | None = None  #: where the environment is made; None: nowhere
     python: str = ""  #: an existing Python that is used instead
     device: str = "auto"  #: one of DEVICES
-    index: str = ""  #: address of a further package index, for other builds of torch
+    index: str = ""  #: address of a further package index, as a mirror
     online: bool = True  #: whether Blender allows access to the network
-    requirements: Requirements = BACKEND
+    hardware: str = "processor"  #: one of HARDWARE
+    requirements: Requirements = PROCESSOR  #: the least that the backend needs
+    gpu_requirements: Requirements = NVIDIA_GPU
     wheels: Path = ROOT / "wheels"  #: packages that came with the extension, see ``wheels.py``
+
+    @property
+    def wanted(self) -> Requirements:
+        """What the next set-up installs."""
+        return self.gpu_requirements if self.hardware == "gpu" else self.requirements
 
 
 _current = Choices()

@@ -25,6 +25,7 @@ from typing import Any
 from ...backend.bounded import parse_json
 from ...backend.errors import OutputError
 from .choices import Choices
+from .requirements import Requirements
 
 STAMP = "reconstruct_face.json"
 LOG = "setup.log"
@@ -78,6 +79,24 @@ def being_made(folder: Path) -> bool:
     return False
 
 
+def made_for(choices: Choices) -> Requirements | None:
+    """What the complete environment holds; None where there is none, or other packages."""
+    if choices.folder is None:
+        return None
+    digest = read_json(environment_of(choices.folder) / STAMP).get("digest")
+    for one in (choices.requirements, choices.gpu_requirements):
+        if digest == one.digest():
+            return one
+    return None
+
+
+def modules_of(python: str | os.PathLike[str], choices: Choices) -> tuple[str, ...]:
+    """The modules that must load in ``python``: an environment of ours has all it was made for."""
+    ours = choices.folder and os.fspath(python_of(environment_of(choices.folder)))
+    found = made_for(choices) if os.fspath(python) == ours else None
+    return (found or choices.requirements).modules
+
+
 def problem(choices: Choices) -> tuple[str, str] | None:
     """What is wrong with the environment as (code, sentence), as far as its files tell.
 
@@ -91,7 +110,7 @@ def problem(choices: Choices) -> tuple[str, str] | None:
     stamp = read_json(environment_of(folder) / STAMP)
     if not stamp:
         return "broken", "The backend's environment is damaged; repair it."
-    if stamp.get("digest") != choices.requirements.digest():
+    if made_for(choices) is None:
         return "outdated", (
             f"The backend was set up for version {stamp.get('version')} of the add-on and this one "
             "needs other packages; update it."

@@ -31,7 +31,7 @@ def bundled_for(chosen: Choices, version: tuple[int, int], platform: str) -> boo
     return (
         bundle.get("python") == f"{version[0]}.{version[1]}"
         and bundle.get("platform") == platform
-        and bundle.get("digest") == chosen.requirements.digest()
+        and bundle.get("digest") == chosen.wanted.digest()
     )
 
 
@@ -61,27 +61,33 @@ def find_pip(base: str, chosen: Choices, env: Mapping[str, str]) -> Path:
     return max(found, key=_version)
 
 
-def install_command(python: Path, pip: Path, chosen: Choices, offline: bool) -> list[str]:
-    """What installs the requirements into the environment of ``python``.
+def install_commands(python: Path, pip: Path, chosen: Choices, offline: bool) -> list[list[str]]:
+    """What installs the requirements into the environment of ``python``, one after the other.
 
-    ``offline`` takes everything from the extension's wheels.  Otherwise pip's own configuration
-    counts, also for the address of the package server.
+    Everything is known by its hash: first what source packages are built with, so that pip fetches
+    nothing of its own.  ``offline`` takes all from the extension's wheels.  Otherwise pip's own
+    configuration counts, also for the address of the package server.
     """
-    requirements = chosen.requirements
+    requirements = chosen.wanted
     command = [
         str(python), str(pip / "pip"), "install", "--no-input", "--disable-pip-version-check",
-        "--no-warn-script-location", "--requirement", str(requirements.lock),
+        "--no-warn-script-location", "--require-hashes", "--no-build-isolation",
+        "--no-compile",  # Python compiles what is used when it is
     ]  # fmt: skip
     if _version(pip) >= (24, 1):
         command += ["--progress-bar", "raw"]
     if offline:
-        return [*command, "--no-index", "--find-links", str(chosen.wheels)]
+        command += ["--no-index", "--find-links", str(chosen.wheels)]
+    else:
+        # Told to try once only, pip does not say that the network failed.
+        command += ["--retries", "2"]
+        if chosen.index:
+            command += ["--extra-index-url", chosen.index]
     names = [name for name in requirements.names() if name.lower() not in requirements.source_only]
-    # Told to try once only, pip does not say that the network failed.
-    command += ["--retries", "2", "--only-binary", ",".join(names)]
-    if chosen.index:
-        command += ["--extra-index-url", chosen.index]
-    return command
+    last = [*command, "--requirement", str(requirements.lock), "--only-binary", ",".join(names)]
+    if requirements.build is None:
+        return [last]
+    return [[*command, "--requirement", str(requirements.build)], last]
 
 
 class Output:
@@ -156,6 +162,11 @@ def why(log: str, disk_mb: int) -> str:
         "Connection refused", "Connection reset", "Read timed out",
     ):  # fmt: skip
         return "the package server cannot be reached; check the network and try again."
+    if says("DO NOT MATCH THE HASHES"):
+        return (
+            "the package server gave another file than the add-on names by its hash; try again, or "
+            "use another server."
+        )
     if found := re.search(r"No matching distribution found for (\S+)", log):
         return (
             f"there is no {found[1]} for this Python and platform; choose an existing Python "

@@ -6,6 +6,7 @@ Standard library of Python 3.8 and newer only, and alone in its process.  Before
 name is printed, so that one which takes the process down with it is known.
 """
 
+import contextlib
 import importlib
 import importlib.util
 import json
@@ -42,10 +43,19 @@ def main(names):
             found["failed"][name] = lines[-1].strip()
         else:
             found["loaded"].append(name)
-    torch = sys.modules.get("torch")
-    if torch is not None and "torch" in found["loaded"] and torch.cuda.is_available():
-        found["device"], found["device_name"] = "cuda", torch.cuda.get_device_name(0)
+    found["device"], found["device_name"] = device(found["failed"])
     print(json.dumps(found), flush=True)
+
+
+def device(failed):
+    """What torch computes on where it is there, asked for or not; its device's name."""
+    if "torch" not in failed and importlib.util.find_spec("torch") is not None:
+        print("loading", "torch", flush=True)
+        with contextlib.suppress(Exception):  # nobody asked for it: then it is not used
+            torch = importlib.import_module("torch")
+            if torch.cuda.is_available():
+                return "cuda", torch.cuda.get_device_name(0)
+    return "cpu", ""
 
 
 if __name__ == "__main__":

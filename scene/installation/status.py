@@ -114,7 +114,10 @@ def _checked(python: str, source: str, chosen: Choices, failure: str = "") -> St
         device += f": {report.device_name}"
     sentence = "The backend is ready." if code == READY else report.sentence(python)
     if code == READY and chosen.device == "cuda" and report.device != "cuda":
-        sentence = "The backend is ready, but finds no CUDA here; choose another device."
+        sentence = (
+            "The backend is ready, but finds no CUDA here; set it up for an NVIDIA GPU or choose "
+            "another device."
+        )
     return Status(code, sentence, python, source, device, failure=failure)
 
 
@@ -128,7 +131,8 @@ def _needs_set_up(
     here = packages_are_here(chosen)
     if not chosen.online and not here:
         return Status(OFFLINE, OFFLINE_SENTENCE, python, source, failure=failure)
-    if code == MISSING:
-        size = f"There is about {chosen.requirements.download_mb / 1000:.1f} GB to download."
-        sentence += " Its packages came with the add-on." if here else f" {size}"
+    if not here:
+        sentence += f" {chosen.wanted.cost}"
+    elif code == MISSING:
+        sentence += " Its packages came with the add-on."
     return Status(code, sentence, python, source, failure=failure)

@@ -8,11 +8,17 @@ ended is counted here, from outside of Blender.  Standard library only.
 
 from __future__ import annotations
 
+import functools
+import http.server
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
+import threading
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +28,11 @@ SIZE = (1600, 900)
 #: Seconds for one scenario; software OpenGL on a busy machine is slow.
 LIMIT = float(os.environ.get("REAL_BLENDER_LIMIT", "900"))
 
-#: In the order they are run; each is a function of ``scenarios.py``.
+#: In the order they are run; each is a function of ``scenarios.py``, but the last, which has no
+#: window: see ``repository.py``.
 ALL = ("journey", "photo_view", "landmarks", "faces", "pasted", "cancel", "killed", "hung",
        "photo_gone", "two_heads", "verify", "new_file", "animation",
-       "closed", "crashed")  # fmt: skip
+       "closed", "crashed", "repository")  # fmt: skip
 
 
 def main(project: Path, out: Path, names: list[str]) -> int:
@@ -41,7 +48,8 @@ def main(project: Path, out: Path, names: list[str]) -> int:
         results["installed"] = install(project, out)
         results["keyframes"] = keyframes(project)
         for name in names or ALL:
-            results["scenarios"][name] = run(name, project, out)
+            doing = repository if name == "repository" else run
+            results["scenarios"][name] = doing(name, project, out)
     finally:
         (out / "result.json").write_text(json.dumps(results, indent=1))
         server.terminate()
@@ -148,6 +156,64 @@ def run(name: str, project: Path, out: Path) -> dict[str, Any]:
             os.kill(pid, 9)
     print(f"{name}: {'; '.join(result['wrong']) or 'well'} ({result['seconds']} s)", flush=True)
     return result
+
+
+def repository(name: str, project: Path, out: Path) -> dict[str, Any]:
+    """The extension from a repository that a web server on this machine serves.
+
+    ``run.sh`` has had the project's tool make it in ``OUT/repository/site``; a higher version of
+    the same is made here by Blender's own tool.
+    """
+    folder = out / name
+    site, new, unpacked = folder / "site", folder / "new", folder / "unpacked"
+    for old in (new, unpacked):
+        shutil.rmtree(old, ignore_errors=True)
+    new.mkdir()
+    (zipped,) = site.glob("*.zip")
+    with zipfile.ZipFile(zipped) as archive:
+        archive.extractall(unpacked)
+    manifest = unpacked / "blender_manifest.toml"
+    text, changed = re.subn(r"(?m)^version = .*$", 'version = "999.0.0"', manifest.read_text())
+    assert changed == 1
+    manifest.write_text(text)
+    extension("build", "--source-dir", str(unpacked), "--output-dir", str(new))
+    extension("server-generate", "--repo-dir", str(new))
+    handler = functools.partial(Silent, directory=str(site))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    result_file = folder / "result.json"
+    result_file.unlink(missing_ok=True)
+    command = ["blender", "--background", "--online-mode", "--python-exit-code", "3"]
+    command += ["--python", str(HERE / "repository.py"), "--"]
+    command += [f"http://127.0.0.1:{server.server_port}", str(site), str(new), str(result_file)]
+    start = time.monotonic()
+    # Preferences of its own: there the extension is not installed yet.
+    env = os.environ | {"BLENDER_USER_RESOURCES": str(folder / "blender")}
+    shutil.rmtree(folder / "blender", ignore_errors=True)
+    try:
+        with open(folder / "blender.log", "w") as log:
+            done = subprocess.run(
+                command, stdout=log, stderr=subprocess.STDOUT, timeout=LIMIT, env=env, check=False
+            )
+    finally:
+        server.shutdown()
+    result: dict[str, Any] = {"seconds": round(time.monotonic() - start, 1)}
+    if result_file.exists():
+        result |= json.loads(result_file.read_text())
+    else:
+        result["wrong"] = [f"Blender ended with status {done.returncode} and no result"]
+    result["seconds_until_no_process_is_left"] = left = wait_for_backends(15.0)
+    if left is None:
+        result["wrong"].append(f"a backend process lives on: {backends()}")
+    print(f"{name}: {'; '.join(result['wrong']) or 'well'} ({result['seconds']} s)", flush=True)
+    return result
+
+
+class Silent(http.server.SimpleHTTPRequestHandler):
+    """Files of a folder, without a line for each."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing."""
 
 
 def backends() -> list[int]:

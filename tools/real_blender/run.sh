@@ -39,6 +39,12 @@ mkdir -p "$out"
 out=$(cd "$out" && pwd)
 echo "Screenshots and results: $out" >&2
 
+# The scenario "repository" installs from what the project's tool makes.
+if [ ${#scenarios[@]} = 0 ] || [[ " ${scenarios[*]} " == *" repository "* ]]; then
+    rm -rf "$out/repository/site"
+    "$python" "$project/tools/build_extension.py" --index "$out/repository/site" >&2
+fi
+
 # The backend's Python is the host's own, seen inside at the same path: the environment, and the
 # installation it was made from.
 environment=$("$python" -c 'import sys; print(sys.prefix)')
