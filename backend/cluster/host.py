@@ -31,7 +31,7 @@ class Job(Protocol):
 
 
 class Host:
-    """The actor.  All that crosses to it and back is of plain types: no class of ours is pickled."""
+    """The actor.  What crosses to it and back is of plain types: no class of ours is pickled."""
 
     def __init__(self) -> None:
         self._job: Job | None = None

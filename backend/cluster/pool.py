@@ -277,10 +277,15 @@ def connected(address: str) -> Iterator[Any]:
     finally:
         if main:
             signal.signal(signal.SIGTERM, before)  # Ray puts its own there
+    # Ray says on standard output, which is the command's own, what it thinks of lost nodes; there
+    # is no public way to have it quiet (2.60; its debugger does it so).
+    logs = ray._private.worker
+    logs._worker_logs_enabled = False
     try:
         yield ray
     finally:
         ray.shutdown()
+        logs._worker_logs_enabled = True
 
 
 def _reach(address: str) -> None:
