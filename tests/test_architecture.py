@@ -48,7 +48,7 @@ SHARED = ours(
 FLOORS = (
     ours("operators", "panels"),
     ours("scene"),
-    ours("backend.cli", "backend.worker", "backend.bench"),
+    ours("backend.cli", "backend.worker", "backend.bench", "backend.cluster"),
     ours("backend.training"),
     ours("backend.animate"),
     ours("backend.pipeline", "backend.assembly"),
