@@ -7,7 +7,7 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -97,7 +97,7 @@ def _run(
     request: BatchOptions,
     show: _Progress,
     cluster: ClusterOptions | None,
-) -> Iterator[Outcome]:
+) -> Generator[Outcome, None, None]:
     if cluster is not None:
         yield from run_photos(tasks, folder, request, show.report, cluster, show.problem)
         return

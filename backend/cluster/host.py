@@ -54,8 +54,9 @@ class Host:
             return {"error": f"{differs}; install the same release on all nodes"}
         try:
             module, _, name = job.partition(":")
-            self._job = getattr(import_module(module), name)(setup)
-            return {"host": host, "node": node} | self._job.greeting()
+            made: Job = getattr(import_module(module), name)(setup)
+            self._job = made
+            return {"host": host, "node": node} | made.greeting()
         except FaceError as error:
             return {"error": str(error).rstrip(".")}
 

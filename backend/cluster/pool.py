@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
 from ..errors import ClusterError
@@ -26,8 +27,9 @@ from .plan import Plan
 
 #: Memory that a worker asks for, bytes: the backend holds up to 1.9 GB, Blender 0.6 (measured).
 BACKEND_MEMORY, BLENDER_MEMORY = 2_000_000_000, 1_000_000_000
-#: How long the first worker may take to start: a node may have to be switched on.
-START_S = 600.0
+#: How long a run waits for its first worker (a node may have to be switched on), and how long for
+#: another one when all are lost.
+START_S, RETURN_S = 600.0, 60.0
 #: How long an address may take to answer.
 REACH_S = 5.0
 #: Between two looks at what nodes there are.
@@ -77,6 +79,7 @@ class Pool:
         self._workers: list[_Worker] = []
         self._failures: list[str] = []
         self._wanted, self._looked = 0, 0.0
+        self._started = False  # any worker
         self._ray: Any = None
         self._connection: Any = None
 
@@ -102,13 +105,14 @@ class Pool:
         Raises :class:`ClusterError` when no worker can be had.
         """
         plan = Plan(count)
-        began = time.monotonic()
+        until = time.monotonic() + START_S
         while not plan.finished:
             self._keep_workers(plan)
-            if not any(worker.greeting for worker in self._workers):
-                self._give_up_waiting(began)
+            if any(worker.greeting for worker in self._workers):
+                until = time.monotonic() + RETURN_S
+                self._started = True
             else:
-                began = time.monotonic()
+                self._give_up(until)
             self._give(plan, prepare)
             yield from self._collect(plan)
 
@@ -152,10 +156,11 @@ class Pool:
         )
         return _Worker(actor, start)
 
-    def _give_up_waiting(self, began: float) -> None:
+    def _give_up(self, until: float) -> None:
+        """Raise where no worker is to be expected, or none came ``until`` then."""
         if len(self._failures) >= _FAILURES and not self._workers:
             raise ClusterError(f"No worker of the cluster could start: {self._failures[-1]}.")
-        if self._wanted == 0 or time.monotonic() - began > START_S:
+        if time.monotonic() > until or not (self._wanted or self._started):
             asked = f"{self._cpus:g} CPUs, {self._memory / 1e9:g} GB of memory"
             if self._options.gpus:
                 asked += f", {self._options.gpus:g} GPUs"
@@ -240,8 +245,9 @@ class Pool:
         calls = []
         for worker in self._workers:
             with suppress(self._ray.exceptions.RayError):
-                if worker.greeting:
-                    calls.append(worker.actor.close.remote())
+                call = worker.actor.close.remote()
+                if worker.greeting:  # one that no node has yet would never answer
+                    calls.append(call)
         try:
             if calls:
                 self._ray.wait(calls, num_returns=len(calls), timeout=_CLOSE_S)
@@ -279,7 +285,7 @@ def connected(address: str) -> Iterator[Any]:
             signal.signal(signal.SIGTERM, before)  # Ray puts its own there
     # Ray says on standard output, which is the command's own, what it thinks of lost nodes; there
     # is no public way to have it quiet (2.60; its debugger does it so).
-    logs = ray._private.worker
+    logs: Any = import_module("ray._private.worker")
     logs._worker_logs_enabled = False
     try:
         yield ray
