@@ -17,16 +17,21 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from reconstruct_face.backend.animate import appearance
+from reconstruct_face.backend.animate.job import AnimateOptions, animate
 from reconstruct_face.backend.cluster import photos as cluster
+from reconstruct_face.backend.cluster.films import film_shares
 from reconstruct_face.backend.cluster.options import ClusterOptions
 from reconstruct_face.backend.cluster.pool import Pool
 from reconstruct_face.backend.errors import ClusterError
 from reconstruct_face.backend.exchange import load_reconstruction
 from reconstruct_face.backend.exchange.batch import BatchOptions
+from reconstruct_face.backend.exchange.motion import load_motion
 from reconstruct_face.backend.exchange.options import Options
 from reconstruct_face.backend.exchange.output import prepare_output, staging
 from reconstruct_face.backend.exchange.photo_tasks import collect
 
+from tests import animate_clip as clips
 from tests.errors import raises
 from tests.processes import seconds_until
 
@@ -216,3 +221,20 @@ def test_a_gpu_is_shared_where_asked_and_missed_where_there_is_none(
     assert {one["device"] for one in shared} == {os.environ["RECONSTRUCT_FACE_DEVICE"]}
     with raises(ClusterError, "2 GPUs", "--cluster-gpus"):
         results(ClusterOptions(nodes.address, gpus=2))
+
+
+def test_a_film_is_the_same_as_on_one_machine(
+    nodes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = clips.film(tmp_path / "film.mp4", 24, 2)
+    options = AnimateOptions(reconstruction=Options(texture_size=512, quality="fast"))
+    monkeypatch.setattr(appearance, "SAMPLES", 90)
+    alone = animate(film.path, tmp_path / "alone.npz", options=options)
+    with film_shares(ClusterOptions(nodes.address), options.reconstruction) as shares:
+        shared = animate(film.path, tmp_path / "shared.npz", options=options, shares=shares)
+    one, other = load_motion(alone.motion), load_motion(shared.motion)
+    for name in ("times", "weights", "rotation", "translation", "valid"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+    heads = [load_reconstruction(done.reconstruction) for done in (alone, shared)]
+    np.testing.assert_array_equal(heads[0].texture, heads[1].texture)
+    np.testing.assert_array_equal(heads[0].identity, heads[1].identity)

@@ -8,8 +8,8 @@ and every texel is taken from those that show it best.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..assembly import assemble, texture_of
+from ..detect import Detection
 from ..detect.recognition import descriptor
 from ..errors import NoFaceError
 from ..exchange import Reconstruction
@@ -27,6 +28,7 @@ from ..geometry.pose import initial_camera
 from ..model import FaceModel, load_model
 from ..photo import Photo
 from ..texture import Texture
+from .shares import Here, Share, Shares
 from .source import Bytes, Source
 from .track import SAME_PERSON
 
@@ -85,22 +87,40 @@ class Subject:
     reconstruction: Reconstruction
 
 
-def candidates(source: Source, progress: Report | None = None) -> list[Candidate]:
-    """The faces in frames spread over the clip, of all persons."""
+def candidates(
+    source: Source, progress: Report | None = None, shares: Shares | None = None
+) -> list[Candidate]:
+    """The faces in frames spread over the clip, of all persons; ``shares`` looks for them."""
     size = source.size[0] * source.size[1] * 3
     wanted = int(np.clip(_BYTES // max(size, 1), 8, _LOOKED_AT))
     step = max(1, source.count // wanted)
+    looked_at: list[tuple[int, Bytes]] = []
+
+    def frames() -> Iterator[Share]:
+        for frame in source.frames():
+            if frame.index % step or frame.pixels is None:
+                continue
+            if progress:
+                progress(min(frame.index / source.count, 1.0), "Looking for the best frames")
+            looked_at.append((frame.index, frame.pixels))
+            yield {"pixels": frame.pixels}
+
     found = []
-    for frame in source.frames():
-        if frame.index % step or frame.pixels is None:
-            continue
-        if progress:
-            progress(min(frame.index / source.count, 1.0), "Looking for the best frames")
-        found += _faces(frame.index, frame.pixels)
+    for number, told in enumerate((shares or Here()).map(face_finder, {}, frames())):
+        index, pixels = looked_at[number]
+        for one in told["faces"]:
+            detection = Detection(**one.pop("detection"))
+            face = Face(one.pop("number"), detection, one.pop("landmarks"), one.pop("spread"))
+            found.append(Candidate(index, pixels, face, **one))
     return found
 
 
-def _faces(index: int, pixels: Bytes) -> list[Candidate]:
+def face_finder(common: Share) -> Callable[[Share], Share]:
+    """A worker of :class:`.shares.Shares`: the faces of a frame, what :class:`Candidate` needs."""
+    return lambda share: {"faces": _faces(share["pixels"])}
+
+
+def _faces(pixels: Bytes) -> list[Share]:
     photo = Photo(pixels, Path(), None, False)
     found = []
     for number, detection in enumerate(default_detector().prominent(pixels)[:_FACES], start=1):
@@ -109,7 +129,17 @@ def _faces(index: int, pixels: Bytes) -> list[Candidate]:
             continue
         yaw = _yaw(face.landmarks, photo.size)
         person = descriptor(pixels, face.landmarks)
-        found.append(Candidate(index, pixels, face, person, yaw, _quality(pixels, face, yaw)))
+        found.append(
+            {
+                "number": number,
+                "detection": asdict(detection),
+                "landmarks": face.landmarks,
+                "spread": face.spread,
+                "person": person,
+                "yaw": yaw,
+                "quality": _quality(pixels, face, yaw),
+            }
+        )
     return found
 
 
@@ -181,6 +211,7 @@ def solve_subject(
     known: Reconstruction | None = None,
     options: Options | None = None,
     progress: Report | None = None,
+    shares: Shares | None = None,
 ) -> Subject:
     """The person in ``source``; with ``known`` its identity, texture and model are kept.
 
@@ -191,7 +222,7 @@ def solve_subject(
     if known is not None:
         options = replace(options, model=str(known.model["name"]))
     model = load_model(options.model, options.expressions)
-    mine = main_person(candidates(source, lambda f, s: report(0.5 * f, s)), source)
+    mine = main_person(candidates(source, lambda f, s: report(0.5 * f, s), shares), source)
     chosen = choose(mine)
     photos = [Photo(one.pixels, source.path, None, False) for one in chosen]
     fits = []

@@ -116,6 +116,10 @@ class Pool:
             self._give(plan, prepare)
             yield from self._collect(plan)
 
+    def put(self, value: Any) -> Any:
+        """A reference to ``value`` in the object store: what several items need crosses once."""
+        return self._ray.put(value)
+
     # -- workers
 
     def _keep_workers(self, plan: Plan) -> None:
