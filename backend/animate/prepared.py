@@ -84,9 +84,9 @@ def learn(
     """The regressor of ``subject``."""
     first = subject.keyframes[0]
     texture = decode(subject.reconstruction.texture)
-    look = lit_texture_of(texture, first.sh_light, first.fit.camera.rotation)
+    look = lit_texture_of(texture, first.sh_light, first.camera.rotation)
     poses = [
-        Pose(k.fit.camera.rotation, k.fit.camera.translation, k.fit.expression.astype(float))
+        Pose(k.camera.rotation, k.camera.translation, k.expression.astype(float))
         for k in subject.keyframes
     ]
     learned = train(
@@ -100,7 +100,7 @@ def learn(
         shares=shares,
     )
     drawer = Drawer(subject.model, subject.identity, look)
-    frames = [(k.pixels, k.fit.camera, k.fit.expression) for k in subject.keyframes]
+    frames = [(k.pixels, k.camera, k.expression) for k in subject.keyframes]
     learned.compare(frames, drawer)
     return learned
 
