@@ -5,8 +5,12 @@ from __future__ import annotations
 import builtins
 import csv
 import json
+import os
+import socket
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,17 +19,18 @@ from reconstruct_face.backend import pipeline
 from reconstruct_face.backend.cli import reconstruct as cli
 from reconstruct_face.backend.cli.run import Outcome, run
 from reconstruct_face.backend.cluster import photos as cluster
+from reconstruct_face.backend.cluster.host import Host
 from reconstruct_face.backend.cluster.options import ClusterOptions
 from reconstruct_face.backend.cluster.pool import connected
 from reconstruct_face.backend.errors import ClusterError, NoFaceError, PhotoError
-from reconstruct_face.backend.exchange import load_reconstruction
+from reconstruct_face.backend.exchange import EXCHANGE_VERSION, load_reconstruction
 from reconstruct_face.backend.exchange.batch import BatchOptions
 from reconstruct_face.backend.exchange.options import Options
 from reconstruct_face.backend.exchange.output import prepare_output, staging
 from reconstruct_face.backend.exchange.photo_tasks import PhotoTask, collect, names_taken
 from reconstruct_face.backend.photo import Photo, read_photo
 
-from tests.errors import raises
+from tests.errors import has, raises
 from tests.synthetic_reconstruction import make_reconstruction
 
 
@@ -238,6 +243,32 @@ def test_without_ray_one_sentence_says_how_to_get_it(
     arguments = [str(photos("a.png")), "-o", str(tmp_path / "out"), "--cluster", "auto"]
     assert cli.main([*arguments, "--format", "none", "--no-preview"]) == 11
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_node_with_another_release_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    context = SimpleNamespace(get_node_id=lambda: "node-1")
+    ray = SimpleNamespace(get_runtime_context=lambda: context)
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.setenv("RECONSTRUCT_FACE_DATA", "of the node")
+    host = Host()
+    given = {"RECONSTRUCT_FACE_DATA": "of the driver"}
+    job = f"{__name__}:Greets"
+    told = host.start(job, {}, given, EXCHANGE_VERSION + 1)
+    has(told["error"], EXCHANGE_VERSION, EXCHANGE_VERSION + 1)
+    told = host.start(job, {"x": 1}, given, EXCHANGE_VERSION)
+    assert told == {"host": socket.gethostname(), "node": "node-1", "greets": {"x": 1}}
+    assert os.environ["RECONSTRUCT_FACE_DATA"] == "of the node"
+    assert "refused" in host.start(job, {"refused": 1}, given, EXCHANGE_VERSION)["error"]
+
+
+class Greets:
+    def __init__(self, setup: dict[str, Any]) -> None:
+        self.setup = setup
+
+    def greeting(self) -> dict[str, Any]:
+        if "refused" in self.setup:
+            raise PhotoError("The setup is refused.")
+        return {"greets": self.setup}
 
 
 def test_a_folder_gets_the_summary(photos, heads, tmp_path: Path) -> None:
