@@ -31,7 +31,10 @@ class TwoWorkers:
     def put(self, value: dict[str, Any]) -> dict[str, Any]:
         return value
 
-    def run(self, count: int, prepare: Callable[[int, Any], Any]) -> Iterator[tuple[int, Any]]:
+    def run(
+        self, count: int, prepare: Callable[[int, Any], Any], depth: int
+    ) -> Iterator[tuple[int, Any]]:
+        assert depth == 1, "a job does one share at a time"
         for number in reversed(range(count)):
             self.done[number % 2] += 1
             (event,) = self.jobs[number % 2].do(prepare(number, {}))
@@ -91,7 +94,7 @@ def test_a_share_that_was_lost_ends_the_run_with_a_sentence(
     event: dict[str, str], kind: type[FaceError]
 ) -> None:
     class Loses(TwoWorkers):
-        def run(self, count, prepare):
+        def run(self, count, prepare, depth):
             yield 0, event
 
     with raises(kind, *event.values()):

@@ -46,6 +46,12 @@ def test_what_was_lost_is_done_once_more_elsewhere_and_alone() -> None:
     assert plan.done(1) and plan.finished
 
 
+def test_few_at_a_time_is_one_where_a_job_can_do_no_more() -> None:
+    plan = Plan(2, depth=1)
+    assert plan.take("a", NODES, []) == 0 and plan.take("a", NODES, [0]) is None
+    assert plan.take("b", NODES, []) == 1
+
+
 def test_what_was_done_before_its_worker_was_lost_stays_done() -> None:
     plan = Plan(2)
     first, second = plan.take("a", NODES, []), plan.take("a", NODES, [0])

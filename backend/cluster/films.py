@@ -69,7 +69,8 @@ class OnWorkers:
         }
         results: dict[int, Share] = {}
         following = 0
-        for number, event in self._pool.run(len(given), lambda i, _: asked | {"share": given[i]}):
+        done = self._pool.run(len(given), lambda i, _: asked | {"share": given[i]}, depth=1)
+        for number, event in done:
             if "result" not in event:
                 raise _error(event)
             if "error" in event["result"]:

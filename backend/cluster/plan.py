@@ -14,7 +14,9 @@ DEPTH = 3
 class Plan:
     """The items 0 to ``count`` - 1 of a run: waiting, given out, done or given up."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, depth: int = DEPTH) -> None:
+        """A worker has at most ``depth`` items."""
+        self._depth = depth
         self._waiting = deque(range(count))
         self._again: dict[int, str] = {}  # by item the node that it was lost with
         self._tries = [0] * count
@@ -36,7 +38,7 @@ class Plan:
         ``nodes`` are all that have a worker.  An item that was lost goes to another node where
         there is one, and alone: if it is what ends its worker, it takes no others along.
         """
-        if len(held) >= DEPTH or any(self._tries[item] > 1 for item in held):
+        if len(held) >= self._depth or any(self._tries[item] > 1 for item in held):
             return None
         if not held:
             for item, lost_with in self._again.items():

@@ -23,7 +23,7 @@ from ..exchange.npz import EXCHANGE_VERSION
 from ..lifeline import VARIABLE as LIFELINE
 from .host import Host, Item
 from .options import ClusterOptions
-from .plan import Plan
+from .plan import DEPTH, Plan
 
 #: Memory that a worker asks for, bytes: the backend holds up to 1.9 GB, Blender 0.6 (measured).
 BACKEND_MEMORY, BLENDER_MEMORY = 2_000_000_000, 1_000_000_000
@@ -94,8 +94,10 @@ class Pool:
         finally:
             self._connection.__exit__(*how)
 
-    def run(self, count: int, prepare: Prepare) -> Iterator[tuple[int, Item]]:
+    def run(self, count: int, prepare: Prepare, depth: int = DEPTH) -> Iterator[tuple[int, Item]]:
         """Do the items 0 to ``count`` - 1; each with its events, in whatever order they come.
+
+        A worker has ``depth`` items at a time: its job does so many at once, on a thread each.
 
         ``prepare(item, greeting)`` is what the worker that greeted so gets for the item.  An event
         is ``{"progress": fraction, "step": text}``; the last one of an item is ``{"result": ...}``
@@ -104,7 +106,7 @@ class Pool:
 
         Raises :class:`ClusterError` when no worker can be had.
         """
-        plan = Plan(count)
+        plan = Plan(count, depth)
         until = time.monotonic() + START_S
         while not plan.finished:
             self._keep_workers(plan)
@@ -178,11 +180,16 @@ class Pool:
     def _give(self, plan: Plan, prepare: Prepare) -> None:
         ready = [worker for worker in self._workers if worker.greeting]
         nodes = {worker.node for worker in ready}
-        for worker in sorted(ready, key=lambda one: len(one.streams)):
-            while (item := plan.take(worker.node, nodes, worker.streams)) is not None:
-                assert worker.greeting is not None
-                given = prepare(item, worker.greeting)
-                worker.streams[item] = worker.actor.do.remote(given)
+        given = True
+        while given:  # in rounds, so that few items are not all with the first
+            given = False
+            for worker in sorted(ready, key=lambda one: len(one.streams)):
+                item = plan.take(worker.node, nodes, worker.streams)
+                if item is not None:
+                    assert worker.greeting is not None
+                    asked = prepare(item, worker.greeting)
+                    worker.streams[item] = worker.actor.do.remote(asked)
+                    given = True
 
     def _collect(self, plan: Plan) -> Iterator[tuple[int, Item]]:
         """Whatever comes next, after at most half a second."""
@@ -227,7 +234,7 @@ class Pool:
         except (errors.RayError, StopIteration) as error:
             held = list(worker.streams)
             self._dismiss(worker)
-            self._say(f"A worker on {worker.host} was lost; another one does what it had.")
+            self._say(f"A worker on {worker.host} was lost; what it had is tried once more.")
             for lost in plan.lost(held, worker.node):
                 yield lost, {"lost": _sentence(error)}
             return
