@@ -77,6 +77,13 @@ class VerificationError(FaceError):
     exit_status = 10
 
 
+class ClusterError(FaceError):
+    """The cluster cannot be used (no Ray, nobody there, no room), or lost what it was given."""
+
+    code = "cluster"
+    exit_status = 11
+
+
 class Cancelled(FaceError):
     """The user cancelled."""
 

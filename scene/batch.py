@@ -6,28 +6,31 @@ skips what the other has finished.
 
 from __future__ import annotations
 
-import csv
-import io
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..backend.errors import FaceError
 from ..backend.exchange import Reconstruction, load_reconstruction, save_reconstruction
-from ..backend.exchange.batch import BatchOptions, finished_faces, name_of, write_records
-from ..backend.exchange.output import prepare_output, publish, staging, write_bytes
+from ..backend.exchange.batch import (
+    BatchOptions,
+    SummaryRow,
+    finished_faces,
+    name_of,
+    write_records,
+    write_summary,
+)
+from ..backend.exchange.output import prepare_output, publish, staging
 from ..backend.exchange.photo_tasks import Names, PhotoTask, collect
 from .backend_process import BackendProcess
 from .build import build_scene, prepare_file
 from .export import export_head
 from .render import render_photo_view, render_three_quarter
 
-SUMMARY = "summary.csv"
 CONTACT_SHEET = "contact_sheet.jpg"
-_COLUMNS = ("photo", "name", "status", "landmark_error_px", "seconds", "warnings", "error")
 
 
 @dataclass
@@ -71,7 +74,7 @@ def run_batch(
             result = _one_photo(task, folder, options, backend, names)
             results.append(result)
             report(f"[{number}/{len(tasks)}] {_line(result)}")
-        _write_summary(folder, results)
+        write_summary(folder, map(_row, results))
         if options.preview:
             _write_contact_sheet(folder, results, backend)
     return results
@@ -161,27 +164,16 @@ def _line(result: PhotoResult) -> str:
     return f"{result.task.photo.name}: {result.status} ({what}), {result.seconds:.1f} s"
 
 
-def _rows(results: list[PhotoResult]) -> Iterator[tuple[str, ...]]:
-    for result in results:
-        errors = " ".join(f"{error:.2f}" for error in result.landmark_errors)
-        yield (
-            str(result.task.photo),
-            " ".join(result.names) or result.task.name,
-            result.status,
-            errors,
-            f"{result.seconds:.2f}",
-            " ".join(result.warnings),
-            result.error,
-        )
-
-
-def _write_summary(folder: Path, results: list[PhotoResult]) -> None:
-    text = io.StringIO(newline="")
-    table = csv.writer(text)
-    table.writerow(_COLUMNS)
-    table.writerows(_rows(results))
-    # The mark at the start makes spreadsheets read it as UTF-8.
-    write_bytes(folder / SUMMARY, text.getvalue().encode("utf-8-sig"))
+def _row(result: PhotoResult) -> SummaryRow:
+    return SummaryRow(
+        result.task,
+        result.status,
+        result.names,
+        result.landmark_errors,
+        result.seconds,
+        result.warnings,
+        result.error,
+    )
 
 
 def _write_contact_sheet(folder: Path, results: list[PhotoResult], backend: BackendProcess) -> None:

@@ -55,7 +55,7 @@ TORCH = ours(
 FLOORS = (
     ours("operators", "panels"),
     ours("scene"),
-    ours("backend.cli", "backend.worker", "backend.bench"),
+    ours("backend.cli", "backend.worker", "backend.bench", "backend.cluster"),
     ours("backend.training"),
     ours("backend.animate"),
     ours("backend.pipeline", "backend.assembly"),

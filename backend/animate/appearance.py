@@ -26,14 +26,15 @@ from ..geometry.camera import Camera
 from ..model import FaceModel
 from ..model.sampling import sample_expression
 from .drawing import REGIONS, SIDE, Drawer, Lattice, LitTexture
+from .shares import Here, Share, Shares
 from .solve import Pose, WeightPrior
 from .source import Bytes
 
 Double = NDArray[np.float64]
 Float = NDArray[np.float32]
 
-#: Pictures drawn for a person.
-SAMPLES = 900
+#: Pictures drawn for a person, and drawn between two words about the progress.
+SAMPLES, _SHARE = 900, 20
 #: How far a frame's pose is off, by the landmarks and after the first look: radians, mm, part of
 #: the distance.
 _POSE_NOISE = ((0.05, 2.0, 0.025), (0.02, 0.8, 0.012))
@@ -159,29 +160,30 @@ def train(
     progress: Callable[[float], None] | None = None,
     samples: int | None = None,
     seed: int = 0,
+    shares: Shares | None = None,
 ) -> Appearance:
-    """The regressor for a person who is seen in ``poses``, from ``SAMPLES`` pictures or so many."""
+    """The regressor for a person who is seen in ``poses``, from ``SAMPLES`` pictures or so many.
+
+    ``shares`` draws them.
+    """
     samples = samples or SAMPLES
-    lattice, drawer = Lattice(model, identity), Drawer(model, identity, look)
-    rng = np.random.default_rng(seed)
-    draws = [_draw_settings(model, poses, camera_matrix, lattice, rng) for _ in range(samples)]
-
-    def look_twice(draw: _Draw) -> tuple[Float, Float]:
-        small, matrix = lattice.small_camera(draw.camera)
-        picture = drawer.draw(draw.expression, small, draw.gain, draw.depth)
-        noise = np.random.default_rng(draw.seed).normal(size=picture.shape)
-        noisy = np.clip(picture + draw.noise * noise, 0, 255).astype(np.uint8)
-        return (
-            _seen_from(lattice, noisy, matrix, draw.first),
-            _seen_from(lattice, noisy, matrix, draw.second),
-        )
-
+    lattice = Lattice(model, identity)
+    common: Share = {
+        "model": model,
+        "identity": identity,
+        "look": vars(look),
+        "poses": [vars(pose) for pose in poses],
+        "camera_matrix": camera_matrix,
+        "samples": samples,
+        "seed": seed,
+    }
+    draws = _draws(common, lattice)
+    ranges = [{"start": i, "stop": min(i + _SHARE, samples)} for i in range(0, samples, _SHARE)]
     seen: list[tuple[Float, Float]] = []
-    with ThreadPoolExecutor(2) as pool:
-        for i, found in enumerate(pool.map(look_twice, draws)):
-            seen.append(found)
-            if progress and i % 20 == 0:
-                progress(i / samples)
+    for found in (shares or Here()).map(draughtsman, common, ranges):
+        seen += zip(found["first"], found["second"], strict=True)
+        if progress:
+            progress(len(seen) / samples)
     names = model.expression_names
     expressions = np.array([draw.expression for draw in draws], np.float64)
     first = np.array([pair[0] for pair in seen])
@@ -203,6 +205,43 @@ def train(
     covariance += np.diag(floor**2)
     shift = np.zeros((len(lattice.points), 2), np.float32)
     return Appearance(lattice, (turn, fine), parts, np.linalg.inv(covariance), shift)
+
+
+def draughtsman(common: Share) -> Callable[[Share], Share]:
+    """A worker of :class:`.shares.Shares`: what pictures ``start`` to ``stop`` look like.
+
+    Of each the features seen from the two poses believed, (N, P, 2).
+    """
+    model, identity = common["model"], common["identity"]
+    lattice = Lattice(model, identity)
+    drawer = Drawer(model, identity, LitTexture(**common["look"]))
+    draws = _draws(common, lattice)
+
+    def look_twice(draw: _Draw) -> tuple[Float, Float]:
+        small, matrix = lattice.small_camera(draw.camera)
+        picture = drawer.draw(draw.expression, small, draw.gain, draw.depth)
+        noise = np.random.default_rng(draw.seed).normal(size=picture.shape)
+        noisy = np.clip(picture + draw.noise * noise, 0, 255).astype(np.uint8)
+        return (
+            _seen_from(lattice, noisy, matrix, draw.first),
+            _seen_from(lattice, noisy, matrix, draw.second),
+        )
+
+    def work(share: Share) -> Share:
+        with ThreadPoolExecutor(2) as pool:
+            pairs = list(pool.map(look_twice, draws[share["start"] : share["stop"]]))
+        first, second = zip(*pairs, strict=True)
+        return {"first": np.array(first), "second": np.array(second)}
+
+    return work
+
+
+def _draws(common: Share, lattice: Lattice) -> list[_Draw]:
+    """The same wherever they are made."""
+    rng = np.random.default_rng(common["seed"])
+    poses = [Pose(**pose) for pose in common["poses"]]
+    settings = common["model"], poses, common["camera_matrix"], lattice, rng
+    return [_draw_settings(*settings) for _ in range(common["samples"])]
 
 
 def _seen_from(lattice: Lattice, small: Bytes, matrix: Double, believed: Camera) -> Float:

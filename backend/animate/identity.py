@@ -8,7 +8,7 @@ and every texel is taken from those that show it best.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,17 +16,26 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..assembly import assemble, texture_of
+from ..assembly import assemble
 from ..detect.recognition import descriptor
 from ..errors import NoFaceError
 from ..exchange import Reconstruction
 from ..exchange.options import Options
-from ..fit import Evidence, FaceFit, fit, gather
 from ..fit.faces import Face, default_detector, with_landmarks
 from ..geometry.pose import initial_camera
 from ..model import FaceModel, load_model
 from ..photo import Photo
 from ..texture import Texture
+from .keyframes import (
+    Keyframe,
+    face_of,
+    face_share,
+    first_fits,
+    held_fit,
+    held_fits,
+    keyframe_of,
+)
+from .shares import Here, Share, Shares
 from .source import Bytes, Source
 from .track import SAME_PERSON
 
@@ -63,17 +72,6 @@ class Candidate:
 
 
 @dataclass(frozen=True, eq=False)
-class Keyframe:
-    """A frame that was fitted with the shared identity."""
-
-    index: int
-    pixels: Bytes
-    evidence: Evidence
-    fit: FaceFit
-    sh_light: NDArray[np.float32]  #: (9, 3) head coordinates of this frame
-
-
-@dataclass(frozen=True, eq=False)
 class Subject:
     """The person of a clip."""
 
@@ -85,22 +83,38 @@ class Subject:
     reconstruction: Reconstruction
 
 
-def candidates(source: Source, progress: Report | None = None) -> list[Candidate]:
-    """The faces in frames spread over the clip, of all persons."""
+def candidates(
+    source: Source, progress: Report | None = None, shares: Shares | None = None
+) -> list[Candidate]:
+    """The faces in frames spread over the clip, of all persons; ``shares`` looks for them."""
     size = source.size[0] * source.size[1] * 3
     wanted = int(np.clip(_BYTES // max(size, 1), 8, _LOOKED_AT))
     step = max(1, source.count // wanted)
+    looked_at: list[tuple[int, Bytes]] = []
+
+    def frames() -> Iterator[Share]:
+        for frame in source.frames():
+            if frame.index % step or frame.pixels is None:
+                continue
+            if progress:
+                progress(min(frame.index / source.count, 1.0), "Looking for the best frames")
+            looked_at.append((frame.index, frame.pixels))
+            yield {"pixels": frame.pixels}
+
     found = []
-    for frame in source.frames():
-        if frame.index % step or frame.pixels is None:
-            continue
-        if progress:
-            progress(min(frame.index / source.count, 1.0), "Looking for the best frames")
-        found += _faces(frame.index, frame.pixels)
+    for number, told in enumerate((shares or Here()).map(face_finder, {}, frames())):
+        index, pixels = looked_at[number]
+        for one in told["faces"]:
+            found.append(Candidate(index, pixels, face_of(one["face"]), **one["told"]))
     return found
 
 
-def _faces(index: int, pixels: Bytes) -> list[Candidate]:
+def face_finder(common: Share) -> Callable[[Share], Share]:
+    """A worker of :class:`.shares.Shares`: the faces of a frame, what :class:`Candidate` needs."""
+    return lambda share: {"faces": _faces(share["pixels"])}
+
+
+def _faces(pixels: Bytes) -> list[Share]:
     photo = Photo(pixels, Path(), None, False)
     found = []
     for number, detection in enumerate(default_detector().prominent(pixels)[:_FACES], start=1):
@@ -109,7 +123,12 @@ def _faces(index: int, pixels: Bytes) -> list[Candidate]:
             continue
         yaw = _yaw(face.landmarks, photo.size)
         person = descriptor(pixels, face.landmarks)
-        found.append(Candidate(index, pixels, face, person, yaw, _quality(pixels, face, yaw)))
+        found.append(
+            {
+                "face": face_share(pixels, face)["face"],
+                "told": {"person": person, "yaw": yaw, "quality": _quality(pixels, face, yaw)},
+            }
+        )
     return found
 
 
@@ -181,6 +200,7 @@ def solve_subject(
     known: Reconstruction | None = None,
     options: Options | None = None,
     progress: Report | None = None,
+    shares: Shares | None = None,
 ) -> Subject:
     """The person in ``source``; with ``known`` its identity, texture and model are kept.
 
@@ -191,52 +211,43 @@ def solve_subject(
     if known is not None:
         options = replace(options, model=str(known.model["name"]))
     model = load_model(options.model, options.expressions)
-    mine = main_person(candidates(source, lambda f, s: report(0.5 * f, s)), source)
+    mine = main_person(candidates(source, lambda f, s: report(0.5 * f, s), shares), source)
     chosen = choose(mine)
-    photos = [Photo(one.pixels, source.path, None, False) for one in chosen]
-    fits = []
-    for i, (one, photo) in enumerate(zip(chosen, photos, strict=True)):
-        report(0.5 + 0.2 * i / len(chosen), "Solving the head")
-        fits.append(fit(gather(photo, one.face, model, options), model, options))
+    shares = shares or Here()
+    common: Share = {"model": model, "options": options.to_dict(), "path": str(source.path)}
+    frames = [face_share(one.pixels, one.face) for one in chosen]
+    fits: list[Share] = []
+    report(0.5, "Solving the head")
+    for found in shares.map(first_fits, common, frames):
+        fits.append(found)
+        report(0.5 + 0.2 * len(fits) / len(frames), "Solving the head")
     identity = _shared_identity(fits) if known is None else np.asarray(known.identity, np.float32)
-    focal = float(np.exp(np.median([np.log(found.camera.focal) for found in fits])))
-    keyframes, textures = [], []
-    for i, (one, photo) in enumerate(zip(chosen, photos, strict=True)):
-        report(0.7 + 0.3 * i / len(chosen), "Solving the head")
-        keyframe, texture = _keyframe(model, one, photo, identity, focal, options)
+    focal = float(np.exp(np.median([np.log(found["focal"]) for found in fits])))
+    common |= {"identity": identity, "focal": focal}
+    # The best frame's is done here: the head is assembled of more than crosses.
+    evidence, best, texture = held_fit(common, frames[0])
+    light = texture.sh_light if texture else best.sh_light
+    keyframes = [Keyframe(chosen[0].pixels, best.camera, best.expression, light)]
+    textures = [texture]
+    for one, told in zip(chosen[1:], shares.map(held_fits, common, frames[1:]), strict=True):
+        report(0.7 + 0.3 * len(keyframes) / len(frames), "Solving the head")
+        keyframe, texture = keyframe_of(one.pixels, told)
         keyframes.append(keyframe)
         textures.append(texture)
     shared = merged_texture(textures, options) if known is None else None
-    best = keyframes[0]
-    head = assemble(best.evidence, model, best.fit, shared, options)
+    head = assemble(evidence, model, best, shared, options)
     if known is not None:
         head = _with_looks_of(head, known)
     head.photo_path = str(source.path)
     person = np.mean([one.person for one in mine], axis=0)
-    return Subject(model, identity, best.fit.camera.camera_matrix, person, tuple(keyframes), head)
+    return Subject(model, identity, best.camera.camera_matrix, person, tuple(keyframes), head)
 
 
-def _shared_identity(fits: list[FaceFit]) -> NDArray[np.float32]:
+def _shared_identity(fits: list[Share]) -> NDArray[np.float32]:
     """(K,) the mean of the identities, each by how sure the network is of its frame."""
-    share = np.array([1 / max(found.network_sigma or 1.0, 1e-3) for found in fits])
-    mean = np.average([found.identity for found in fits], axis=0, weights=share)
+    share = np.array([1 / max(found["sigma"] or 1.0, 1e-3) for found in fits])
+    mean = np.average([found["identity"] for found in fits], axis=0, weights=share)
     return mean.astype(np.float32)
-
-
-def _keyframe(
-    model: FaceModel,
-    one: Candidate,
-    photo: Photo,
-    identity: NDArray[np.float32],
-    focal: float,
-    options: Options,
-) -> tuple[Keyframe, Texture | None]:
-    """The frame fitted with ``identity`` and focal length held, and its texture."""
-    evidence = gather(replace(photo, focal_px=focal), one.face, model, options)
-    held = replace(fit(evidence, model, options, identity), identity=identity)
-    texture = texture_of(evidence, model, held, options)
-    light = texture.sh_light if texture else held.sh_light
-    return Keyframe(one.index, one.pixels, evidence, held, light), texture
 
 
 def merged_texture(textures: list[Texture | None], options: Options) -> Texture | None:

@@ -32,6 +32,7 @@ from ..model.importing.checks import sha256
 from ..motion.resample import rate_of
 from .frames import FrameResult, follow
 from .prepared import Prepared, load_prepared, prepare, save_prepared
+from .shares import Shares
 from .smooth import DEFAULT_FILTER, smooth_motion, whole_blinks
 from .source import Source, open_source
 
@@ -77,6 +78,7 @@ def animate(
     head_out: str | Path | None = None,
     options: AnimateOptions | None = None,
     progress: Progress | None = None,
+    shares: Shares | None = None,
 ) -> Animated:
     """Follow the face in ``video``, a file or a folder of frames, into the motion ``out``.
 
@@ -84,7 +86,8 @@ def animate(
     over the clip.  ``head_out`` is where the head goes, beside ``out`` unless given.  The motion's
     weights are those of the head's shape keys; frames without the face are filled in and not
     ``valid``.  ``progress`` is called often; what it raises stops the run, which goes on from
-    there when it is called again with the same arguments.
+    there when it is called again with the same arguments.  ``shares`` does what can be done
+    elsewhere; the result is the same.
 
     Raises :class:`PhotoError` where the video cannot be read, :class:`NoFaceError` without a face,
     :class:`ExchangeError` for a bad ``head``, :class:`OutputError`.
@@ -105,6 +108,7 @@ def animate(
                 options.reconstruction,
                 options.appearance,
                 lambda part, step: report(_HEAD * part, step),
+                shares,
             )
             store.keep(prepared)
         motion = _motion(source, prepared, store, options, report)

@@ -20,6 +20,7 @@ from ..photo.encode import decode
 from .appearance import Appearance, train
 from .drawing import Drawer, Lattice, lit_texture_of
 from .identity import Subject, solve_subject
+from .shares import Shares
 from .solve import Pose
 from .source import Source
 
@@ -56,40 +57,50 @@ def prepare(
     options: Options,
     appearance: bool,
     progress: Report,
+    shares: Shares | None = None,
 ) -> Prepared:
     """Solve the head of the person in ``source``, and learn what it looks like.
 
     Raises as :func:`solve_subject`.
     """
-    subject = solve_subject(source, known, options, lambda p, s: progress(_HEAD * p, s))
+    subject = solve_subject(source, known, options, lambda p, s: progress(_HEAD * p, s), shares)
     learned = None
     if appearance and len(subject.reconstruction.texture):
 
         def report(part: float) -> None:
             progress(_HEAD + (1 - _HEAD) * part, "Learning what the face looks like")
 
-        learned = learn(subject, report)
+        learned = learn(subject, report, shares=shares)
     who = Who(subject.model, subject.identity, subject.camera_matrix, subject.person)
     return Prepared(who, subject.reconstruction, learned, tuple(source.notes))
 
 
 def learn(
-    subject: Subject, progress: Callable[[float], None] | None = None, samples: int | None = None
+    subject: Subject,
+    progress: Callable[[float], None] | None = None,
+    samples: int | None = None,
+    shares: Shares | None = None,
 ) -> Appearance:
     """The regressor of ``subject``."""
     first = subject.keyframes[0]
     texture = decode(subject.reconstruction.texture)
-    look = lit_texture_of(texture, first.sh_light, first.fit.camera.rotation)
+    look = lit_texture_of(texture, first.sh_light, first.camera.rotation)
     poses = [
-        Pose(k.fit.camera.rotation, k.fit.camera.translation, k.fit.expression.astype(float))
+        Pose(k.camera.rotation, k.camera.translation, k.expression.astype(float))
         for k in subject.keyframes
     ]
-    given = {} if samples is None else {"samples": samples}
     learned = train(
-        subject.model, subject.identity, look, poses, subject.camera_matrix, progress, **given
+        subject.model,
+        subject.identity,
+        look,
+        poses,
+        subject.camera_matrix,
+        progress,
+        samples,
+        shares=shares,
     )
     drawer = Drawer(subject.model, subject.identity, look)
-    frames = [(k.pixels, k.fit.camera, k.fit.expression) for k in subject.keyframes]
+    frames = [(k.pixels, k.camera, k.expression) for k in subject.keyframes]
     learned.compare(frames, drawer)
     return learned
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from tqdm import tqdm
 
 from ..animate.job import AnimateOptions, animate
+from ..animate.shares import Shares
 from ..animate.sheet import EVERY, write_sheet
 from ..animate.smooth import DEFAULT_FILTER, FILTERS
 from ..animate.source import open_source, record, recorded_rate
+from ..cluster.films import film_shares
+from ..cluster.options import add_cluster, cluster_options
 from ..errors import FaceError
 from ..exchange import load_reconstruction
 from ..exchange.arguments import add_options, options_of
@@ -47,9 +51,16 @@ def main(argv: list[str] | None = None) -> int:
             whole_blinks=not args.partial_blinks,
             reconstruction=options_of(args, _HEAD),
         )
-        done = animate(
-            video, motion, head=args.identity, head_out=head, options=options, progress=progress
-        )
+        with _shares(args, options) as shares:
+            done = animate(
+                video,
+                motion,
+                head=args.identity,
+                head_out=head,
+                options=options,
+                progress=progress,
+                shares=shares,
+            )
         bar.close()
         print(done.motion)
         print(done.reconstruction)
@@ -68,6 +79,20 @@ def main(argv: list[str] | None = None) -> int:
         print("Interrupted; the same command goes on from here.", file=sys.stderr)
         return CANCELLED
     return 0
+
+
+def _shares(
+    args: argparse.Namespace, options: AnimateOptions
+) -> AbstractContextManager[Shares | None]:
+    """Who does what another machine can do: nobody else without ``--cluster``."""
+    cluster = cluster_options(args)
+    if cluster is None:
+        return nullcontext()
+    return film_shares(cluster, options.reconstruction, args.identity, _say)
+
+
+def _say(sentence: str) -> None:
+    tqdm.write(f"animate: {sentence}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -93,4 +118,5 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--sheet", action="store_true", help=f"NAME_sheet.jpg: every {EVERY}th frame and the head")
     add("--quiet", action="store_true", help="no progress")
+    add_cluster(parser)
     return parser

@@ -7,17 +7,19 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
 from tqdm import tqdm
 
 from ..blender import Blender
+from ..cluster.options import ClusterOptions, add_cluster, cluster_options
+from ..cluster.photos import run_photos
 from ..errors import FaceError, OptionError
 from ..exchange.arguments import add_formats, add_options, options_of
-from ..exchange.batch import BatchOptions
+from ..exchange.batch import BatchOptions, SummaryRow, write_summary
 from ..exchange.output import prepare_output
 from ..exchange.photo_tasks import PhotoTask, collect
 from ..model.load import ASSETS
@@ -39,6 +41,7 @@ exit status:
   8  the Blender process failed
   9  (train) the training's configuration, data or checkpoint cannot be used
  10  (verify) a head is not what was reconstructed, or could not be compared
+ 11  (--cluster) the cluster cannot be used, or a photo was lost with two workers
   1  several different failures, or an unexpected one
 130  interrupted
 One bad photo never stops the others; the status tells what went wrong.
@@ -49,7 +52,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line and return the exit status."""
     parser = _parser()
     args = parser.parse_args(argv)
-    request = _request(args, parser)
+    request, cluster = _request(args, parser)
     with _Progress(args) as show, _terminating():
         outcomes: list[Outcome] = []
         status = 0
@@ -57,7 +60,14 @@ def main(argv: list[str] | None = None) -> int:
             folder = prepare_output(args.out)
             tasks = collect(args.photos, folder)
             show.start(len(tasks))
-            outcomes = _run(tasks, folder, request, show)
+            with closing(_run(tasks, folder, request, show, cluster)) as found:
+                for outcome in found:
+                    show.outcome(outcome, folder)
+                    outcomes.append(outcome)
+            place = {task.name: number for number, task in enumerate(tasks)}
+            outcomes.sort(key=lambda outcome: place[outcome.task.name])
+            if any(photo.is_dir() for photo in args.photos):
+                write_summary(folder, map(_row, outcomes))
         except FaceError as error:
             show.problem(str(error))
             status = error.exit_status
@@ -82,17 +92,20 @@ def exit_status(outcomes: list[Outcome]) -> int:
 
 
 def _run(
-    tasks: list[PhotoTask], folder: Path, request: BatchOptions, show: _Progress
-) -> list[Outcome]:
+    tasks: list[PhotoTask],
+    folder: Path,
+    request: BatchOptions,
+    show: _Progress,
+    cluster: ClusterOptions | None,
+) -> Generator[Outcome, None, None]:
+    if cluster is not None:
+        yield from run_photos(tasks, folder, request, show.report, cluster, show.problem)
+        return
     blender = Blender()
-    outcomes = []
     try:
-        for outcome in run(tasks, folder, request, show.report, blender):
-            show.outcome(outcome, folder)
-            outcomes.append(outcome)
+        yield from run(tasks, folder, request, show.report, blender)
     finally:
         blender.close()
-    return outcomes
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -107,6 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     add("-o", "--out", metavar="OUT", default="out", help="output folder (default: out)")
     add_options(parser)
     add_formats(parser)
+    add_cluster(parser)
     add("--no-preview", action="store_true", help="no NAME_preview.png (it takes seconds)")
     add("--force", action="store_true", help="do finished photos again")
     add("--json", action="store_true", help="one JSON document on standard output")
@@ -115,16 +129,30 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _request(args: argparse.Namespace, parser: argparse.ArgumentParser) -> BatchOptions:
+def _request(
+    args: argparse.Namespace, parser: argparse.ArgumentParser
+) -> tuple[BatchOptions, ClusterOptions | None]:
     if not args.photos and args.sample:
         args.photos = [SAMPLE]
     if not args.photos:
         parser.error("name a photo or a folder of photos")
     try:
-        options = options_of(args)
+        options, cluster = options_of(args), cluster_options(args)
     except OptionError as error:
         parser.error(str(error))
-    return BatchOptions(options, args.format, not args.no_preview, args.force)
+    return BatchOptions(options, args.format, not args.no_preview, args.force), cluster
+
+
+def _row(outcome: Outcome) -> SummaryRow:
+    return SummaryRow(
+        outcome.task,
+        outcome.status,
+        list(outcome.faces),
+        outcome.landmark_errors,
+        sum(outcome.timings.values()),
+        outcome.warnings,
+        str(outcome.error or ""),
+    )
 
 
 @contextmanager

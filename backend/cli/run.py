@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -18,6 +18,7 @@ from ..exchange import Reconstruction, save_reconstruction
 from ..exchange.batch import BatchOptions, finished_faces, name_of, write_records
 from ..exchange.output import publish, staging
 from ..exchange.photo_tasks import Names, PhotoTask
+from ..photo import read_photo
 from ..preview import preview_window, write_preview
 
 #: The share of a photo's progress that the backend has; the rest is Blender's.
@@ -37,22 +38,26 @@ class Outcome:
     faces: dict[str, list[str]] = field(default_factory=dict)  #: files by name of the face
     warnings: list[str] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)  #: seconds per step, over all faces
+    landmark_errors: list[float] = field(default_factory=list)  #: mean, pixels, one per face
     error: FaceError | None = None
 
 
 def run(
-    tasks: Sequence[PhotoTask],
+    tasks: Iterable[PhotoTask],
     folder: Path,
     request: BatchOptions,
     report: Report,
     blender: Blender,
+    names: Names | None = None,
 ) -> Iterator[Outcome]:
     """Do every task, in order; whatever happens to one, the others are done.
 
     ``folder`` is what ``prepare_output`` returned.  ``report(task, fraction, step)`` is called from
-    two threads.
+    two threads.  ``names`` is given where ``tasks`` are not all of a run, or come by and by.
     """
-    names = Names(folder, [task.name for task in tasks])
+    if names is None:
+        tasks = list(tasks)
+        names = Names(folder, [task.name for task in tasks])
     with ThreadPoolExecutor(max_workers=1) as pool:
         try:
             if request.needs_blender:
@@ -76,21 +81,28 @@ def run(
             raise
 
 
+def settled(task: PhotoTask, folder: Path, request: BatchOptions) -> Outcome | None:
+    """The outcome of a photo that need not or cannot be done."""
+    if task.error is not None:
+        return Outcome(task, "failed", error=task.error)
+    done = finished_faces(task, folder, request)
+    return Outcome(task, "skipped", {name: [] for name in done}) if done else None
+
+
 def _estimate(
     task: PhotoTask, folder: Path, request: BatchOptions, report: Report
 ) -> list[Reconstruction] | Outcome:
     """The heads in the photo, or the outcome where Blender is not needed any more."""
-    if task.error is not None:
-        return Outcome(task, "failed", error=task.error)
-    done = finished_faces(task, folder, request)
-    if done:
-        return Outcome(task, "skipped", {name: [] for name in done})
+    if (known := settled(task, folder, request)) is not None:
+        return known
 
     def progress(fraction: float, step: str) -> None:
         report(task, BACKEND_SHARE * fraction, step)
 
     try:
-        return pipeline.reconstruct(task.photo, request.options, progress)
+        # What the pipeline reads itself is in its timings.
+        photo = task.photo if task.content is None else read_photo(task.photo, task.content)
+        return pipeline.reconstruct(photo, request.options, progress)
     except Exception as error:
         return Outcome(task, "failed", error=as_face_error(error))
 
@@ -117,6 +129,7 @@ def _build(
 
                 beside = stack.enter_context(staging(folder, name))
                 staged[name] = beside, head
+                outcome.landmark_errors.append(head.landmark_error)
                 _write_face(head, name, beside, request, blender, progress)
                 outcome.warnings += [w for w in head.warnings if w not in outcome.warnings]
                 for step, seconds in head.timings.items():

@@ -5,18 +5,38 @@ Both write these records, so that either skips what the other has finished.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import OptionError
+from ..files import write_bytes
 from .formats import DEFAULT_FORMATS, FORMATS
 from .options import Options
 from .output import write_json
 from .photo_tasks import Names, PhotoTask, finished
 from .reconstruction import Reconstruction
 from .summary import summarise
+
+#: The table of a batch, in the output folder.
+SUMMARY = "summary.csv"
+_COLUMNS = ("photo", "name", "status", "landmark_error_px", "seconds", "warnings", "error")
+
+
+@dataclass(frozen=True)
+class SummaryRow:
+    """What became of one photo, for :func:`write_summary`."""
+
+    task: PhotoTask
+    status: str  #: "ok", "skipped" (finished before) or "failed"
+    names: Sequence[str] = ()  #: one per face
+    landmark_errors: Sequence[float] = ()  #: mean, pixels, one per face
+    seconds: float = 0.0
+    warnings: Sequence[str] = ()
+    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,3 +98,24 @@ def write_records(
     record = {"photo_sha256": task.digest, "request": options.record(), "faces": files}
     for name, (folder, head) in staged.items():
         write_json(folder / f"{name}.json", summarise(head) | {"run": record})
+
+
+def write_summary(folder: Path, rows: Iterable[SummaryRow]) -> Path:
+    """``summary.csv`` in ``folder``: a line per photo.  Raises :class:`OutputError`."""
+    text = io.StringIO(newline="")
+    table = csv.writer(text)
+    table.writerow(_COLUMNS)
+    for row in rows:
+        table.writerow(
+            (
+                str(row.task.photo),
+                " ".join(row.names) or row.task.name,
+                row.status,
+                " ".join(f"{error:.2f}" for error in row.landmark_errors),
+                f"{row.seconds:.2f}",
+                " ".join(row.warnings),
+                row.error,
+            )
+        )
+    # The mark at the start makes spreadsheets read it as UTF-8.
+    return write_bytes(folder / SUMMARY, text.getvalue().encode("utf-8-sig"))

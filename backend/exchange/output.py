@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -65,12 +65,13 @@ def write_json(path: Path, document: dict[str, Any]) -> None:
     write_bytes(path, text.encode())
 
 
-def publish(staged: Path, folder: Path) -> list[str]:
+def publish(staged: Path, folder: Path, only: Collection[str] | None = None) -> list[str]:
     """Move every file of ``staged`` into ``folder``; the ``.json`` last, as the sign of the end.
 
-    Returns their names.
+    Those named ``only``, if given.  Returns their names.
     """
-    files = sorted(staged.iterdir(), key=lambda path: (path.suffix == ".json", path.name))
+    found = list(staged.iterdir()) if only is None else [staged / name for name in only]
+    files = sorted(found, key=lambda path: (path.suffix == ".json", path.name))
     for file in files:
         try:
             os.replace(file, folder / file.name)

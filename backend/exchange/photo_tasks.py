@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ class PhotoTask:
     name: str
     digest: str  #: sha256 of the file, "" when it cannot be read
     error: FaceError | None = None
+    #: Of the file, where ``photo`` is its path on another machine
+    content: bytes | None = field(default=None, repr=False, compare=False)
 
 
 def collect(arguments: Sequence[str | Path], folder: Path) -> list[PhotoTask]:
@@ -46,7 +48,7 @@ def collect(arguments: Sequence[str | Path], folder: Path) -> list[PhotoTask]:
         for picture in pictures:
             key = str(picture.resolve())
             if key not in tasks:
-                digest = _digest(picture)
+                digest = digest_of(picture)
                 tasks[key] = PhotoTask(
                     picture, names.reserve(picture.stem or "photo", digest), digest
                 )
@@ -56,9 +58,16 @@ def collect(arguments: Sequence[str | Path], folder: Path) -> list[PhotoTask]:
 class Names:
     """Names in the output folder, so that no photo overwrites another's result."""
 
-    def __init__(self, folder: Path, reserved: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        reserved: Iterable[str] = (),
+        elsewhere: Mapping[str, str] | None = None,
+    ) -> None:
+        """``elsewhere``: names that are taken as well, with the digests of their photos."""
         self._folder = folder
         self._reserved = {name.lower() for name in reserved}
+        self._elsewhere = elsewhere or {}
 
     def reserve(self, stem: str, digest: str) -> str:
         """``stem``, or ``stem_2``, ``stem_3`` ... when that belongs to another photo."""
@@ -70,9 +79,25 @@ class Names:
         return name
 
     def _is_free(self, name: str, digest: str) -> bool:
+        if name in self._elsewhere:
+            return bool(digest) and self._elsewhere[name] == digest
         if not any((self._folder / (name + ending)).exists() for ending in ENDINGS):
             return True
         return bool(digest) and read_record(self._folder, name).get("photo_sha256") == digest
+
+
+def names_taken(folder: Path, containing: str = "") -> dict[str, str]:
+    """The names that ``folder`` has results of, with the digests of their photos ("": not known).
+
+    Only those with ``containing`` in them.
+    """
+    names = {
+        file.name.removesuffix(ending)
+        for file in folder.iterdir()
+        for ending in ENDINGS
+        if containing in file.name and file.name.endswith(ending)
+    }
+    return {name: str(read_record(folder, name).get("photo_sha256", "")) for name in names}
 
 
 def read_record(folder: Path, name: str) -> dict[str, Any]:
@@ -97,7 +122,7 @@ def finished(folder: Path, name: str, digest: str, request: dict[str, Any]) -> l
     return list(faces) if complete else []
 
 
-def _digest(path: Path) -> str:
+def digest_of(path: Path) -> str:
     try:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -59,17 +59,18 @@ class Photo:
         return self.pixels.shape[1], self.pixels.shape[0]
 
 
-def read_photo(path: str | os.PathLike[str]) -> Photo:
+def read_photo(path: str | os.PathLike[str], content: bytes | None = None) -> Photo:
     """Read a JPEG, PNG, WebP, TIFF, BMP, GIF, HEIC or AVIF file (8 or 16 bits, grey or colour).
 
     EXIF orientation is applied, ICC profiles are converted to sRGB, transparency is laid over
     white, the first of several frames is used, and pictures of over 24 megapixels are halved until
-    they fit.  What was done is in ``notes``.
+    they fit.  What was done is in ``notes``.  ``content`` is the file's, where ``path`` is one on
+    another machine.
 
     Raises :class:`PhotoError` with one sentence on what was found and what to do.
     """
     path = Path(path)
-    data = _read_bytes(path)
+    data = photo_bytes(path) if content is None else content
     try:
         image, factor = _open(path, data)
         notes = _frame_notes(image)
@@ -99,7 +100,8 @@ def read_photo(path: str | os.PathLike[str]) -> Photo:
     return Photo(pixels, path, focal, _is_grey(pixels), tuple(notes + colour_notes))
 
 
-def _read_bytes(path: Path) -> bytes:
+def photo_bytes(path: Path) -> bytes:
+    """What is in the file ``path``.  Raises :class:`PhotoError`, as :func:`read_photo` does."""
     try:
         if path.is_dir():
             raise PhotoError(f"{path} is a folder: give the photo files in it.")
