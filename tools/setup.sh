@@ -28,7 +28,7 @@ LOG=$ROOT/.cache/setup.log
 BUILD_LOCK=$ROOT/scene/installation/build.lock
 # What is on the disk in the end, and the archives while they are unpacked.
 NEEDED_MB=3000
-GPU_COST="2.9 GB to download and 5 GB of disk"
+GPU_COST="2.7 GB to download and 4.8 GB of disk"
 SIZE="1.8 GB"
 PROJECT=yes  # whether the project itself is installed too
 PIP_CHECK=(check)  # pip's own, that everything is there and fits
@@ -48,7 +48,7 @@ fail() {
 # The variables above are what the callees of these see.
 # shellcheck disable=SC2034
 set_up_gpu() {
-    local NEEDED_MB=9000 SIZE="7 GB" PROOF="import bpy, onnxruntime, torch"
+    local NEEDED_MB=11000 SIZE="7 GB" PROOF="import bpy, onnxruntime, torch"
     set_up requirements-gpu.lock
 }
 
