@@ -80,9 +80,10 @@ def studio(head: bpy.types.Object) -> Iterator[Studio]:
         head.evaluated_get(graph), preserve_all_data_layers=True, depsgraph=graph
     )
     scene = bpy.data.scenes.new("preview")
-    materials = [_quick(material) for material in mesh.materials]
+    materials = [_quick(material) for material in mesh.materials if material is not None]
     try:
-        for i, material in enumerate(materials):
+        filled = [i for i, material in enumerate(mesh.materials) if material is not None]
+        for i, material in zip(filled, materials, strict=True):
             mesh.materials[i] = material
         copy = bpy.data.objects.new("preview head", mesh)
         scene.collection.objects.link(copy)
@@ -102,7 +103,7 @@ def studio(head: bpy.types.Object) -> Iterator[Studio]:
 def _quick(material: bpy.types.Material) -> bpy.types.Material:
     """A copy of ``material`` without what costs the preview most and does not show in it."""
     copy = material.copy()
-    for node in copy.node_tree.nodes:
+    for node in copy.node_tree.nodes if copy.node_tree is not None else ():
         if isinstance(node, bpy.types.ShaderNodeBsdfPrincipled):
             weight = node.inputs["Subsurface Weight"]
             if weight.default_value < FAINT_SUBSURFACE:

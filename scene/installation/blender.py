@@ -41,7 +41,12 @@ def read_preferences() -> Choices:
         new = Choices(folder, online=online)
     else:
         new = Choices(
-            folder, _python_at(wanted.python), wanted.device, wanted.index.strip(), online
+            folder,
+            _python_at(wanted.python),
+            wanted.device,
+            idle_minutes=wanted.idle_minutes,
+            index=wanted.index.strip(),
+            online=online,
         )
     if new != choices():
         choose(new)

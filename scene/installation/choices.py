@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...backend.lifeline import IDLE_MINUTES
 from .requirements import BACKEND, Requirements
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,6 +24,7 @@ class Choices:
     folder: Path | None = None  #: where the environment is made; None: nowhere
     python: str = ""  #: an existing Python that is used instead
     device: str = "auto"  #: one of DEVICES
+    idle_minutes: float = IDLE_MINUTES  #: without a request, after which the backend ends; 0: never
     index: str = ""  #: address of a further package index, for other builds of torch
     online: bool = True  #: whether Blender allows access to the network
     requirements: Requirements = BACKEND
