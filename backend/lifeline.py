@@ -1,4 +1,4 @@
-"""A pipe that ends a child with its parent, at once and whatever the child is doing.
+"""When a child ends by itself: with its parent, at once and whatever it is doing, or when idle.
 
 A thread that waits for the end of standard input comes too late where a library keeps Python's
 lock: dlib looks for faces for seconds.  So the parent keeps the writing end of a pipe into which
@@ -23,6 +23,21 @@ except ImportError:
 
 #: Tells the child the number of its end.
 VARIABLE = "RECONSTRUCT_FACE_LIFELINE"
+#: Minutes without a request after which a worker that is told so ends itself; 0: never.
+IDLE_VARIABLE = "RECONSTRUCT_FACE_IDLE_MINUTES"
+IDLE_MINUTES = 10.0
+_LONGEST_MINUTES = 7 * 24 * 60.0
+
+
+def idle_seconds(minutes: str) -> float | None:
+    """Seconds of so many ``minutes``, of the default where it is empty; None for 0: never.
+
+    Raises ValueError for what is no number of minutes.
+    """
+    found = float(minutes) if minutes.strip() else IDLE_MINUTES
+    if not 0 <= found <= _LONGEST_MINUTES:
+        raise ValueError(f"{minutes} is no number of minutes from 0 to {_LONGEST_MINUTES:.0f}.")
+    return found * 60 or None
 
 
 class Lifeline:

@@ -7,6 +7,8 @@ names.
 
 from __future__ import annotations
 
+import argparse
+import os
 import platform
 from collections.abc import Sequence
 from importlib import metadata
@@ -22,6 +24,7 @@ from .exchange.options import Options
 from .exchange.wire import Progress, serve
 from .files import reason, write_bytes
 from .fit.faces import detect_faces
+from .lifeline import IDLE_MINUTES, IDLE_VARIABLE, idle_seconds
 from .model.importing.importer import import_model
 from .model.stored import remove_model
 from .photo import read_photo
@@ -231,6 +234,16 @@ METHODS = {
 
 
 def main(argv: list[str]) -> int:
-    """Serve until standard input closes."""
-    serve(METHODS, versions())
+    """Serve until standard input closes, or nothing was asked for long."""
+    parser = argparse.ArgumentParser(
+        prog="worker", description="Answer Blender's requests on standard input."
+    )
+    parser.add_argument(
+        "--idle-minutes",
+        default=os.environ.get(IDLE_VARIABLE, ""),
+        type=idle_seconds,
+        help="minutes without a request after which it ends, 0: never (default: the environment "
+        f"variable {IDLE_VARIABLE}, else {IDLE_MINUTES:g})",
+    )
+    serve(METHODS, versions(), parser.parse_args(argv).idle_minutes)
     return 0

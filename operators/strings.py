@@ -168,6 +168,11 @@ DEVICES = (
     ("cpu", "CPU", "The processor"),
     ("cuda", "CUDA", "An NVIDIA graphics card; an error where there is none"),
 )
+IDLE_MINUTES = "End When Idle (Minutes)"
+IDLE_MINUTES_TIP = (
+    "Minutes without work after which the backend ends and gives its memory back; the next photo "
+    "starts it again. 0: never"
+)
 INDEX = "Package Index"
 INDEX_TIP = (
     "Address of a further package index that set-up looks at, such as a mirror of your own. Only "

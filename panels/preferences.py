@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import EnumProperty, StringProperty
+from bpy.props import EnumProperty, IntProperty, StringProperty
 
 from ..operators import strings
 from ..operators.face_models import draw_models
@@ -38,6 +38,15 @@ class RECONSTRUCT_FACE_preferences(bpy.types.AddonPreferences):
     )
     device: EnumProperty(
         name=strings.DEVICE, description=strings.DEVICE_TIP, items=strings.DEVICES, update=_changed
+    )
+    idle_minutes: IntProperty(
+        name=strings.IDLE_MINUTES,
+        description=strings.IDLE_MINUTES_TIP,
+        default=10,
+        min=0,
+        soft_max=120,
+        max=10_000,
+        update=_changed,
     )
     # These are read when a set-up starts: no reason to end a backend that runs.
     index: StringProperty(name=strings.INDEX, description=strings.INDEX_TIP, default="")
@@ -91,6 +100,7 @@ class RECONSTRUCT_FACE_preferences(bpy.types.AddonPreferences):
         column.enabled = status.code != INSTALLING
         column.prop(self, "python")
         column.prop(self, "device")
+        column.prop(self, "idle_minutes")
         column.prop(self, "index")
         if (folder / LOG).is_file():
             row = layout.row()

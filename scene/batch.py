@@ -28,7 +28,7 @@ from ..backend.exchange.photo_tasks import Names, PhotoTask, collect
 from .backend_process import BackendProcess
 from .build import build_scene, prepare_file
 from .export import export_head
-from .render import render_photo_view, render_three_quarter
+from .render import render_preview
 
 CONTACT_SHEET = "contact_sheet.jpg"
 
@@ -146,8 +146,7 @@ def _write_face(
     export_head(head_scene, folder, name, options.formats)
     if options.preview:
         photo_render, three_quarter = work / "photo_render.png", work / "three_quarter.png"
-        render_photo_view(head_scene, head, window, photo_render)
-        render_three_quarter(head_scene, head, three_quarter)
+        render_preview(head_scene, head, window, photo_render, three_quarter)
         backend.preview(
             npz,
             folder / f"{name}_preview.png",

@@ -35,8 +35,6 @@ STARTING, WAITING = "Starting the backend", "Waiting"
 RUNNING, DONE, FAILED, CANCELLED = "running", "done", "failed", "cancelled"
 #: How long an idle process may take to end by itself when the add-on is closed.
 PATIENCE_S = 0.5
-#: A process that had nothing to do for so long is ended: its memory, the GPU's too, is given back.
-IDLE_S = 600.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,14 +163,9 @@ def _nothing(*_: object) -> Any:
 class Service:
     """Does jobs one after the other with one backend process, in a thread of its own."""
 
-    def __init__(
-        self, make: Callable[[], BackendProcess] = BackendProcess, idle: float = IDLE_S
-    ) -> None:
-        """``make`` gives the process, not yet started; it is asked again after each end of one.
-
-        The process is ended after ``idle`` seconds without a job; the next job starts another.
-        """
-        self._make, self._idle = make, idle
+    def __init__(self, make: Callable[[], BackendProcess] = BackendProcess) -> None:
+        """``make`` gives the process, not yet started; it is asked again after each end of one."""
+        self._make = make
         self._backend: BackendProcess | None = None
         self._change = threading.Condition()
         self._queue: deque[Job[Any]] = deque()
@@ -250,20 +243,13 @@ class Service:
         while True:
             with self._change:
                 while not (self._queue or self._wants_warming or self._closed):
-                    alive = self._backend is not None and self._backend.pid is not None
-                    if not self._change.wait(self._idle if alive else None):
-                        self._rest()
+                    self._change.wait()
                 if self._closed:
                     return
                 self._current = self._queue.popleft() if self._queue else None
                 self._warming, self._wants_warming = self._current is None, False
                 self._broken = self._restarted = False
             self._serve(self._current)
-
-    def _rest(self) -> None:
-        """End the idle process; not kept waiting for, as a job may come."""
-        if self._backend is not None:
-            self._backend.close(0.0)
 
     def _serve(self, job: Job[Any] | None) -> None:
         """Do ``job``, or only warm the process up."""

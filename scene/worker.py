@@ -24,7 +24,7 @@ from . import passes
 from .build import build_scene, prepare_file
 from .export import export_head
 from .quiet import quiet
-from .render import render_photo_view, render_three_quarter, square_around_head
+from .render import render_preview, square_around_head
 
 PREVIEW_PX = 512
 
@@ -68,15 +68,17 @@ def build(
     pictures: dict[str, str | None] = {"photo_render": None, "three_quarter": None}
     if preview:
         with clock("render"):
-            progress(0.3, "Rendering the photo's view")
             box = square_around_head(reconstruction) if window is None else window
-            path = Path(folder) / f"{name}_photo_render.png"
-            render_photo_view(head_scene, reconstruction, box, path, size=size)
-            pictures["photo_render"] = str(path)
-            progress(0.65, "Rendering the three-quarter view")
-            path = Path(folder) / f"{name}_three_quarter.png"
-            render_three_quarter(head_scene, reconstruction, path, size=size)
-            pictures["three_quarter"] = str(path)
+            photo_render, three_quarter = (Path(folder) / f"{name}_{key}.png" for key in pictures)
+
+            def rendering(fraction: float, step: str) -> None:
+                progress(0.3 + 0.7 * fraction, step)
+
+            render_preview(
+                head_scene, reconstruction, box, photo_render, three_quarter,
+                size=size, progress=rendering,
+            )  # fmt: skip
+            pictures = {"photo_render": str(photo_render), "three_quarter": str(three_quarter)}
     return {
         "files": {key: str(path) for key, path in files.items()},
         **pictures,

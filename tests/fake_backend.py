@@ -28,6 +28,7 @@ from reconstruct_face.backend.exchange.model_cards import (
 )
 from reconstruct_face.backend.exchange.motion import Motion, save_motion
 from reconstruct_face.backend.exchange.wire import Progress, serve
+from reconstruct_face.backend.lifeline import IDLE_VARIABLE, idle_seconds
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -235,4 +236,5 @@ if __name__ == "__main__":
         contact_sheet,
         verify,
     )
-    serve({method.__name__: method for method in methods}, {"python": "fake"})
+    idle = idle_seconds(os.environ.get(IDLE_VARIABLE, ""))
+    serve({method.__name__: method for method in methods}, {"python": "fake"}, idle)

@@ -42,6 +42,7 @@ SHARED = ours(
     "backend.motion",
     "backend.bounded",
     "backend.arrays",
+    "backend.lifeline",
 )
 #: The rooms of ``docs/architecture.md``: a module may import those of its own row and of the rows
 #: below.  What is in a function counts too.

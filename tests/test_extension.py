@@ -231,11 +231,12 @@ assert status.installation_status().code == "offline", status.installation_statu
 preferences.python = "/no/such/python"
 assert status.installation_status().code == "python_missing", status.installation_status()
 assert bpy.ops.reconstruct_face.open_preferences.poll()
-preferences.python, preferences.device = sys.prefix, "cpu"
+preferences.python, preferences.device, preferences.idle_minutes = sys.prefix, "cpu", 3
 found = status.installation_status()
 assert (found.code, found.source) == ("checking", "preferences"), found
 assert locate.find_python() == found.python
 assert locate.worker_environment()["RECONSTRUCT_FACE_DEVICE"] == "cpu"
+assert locate.worker_environment()["RECONSTRUCT_FACE_IDLE_MINUTES"] == "3"
 assert bpy.ops.reconstruct_face.check_backend() == {"FINISHED"}
 found = status.installation_status()
 assert (found.code, found.device) == ("ready", "CPU"), found

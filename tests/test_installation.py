@@ -113,11 +113,14 @@ def test_which_python_runs_the_backend(monkeypatch: pytest.MonkeyPatch, tmp_path
 def test_another_python_is_not_pointed_at_blenders_modules(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("PYTHONPATH", "PYTHONHOME"):
         monkeypatch.setenv(name, "/somewhere")
-    choose(Choices(device="cpu"))
+    choose(Choices(device="cpu", idle_minutes=2.5))
     env = locate.worker_environment()
     assert not {"PYTHONPATH", "PYTHONHOME"} & set(env)
     assert env["PYTHONNOUSERSITE"] == "1"
     assert env["RECONSTRUCT_FACE_DEVICE"] == "cpu"
+    assert env["RECONSTRUCT_FACE_IDLE_MINUTES"] == "2.5"
+    monkeypatch.setenv("RECONSTRUCT_FACE_IDLE_MINUTES", "7")
+    assert locate.worker_environment()["RECONSTRUCT_FACE_IDLE_MINUTES"] == "7"
     assert env["PATH"] == os.environ["PATH"]
 
 

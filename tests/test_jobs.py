@@ -113,14 +113,15 @@ def test_detection(name: str, count: int, tmp_path: Path) -> None:
     assert all(path.is_file() for path in found.faces)
 
 
-def test_an_idle_process_gives_its_memory_back(tmp_path: Path) -> None:
+def test_an_idle_process_gives_its_memory_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECONSTRUCT_FACE_IDLE_MINUTES", str(1 / 60))
     started = []
 
     def make() -> BackendProcess:
         started.append(BackendProcess(command=FAKE))
         return started[-1]
 
-    service = jobs.Service(make, idle=1.0)
+    service = jobs.Service(make)
 
     def ask() -> int | None:
         def work(backend: BackendProcess, *_: object) -> int | None:
@@ -133,8 +134,8 @@ def test_an_idle_process_gives_its_memory_back(tmp_path: Path) -> None:
         pid = ask()
         assert pid is not None and ask() == pid
         assert service.state() == "ready"
-        assert 0.5 < seconds_until(lambda: not running(pid)) < 4
-        assert service.state() == "stopped"
+        assert 0.5 < seconds_until(lambda: service.state() == "stopped") < 4
+        assert not running(pid)
         assert ask() not in (None, pid)
     finally:
         service.close()

@@ -16,7 +16,7 @@ from reconstruct_face.backend.raster import (
     rasterize,
 )
 from reconstruct_face.backend.texture import Texture, build_texture, fit_light
-from reconstruct_face.backend.texture.diffuse import diffuse
+from reconstruct_face.backend.texture.diffuse import Graph, diffuse
 from reconstruct_face.backend.texture.layout import layout_of
 
 from tests.errors import raises
@@ -186,7 +186,7 @@ def test_diffusion_on_a_path_equals_the_dense_solution() -> None:
     values[:5], values[15:] = 1.0, 3.0
     confidence = np.zeros(20)
     confidence[:5] = confidence[15:] = 1
-    found = diffuse(edges, values, confidence, np.array([1.0]), np.arange(20))[:, 0]
+    found = diffuse(Graph.of(edges, 20), values, confidence, np.array([1.0]), np.arange(20))[:, 0]
     # The gap between is bridged without a step, and monotonically.
     steps = np.diff(found)
     assert (steps > -1e-9).all() and steps.max() < 0.35
@@ -199,8 +199,9 @@ def test_diffusion_takes_the_mirror_sides_differences_not_its_level() -> None:
     values = np.zeros((20, 1))
     values[:10, 0] = 2 + np.sin(np.arange(10))
     confidence = (np.arange(20) < 10).astype(float)
-    found = diffuse(edges, values, confidence, np.array([2.0]), np.arange(20)[::-1])[:, 0]
-    unguided = diffuse(edges, values, confidence, np.array([2.0]), np.arange(20))[:, 0]
+    graph, resting = Graph.of(edges, 20), np.array([2.0])
+    found = diffuse(graph, values, confidence, resting, np.arange(20)[::-1])[:, 0]
+    unguided = diffuse(graph, values, confidence, resting, np.arange(20))[:, 0]
     mirrored = values[::-1, 0][11:18]
     assert np.corrcoef(found[11:18], mirrored)[0, 1] > 0.9
     assert np.ptp(unguided[11:18]) < 0.5 * np.ptp(found[11:18])

@@ -14,6 +14,7 @@ import time
 import pytest
 from reconstruct_face.backend.errors import Cancelled, FaceError, NoFaceError, WorkerError
 from reconstruct_face.backend.exchange.wire import WorkerProcess
+from reconstruct_face.backend.lifeline import idle_seconds
 
 from tests.errors import has, raises
 from tests.processes import running, seconds_until
@@ -57,7 +58,8 @@ def locked(*, progress):
     return {}
 
 methods = (add, fail, crash, die, sleep, slow, locked)
-serve({method.__name__: method for method in methods}, {"python": "3.x"})
+idle = float(sys.argv[1]) if len(sys.argv) > 1 else None
+serve({method.__name__: method for method in methods}, {"python": "3.x"}, idle)
 """
 
 
@@ -112,6 +114,39 @@ def test_death_is_told_with_its_last_words_and_the_next_call_starts_anew(
         worker.call("die")
     assert "a library prints" in caught.value.details
     assert worker.call("add", {"a": 1, "b": 1})["pid"] != before
+
+
+def test_an_idle_worker_ends_itself_and_is_started_again_without_a_word() -> None:
+    with WorkerProcess([sys.executable, "-c", SERVER, "0.5"]) as worker:
+        pid = worker.call("add", {"a": 1, "b": 1})["pid"]
+        assert worker.call("sleep", {"seconds": 1.0}) == {}, "it was at work, not idle"
+        assert worker.call("add", {"a": 1, "b": 1})["pid"] == pid
+        assert 0.2 < seconds_until(lambda: not running(pid)) < 5
+        assert worker.call("add", {"a": 1, "b": 1})["pid"] != pid
+
+
+def test_a_request_that_meets_a_worker_on_its_way_out_goes_to_the_next() -> None:
+    # Its last words were sent and are not read yet; the request is lost in its pipe.
+    leaving = SERVER.replace("serve({", "import atexit; atexit.register(time.sleep, 1.0); serve({")
+    with WorkerProcess([sys.executable, "-c", leaving, "0.3"]) as worker:
+        pid = worker.call("add", {"a": 1, "b": 1})["pid"]
+        time.sleep(0.6)
+        assert running(pid) and worker.ready
+        assert worker.call("add", {"a": 2, "b": 1})["sum"] == 3
+        assert worker.pid not in (None, pid)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "seconds"), [("", 600.0), ("0", None), ("0.5", 30.0), ("20", 1200.0)]
+)
+def test_minutes_of_idleness(minutes: str, seconds: float | None) -> None:
+    assert idle_seconds(minutes) == seconds
+
+
+@pytest.mark.parametrize("minutes", ["soon", "-1", "nan", "inf", "1e9"])
+def test_what_is_no_time_of_idleness(minutes: str) -> None:
+    with pytest.raises(ValueError, match="."):
+        idle_seconds(minutes)
 
 
 def test_silence_ends_the_worker(worker: WorkerProcess) -> None:

@@ -51,6 +51,7 @@ class Child:
             self._lifeline.started()
         self.greeted = False
         self.asked = False  #: whether it got a request, and with it our version
+        self._rests = False
         self.owed: tuple[int, float] | None = None  #: a cancelled request and until when it may run
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._errors: list[str] = []
@@ -87,7 +88,15 @@ class Child:
             with suppress(ValueError):
                 message = json.loads(line)
                 if isinstance(message, dict):
+                    self._rests = self._rests or bool(message.get("resting"))
                     return message
+
+    def was_resting(self) -> bool:
+        """Whether it said, before its pipes closed, that it ends because it is idle."""
+        with suppress(Ended):
+            while self.take(0.5) is not None:
+                pass
+        return self._rests
 
     def close(self, patience: float) -> None:
         """End it: by closing its input, after ``patience`` seconds by force."""

@@ -9,6 +9,7 @@ message is one line of JSON:
 * result    ``{"id": 3, "result": {...}}``
 * error     ``{"id": 3, "error": {"code": "no_face", "message": "...", "details": "..."}}``
 * heartbeat ``{"alive": true}``, every second while a request is worked on
+* rest      ``{"resting": true}``, the last words of a child that had nothing to do for long
 
 The child greets with ``{"hello": EXCHANGE_VERSION, "about": {...}}``, the parent's first request
 carries its own ``"hello"``; either refuses another version.  The child ends when its parent is
@@ -52,15 +53,19 @@ def version_sentence(found: object) -> str:
     )
 
 
-def serve(handlers: Mapping[str, Handler], about: Mapping[str, str] | None = None) -> None:
-    """Answer requests on standard input until it closes.
+def serve(
+    handlers: Mapping[str, Handler],
+    about: Mapping[str, str] | None = None,
+    idle: float | None = None,
+) -> None:
+    """Answer requests on standard input until it closes, or for ``idle`` seconds none came.
 
     A handler is called on this thread as ``handler(params..., progress=report)``; ``report``
     raises :class:`Cancelled` once the request was cancelled.  ``about`` goes with the greeting:
     versions, for reports.  Standard output belongs to the protocol: libraries that print (Blender
     does) are sent to standard error instead.
     """
-    _Server(handlers, about or {}).run()
+    _Server(handlers, about or {}).run(idle)
 
 
 class _Server:
@@ -78,15 +83,19 @@ class _Server:
         self._requests: queue.Queue[Message | None] = queue.Queue()
         self._cancelled: set[int] = set()
 
-    def run(self) -> None:
+    def run(self, idle: float | None) -> None:
         self._send({"hello": EXCHANGE_VERSION, "about": self._about})
         threading.Thread(target=self._listen, daemon=True).start()
         threading.Thread(target=self._beat, daemon=True).start()
-        while (request := self._requests.get()) is not None:
-            self._answer(request)
-            self._cancelled.discard(request["id"])
+        try:
+            while (request := self._requests.get(timeout=idle)) is not None:
+                self._answer(request)
+                self._cancelled.discard(request["id"])
+                self._requests.task_done()
             self._requests.task_done()
-        self._requests.task_done()
+        except queue.Empty:
+            with suppress(OSError, ValueError):  # the parent is gone as well
+                self._send({"resting": True})
 
     def _answer(self, request: Message) -> None:
         number = request["id"]
@@ -163,6 +172,8 @@ def _lines(source: int) -> Iterator[bytes]:
 class WorkerProcess:
     """A child process that runs :func:`serve`, started on first use and kept warm.
 
+    One that ended itself because it was idle is started again without a word.
+
     One thread calls at a time; :meth:`kill` and the states may be used from any.
     """
 
@@ -219,12 +230,17 @@ class WorkerProcess:
             if cancelled is not None and cancelled.is_set():
                 self._end(child)
                 raise Cancelled("Cancelled.") from error
-            raise self._dead(child) from error
+            if not child.was_resting():
+                raise self._dead(child) from error
+            self._end(child)  # it ended itself before it saw the request
         except FaceError:
             raise  # the worker's answer, or it was ended
         except BaseException:  # Ctrl-C: nobody waits for the answer any more
             self._end(child)
             raise
+        return self.call(
+            method, params, progress=progress, timeout=timeout, cancelled=cancelled, linger=linger
+        )
 
     def close(self, patience: float = 5.0) -> None:
         """End the child: by closing its input, after ``patience`` seconds by force."""

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from ..geometry.harmonics import shade
 from ..geometry.srgb import SRGB_TO_LINEAR
 from ..model import FaceModel
-from .compose import compose, encode, paint_ground, project
+from .compose import compose, paint_ground, project
 from .eyes import eye_colours
 from .hair import find_hair
 from .layout import Float, Layout, layout_of, sample
@@ -95,9 +95,9 @@ def build_texture(
     ground = paint_ground(model, layout, albedo, trust.correction, hair, eyes, lit)
     divided = log_shading if mode == "albedo" else None
     detail = project(model, layout, view, trust, ground, divided, grey)
-    colours, coverage = compose(layout, ground, detail)
+    image, coverage = compose(layout, ground, detail)
     return Texture(
-        image=encode(colours),
+        image=image,
         albedo_coefficients=light.albedo_coefficients,
         sh_light=light.sh_light,
         coverage=coverage,

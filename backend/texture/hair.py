@@ -95,11 +95,11 @@ def find_hair(model: FaceModel, layout: Layout, view: View, trust: Trust) -> Hai
     amount = _amount(view, trust, in_view)
     middle = _hair_colour(view, trust, in_view)
     spread = np.clip(colour - middle, -STREAKS, STREAKS) + middle
-    tint = diffuse(layout.edges, spread, hairy, middle, model.symmetry)
+    tint = diffuse(layout.graph, spread, hairy, middle, model.symmetry)
     # Seen hair below the hairline and seen skin above it move the hairline around them.
     moved = (smoothstep(*UNLIKE_FOR_COVER, unlike) - regions.scalp * amount)[:, None]
     known = seen * regions.hairable
-    cover = diffuse(layout.edges, moved, known, np.zeros(1), model.symmetry, REACH_EDGES)
+    cover = diffuse(layout.graph, moved, known, np.zeros(1), model.symmetry, REACH_EDGES)
     cover = cover[:, 0] * regions.hairable
     return Hair(cover.astype(np.float32), tint.astype(np.float32), amount)
 

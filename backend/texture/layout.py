@@ -13,6 +13,7 @@ from scipy.spatial import cKDTree
 from ..model import FaceModel
 from ..raster import Atlas, rasterize_uv
 from ..raster.atlas import texel_coordinates
+from .diffuse import Graph
 
 Float = NDArray[np.float32]
 Int = NDArray[np.int32]
@@ -44,7 +45,7 @@ class Layout:
     skin_vertex: Bool  #: (V,)
     albedo_mean: Float  #: (V, 3) linear RGB
     albedo_basis: Float  #: (A, V, 3)
-    edges: Int  #: (E, 2) of the skin
+    graph: Graph  #: the skin's edges
     regions: Regions
     small_scalp: Float  #: (T, T) the scalp as drawn in the texture
     small_strands: Float  #: (T, T) -1..1 streaks that run as hair falls
@@ -89,7 +90,7 @@ def layout_of(model: FaceModel, size: int) -> Layout:
         skin_vertex=skin_vertex,
         albedo_mean=mean,
         albedo_basis=basis,
-        edges=model.edges[skin_vertex[model.edges].all(axis=1)],
+        graph=Graph.of(model.edges[skin_vertex[model.edges].all(axis=1)], len(model.mean)),
         regions=regions,
         small_scalp=_small_scalp(model, small, regions),
         small_strands=_strands(small_size),
@@ -103,11 +104,15 @@ def gutter_of(size: int) -> int:
 
 def interpolate_texels(values: NDArray, faces: Int, face: Int, barycentric: Float) -> Float:
     """(N, C) per-vertex ``values`` (V, C) at N texels given by triangle and weights."""
-    corners = faces[face]
-    out = values[corners[:, 0]] * barycentric[:, :1]
-    out += values[corners[:, 1]] * barycentric[:, 1:2]
-    out += values[corners[:, 2]] * barycentric[:, 2:]
-    return out
+    # Column by column: numpy takes single numbers from a small array several times as fast as rows.
+    table = np.ascontiguousarray(values.T)
+    out = np.zeros((len(table), len(face)), np.result_type(values, barycentric))
+    for corner in range(3):
+        vertex = faces[:, corner].astype(np.intp).take(face)
+        weight = np.ascontiguousarray(barycentric[:, corner])
+        for column, row in zip(table, out, strict=True):
+            row += column.take(vertex) * weight
+    return out.T
 
 
 def sample(picture: NDArray, pixels: Float, cubic: bool = False) -> NDArray:

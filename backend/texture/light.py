@@ -93,6 +93,7 @@ class _Problem:
         self.mean = np.asarray(mean, np.float64)
         self.basis = np.asarray(basis, np.float64)
         self.channels = self.observed.shape[1]
+        self.by_channel = np.ascontiguousarray(self.basis.transpose(2, 1, 0))  # (C, N, A)
 
     def _albedo(self, coefficients: Double) -> Double:
         return np.maximum(self.mean + np.tensordot(coefficients, self.basis, 1), _FLOOR)
@@ -103,25 +104,26 @@ class _Problem:
     def inlier(self, light: Double, coefficients: Double, scale: float) -> Double:
         """(N,) Geman-McClure weight of each sample's residual."""
         model = np.log(self._albedo(coefficients)) + np.log(self._shading(light))
-        error = ((self.observed - model) ** 2).mean(axis=1)
-        return 1 / (1 + error / scale**2) ** 2
+        return _geman_mcclure(self.observed - model, scale)
 
     def step(self, light: Double, coefficients: Double, scale: float) -> tuple[Double, Double]:
         """One Gauss-Newton step on light and coefficients together."""
         albedo, shading = self._albedo(coefficients), self._shading(light)
         residual = self.observed - np.log(albedo) - np.log(shading)
-        trust = self.weights * self.inlier(light, coefficients, scale)
+        trust = self.weights * _geman_mcclure(residual, scale)
         trust = trust * min(_EFFECTIVE_SAMPLES / self.total, 1.0) / _NOISE**2
         count, per_light = len(self.basis), 9 * self.channels
         normal = np.zeros((per_light + count, per_light + count))
         right = np.zeros(per_light + count)
+        of_albedo = np.arange(per_light, per_light + count)
         for c in range(self.channels):
-            jacobian = np.zeros((len(self.observed), per_light + count))
-            jacobian[:, 9 * c : 9 * c + 9] = self.sh / shading[:, c, None]
-            jacobian[:, per_light:] = (self.basis[:, :, c] / albedo[:, c]).T
+            jacobian = np.concatenate(
+                [self.sh / shading[:, c, None], self.by_channel[c] / albedo[:, c, None]], axis=1
+            )
             weighted = jacobian * (trust / self.channels)[:, None]
-            normal += weighted.T @ jacobian
-            right += weighted.T @ residual[:, c]
+            place = np.r_[9 * c : 9 * c + 9, of_albedo]
+            normal[np.ix_(place, place)] += weighted.T @ jacobian
+            right[place] += weighted.T @ residual[:, c]
         self._add_priors(normal, right, light, coefficients)
         change = np.linalg.solve(normal, right)
         change_light = change[:per_light].reshape(self.channels, 9).T
@@ -139,6 +141,11 @@ class _Problem:
         rows, values = light_prior(light, self.sh, self.weights, self.channels)
         normal[:per_light, :per_light] += rows.T @ rows
         right[:per_light] += rows.T @ values
+
+
+def _geman_mcclure(residual: Double, scale: float) -> Double:
+    """(N,) weights of the residuals (N, C)."""
+    return 1 / (1 + (residual**2).mean(axis=1) / scale**2) ** 2
 
 
 def first_light() -> Double:

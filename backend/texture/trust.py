@@ -35,6 +35,7 @@ BELIEVED_FACING = (0.3, 0.6)
 # What is skin, in logarithms of linear light.
 #: Linear light below this is black.
 _LOG_FLOOR = 0.002
+_LOG_LINEAR = np.log(np.maximum(SRGB_TO_LINEAR, _LOG_FLOOR)).astype(np.float32)
 #: Least and largest standard deviation of skin in brightness and in two chromaticities.  The error
 #: of the cover rises by 5 % with 0.7 times the least and falls by 9 % with 1.4 times, each +- as
 #: much, so neither is told apart from chance.
@@ -74,8 +75,7 @@ class Trust:
 
 def log_linear(picture: NDArray[np.uint8]) -> Float:
     """Natural log of linear light of sRGB bytes, floored so that black stays finite."""
-    table = np.log(np.maximum(SRGB_TO_LINEAR, _LOG_FLOOR)).astype(np.float32)
-    return table[picture]
+    return cv2.LUT(picture, _LOG_LINEAR) if picture.size else np.zeros(picture.shape, np.float32)
 
 
 def judge(
@@ -135,7 +135,7 @@ def _grow(
         # Grazing views are darkened and stained by what lies behind them.
         known = seen**2 * like
         resting = weighted_median(values, known)
-        field = diffuse(layout.edges, values, known, resting, model.symmetry)
+        field = diffuse(layout.graph, values, known, resting, model.symmetry)
     return np.clip(field, -_MOST_CORRECTION, _MOST_CORRECTION).astype(np.float32), spread
 
 
@@ -155,7 +155,7 @@ def photo_weight(view: View, trust: Float, pixels: Float, depth: Float, facing: 
     ``facing`` (N,) cosine.
     """
     small = view.to_small(pixels)
-    front = sample(np.where(view.raster.mask, view.raster.depth, 0), small)
+    front = sample(view.raster.depth, small)
     weight = sample(trust, small)
     # A tilted surface changes depth within one analysis pixel, so it gets more room.
     room = DEPTH_BIAS + FACE_MM / view.face_size / np.maximum(facing, 0.1)

@@ -44,9 +44,10 @@ def read_preferences() -> Choices:
             folder,
             _python_at(wanted.python),
             wanted.device,
-            wanted.index.strip(),
-            online,
-            wanted.hardware,
+            idle_minutes=wanted.idle_minutes,
+            index=wanted.index.strip(),
+            online=online,
+            hardware=wanted.hardware,
         )
     if new != choices():
         choose(new)

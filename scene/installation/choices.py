@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...backend.lifeline import IDLE_MINUTES
 from .requirements import NVIDIA_GPU, PROCESSOR, Requirements
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,6 +26,7 @@ class Choices:
     folder: Path | None = None  #: where the environment is made; None: nowhere
     python: str = ""  #: an existing Python that is used instead
     device: str = "auto"  #: one of DEVICES
+    idle_minutes: float = IDLE_MINUTES  #: without a request, after which the backend ends; 0: never
     index: str = ""  #: address of a further package index, as a mirror
     online: bool = True  #: whether Blender allows access to the network
     hardware: str = "processor"  #: one of HARDWARE

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from ...backend.errors import WorkerError
+from ...backend.lifeline import IDLE_VARIABLE
 from . import environment
 from .check import CHECKS
 from .choices import ROOT, choices
@@ -68,11 +69,12 @@ def worker_environment() -> dict[str, str]:
     """This process's environment for another Python.
 
     Without what would point it at Blender's modules or at the user's own packages, and with the
-    device that was chosen.
+    device that was chosen and how long it stays idle (a variable that is set already counts).
     """
     hidden = ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "VIRTUAL_ENV")
     found = {key: value for key, value in os.environ.items() if key not in hidden}
     found["PYTHONNOUSERSITE"] = "1"
+    found.setdefault(IDLE_VARIABLE, f"{choices().idle_minutes:g}")
     if choices().device != "auto":
         found[DEVICE_VARIABLE] = choices().device
     return found
