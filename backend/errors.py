@@ -5,6 +5,9 @@ Standard library only, because both sides of the exchange import it.
 
 from __future__ import annotations
 
+import os
+import traceback
+
 
 class FaceError(Exception):
     """Base of the expected failures; ``str(error)`` is one sentence: what was found, what to do."""
@@ -82,6 +85,24 @@ class Cancelled(FaceError):
 
     code = "cancelled"
     exit_status = 130
+
+
+#: Set to see the whole traceback of an unexpected error.
+DEBUG_VARIABLE = "RECONSTRUCT_FACE_DEBUG"
+
+
+def as_face_error(error: Exception) -> FaceError:
+    """``error``, or a sentence about an unexpected one."""
+    if isinstance(error, FaceError):
+        return error
+    if os.environ.get(DEBUG_VARIABLE):
+        traceback.print_exception(error)
+    if isinstance(error, MemoryError):
+        return FaceError("There is not enough memory; use a smaller photo or texture.")
+    return FaceError(
+        f"Unexpected {type(error).__name__}: {error} (please report it; "
+        f"{DEBUG_VARIABLE}=1 shows where)."
+    )
 
 
 def error_from_code(code: str, message: str, details: str = "") -> FaceError:

@@ -80,14 +80,13 @@ def run_batch(
 def _one_photo(
     task: PhotoTask, folder: Path, options: BatchOptions, backend: BackendProcess, names: Names
 ) -> PhotoResult:
-    done = finished_faces(task, folder, options)
-    if done:
-        return PhotoResult(task, "skipped", done)
     start = time.perf_counter()
     result = PhotoResult(task, "ok")
     try:
         if task.error is not None:
             raise task.error
+        if done := finished_faces(task, folder, options):
+            return PhotoResult(task, "skipped", done)
         _reconstruct(task, folder, options, backend, names, result)
     except FaceError as error:
         result.status, result.error = "failed", str(error)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -240,7 +241,7 @@ def _request(source: Source, head: str | Path | None, options: AnimateOptions) -
     return {
         "version": VERSION,
         "chunk": CHUNK,
-        "source": str(source.path.resolve()),
+        "source": os.path.realpath(source.path),
         "mark": mark,
         "head": own,
         "options": asked,

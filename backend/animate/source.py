@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bounded import read_bytes
+from ..bounded import read_bytes, reading, regular_size
 from ..errors import OutputError, PhotoError
 from ..exchange.formats import PHOTO_SUFFIXES
 from ..files import reason
@@ -25,6 +25,7 @@ Bytes = NDArray[np.uint8]
 
 #: Of a folder of frames, unless told.
 FOLDER_RATE = 30.0
+LARGEST_VIDEO = 1 << 62  #: bytes; it is decoded a frame at a time
 #: A video that counts more frames than it has by less than this part is not damaged: containers
 #: estimate.
 _COUNT_SLACK = 0.02
@@ -112,10 +113,10 @@ def open_source(path: str | os.PathLike[str], frame_rate: float | None = None) -
     ``frame_rate`` is that of a folder.  Raises :class:`PhotoError` where nothing can be read.
     """
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):
         return _folder(path, frame_rate)
-    if not path.is_file():
-        raise PhotoError(f"There is no video {path}; choose another one.")
+    with reading(PhotoError, path, "a video"):
+        regular_size(path, LARGEST_VIDEO)
     capture = _opened(path)
     try:
         ok, picture = capture.read()
@@ -131,10 +132,11 @@ def open_source(path: str | os.PathLike[str], frame_rate: float | None = None) -
 
 
 def _folder(path: Path, frame_rate: float | None) -> Source:
-    files = sorted(
-        (f for f in path.iterdir() if f.suffix.lower() in PHOTO_SUFFIXES),
-        key=lambda f: _natural(f.name),
-    )
+    with reading(PhotoError, path, "a folder of frames"):
+        files = sorted(
+            (f for f in path.iterdir() if f.suffix.lower() in PHOTO_SUFFIXES),
+            key=lambda f: _natural(f.name),
+        )
     if not files:
         raise PhotoError(f"There is no picture in the folder {path}; choose one with frames.")
     size = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -35,10 +36,10 @@ def main(argv: list[str] | None = None) -> int:
     try:
         folder = prepare_output(args.out)
         video, rate, stem = Path(args.video), args.frame_rate, Path(args.video).stem
-        if args.video.isdecimal() and not video.exists():
+        if args.video.isdecimal() and not os.path.lexists(video):
             stem = f"camera{args.video}"
             video = record(int(args.video), folder / f"{stem}_frames", args.seconds)
-        rate = rate or (recorded_rate(video) if video.is_dir() else None)
+        rate = rate or (recorded_rate(video) if os.path.isdir(video) else None)
         motion, head = folder / f"{stem}_motion.npz", folder / f"{stem}_head.npz"
         options = AnimateOptions(
             frame_rate=rate,

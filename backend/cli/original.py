@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import FaceError, ModelError
+from ..errors import FaceError, ModelError, as_face_error
 from ..exchange.output import prepare_output
 from ..exchange.photo_tasks import PhotoTask, collect
 from ..files import write_bytes
@@ -25,7 +26,6 @@ from ..original.settings import Settings, changed, read_settings
 from ..original.stats import Stats, read_stats
 from ..original.store import Network, load_network
 from ..photo import encode_jpeg, read_photo
-from .run import as_face_error
 
 RENDERED = "_rendered"
 EPILOG = """\
@@ -53,7 +53,10 @@ def main(argv: list[str] | None = None) -> int:
     tasks = [
         task
         for task in collect(pictures, folder)
-        if not (task.photo.stem.endswith(RENDERED) and task.photo.resolve().parent == folder)
+        if not (
+            task.photo.stem.endswith(RENDERED)
+            and Path(os.path.realpath(task.photo)).parent == folder
+        )
     ]
     for task, result in run(tasks, work):
         if isinstance(result, FaceError):
@@ -137,7 +140,7 @@ def find_or_convert(settings: Settings) -> tuple[Network, Stats | None]:
     """
     named, stats = settings.pd_model_path, settings.param_mean_std_path
     folder = Path(named)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         network = load_network(named)
         if stats and network.card.kind != ORIGINAL:
             raise ModelError(f"param_mean_std_path does not go with {named}, which needs none.")
@@ -145,13 +148,13 @@ def find_or_convert(settings: Settings) -> tuple[Network, Stats | None]:
     from ..model.importing.checks import sha256
 
     known = list_networks()
-    if (folder / DATA).is_file():
+    if os.path.isfile(folder / DATA):
         digest = sha256(folder / DATA)
         for card in known:
             if card.kind == ORIGINAL and not card.problem and card.files.get(DATA) == digest:
                 return load_network(card.name), read_stats(stats) if stats else None
     taken = {card.name for card in known}
-    base = name = folder.resolve().name.replace(" ", "_")
+    base = name = Path(os.path.realpath(folder)).name.replace(" ", "_")
     number = 1
     while name in taken:
         number += 1

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import time
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -13,7 +11,7 @@ from pathlib import Path
 
 from .. import pipeline
 from ..blender import Blender
-from ..errors import FaceError
+from ..errors import FaceError, as_face_error
 from ..exchange import Reconstruction, save_reconstruction
 from ..exchange.batch import BatchOptions, finished_faces, name_of, write_records
 from ..exchange.output import publish, staging
@@ -22,8 +20,6 @@ from ..preview import preview_window, write_preview
 
 #: The share of a photo's progress that the backend has; the rest is Blender's.
 BACKEND_SHARE = 0.5
-#: Set to see the whole traceback of an unexpected error.
-DEBUG_VARIABLE = "RECONSTRUCT_FACE_DEBUG"
 
 Report = Callable[[PhotoTask, float, str], None]
 
@@ -82,14 +78,13 @@ def _estimate(
     """The heads in the photo, or the outcome where Blender is not needed any more."""
     if task.error is not None:
         return Outcome(task, "failed", error=task.error)
-    done = finished_faces(task, folder, request)
-    if done:
-        return Outcome(task, "skipped", {name: [] for name in done})
 
     def progress(fraction: float, step: str) -> None:
         report(task, BACKEND_SHARE * fraction, step)
 
     try:
+        if done := finished_faces(task, folder, request):
+            return Outcome(task, "skipped", {name: [] for name in done})
         return pipeline.reconstruct(task.photo, request.options, progress)
     except Exception as error:
         return Outcome(task, "failed", error=as_face_error(error))
@@ -155,17 +150,3 @@ def _write_face(
     for view in (photo_render, three_quarter):  # what is left in the folder will be published
         view.unlink()
     head.timings["preview"] = time.perf_counter() - start
-
-
-def as_face_error(error: Exception) -> FaceError:
-    """``error``, or a sentence about an unexpected one."""
-    if isinstance(error, FaceError):
-        return error
-    if os.environ.get(DEBUG_VARIABLE):
-        traceback.print_exception(error)
-    if isinstance(error, MemoryError):
-        return FaceError("There is not enough memory; use a smaller photo or texture.")
-    return FaceError(
-        f"Unexpected {type(error).__name__}: {error} (please report it; "
-        f"{DEBUG_VARIABLE}=1 shows where)."
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,7 +41,7 @@ def find_pairs(
     """
     found: list[Path] = []
     for path in reconstructions:
-        found += sorted(path.glob("*.npz")) if path.is_dir() else [path]
+        found += sorted(path.glob("*.npz")) if os.path.isdir(path) else [path]
     if not found:
         raise VerificationError(f"There are no .npz files in {reconstructions[0]}.")
     if blends is None:

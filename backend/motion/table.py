@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bounded import MB, Damaged, reading, regular_size
+from ..bounded import MB, Damaged, open_regular, reading
 from ..errors import ExchangeError
 
 #: Live Link Face writes 0.7 kB a frame; this is three hours at 60 frames a second, and more.
@@ -56,10 +56,12 @@ def read_table(path: str | os.PathLike[str], texts: Sequence[str] = ()) -> Table
     is longer than any motion.
     """
     path = Path(path)
-    with reading(ExchangeError, path, "a motion file"):
-        regular_size(path, LARGEST)
-        with open(path, encoding="utf-8-sig", errors="replace") as file:
-            return _read(path, _lines(file), [name.lower() for name in texts])
+    with (
+        reading(ExchangeError, path, "a motion file"),
+        open_regular(path, LARGEST) as data,
+        io.TextIOWrapper(data, encoding="utf-8-sig", errors="replace") as file,
+    ):
+        return _read(path, _lines(file), [name.lower() for name in texts])
 
 
 def _lines(file: io.TextIOWrapper) -> Iterator[str]:

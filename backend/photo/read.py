@@ -21,8 +21,10 @@ import pillow_heif
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
+from ..bounded import Damaged, read_bytes
 from ..errors import PhotoError
-from ..exchange.formats import PHOTO_KINDS
+from ..exchange.formats import LARGEST_PHOTO_FILE, PHOTO_KINDS
+from ..files import reason
 from .colour import to_srgb
 from .exif import focal_in_pixels
 
@@ -38,7 +40,6 @@ WORK_PIXELS = 24_000_000  # larger pictures are halved until they fit
 # others have to be decoded whole first (120 megapixels RGBA are half a gigabyte).
 LARGEST_JPEG = 250_000_000
 LARGEST_OTHER = 120_000_000
-LARGEST_FILE = 1_000_000_000  # bytes
 
 _open_lock = threading.Lock()
 
@@ -90,9 +91,9 @@ def read_photo(path: str | os.PathLike[str]) -> Photo:
             f"There is not enough memory to read {path}: save it at a smaller size."
         ) from error
     except Exception as error:  # decoders raise anything on damaged files, some over many lines
-        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        said = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise PhotoError(
-            f"{path} is damaged or incomplete ({reason}): copy or download it again."
+            f"{path} is damaged or incomplete ({said}): copy or download it again."
         ) from error
     pixels = np.ascontiguousarray(np.asarray(image, dtype=np.uint8))
     focal = focal_in_pixels(exif, *image.size)
@@ -101,20 +102,19 @@ def read_photo(path: str | os.PathLike[str]) -> Photo:
 
 def _read_bytes(path: Path) -> bytes:
     try:
-        if path.is_dir():
+        if os.path.isdir(path):
             raise PhotoError(f"{path} is a folder: give the photo files in it.")
-        if path.exists() and not path.is_file():
-            raise PhotoError(f"{path} is not a regular file: give a photo.")
-        if path.stat().st_size > LARGEST_FILE:
-            raise PhotoError(f"{path} is larger than 1 GB: save the photo at a smaller size.")
-        data = path.read_bytes()
+        data = read_bytes(path, LARGEST_PHOTO_FILE)
+    except Damaged as error:
+        raise PhotoError(f"{path} is no photo ({error}).") from error
     except FileNotFoundError as error:
         raise PhotoError(f"There is no file {path}: check its name.") from error
     except PermissionError as error:
         raise PhotoError(f"{path} may not be read: change its permissions.") from error
+    except MemoryError as error:
+        raise PhotoError(f"There is not enough memory to read {path}.") from error
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
-        reason = getattr(error, "strerror", None) or error
-        raise PhotoError(f"{path} cannot be read ({reason}).") from error
+        raise PhotoError(f"{path} cannot be read ({reason(error)}).") from error
     if not data:
         raise PhotoError(f"{path} is empty (0 bytes): copy or download it again.")
     return data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -39,12 +40,12 @@ class SceneRenderer:
         Raises :class:`ExchangeError` where the file or the head in it cannot be used,
         :class:`~..errors.WorkerError` where Blender fails.
         """
-        if not blend.is_file():
+        if not os.path.isfile(blend):
             raise ExchangeError(f"There is no file {blend}.")
         found = self._worker.call(
             "open_head",
             {
-                "blend": str(blend.resolve()),
+                "blend": os.path.realpath(blend),
                 "head": head,
                 "photo": reconstruction.photo_path,
                 "face_index": reconstruction.face_index,
