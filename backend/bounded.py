@@ -10,6 +10,7 @@ Standard library only, because both sides of the exchange import it.
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
@@ -20,7 +21,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from .errors import FaceError
 from .files import reason
@@ -101,7 +102,7 @@ def regular_size(path: str | os.PathLike[str], most: int) -> int:
     return _checked_size(os.stat(path), most)
 
 
-def open_regular(path: str | os.PathLike[str], most: int) -> BinaryIO:
+def open_regular(path: str | os.PathLike[str], most: int) -> io.BufferedReader:
     """The file ``path``, opened for reading bytes; every file that was handed in is opened here.
 
     It is asked what it is before (:func:`regular_size`), and again once it is open, since another

@@ -49,15 +49,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"original: {error}", file=sys.stderr)
         return error.exit_status
     statuses = set()
-    # What an earlier run left there is no picture to work on.
-    tasks = [
-        task
-        for task in collect(pictures, folder)
-        if not (
-            task.photo.stem.endswith(RENDERED)
-            and Path(os.path.realpath(task.photo)).parent == folder
-        )
-    ]
+    tasks = [task for task in collect(pictures, folder) if not _left_there(task.photo, folder)]
     for task, result in run(tasks, work):
         if isinstance(result, FaceError):
             print(f"{task.photo.name}: {result}", file=sys.stderr)
@@ -131,6 +123,11 @@ def write_result(folder: Path, name: str, result: Result, coefficients: bool) ->
         write_bytes(folder / f"{name}_coefficients.json", text.encode())
     data = encode_jpeg(result.picture, quality=95)
     return write_bytes(folder / f"{name}{RENDERED}.jpg", data.tobytes())
+
+
+def _left_there(photo: Path, folder: Path) -> bool:
+    """Whether an earlier run wrote ``photo``: no picture to work on."""
+    return photo.stem.endswith(RENDERED) and Path(os.path.realpath(photo)).parent == folder
 
 
 def find_or_convert(settings: Settings) -> tuple[Network, Stats | None]:
