@@ -1,4 +1,4 @@
-"""``python -m reconstruct_face.backend COMMAND``, with one of :data:`COMMANDS`.
+"""``python -P -m reconstruct_face.backend COMMAND``, with one of :data:`COMMANDS`.
 
 Also runs by its path, ``python /any/where/backend/__main__.py worker``, without the project being
 installed: that is how Blender starts it from the extension's folder with another Python.
@@ -6,9 +6,15 @@ installed: that is how Blender starts it from the extension's folder with anothe
 
 from __future__ import annotations
 
+import sys
+
+if __name__ == "__main__" and not getattr(sys.flags, "safe_path", False):
+    # The current folder (-m), or backend/ itself: neither's modules are to be found by the names of
+    # others.  Python has looked there itself before, so that -P is better.
+    del sys.path[0]
+
 import importlib
 import importlib.util
-import sys
 from pathlib import Path
 
 PACKAGE = "reconstruct_face"
@@ -26,7 +32,7 @@ COMMANDS = {
     "read-worker": ".isolated_child",
 }
 LEFT_OUT = "is not part of the extension; run it in a copy of the whole project."
-USAGE = f"usage: python -m reconstruct_face.backend {{{','.join(COMMANDS)}}} [options]"
+USAGE = f"usage: python -P -m reconstruct_face.backend {{{','.join(COMMANDS)}}} [options]"
 
 
 def main(argv: list[str]) -> int:
@@ -52,8 +58,6 @@ def _backend_package() -> str:
     if __package__:
         return __package__
     root = Path(__file__).resolve().parents[1]
-    # Run by path, Python puts backend/ itself on sys.path: 'photo' or 'model' would be found there.
-    sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != root / "backend"]
     spec = importlib.util.spec_from_file_location(
         PACKAGE, root / "__init__.py", submodule_search_locations=[str(root)]
     )

@@ -27,7 +27,7 @@ def blender_command() -> list[str]:
     script = str(SCENE / "__main__.py")
     if executable:
         return [executable, "--background", "--factory-startup", "--python", script]
-    return [sys.executable, script]
+    return [sys.executable, "-P", script]
 
 
 class Blender:

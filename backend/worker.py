@@ -1,4 +1,4 @@
-"""``python -m reconstruct_face.backend worker``: the backend for Blender, over standard in and out.
+"""The command ``worker`` of the backend: for Blender, over standard in and out.
 
 A thin shell: every method is one call of the backend with paths for pictures and arrays.  The
 protocol is in ``exchange/wire.py``; a result always holds plain JSON, arrays are in the files it

@@ -151,7 +151,7 @@ def blender_command() -> list[str] | None:
     script = str(Path(__file__).with_name("__main__.py"))
     binary = bpy.app.binary_path
     if not binary or os.path.samefile(binary, sys.executable):
-        return [sys.executable, script] if bpy.app.module else None
+        return [sys.executable, "-P", script] if bpy.app.module else None
     return [binary, "--background", "--factory-startup", "--python", script]
 
 

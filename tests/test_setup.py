@@ -20,9 +20,9 @@ assert len(SCRIPTS) > 5, "tests over no scripts would pass"
 FAKE_PYTHON = """#!/bin/bash
 echo "python $*" >> "$CALLS"
 case "$*" in
-    "-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
+    "-I -m venv "*) mkdir -p "$4/bin" && cp "$0" "$4/bin/python" ;;
     *" install "*) eval "$PIP" ;;
-    "-m reconstruct_face.backend"*) shift 2; echo "RUN $*" ;;
+    "-P -m reconstruct_face.backend"*) shift 3; echo "RUN $*" ;;
 esac
 """
 
@@ -85,7 +85,7 @@ def test_set_up_happens_once_and_arguments_arrive(project: Project) -> None:
     assert done.stdout == "RUN reconstruct --sample my photo.jpg\n"
     assert done.stderr == ""
     assert calls.splitlines() == [
-        "python -m reconstruct_face.backend reconstruct --sample my photo.jpg"
+        "python -P -m reconstruct_face.backend reconstruct --sample my photo.jpg"
     ]
 
 
@@ -98,7 +98,7 @@ def test_the_verification_gets_an_environment_of_its_own(project: Project) -> No
     assert "requirements.lock" in installs[0] and "--editable" in installs[0]
     assert "requirements-verify.lock" in installs[1] and "--editable" not in installs[1]
     done, calls = project("a.npz", script="verify.sh")
-    assert calls == "python -m reconstruct_face.backend verify a.npz\n"
+    assert calls == "python -P -m reconstruct_face.backend verify a.npz\n"
     _, calls = project(script="verify.sh")
     assert calls == "", "there is nothing to set up and nothing to verify"
 
@@ -122,7 +122,7 @@ def test_the_fast_tier_gets_an_environment_of_its_own(project: Project) -> None:
     assert re.findall(r"-m venv \S.*/(\S+)\n", calls) == [".venv-fast"]
     (install,) = [line for line in calls.splitlines() if " install " in line]
     assert "requirements-fast.lock" in install and "--no-deps" in install
-    ran = [line for line in calls.splitlines() if not line.startswith("python -m pip")][-4:]
+    ran = [line for line in calls.splitlines() if not line.startswith("python -P -m pip")][-4:]
     assert [line.split()[:2] for line in ran[:3]] == [
         ["ruff", "check"], ["ruff", "format"], ["shellcheck", "--external-sources"],
     ]  # fmt: skip

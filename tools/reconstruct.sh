@@ -8,4 +8,4 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
 set_up requirements.lock
-exec "$VENV/bin/python" -m reconstruct_face.backend reconstruct --sample "$@"
+exec "$VENV/bin/python" -P -m reconstruct_face.backend reconstruct --sample "$@"

@@ -10,4 +10,4 @@ source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 set_up requirements.lock
 set_up_verification
 if [ $# = 0 ]; then exit 0; fi
-exec "$VENV/bin/python" -m reconstruct_face.backend verify "$@"
+exec "$VENV/bin/python" -P -m reconstruct_face.backend verify "$@"

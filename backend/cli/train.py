@@ -1,4 +1,4 @@
-"""``python -m reconstruct_face.backend train CONFIG.toml``: see ``--help``."""
+"""``python -P -m reconstruct_face.backend train CONFIG.toml``: see ``--help``."""
 
 from __future__ import annotations
 

@@ -147,6 +147,7 @@ def describe(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray]]:
     """
     python = os.environ.get(VARIABLE) or sys.executable
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "TF_ENABLE_ONEDNN_OPTS": "0"}
+    quiet["PYTHONSAFEPATH"] = "1"  # no modules from beside the script
     with tempfile.TemporaryDirectory(prefix="reconstruct_face_") as out:
         command = [python, str(Path(tensorflow_child.__file__)), os.path.realpath(folder), out]
         try:
