@@ -57,6 +57,8 @@ def _backend_package() -> str:
     """The name of the package this file is in, made importable when it was run by its path."""
     if __package__:
         return __package__
+    if PACKAGE in sys.modules:
+        return f"{PACKAGE}.backend"
     root = Path(__file__).resolve().parents[1]
     spec = importlib.util.spec_from_file_location(
         PACKAGE, root / "__init__.py", submodule_search_locations=[str(root)]
@@ -69,4 +71,7 @@ def _backend_package() -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    package = _backend_package()
+    if sys.argv[1:2] and sys.argv[1].endswith("worker"):  # whose standard output is the protocol's
+        sys.exit(main(sys.argv[1:]))
+    sys.exit(importlib.import_module(".terminal", package).run(main, sys.argv[1:]))

@@ -20,7 +20,7 @@ from .exchange import load_reconstruction, save_reconstruction
 from .exchange.model_cards import list_models
 from .exchange.options import Options
 from .exchange.wire import Progress, serve
-from .files import reason, write_bytes
+from .files import plain_name, reason, write_bytes
 from .fit.faces import detect_faces
 from .model.importing.importer import import_model
 from .model.stored import remove_model
@@ -82,7 +82,7 @@ def reconstruct_photo(
     chosen = Options.from_dict(options)
     folder = _made(out_dir)
     heads = reconstruct(photo, chosen, progress)
-    stem = name or Path(photo).stem
+    stem = name or plain_name(Path(photo).stem)
     files, windows, warnings = [], [], []
     for head in heads:
         end = "" if head.face_index == 1 else f"_face{head.face_index}"

@@ -41,6 +41,7 @@ SHARED = ours(
     "backend.geometry",
     "backend.motion",
     "backend.bounded",
+    "backend.files",
     "backend.arrays",
 )
 #: The rooms of ``docs/architecture.md``: a module may import those of its own row and of the rows
@@ -69,6 +70,7 @@ FLOORS = (
 GROUND = ours(
     "backend.arrays",
     "backend.bounded",
+    "backend.files",
     "backend.clock",
     "backend.errors",
     "backend.files",

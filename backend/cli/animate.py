@@ -18,6 +18,7 @@ from ..exchange import load_reconstruction
 from ..exchange.arguments import add_options, options_of
 from ..exchange.motion import load_motion
 from ..exchange.output import prepare_output
+from ..files import plain_name
 from .reconstruct import CANCELLED
 
 #: How the head is made unless the arguments say otherwise.
@@ -35,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
 
     try:
         folder = prepare_output(args.out)
-        video, rate, stem = Path(args.video), args.frame_rate, Path(args.video).stem
+        video, rate, stem = Path(args.video), args.frame_rate, plain_name(Path(args.video).stem)
         if args.video.isdecimal() and not os.path.lexists(video):
             stem = f"camera{args.video}"
             video = record(int(args.video), folder / f"{stem}_frames", args.seconds)

@@ -7,13 +7,14 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
 from tqdm import tqdm
 
+from .. import terminal
 from ..blender import Blender
 from ..errors import FaceError, OptionError
 from ..exchange.arguments import add_formats, add_options, options_of
@@ -45,8 +46,10 @@ One bad photo never stops the others; the status tells what went wrong.
 """
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
+    if argv is None:  # as the program 'reconstruct'
+        return terminal.run(main, sys.argv[1:])
     parser = _parser()
     args = parser.parse_args(argv)
     request = _request(args, parser)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -62,6 +63,8 @@ def staging(folder: Path, name: str) -> Iterator[Path]:
 def write_json(path: Path, document: dict[str, Any]) -> None:
     """Write ``document`` to ``path``, readable by people."""
     text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    # Paths that are no UTF-8 stand there as os.fsdecode has them, which only an escape can say.
+    text = re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text)
     write_bytes(path, text.encode())
 
 

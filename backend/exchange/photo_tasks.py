@@ -11,6 +11,7 @@ from typing import Any
 
 from ..bounded import Damaged, checked, open_regular, read_json, reading
 from ..errors import FaceError, PhotoError, as_face_error
+from ..files import plain_name
 from .formats import FORMATS, LARGEST_PHOTO_FILE, PHOTO_SUFFIXES
 
 #: Of the ``run`` record (:func:`..bounded.fits`).
@@ -70,7 +71,7 @@ def _pictures(argument: str | Path) -> list[Path]:
 
 def _task(picture: Path, names: Names) -> PhotoTask:
     """Whatever is wrong with this one, the others are done."""
-    stem, digest = picture.stem or "photo", ""
+    stem, digest = plain_name(picture.stem) or "photo", ""
     try:
         digest = _digest(picture)
         return PhotoTask(picture, names.reserve(stem, digest), digest)
