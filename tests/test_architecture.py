@@ -70,7 +70,6 @@ FLOORS = (
 GROUND = ours(
     "backend.arrays",
     "backend.bounded",
-    "backend.files",
     "backend.clock",
     "backend.errors",
     "backend.files",
@@ -78,6 +77,7 @@ GROUND = ours(
     "backend.isolated",
     "backend.isolated_child",
     "backend.lifeline",
+    "backend.terminal",
 )
 #: For those who make the shipped network.
 MAKERS = ours("backend.training", "backend.cli.train", "backend.cli.synthesise")

@@ -22,6 +22,7 @@ from reconstruct_face.backend.errors import (
     OutputError,
     PhotoError,
     WorkerError,
+    shown,
 )
 from reconstruct_face.backend.exchange import load_reconstruction
 from reconstruct_face.backend.exchange.batch import BatchOptions
@@ -348,7 +349,7 @@ def test_output_folders_that_cannot_be(tmp_path: Path, make: Callable[[Path], ob
     out = tmp_path / "out"
     made = make(out)
     out = made if isinstance(made, Path) else out
-    with raises(OutputError, out):
+    with raises(OutputError, shown(str(out))):
         prepare_output(out)
 
 
