@@ -17,7 +17,8 @@ from pathlib import Path
 
 from ..backend.errors import FaceError
 from ..backend.exchange import Reconstruction, load_reconstruction, save_reconstruction
-from ..backend.exchange.batch import BatchOptions, finished_faces, name_of, write_records
+from ..backend.exchange.batch import BatchOptions, finished_faces, write_records
+from ..backend.exchange.claims import claimed
 from ..backend.exchange.output import prepare_output, publish, staging, write_bytes
 from ..backend.exchange.photo_tasks import Names, PhotoTask, collect
 from .backend_process import BackendProcess
@@ -107,18 +108,22 @@ def _reconstruct(
 ) -> None:
     """Every face of one photo, published together when all of them are done."""
     with ExitStack() as stack:
-        work = stack.enter_context(staging(folder, f"{task.name}.work"))
+        claims = stack.enter_context(claimed(task, folder, names))
+        if claims.waited and (done := finished_faces(claims.task, folder, options)):
+            result.status, result.names = "skipped", done
+            return
+        work = stack.enter_context(staging(folder, claims.task.name))
         answer = backend.reconstruct_to(task.photo, work, options.options)
         result.warnings = answer["warnings"]
         staged: dict[str, tuple[Path, Reconstruction]] = {}
         for npz, window in zip(answer["files"], answer["windows"], strict=True):
             head = load_reconstruction(npz)
-            name = name_of(head, task, names)
+            name = claims.name_of(head)
             beside = stack.enter_context(staging(folder, name))
             _write_face(head, Path(npz), window, name, beside, work, options, backend)
             staged[name] = (beside, head)
             result.landmark_errors.append(head.landmark_error)
-        write_records(task, staged, options)
+        write_records(claims.task, staged, options)
         for beside, _ in staged.values():
             publish(beside, folder)
         result.names = list(staged)

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import FaceError, ModelError, as_face_error
+from ..exchange.claims import claimed
 from ..exchange.output import prepare_output
-from ..exchange.photo_tasks import PhotoTask, collect
+from ..exchange.photo_tasks import Names, PhotoTask, collect
 from ..files import write_bytes
 from ..original.cards import DEEP3D, ORIGINAL, list_networks
 from ..original.convert import DATA, import_network
@@ -50,13 +51,15 @@ def main(argv: list[str] | None = None) -> int:
         return error.exit_status
     statuses = set()
     tasks = [task for task in collect(pictures, folder) if not _left_there(task.photo, folder)]
+    names = Names(folder, [task.name for task in tasks])
     for task, result in run(tasks, work):
         if isinstance(result, FaceError):
             print(f"{task.photo.name}: {result}", file=sys.stderr)
             statuses.add(result.exit_status)
             continue
         try:
-            written = write_result(folder, task.name, result, args.coefficients)
+            with claimed(task, folder, names) as claims:
+                written = write_result(folder, claims.task.name, result, args.coefficients)
         except FaceError as error:
             print(f"{task.photo.name}: {error}", file=sys.stderr)
             statuses.add(error.exit_status)

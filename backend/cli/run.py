@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,7 +14,8 @@ from .. import pipeline
 from ..blender import Blender
 from ..errors import FaceError, as_face_error
 from ..exchange import Reconstruction, save_reconstruction
-from ..exchange.batch import BatchOptions, finished_faces, name_of, write_records
+from ..exchange.batch import BatchOptions, finished_faces, write_records
+from ..exchange.claims import claimed
 from ..exchange.output import publish, staging
 from ..exchange.photo_tasks import Names, PhotoTask
 from ..preview import preview_window, write_preview
@@ -49,6 +51,7 @@ def run(
     two threads.
     """
     names = Names(folder, [task.name for task in tasks])
+    ended = threading.Event()
     with ThreadPoolExecutor(max_workers=1) as pool:
         try:
             if request.needs_blender:
@@ -63,11 +66,12 @@ def run(
                     yield result
                 else:
                     building = pool.submit(
-                        _build, task, result, folder, request, report, blender, names
+                        _build, task, result, folder, request, report, blender, names, ended
                     )
             if building is not None:
                 yield building.result()
         except BaseException:  # interrupted: leaving the pool would wait for Blender's answer
+            ended.set()
             blender.kill()
             raise
 
@@ -98,13 +102,17 @@ def _build(
     report: Report,
     blender: Blender,
     names: Names,
+    ended: threading.Event,
 ) -> Outcome:
     outcome = Outcome(task, "ok")
     try:
         with ExitStack() as stack:
+            claims = stack.enter_context(claimed(task, folder, names, ended))
+            if claims.waited and (done := finished_faces(claims.task, folder, request)):
+                return Outcome(task, "skipped", {name: [] for name in done})
             staged: dict[str, tuple[Path, Reconstruction]] = {}
             for i, head in enumerate(heads):
-                name = name_of(head, task, names)
+                name = claims.name_of(head)
 
                 def progress(fraction: float, step: str, done: int = i) -> None:
                     share = (1 - BACKEND_SHARE) / len(heads)
@@ -116,7 +124,7 @@ def _build(
                 outcome.warnings += [w for w in head.warnings if w not in outcome.warnings]
                 for step, seconds in head.timings.items():
                     outcome.timings[step] = outcome.timings.get(step, 0.0) + seconds
-            write_records(task, staged, request)
+            write_records(claims.task, staged, request)
             for name, (beside, _) in staged.items():
                 outcome.faces[name] = publish(beside, folder)
     except Exception as error:

@@ -15,7 +15,7 @@ from ..files import plain_name
 from .formats import FORMATS, LARGEST_PHOTO_FILE, PHOTO_SUFFIXES
 
 #: Of the ``run`` record (:func:`..bounded.fits`).
-_RECORD = {"photo_sha256": str, "request": dict, "faces": {str: [str]}}
+_RECORD = {"photo_sha256": str, "request": dict, "faces": {str: {str: (int, str)}}}
 
 #: What one reconstruction leaves in the output folder, behind its name.
 ENDINGS = (
@@ -89,13 +89,14 @@ class Names:
     def reserve(self, stem: str, digest: str) -> str:
         """``stem``, or ``stem_2``, ``stem_3`` ... when that belongs to another photo."""
         name, number = stem, 1
-        while name.lower() in self._reserved or not self._is_free(name, digest):
+        while name.lower() in self._reserved or not self.is_free(name, digest):
             number += 1
             name = f"{stem}_{number}"
         self._reserved.add(name.lower())  # as Windows and macOS compare names
         return name
 
-    def _is_free(self, name: str, digest: str) -> bool:
+    def is_free(self, name: str, digest: str) -> bool:
+        """Whether no other photo's results have ``name``."""
         if not any(os.path.lexists(self._folder / (name + ending)) for ending in ENDINGS):
             return True
         return bool(digest) and read_record(self._folder, name).get("photo_sha256") == digest
@@ -115,14 +116,31 @@ def read_record(folder: Path, name: str) -> dict[str, Any]:
 def finished(folder: Path, name: str, digest: str, request: dict[str, Any]) -> list[str]:
     """The names of the faces done earlier from the same photo with the same ``request``.
 
-    Empty unless every file of every face is there.
+    Empty unless every file of every face is there as it was written.
     """
     record = read_record(folder, name)
     if not digest or record.get("photo_sha256") != digest or record.get("request") != request:
         return []
-    faces: dict[str, list[str]] = record.get("faces", {})
-    complete = all(os.path.isfile(folder / file) for files in faces.values() for file in files)
-    return list(faces) if complete else []
+    faces: dict[str, dict[str, list[Any]]] = record["faces"]
+    for face, files in faces.items():
+        # One record stands in the JSON files of all faces of a photo.
+        if read_record(folder, face) != record:
+            return []
+        if any(described(folder / file) != told for file, told in files.items()):
+            return []
+    return list(faces)
+
+
+def described(path: Path) -> list[Any]:
+    """Size and SHA-256 of the result ``path``; none where it cannot be read."""
+    try:
+        with open_regular(path, 1 << 62) as file:
+            return [
+                os.fstat(file.fileno()).st_size,
+                hashlib.file_digest(file, "sha256").hexdigest(),
+            ]
+    except (OSError, ValueError):
+        return []
 
 
 def _digest(path: Path) -> str:
