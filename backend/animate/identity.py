@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..assembly import assemble, texture_of
 from ..detect.recognition import descriptor
-from ..errors import NoFaceError
+from ..errors import ExchangeError, NoFaceError
 from ..exchange import Reconstruction
 from ..exchange.options import Options
 from ..fit import Evidence, FaceFit, fit, gather
@@ -184,13 +184,19 @@ def solve_subject(
 ) -> Subject:
     """The person in ``source``; with ``known`` its identity, texture and model are kept.
 
-    Raises :class:`NoFaceError` without a face.
+    Raises :class:`NoFaceError` without a face, :class:`ExchangeError` where ``known`` is not of
+    its model.
     """
     options = options or Options()
     report = progress or (lambda part, step: None)
     if known is not None:
         options = replace(options, model=str(known.model["name"]))
     model = load_model(options.model, options.expressions)
+    if known is not None and len(known.identity) != len(model.identity_basis):
+        raise ExchangeError(
+            f"The reconstruction has {len(known.identity)} identity coefficients, its face model "
+            f"{model.name} {len(model.identity_basis)}; reconstruct the photo again."
+        )
     mine = main_person(candidates(source, lambda f, s: report(0.5 * f, s)), source)
     chosen = choose(mine)
     photos = [Photo(one.pixels, source.path, None, False) for one in chosen]

@@ -112,6 +112,8 @@ def open_source(path: str | os.PathLike[str], frame_rate: float | None = None) -
 
     ``frame_rate`` is that of a folder.  Raises :class:`PhotoError` where nothing can be read.
     """
+    if not os.fspath(path):
+        raise PhotoError("A video's name is empty; choose one.")
     path = Path(path)
     if os.path.isdir(path):
         return _folder(path, frame_rate)
@@ -149,7 +151,7 @@ def _folder(path: Path, frame_rate: float | None) -> Source:
     if size is None:
         raise PhotoError(f"None of the {len(files)} pictures in {path} can be read.")
     rate = FOLDER_RATE if frame_rate is None else float(frame_rate)
-    if not (np.isfinite(rate) and rate > 0):
+    if not (math.isfinite(rate) and rate > 0):
         raise PhotoError(f"{frame_rate} is no frame rate; give a positive number.")
     source = Source(path, rate, len(files), size, tuple(files))
     if frame_rate is None:

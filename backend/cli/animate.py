@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from pathlib import Path
 
 from tqdm import tqdm
 
@@ -15,7 +14,7 @@ from ..animate.smooth import DEFAULT_FILTER, FILTERS
 from ..animate.source import open_source, record, recorded_rate
 from ..errors import FaceError
 from ..exchange import load_reconstruction
-from ..exchange.arguments import add_options, options_of
+from ..exchange.arguments import a_path, above_zero, add_options, options_of
 from ..exchange.motion import load_motion
 from ..exchange.output import prepare_output
 from ..files import plain_name
@@ -36,10 +35,10 @@ def main(argv: list[str] | None = None) -> int:
 
     try:
         folder = prepare_output(args.out)
-        video, rate, stem = Path(args.video), args.frame_rate, plain_name(Path(args.video).stem)
-        if args.video.isdecimal() and not os.path.lexists(video):
+        video, rate, stem = args.video, args.frame_rate, plain_name(args.video.stem)
+        if str(video).isdecimal() and not os.path.lexists(video):
             stem = f"camera{args.video}"
-            video = record(int(args.video), folder / f"{stem}_frames", args.seconds)
+            video = record(int(str(video)), folder / f"{stem}_frames", args.seconds)
         rate = rate or (recorded_rate(video) if os.path.isdir(video) else None)
         motion, head = folder / f"{stem}_motion.npz", folder / f"{stem}_head.npz"
         options = AnimateOptions(
@@ -80,11 +79,23 @@ def _parser() -> argparse.ArgumentParser:
         "where it was.",
     )
     add = parser.add_argument
-    add("video", metavar="VIDEO", help="video file, folder of frames, or a camera's number")
-    add("-o", "--out", default="out", metavar="DIR", help="output folder (default: out)")
-    add("--identity", type=Path, metavar="NAME.npz", help="keep this reconstruction's head")
-    add("--frame-rate", type=float, metavar="N", help="of a folder of frames (default: 30)")
-    add("--seconds", type=float, default=10.0, help="to record from a camera (default: 10)")
+    add(
+        "video",
+        metavar="VIDEO",
+        type=a_path,
+        help="video file, folder of frames, or a camera's number",
+    )
+    add(
+        "-o",
+        "--out",
+        type=a_path,
+        default="out",
+        metavar="DIR",
+        help="output folder (default: out)",
+    )
+    add("--identity", type=a_path, metavar="NAME.npz", help="keep this reconstruction's head")
+    add("--frame-rate", type=above_zero, metavar="N", help="of a folder of frames (default: 30)")
+    add("--seconds", type=above_zero, default=10.0, help="to record from a camera (default: 10)")
     add_options(parser, ("model", "expressions", "quality", "texture_size"), _HEAD)
     add("--smoothing", choices=tuple(FILTERS), default=DEFAULT_FILTER, help="of the curves")
     add("--partial-blinks", action="store_true", help="leave blinks as far as they were seen")

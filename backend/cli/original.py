@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import FaceError, ModelError, as_face_error
+from ..exchange.arguments import a_path
 from ..exchange.claims import claimed
 from ..exchange.output import prepare_output
 from ..exchange.photo_tasks import Names, PhotoTask, collect
@@ -180,8 +181,10 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("photos", nargs="*", type=Path, metavar="PHOTO", help="or folders of them")
-    parser.add_argument("--config", type=Path, metavar="FILE.toml", help="the settings below")
+    parser.add_argument(
+        "photos", nargs="*", type=a_path, metavar="PHOTO", help="or folders of them"
+    )
+    parser.add_argument("--config", type=a_path, metavar="FILE.toml", help="the settings below")
     helps = {
         "param_mean_std_path": "stats_80k.npz, in place of what the network was converted with",
         "bfm_path": "BFM.mat, or BFM_model_front.mat for Deep3DFaceRecon's network",

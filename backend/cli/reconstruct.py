@@ -17,7 +17,7 @@ from tqdm import tqdm
 from .. import terminal
 from ..blender import Blender
 from ..errors import FaceError, OptionError
-from ..exchange.arguments import add_formats, add_options, options_of
+from ..exchange.arguments import a_path, add_formats, add_options, options_of
 from ..exchange.batch import BatchOptions
 from ..exchange.output import prepare_output
 from ..exchange.photo_tasks import PhotoTask, collect
@@ -106,8 +106,15 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("photos", metavar="PHOTO", nargs="*", type=Path, help="photo, or folder of photos")
-    add("-o", "--out", metavar="OUT", default="out", help="output folder (default: out)")
+    add("photos", metavar="PHOTO", nargs="*", type=a_path, help="photo, or folder of photos")
+    add(
+        "-o",
+        "--out",
+        metavar="OUT",
+        type=a_path,
+        default="out",
+        help="output folder (default: out)",
+    )
     add_options(parser)
     add_formats(parser)
     add("--no-preview", action="store_true", help="no NAME_preview.png (it takes seconds)")

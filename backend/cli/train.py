@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from ..errors import FaceError
+from ..exchange.arguments import a_path
 from ..training.config import CONFIGS, read_config
 
 
@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Train the network.  Several GPUs: torchrun --nproc-per-node N -m "
         "reconstruct_face.backend train ...",
     )
-    parser.add_argument("config", type=Path, help=f"a TOML file, or one of: {shipped}")
+    parser.add_argument("config", type=a_path, help=f"a TOML file, or one of: {shipped}")
     parser.add_argument("--data", action="append", metavar="FOLDER", help="shards (repeatable)")
     parser.add_argument("--photos", metavar="FOLDER", help="photographs without labels")
     parser.add_argument("--out", metavar="FOLDER", help="weights, checkpoint and curves")

@@ -250,13 +250,22 @@ _SIGNATURES = (
 )
 
 
+#: Of ISO/IEC 23008-12 (HEIF), annex B, and of AVIF.
+_PICTURE_BRANDS = {
+    b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"heif", b"mif1",
+    b"mif2", b"msf1", b"avif", b"avis", b"miaf", b"MA1A", b"MA1B", b"MiHE", b"MiHB",
+}  # fmt: skip
+
+
 def _describe(data: bytes) -> str:
     """What bytes that are no picture seem to be, for the message."""
     for signature, name in _SIGNATURES:
         if data.startswith(signature):
             return name
     if data[4:8] == b"ftyp":
-        picture = data[8:12] in (b"heic", b"heix", b"mif1", b"msf1", b"avif")
+        # Its brand, then a version, then those that it is compatible with.
+        brands = {data[at : at + 4] for at in range(8, min(int.from_bytes(data[:4]), 64), 4)}
+        picture = bool(brands & _PICTURE_BRANDS) or data[8:12] in _PICTURE_BRANDS
         return "the start of a HEIC or AVIF that is broken" if picture else "a video"
     head = data[:4096]
     try:
