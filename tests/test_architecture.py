@@ -62,7 +62,7 @@ FLOORS = (
     ours("backend.model"),
     ours("backend.raster"),
     ours("backend.photo", "backend.detect", "backend.align"),
-    ours("backend.blender"),
+    ours("backend.blender", "backend.estimator"),
     ours("backend.exchange"),
     ours("backend.geometry"),
 )

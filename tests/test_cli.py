@@ -63,7 +63,18 @@ def heads(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         faces = range(1, answer + 1) if isinstance(options.face, str) else [options.face]
         return [make_reconstruction(photo_path=str(photo), face_index=i) for i in faces]
 
+    class Here:
+        """As the worker, in this process."""
+
+        pid = None
+
+        def reconstruct(self, photo, options, progress):
+            return pipeline.reconstruct(photo, options, progress)
+
+        def close(self) -> None: ...
+
     monkeypatch.setattr(pipeline, "reconstruct", reconstruct)
+    monkeypatch.setattr(cli, "Estimator", Here)
     return wanted
 
 

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from .. import terminal
 from ..blender import Blender
 from ..errors import FaceError, OptionError
+from ..estimator import Estimator
 from ..exchange.arguments import a_path, add_formats, add_options, options_of
 from ..exchange.batch import BatchOptions
 from ..exchange.output import prepare_output
@@ -37,11 +38,12 @@ exit status:
   5  the output cannot be written
   6  a face model or detector file is missing or damaged
   7  an exchange file is damaged or of another version
-  8  the Blender process failed
+  8  the Blender process failed, or the one that looks at photos
   9  (train) the training's configuration, data or checkpoint cannot be used
  10  (verify) a head is not what was reconstructed, or could not be compared
   1  several different failures, or an unexpected one
 130  interrupted
+143  ended by SIGTERM, as an interrupt ends it
 One bad photo never stops the others; the status tells what went wrong.
 """
 
@@ -65,13 +67,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             show.problem(str(error))
             status = error.exit_status
             show.failure = error
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as end:
             show.problem("Interrupted; unfinished results were removed.")
-            return CANCELLED
+            return TERMINATED if isinstance(end, Terminated) else CANCELLED
     status = status or exit_status(outcomes)
     if args.json:
         document = _document(args.out, outcomes, status, show.failure)
-        document["peak_memory_mb"] = peak_memory_mb(request.needs_blender)
+        document["peak_memory_mb"] = show.memory
         print(json.dumps(document, indent=1))
     return status
 
@@ -87,13 +89,17 @@ def exit_status(outcomes: list[Outcome]) -> int:
 def _run(
     tasks: list[PhotoTask], folder: Path, request: BatchOptions, show: _Progress
 ) -> list[Outcome]:
-    blender = Blender()
+    blender, estimator = Blender(), Estimator()
     outcomes = []
     try:
-        for outcome in run(tasks, folder, request, show.report, blender):
+        for outcome in run(
+            tasks, folder, request, show.report, blender, estimate=estimator.reconstruct
+        ):
             show.outcome(outcome, folder)
             outcomes.append(outcome)
     finally:
+        show.memory = peak_memory_mb({"backend": estimator.pid, "blender": blender.pid})
+        estimator.close()
         blender.close()
     return outcomes
 
@@ -137,12 +143,16 @@ def _request(args: argparse.Namespace, parser: argparse.ArgumentParser) -> Batch
     return BatchOptions(options, args.format, not args.no_preview, args.force)
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM was sent."""
+
+
 @contextmanager
 def _terminating() -> Iterator[None]:
     """SIGTERM ends the program as Ctrl-C does: unfinished results are removed first."""
 
     def end(number: int, frame: Any) -> NoReturn:
-        raise SystemExit(TERMINATED)
+        raise Terminated
 
     before = signal.signal(signal.SIGTERM, end)
     try:
@@ -156,6 +166,7 @@ class _Progress:
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.failure: FaceError | None = None
+        self.memory: dict[str, float] = {}  #: MB by process
         self._quiet, self._json = args.quiet, args.json
         self._bar: tqdm | None = None
         self._lock = threading.Lock()

@@ -10,12 +10,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .. import pipeline
 from ..blender import Blender
 from ..errors import FaceError, as_face_error
 from ..exchange import Reconstruction, save_reconstruction
 from ..exchange.batch import BatchOptions, finished_faces, write_records
 from ..exchange.claims import claimed
+from ..exchange.options import Options
 from ..exchange.output import publish, staging
 from ..exchange.photo_tasks import Names, PhotoTask
 from ..preview import preview_window, write_preview
@@ -24,6 +24,7 @@ from ..preview import preview_window, write_preview
 BACKEND_SHARE = 0.5
 
 Report = Callable[[PhotoTask, float, str], None]
+Estimate = Callable[[Path, Options, Callable[[float, str], None]], list[Reconstruction]]
 
 
 @dataclass
@@ -44,11 +45,12 @@ def run(
     request: BatchOptions,
     report: Report,
     blender: Blender,
+    estimate: Estimate | None = None,
 ) -> Iterator[Outcome]:
     """Do every task, in order; whatever happens to one, the others are done.
 
     ``folder`` is what ``prepare_output`` returned.  ``report(task, fraction, step)`` is called from
-    two threads.
+    two threads.  ``estimate`` takes the place of ``pipeline.reconstruct``.
     """
     names = Names(folder, [task.name for task in tasks])
     ended = threading.Event()
@@ -58,7 +60,7 @@ def run(
                 pool.submit(blender.warm_up)
             building: Future[Outcome] | None = None
             for task in tasks:
-                result = _estimate(task, folder, request, report)
+                result = _estimate(task, folder, request, report, estimate or _here)
                 if building is not None:
                     yield building.result()
                     building = None
@@ -76,8 +78,16 @@ def run(
             raise
 
 
+def _here(
+    photo: Path, options: Options, progress: Callable[[float, str], None]
+) -> list[Reconstruction]:
+    from .. import pipeline  # loads for seconds what the command has another process for
+
+    return pipeline.reconstruct(photo, options, progress)
+
+
 def _estimate(
-    task: PhotoTask, folder: Path, request: BatchOptions, report: Report
+    task: PhotoTask, folder: Path, request: BatchOptions, report: Report, estimate: Estimate
 ) -> list[Reconstruction] | Outcome:
     """The heads in the photo, or the outcome where Blender is not needed any more."""
     if task.error is not None:
@@ -89,7 +99,7 @@ def _estimate(
     try:
         if done := finished_faces(task, folder, request):
             return Outcome(task, "skipped", {name: [] for name in done})
-        return pipeline.reconstruct(task.photo, request.options, progress)
+        return estimate(task.photo, request.options, progress)
     except Exception as error:
         return Outcome(task, "failed", error=as_face_error(error))
 

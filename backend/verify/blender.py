@@ -10,11 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..blender import blender_command
+from ..blender import BlenderWorker
 from ..errors import ExchangeError
 from ..exchange import Reconstruction
 from ..exchange.passes import Passes, load_passes
-from ..exchange.wire import WorkerProcess
 from .view import Frame, Window
 
 Progress = Callable[[float, str], None]
@@ -25,7 +24,7 @@ class SceneRenderer:
 
     def __init__(self, command: Sequence[str] | None = None) -> None:
         """``command`` starts the scene worker; without one it is the command line's Blender."""
-        self._worker = WorkerProcess(list(command or blender_command()))
+        self._worker = BlenderWorker(list(command))
         self._blender = self._head = ""
 
     @property
