@@ -31,6 +31,7 @@ COMMANDS = {
     "verify-worker": ".verify.pytorch3d_worker",
     "read-worker": ".isolated_child",
 }
+NEEDS_MEMORY = ("reconstruct", "bench", "worker", "original", "animate")
 LEFT_OUT = "is not part of the extension; run it in a copy of the whole project."
 USAGE = f"usage: python -P -m reconstruct_face.backend {{{','.join(COMMANDS)}}} [options]"
 
@@ -43,6 +44,11 @@ def main(argv: list[str]) -> int:
         print(USAGE, file=sys.stdout if wanted else sys.stderr)
         return 0 if wanted else 2
     package = _backend_package()
+    if command in NEEDS_MEMORY:
+        said = importlib.import_module(".terminal", package=package).too_little_memory()
+        if said:
+            print(f"{command}: {said}", file=sys.stderr)
+            return 1
     if command.endswith("worker"):
         # Its parent may be gone before the packages are loaded.
         importlib.import_module(".lifeline", package=package).hold()

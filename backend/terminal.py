@@ -33,6 +33,26 @@ def run(main: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:
     return status
 
 
+#: Bytes of address space that the process which looks at photos takes (2.7 GB on two cores), and
+#: some; Blender's takes 2.1.  Libraries in C end the process where they do not get them.
+NEEDED_BYTES = 3_000_000_000
+
+
+def too_little_memory() -> str:
+    """A sentence where this process may not take what a photo needs (``ulimit -v``), else ""."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return ""
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit == resource.RLIM_INFINITY or limit >= NEEDED_BYTES:
+        return ""
+    return (
+        f"This process may take {limit / 1e9:.1f} GB of memory (ulimit -v), and a photo needs "
+        f"{NEEDED_BYTES / 1e9:.0f} GB; raise the limit."
+    )
+
+
 def steady_streams() -> tuple[Steady, Steady]:
     """Make standard output and error ones that never raise, and return them.
 

@@ -51,6 +51,9 @@ One bad photo never stops the others; the status tells what went wrong.
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
     if argv is None:  # as the program 'reconstruct'
+        if said := terminal.too_little_memory():
+            print(f"reconstruct: {said}", file=sys.stderr)
+            return 1
         return terminal.run(main, sys.argv[1:])
     parser = _parser()
     args = parser.parse_args(argv)
