@@ -106,7 +106,7 @@ class Source:
                     yield Frame(index, moment, None if pixels is None else np.asarray(pixels))
                 index += 1
         finally:
-            capture.release()
+            decoder.says(capture.release)
             decoder.close()
         if index < self.count * (1 - _COUNT_SLACK) - 1:
             self.note(
@@ -115,8 +115,8 @@ class Source:
             )
         elif mended is not None:
             self.note(
-                f"The video {self.path.name} is damaged at about {mended:.0f} s; it was used as its "
-                "decoder could mend it."
+                f"The video {self.path.name} is damaged at about {mended:.0f} s; it was used as "
+                "its decoder could mend it."
             )
 
 
@@ -145,7 +145,7 @@ def open_source(path: str | os.PathLike[str], frame_rate: float | None = None) -
         rate = float(capture.get(cv2.CAP_PROP_FPS))
         count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
     finally:
-        capture.release()
+        decoder.says(capture.release)
         decoder.close()
     if not (np.isfinite(rate) and 1 <= rate <= 1000):
         rate = FOLDER_RATE
