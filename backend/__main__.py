@@ -1,4 +1,4 @@
-"""``python -m reconstruct_face.backend COMMAND``, with one of :data:`COMMANDS`.
+"""``python -P -m reconstruct_face.backend COMMAND``, with one of :data:`COMMANDS`.
 
 Also runs by its path, ``python /any/where/backend/__main__.py worker``, without the project being
 installed: that is how Blender starts it from the extension's folder with another Python.
@@ -6,9 +6,15 @@ installed: that is how Blender starts it from the extension's folder with anothe
 
 from __future__ import annotations
 
+import sys
+
+if __name__ == "__main__" and not getattr(sys.flags, "safe_path", False):
+    # The current folder (-m), or backend/ itself: neither's modules are to be found by the names of
+    # others.  Python has looked there itself before, so that -P is better.
+    del sys.path[0]
+
 import importlib
 import importlib.util
-import sys
 from pathlib import Path
 
 PACKAGE = "reconstruct_face"
@@ -25,8 +31,9 @@ COMMANDS = {
     "verify-worker": ".verify.pytorch3d_worker",
     "read-worker": ".isolated_child",
 }
+NEEDS_MEMORY = ("reconstruct", "bench", "worker", "original", "animate")
 LEFT_OUT = "is not part of the extension; run it in a copy of the whole project."
-USAGE = f"usage: python -m reconstruct_face.backend {{{','.join(COMMANDS)}}} [options]"
+USAGE = f"usage: python -P -m reconstruct_face.backend {{{','.join(COMMANDS)}}} [options]"
 
 
 def main(argv: list[str]) -> int:
@@ -37,6 +44,11 @@ def main(argv: list[str]) -> int:
         print(USAGE, file=sys.stdout if wanted else sys.stderr)
         return 0 if wanted else 2
     package = _backend_package()
+    if command in NEEDS_MEMORY:
+        said = importlib.import_module(".terminal", package=package).too_little_memory()
+        if said:
+            print(f"{command}: {said}", file=sys.stderr)
+            return 1
     if command.endswith("worker"):
         # Its parent may be gone before the packages are loaded.
         importlib.import_module(".lifeline", package=package).hold()
@@ -51,9 +63,9 @@ def _backend_package() -> str:
     """The name of the package this file is in, made importable when it was run by its path."""
     if __package__:
         return __package__
+    if PACKAGE in sys.modules:
+        return f"{PACKAGE}.backend"
     root = Path(__file__).resolve().parents[1]
-    # Run by path, Python puts backend/ itself on sys.path: 'photo' or 'model' would be found there.
-    sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != root / "backend"]
     spec = importlib.util.spec_from_file_location(
         PACKAGE, root / "__init__.py", submodule_search_locations=[str(root)]
     )
@@ -65,4 +77,7 @@ def _backend_package() -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    package = _backend_package()
+    if sys.argv[1:2] and sys.argv[1].endswith("worker"):  # whose standard output is the protocol's
+        sys.exit(main(sys.argv[1:]))
+    sys.exit(importlib.import_module(".terminal", package).run(main, sys.argv[1:]))

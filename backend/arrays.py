@@ -22,7 +22,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .bounded import DAMAGE, MB, Damaged, regular_size, short
+from .bounded import DAMAGE, MB, Damaged, open_regular, short
 
 #: The largest arrays that are known are the bases of the Basel Face Model 2019's whole head, 58,203
 #: vertices x 3 x 199 modes: 278 MB in float64.  This is about twice that.
@@ -141,8 +141,8 @@ def map_npy(path: str | os.PathLike[str], mode: str = "c") -> NDArray:
     ``mode`` as :class:`numpy.memmap` has it: "c" may be written to, in memory alone.  Raises
     OSError, :class:`Damaged`.
     """
-    size = regular_size(path, 1 << 62)  # what is mapped need not fit into memory
-    with open(path, "rb") as file:
+    with open_regular(path, 1 << 62) as file:  # what is mapped need not fit into memory
+        size = os.fstat(file.fileno()).st_size
         declared = read_header(file)
         start = file.tell()
     if declared.dtype.kind not in "fiub" or start + declared.nbytes != size:
@@ -235,9 +235,11 @@ class Npz:
 @contextmanager
 def open_npz(path: str | os.PathLike[str]) -> Iterator[Npz]:
     """The archive ``path``.  Raises OSError, :class:`Damaged`."""
-    regular_size(path, LARGEST_FILE)
     try:
-        with open(path, "rb") as file, zipfile.ZipFile(_SmallReads(file)) as archive:  # type: ignore[arg-type]
+        with (
+            open_regular(path, LARGEST_FILE) as file,
+            zipfile.ZipFile(_SmallReads(file)) as archive,
+        ):  # type: ignore[arg-type]
             yield Npz(archive)
     except (Damaged, OSError):
         raise

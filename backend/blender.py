@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .errors import FaceError, OutputError, WorkerError
+from .exchange.temporary import temporary_folder
 from .exchange.wire import WorkerProcess
 
 #: Names a Blender executable to use in place of the ``bpy`` module of this environment.
@@ -27,14 +28,35 @@ def blender_command() -> list[str]:
     script = str(SCENE / "__main__.py")
     if executable:
         return [executable, "--background", "--factory-startup", "--python", script]
-    return [sys.executable, script]
+    return [sys.executable, "-P", script]
+
+
+class BlenderWorker(WorkerProcess):
+    """The scene worker.  Its temporary files, which Blender leaves when it is ended, go with it."""
+
+    def __init__(self, command: Sequence[str] | None = None) -> None:
+        super().__init__(command or blender_command())
+        self._folders = ExitStack()
+
+    def call(self, *args: Any, **named: Any) -> dict[str, Any]:
+        """See :meth:`WorkerProcess.call`; raises :class:`OutputError` too."""
+        if self.env is None:
+            folder = self._folders.enter_context(temporary_folder())
+            self.env = dict(os.environ) | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), folder)
+        return super().call(*args, **named)
+
+    def close(self, patience: float = 5.0) -> None:
+        """End it, and remove what it left."""
+        super().close(patience)
+        self._folders.close()
+        self.env = None
 
 
 class Blender:
     """Builds ``.blend`` and export files and renders the preview's views."""
 
     def __init__(self, command: Sequence[str] | None = None) -> None:
-        self._worker = WorkerProcess(command or blender_command())
+        self._worker = BlenderWorker(command)
 
     def warm_up(self) -> None:
         """Start the process; a failure is met again, and reported, by :meth:`build`."""
@@ -77,6 +99,11 @@ class Blender:
         if window is not None and not (result["photo_render"] and result["three_quarter"]):
             raise WorkerError("Blender did not render the preview's views.")
         return result
+
+    @property
+    def pid(self) -> int | None:
+        """The process's id, None while there is none."""
+        return self._worker.pid
 
     def close(self) -> None:
         """End the process."""

@@ -10,6 +10,7 @@ Standard library only, because both sides of the exchange import it.
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
@@ -98,7 +99,28 @@ def regular_size(path: str | os.PathLike[str], most: int) -> int:
     Opening a pipe waits for ever, and a device has no end.  Raises OSError, and :class:`Damaged`
     where it is no file or larger than ``most``.
     """
-    found = os.stat(path)
+    return _checked_size(os.stat(path), most)
+
+
+def open_regular(path: str | os.PathLike[str], most: int) -> io.BufferedReader:
+    """The file ``path``, opened for reading bytes; every file that was handed in is opened here.
+
+    It is asked what it is before (:func:`regular_size`), and again once it is open, since another
+    process may have put a pipe in its place; opening that does not wait.  Raises as
+    :func:`regular_size`.
+    """
+    regular_size(path, most)
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    number = os.open(path, flags)
+    try:
+        _checked_size(os.fstat(number), most)
+        return os.fdopen(number, "rb")
+    except BaseException:
+        os.close(number)
+        raise
+
+
+def _checked_size(found: os.stat_result, most: int) -> int:
     if stat.S_ISDIR(found.st_mode):
         raise Damaged("it is a folder")
     if not stat.S_ISREG(found.st_mode):
@@ -112,8 +134,7 @@ def regular_size(path: str | os.PathLike[str], most: int) -> int:
 
 def read_bytes(path: str | os.PathLike[str], most: int) -> bytes:
     """The content of the file ``path``.  Raises as :func:`regular_size`."""
-    regular_size(path, most)
-    with open(path, "rb") as file:
+    with open_regular(path, most) as file:
         data = file.read(most + 1)
     if len(data) > most:  # it has grown meanwhile
         raise Damaged(f"it has more than {most / MB:,.0f} MB")

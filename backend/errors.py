@@ -5,6 +5,10 @@ Standard library only, because both sides of the exchange import it.
 
 from __future__ import annotations
 
+import os
+import re
+import traceback
+
 
 class FaceError(Exception):
     """Base of the expected failures; ``str(error)`` is one sentence: what was found, what to do."""
@@ -12,6 +16,9 @@ class FaceError(Exception):
     code = "error"
     exit_status = 1
     details = ""  #: more than a user wants to read, for the report of the failure
+
+    def __str__(self) -> str:
+        return shown(super().__str__())
 
 
 class OptionError(FaceError, ValueError):
@@ -89,6 +96,45 @@ class Cancelled(FaceError):
 
     code = "cancelled"
     exit_status = 130
+
+
+def shown(text: str, kept: str = "") -> str:
+    """``text`` as a terminal or a page may show it: names of files may hold anything.
+
+    Control characters but ``kept``, those that change the direction of writing, and bytes that are
+    no text (as :func:`os.fsdecode` has them) become escapes.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return _UNSHOWN.sub(lambda found: found[0] if found[0] in kept else _escape(found[0]), text)
+
+
+_UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def _escape(letter: str) -> str:
+    byte = ord(letter) - 0xDC00
+    if 0x80 <= byte <= 0xFF:
+        return f"\\x{byte:02x}"
+    return letter.encode("unicode_escape", "backslashreplace").decode("ascii")
+
+
+#: Set to see the whole traceback of an unexpected error.
+DEBUG_VARIABLE = "RECONSTRUCT_FACE_DEBUG"
+
+
+def as_face_error(error: Exception) -> FaceError:
+    """``error``, or a sentence about an unexpected one."""
+    if isinstance(error, FaceError):
+        return error
+    if os.environ.get(DEBUG_VARIABLE):
+        traceback.print_exception(error)
+    if isinstance(error, MemoryError):
+        return FaceError("There is not enough memory; use a smaller photo or texture.")
+    return FaceError(
+        f"Unexpected {type(error).__name__}: {error} (please report it; "
+        f"{DEBUG_VARIABLE}=1 shows where)."
+    )
 
 
 def error_from_code(code: str, message: str, details: str = "") -> FaceError:

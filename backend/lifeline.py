@@ -48,7 +48,8 @@ class Lifeline:
         self.variables: dict[str, str] = {}
         self._kept: int | None = None
         if fcntl is not None:
-            end, self._kept = os.pipe()
+            # Above the standard streams, which may be closed: the child gets its own there.
+            end, self._kept = (_above(number) for number in os.pipe())
             self.fds, self.variables = (end,), {VARIABLE: str(end)}
 
     def started(self) -> None:
@@ -62,6 +63,14 @@ class Lifeline:
         kept, self._kept = self._kept, None
         if kept is not None:
             os.close(kept)
+
+
+def _above(number: int) -> int:
+    if number > 2:
+        return number
+    higher = fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 3)
+    os.close(number)
+    return higher
 
 
 def hold() -> None:

@@ -1,4 +1,4 @@
-"""``python -m reconstruct_face.backend worker``: the backend for Blender, over standard in and out.
+"""The command ``worker`` of the backend: for Blender, over standard in and out.
 
 A thin shell: every method is one call of the backend with paths for pictures and arrays.  The
 protocol is in ``exchange/wire.py``; a result always holds plain JSON, arrays are in the files it
@@ -22,7 +22,7 @@ from .exchange import load_reconstruction, save_reconstruction
 from .exchange.model_cards import list_models
 from .exchange.options import Options
 from .exchange.wire import Progress, serve
-from .files import reason, write_bytes
+from .files import plain_name, reason, write_bytes
 from .fit.faces import detect_faces
 from .lifeline import IDLE_MINUTES, IDLE_VARIABLE, idle_seconds
 from .model.importing.importer import import_model
@@ -85,7 +85,7 @@ def reconstruct_photo(
     chosen = Options.from_dict(options)
     folder = _made(out_dir)
     heads = reconstruct(photo, chosen, progress)
-    stem = name or Path(photo).stem
+    stem = name or plain_name(Path(photo).stem)
     files, windows, warnings = [], [], []
     for head in heads:
         end = "" if head.face_index == 1 else f"_face{head.face_index}"

@@ -1,14 +1,22 @@
 """Starts the Blender worker, with the ``bpy`` module or inside a real Blender.
 
-``python -m reconstruct_face.scene``, ``python scene/__main__.py`` or
+``python -P -m reconstruct_face.scene``, ``python scene/__main__.py`` or
 ``blender --background --factory-startup --python scene/__main__.py``.
 """
 
 from __future__ import annotations
 
+import sys
+
+if (
+    __name__ == "__main__"
+    and "bpy" not in sys.modules  # a Blender that runs this script has not put its folder there
+    and not getattr(sys.flags, "safe_path", False)
+):
+    del sys.path[0]  # as in backend/__main__.py
+
 import importlib
 import importlib.util
-import sys
 from pathlib import Path
 
 PACKAGE = "reconstruct_face"
@@ -19,8 +27,6 @@ def _scene_package() -> str:
     if __package__:
         return __package__
     root = Path(__file__).resolve().parents[1]
-    # Run by path, Python puts scene/ itself on sys.path: 'light' or 'mesh' would be found there.
-    sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != root / "scene"]
     spec = importlib.util.spec_from_file_location(
         PACKAGE, root / "__init__.py", submodule_search_locations=[str(root)]
     )

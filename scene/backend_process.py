@@ -7,19 +7,16 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import tempfile
 import threading
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..backend.errors import OutputError, WorkerError
+from ..backend.errors import WorkerError
 from ..backend.exchange import Reconstruction, load_reconstruction
 from ..backend.exchange.model_cards import ModelCard
 from ..backend.exchange.options import Options
+from ..backend.exchange.temporary import temporary_folder
 from ..backend.exchange.wire import Progress, WorkerProcess
 from .installation.locate import find_python, worker_environment
 
@@ -269,31 +266,3 @@ class BackendProcess:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-@contextmanager
-def temporary_folder(folder: str | os.PathLike[str] | None = None) -> Iterator[str]:
-    """A folder for the exchange files of one call, removed in the end.
-
-    ``folder`` is one that is there already.  Raises :class:`OutputError`.
-    """
-    _sweep()
-    try:
-        folder = os.fspath(folder or tempfile.mkdtemp(prefix="reconstruct_face-"))
-    except OSError as error:
-        raise OutputError(
-            f"No temporary folder can be made in {tempfile.gettempdir()}: {error.strerror}; free "
-            "some space there or set another one."
-        ) from error
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)  # Windows may still hold a killed writer's file
-
-
-def _sweep() -> None:
-    """Remove what a Blender that was killed left behind, once it is a day old."""
-    for folder in Path(tempfile.gettempdir()).glob("reconstruct_face-????????"):
-        with suppress(OSError):
-            if time.time() - folder.stat().st_mtime > 24 * 3600:
-                shutil.rmtree(folder, ignore_errors=True)

@@ -19,10 +19,10 @@ from ..backend.exchange.batch import (
     BatchOptions,
     SummaryRow,
     finished_faces,
-    name_of,
     write_records,
     write_summary,
 )
+from ..backend.exchange.claims import claimed
 from ..backend.exchange.output import prepare_output, publish, staging
 from ..backend.exchange.photo_tasks import Names, PhotoTask, collect
 from .backend_process import BackendProcess
@@ -83,14 +83,13 @@ def run_batch(
 def _one_photo(
     task: PhotoTask, folder: Path, options: BatchOptions, backend: BackendProcess, names: Names
 ) -> PhotoResult:
-    done = finished_faces(task, folder, options)
-    if done:
-        return PhotoResult(task, "skipped", done)
     start = time.perf_counter()
     result = PhotoResult(task, "ok")
     try:
         if task.error is not None:
             raise task.error
+        if done := finished_faces(task, folder, options):
+            return PhotoResult(task, "skipped", done)
         _reconstruct(task, folder, options, backend, names, result)
     except FaceError as error:
         result.status, result.error = "failed", str(error)
@@ -111,18 +110,22 @@ def _reconstruct(
 ) -> None:
     """Every face of one photo, published together when all of them are done."""
     with ExitStack() as stack:
-        work = stack.enter_context(staging(folder, f"{task.name}.work"))
+        claims = stack.enter_context(claimed(task, folder, names))
+        if claims.waited and (done := finished_faces(claims.task, folder, options)):
+            result.status, result.names = "skipped", done
+            return
+        work = stack.enter_context(staging(folder, claims.task.name))
         answer = backend.reconstruct_to(task.photo, work, options.options)
         result.warnings = answer["warnings"]
         staged: dict[str, tuple[Path, Reconstruction]] = {}
         for npz, window in zip(answer["files"], answer["windows"], strict=True):
             head = load_reconstruction(npz)
-            name = name_of(head, task, names)
+            name = claims.name_of(head)
             beside = stack.enter_context(staging(folder, name))
             _write_face(head, Path(npz), window, name, beside, work, options, backend)
             staged[name] = (beside, head)
             result.landmark_errors.append(head.landmark_error)
-        write_records(task, staged, options)
+        write_records(claims.task, staged, options)
         for beside, _ in staged.values():
             publish(beside, folder)
         result.names = list(staged)

@@ -9,6 +9,7 @@ from typing import cast
 import bpy
 
 from ..backend.exchange import Reconstruction
+from ..backend.files import plain_name
 from .camera import build_camera, view_of_photo
 from .light import build_suns, is_light, light_only, suns_for
 from .mesh import build_mesh
@@ -30,7 +31,7 @@ class HeadScene:
 def head_name(reconstruction: Reconstruction) -> str:
     """The name of a head: the photo's, with the face's number from the second on."""
     # The path may come from another system: take Windows separators too.
-    stem = PurePath(reconstruction.photo_path.replace("\\", "/")).stem or "Face"
+    stem = plain_name(PurePath(reconstruction.photo_path.replace("\\", "/")).stem) or "Face"
     number = reconstruction.face_index
     return stem if number <= 1 else f"{stem} face {number}"
 

@@ -1,4 +1,4 @@
-"""``python -m reconstruct_face.scene.measure NAME.npz``: what building a head's object costs.
+"""``python -P -m reconstruct_face.scene.measure NAME.npz``: what building a head's object costs.
 
 Prints a JSON list: seconds, shape keys, and the process's MB before and at the peak, which Linux
 tells; -1 elsewhere.  ``bench models`` runs it where ``bpy`` is.

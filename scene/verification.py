@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 import threading
 from collections import OrderedDict
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,10 @@ import numpy as np
 from ..backend.bounded import parse_json
 from ..backend.errors import ExchangeError, OutputError
 from ..backend.exchange import Reconstruction, load_reconstruction, save_reconstruction
+from ..backend.exchange.temporary import temporary_folder
 from ..backend.exchange.wire import Progress
 from . import jobs
-from .backend_process import BackendProcess, temporary_folder
+from .backend_process import BackendProcess
 from .materials import packed_image
 from .mesh import KEY, expression_keys, reconstruction_key
 from .quiet import quiet
@@ -81,20 +82,22 @@ def start_verification(
     :func:`reconstruction_of`, and :class:`OutputError` where no copy can be written.
     """
     reconstruction = reconstruction_of(head, npz)
-    folder = Path(tempfile.mkdtemp(prefix="reconstruct_face-"))
+    kept = ExitStack()
+    folder = Path(kept.enter_context(temporary_folder()))
     blend, exchange = folder / "scene.blend", folder / "head.npz"
     try:
         save_reconstruction(reconstruction, exchange, compress=False)
         with quiet():
             bpy.ops.wm.save_as_mainfile(filepath=str(blend), copy=True, check_existing=False)
     except RuntimeError as error:
+        kept.close()
         raise OutputError(f"No copy of the file can be written: {str(error).strip()}") from error
     name = head.name
 
     def work(
         backend: BackendProcess, progress: Progress, cancelled: threading.Event
     ) -> dict[str, Any]:
-        with temporary_folder(folder):
+        with kept:
             result = backend.verify(
                 exchange,
                 blend,
@@ -151,7 +154,7 @@ def blender_command() -> list[str] | None:
     script = str(Path(__file__).with_name("__main__.py"))
     binary = bpy.app.binary_path
     if not binary or os.path.samefile(binary, sys.executable):
-        return [sys.executable, script] if bpy.app.module else None
+        return [sys.executable, "-P", script] if bpy.app.module else None
     return [binary, "--background", "--factory-startup", "--python", script]
 
 

@@ -41,6 +41,7 @@ SHARED = ours(
     "backend.geometry",
     "backend.motion",
     "backend.bounded",
+    "backend.files",
     "backend.arrays",
     "backend.lifeline",
 )
@@ -69,7 +70,7 @@ FLOORS = (
     ours("backend.model"),
     ours("backend.raster"),
     ours("backend.photo", "backend.detect", "backend.align"),
-    ours("backend.blender"),
+    ours("backend.blender", "backend.estimator"),
     ours("backend.exchange"),
     ours("backend.geometry"),
 )
@@ -84,6 +85,7 @@ GROUND = ours(
     "backend.isolated",
     "backend.isolated_child",
     "backend.lifeline",
+    "backend.terminal",
 )
 #: For those who make the shipped network.
 MAKERS = ours("backend.training", "backend.cli.train", "backend.cli.synthesise")

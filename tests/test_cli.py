@@ -22,6 +22,7 @@ from reconstruct_face.backend.errors import (
     OutputError,
     PhotoError,
     WorkerError,
+    shown,
 )
 from reconstruct_face.backend.exchange import load_reconstruction
 from reconstruct_face.backend.exchange.batch import BatchOptions
@@ -62,7 +63,18 @@ def heads(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         faces = range(1, answer + 1) if isinstance(options.face, str) else [options.face]
         return [make_reconstruction(photo_path=str(photo), face_index=i) for i in faces]
 
+    class Here:
+        """As the worker, in this process."""
+
+        pid = None
+
+        def reconstruct(self, photo, options, progress):
+            return pipeline.reconstruct(photo, options, progress)
+
+        def close(self) -> None: ...
+
     monkeypatch.setattr(pipeline, "reconstruct", reconstruct)
+    monkeypatch.setattr(cli, "Estimator", Here)
     return wanted
 
 
@@ -348,7 +360,7 @@ def test_output_folders_that_cannot_be(tmp_path: Path, make: Callable[[Path], ob
     out = tmp_path / "out"
     made = make(out)
     out = made if isinstance(made, Path) else out
-    with raises(OutputError, out):
+    with raises(OutputError, shown(str(out))):
         prepare_output(out)
 
 

@@ -87,3 +87,9 @@ def test_a_short_round_of_readers(tmp_path: Path) -> None:
     assert not report.failures, report.table()
     assert all(report.counts[name].total() >= 5 for name in names), report.table()
     assert all(set(report.counts[name]) - {"ok"} for name in names), "something was refused"
+
+
+def test_a_short_round_of_pictures(tmp_path: Path) -> None:
+    """In one process, as a batch has it; the whole cascade of detectors takes a second each."""
+    report = runner.run(["pictures"], 3, {"pictures": 12}, tmp_path, 120.0)
+    assert not report.failures, report.table()

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from reconstruct_face.backend.errors import PhotoError
+from reconstruct_face.backend.errors import PhotoError, shown
 from reconstruct_face.backend.photo import decode, encode_jpeg, encode_png, read_photo
 
 from tests.errors import raises
@@ -255,6 +255,7 @@ def make_bad(folder: Path, name: str) -> Path:
         "drawing.png": b'<?xml version="1.0"?><svg width="9"></svg>',
         "document.jpg": b"%PDF-1.7 \x00\x01",
         "noise.jpg": bytes(range(256)) * 9,
+        "swapped.heic": b"\0\0\0\x1cftypxxxx\0\0\0\0mif1heic" + bytes(64),
         "movie.heic": b"\0\0\0\x18ftypisom" + bytes(64),
     }
     sized = {"one.png": (1, 1), "thin.png": (500, 31)}
@@ -297,6 +298,7 @@ def make_bad(folder: Path, name: str) -> Path:
         ("cut16.png", ()),
         ("cut.webp", ()),
         ("cut.heic", ()),
+        ("swapped.heic", ("HEIC", "broken")),
         ("header.jpg", ()),
         ("text.jpg", ("text", "JPEG", "HEIC")),
         ("page.jpg", ("web page", "JPEG")),
@@ -335,7 +337,7 @@ def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
 
 def test_a_name_no_file_can_have() -> None:
     for name in ("a\0b.jpg", "a" * 5000 + ".jpg"):
-        with raises(PhotoError, name):
+        with raises(PhotoError, shown(name)):
             read_photo(name)
 
 

@@ -28,9 +28,9 @@ assert len(LOCKS) == 10, "a new lock file, or one that is gone: see tools/lock.s
 FAKE_PYTHON = """#!/bin/bash
 echo "python $*" >> "$CALLS"
 case "$*" in
-    "-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
+    "-I -m venv "*) mkdir -p "$4/bin" && cp "$0" "$4/bin/python" ;;
     *" install "*) eval "$PIP" ;;
-    "-m reconstruct_face.backend"*) shift 2; echo "RUN $*" ;;
+    "-P -m reconstruct_face.backend"*) shift 3; echo "RUN $*" ;;
 esac
 """
 
@@ -95,7 +95,7 @@ def test_set_up_happens_once_and_arguments_arrive(project: Project) -> None:
     assert done.stdout == "RUN reconstruct --sample my photo.jpg\n"
     assert done.stderr == ""
     assert calls.splitlines() == [
-        "python -m reconstruct_face.backend reconstruct --sample my photo.jpg"
+        "python -P -m reconstruct_face.backend reconstruct --sample my photo.jpg"
     ]
 
 
@@ -140,7 +140,7 @@ def test_the_verification_gets_an_environment_of_its_own(project: Project) -> No
     assert [Path(folder).name for folder in made] == [".venv-verify"]
     assert "requirements-verify.lock" in calls and "--editable" in calls
     done, calls = project("a.npz", script="verify.sh")
-    assert calls == "python -m reconstruct_face.backend verify a.npz\n"
+    assert calls == "python -P -m reconstruct_face.backend verify a.npz\n"
     _, calls = project(script="verify.sh")
     assert calls == "", "there is nothing to set up and nothing to verify"
 
@@ -163,8 +163,8 @@ def test_the_fast_tier_gets_an_environment_of_its_own(project: Project) -> None:
     assert done.returncode == 0, done.stderr
     assert re.findall(r"-m venv \S.*/(\S+)\n", calls) == [".venv-fast"]
     assert "requirements-fast.lock" in calls and "requirements.lock" not in calls
-    assert "python -m pip --disable-pip-version-check check" not in calls
-    ran = [line for line in calls.splitlines() if not line.startswith("python -m pip")][-4:]
+    assert "python -P -m pip --disable-pip-version-check check" not in calls
+    ran = [line for line in calls.splitlines() if not line.startswith("python -P -m pip")][-4:]
     assert [line.split()[:2] for line in ran[:3]] == [
         ["ruff", "check"], ["ruff", "format"], ["shellcheck", "--external-sources"],
     ]  # fmt: skip

@@ -14,4 +14,4 @@ if [ "${1:-}" = --with-gpu ]; then
 else
     set_up requirements.lock
 fi
-exec "$VENV/bin/python" -m reconstruct_face.backend reconstruct --sample "$@"
+exec "$VENV/bin/python" -P -m reconstruct_face.backend reconstruct --sample "$@"

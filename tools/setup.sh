@@ -130,7 +130,7 @@ fingerprint() {
 find_python() {
     local candidate
     for candidate in "${PYTHON:-}" python3.11 /usr/bin/python3.11 python3; do
-        if [ -n "$candidate" ] && "$candidate" -c '
+        if [ -n "$candidate" ] && "$candidate" -I -c '
 import sys, venv, ensurepip
 sys.exit(sys.version_info[:2] != (3, 11))' >/dev/null 2>&1; then
             printf '%s\n' "$candidate"
@@ -180,16 +180,16 @@ make_environment() {
         python=$(find_python) ||
             fail "Python 3.11 was not found (Blender's module is made for it); install it, or name \
 it: PYTHON=/path/to/python3.11 $0"
-        "$python" -m venv "$VENV" >>"$LOG" 2>&1 || fail "$python could not make $VENV$(why)"
+        "$python" -I -m venv "$VENV" >>"$LOG" 2>&1 || fail "$python could not make $VENV$(why)"
     fi
 }
 
 usable() {
-    "$1" -c 'import sys, pip; sys.exit(sys.version_info[:2] != (3, 11))' >/dev/null 2>&1
+    "$1" -P -c 'import sys, pip; sys.exit(sys.version_info[:2] != (3, 11))' >/dev/null 2>&1
 }
 
 install_python_packages() {
-    local pip=("$VENV/bin/python" -m pip --disable-pip-version-check)
+    local pip=("$VENV/bin/python" -P -m pip --disable-pip-version-check)
     local by_hash=("${pip[@]}" install --require-hashes --no-build-isolation)
     : >"$VENV/.unfinished"
     say "  Python packages: $1"
@@ -203,7 +203,7 @@ install_python_packages() {
                 "${pip[@]}" install --no-deps --no-build-isolation --editable "$ROOT"; }
     } >>"$LOG" 2>&1 || fail "pip could not install the packages$(why)"
     "${pip[@]}" "${PIP_CHECK[@]}" >>"$LOG" 2>&1 || fail "the installed packages do not fit together$(why)"
-    "$VENV/bin/python" -c "$PROOF" >>"$LOG" 2>&1 || fail "'$PROOF' does not work$(why)"
+    "$VENV/bin/python" -P -c "$PROOF" >>"$LOG" 2>&1 || fail "'$PROOF' does not work$(why)"
     rm -f "$VENV/.unfinished"
 }
 

@@ -9,4 +9,4 @@ source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
 set_up_verification
 if [ $# = 0 ]; then exit 0; fi
-exec "$ROOT/.venv-verify/bin/python" -m reconstruct_face.backend verify "$@"
+exec "$ROOT/.venv-verify/bin/python" -P -m reconstruct_face.backend verify "$@"

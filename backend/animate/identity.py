@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..assembly import assemble
 from ..detect.recognition import descriptor
-from ..errors import NoFaceError
+from ..errors import ExchangeError, NoFaceError
 from ..exchange import Reconstruction
 from ..exchange.options import Options
 from ..fit.faces import Face, default_detector, with_landmarks
@@ -204,13 +204,19 @@ def solve_subject(
 ) -> Subject:
     """The person in ``source``; with ``known`` its identity, texture and model are kept.
 
-    Raises :class:`NoFaceError` without a face.
+    Raises :class:`NoFaceError` without a face, :class:`ExchangeError` where ``known`` is not of
+    its model.
     """
     options = options or Options()
     report = progress or (lambda part, step: None)
     if known is not None:
         options = replace(options, model=str(known.model["name"]))
     model = load_model(options.model, options.expressions)
+    if known is not None and len(known.identity) != len(model.identity_basis):
+        raise ExchangeError(
+            f"The reconstruction has {len(known.identity)} identity coefficients, its face model "
+            f"{model.name} {len(model.identity_basis)}; reconstruct the photo again."
+        )
     mine = main_person(candidates(source, lambda f, s: report(0.5 * f, s), shares), source)
     chosen = choose(mine)
     shares = shares or Here()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -22,8 +23,8 @@ from threadpoolctl import threadpool_limits
 
 from ..arrays import open_npz
 from ..bounded import DAMAGE, Damaged, parse_json, read_json
-from ..errors import FaceError, NoFaceError, OutputError, PhotoError
-from ..exchange import load_reconstruction, save_reconstruction
+from ..errors import Cancelled, FaceError, NoFaceError, OutputError, PhotoError
+from ..exchange import Reconstruction, load_reconstruction, save_reconstruction
 from ..exchange.motion import Motion, save_motion
 from ..exchange.npz import write_arrays
 from ..exchange.options import Options
@@ -99,6 +100,25 @@ def animate(
     source = open_source(video, options.frame_rate)
     known = None if head is None else load_reconstruction(head)
     store = _Store(out, _request(source, head, options))
+    try:
+        return _animated(source, known, store, out, head_path, options, report, shares)
+    except (Cancelled, OutputError):
+        raise  # it goes on from here
+    except FaceError:
+        store.remove()
+        raise
+
+
+def _animated(
+    source: Source,
+    known: Reconstruction | None,
+    store: _Store,
+    out: Path,
+    head_path: Path,
+    options: AnimateOptions,
+    report: Progress,
+    shares: Shares | None,
+) -> Animated:
     with threadpool_limits(limits=1, user_api="blas"):
         prepared = store.prepared()
         if prepared is None:
@@ -244,7 +264,7 @@ def _request(source: Source, head: str | Path | None, options: AnimateOptions) -
     return {
         "version": VERSION,
         "chunk": CHUNK,
-        "source": str(source.path.resolve()),
+        "source": os.path.realpath(source.path),
         "mark": mark,
         "head": own,
         "options": asked,

@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 import os
 import re
+import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bounded import read_bytes
+from ..bounded import read_bytes, reading, regular_size
 from ..errors import OutputError, PhotoError
 from ..exchange.formats import PHOTO_SUFFIXES
 from ..files import reason
@@ -22,9 +25,11 @@ from ..motion.resample import rate_of
 from ..photo import read_photo
 
 Bytes = NDArray[np.uint8]
+Result = TypeVar("Result")
 
 #: Of a folder of frames, unless told.
 FOLDER_RATE = 30.0
+LARGEST_VIDEO = 1 << 62  #: bytes; it is decoded a frame at a time
 #: A video that counts more frames than it has by less than this part is not damaged: containers
 #: estimate.
 _COUNT_SLACK = 0.02
@@ -76,11 +81,12 @@ class Source:
             yield Frame(index, index / self.rate, pixels)
 
     def _of_video(self, start: int) -> Iterator[Frame]:
-        capture = _opened(self.path)
+        decoder, mended = _Decoder(), None
+        capture = decoder.says(lambda: _opened(self.path))
         first, last, index = 0.0, -1.0, 0
         try:
             # Decoded from the start: seeking is not exact in all containers.
-            while capture.grab():
+            while decoder.says(capture.grab):
                 moment = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
                 if index == 0:
                     first = moment
@@ -90,19 +96,27 @@ class Source:
                         self.note("Some time stamps of the video do not increase; evened out.")
                     moment = last + 1 / self.rate
                 last = moment
+                if decoder.complained and mended is None:
+                    mended = moment
                 if index >= start:
-                    ok, picture = capture.retrieve()
+                    ok, picture = decoder.says(capture.retrieve)
                     pixels = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB) if ok else None
                     if not ok:
                         self.note("Some frames of the video are damaged; they were left out.")
                     yield Frame(index, moment, None if pixels is None else np.asarray(pixels))
                 index += 1
         finally:
-            capture.release()
+            decoder.says(capture.release)
+            decoder.close()
         if index < self.count * (1 - _COUNT_SLACK) - 1:
             self.note(
                 f"The video {self.path.name} is damaged: only {index} of its {self.count} frames "
                 "can be read."
+            )
+        elif mended is not None:
+            self.note(
+                f"The video {self.path.name} is damaged at about {mended:.0f} s; it was used as "
+                "its decoder could mend it."
             )
 
 
@@ -111,30 +125,39 @@ def open_source(path: str | os.PathLike[str], frame_rate: float | None = None) -
 
     ``frame_rate`` is that of a folder.  Raises :class:`PhotoError` where nothing can be read.
     """
+    if not os.fspath(path):
+        raise PhotoError("A video's name is empty; choose one.")
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):
         return _folder(path, frame_rate)
-    if not path.is_file():
-        raise PhotoError(f"There is no video {path}; choose another one.")
-    capture = _opened(path)
+    with reading(PhotoError, path, "a video"):
+        regular_size(path, LARGEST_VIDEO)
+    decoder = _Decoder()
     try:
-        ok, picture = capture.read()
+        capture = decoder.says(lambda: _opened(path))
+    except PhotoError:
+        decoder.close()
+        raise
+    try:
+        ok, picture = decoder.says(capture.read)
         if not ok:
             raise PhotoError(f"No frame of {path} can be read: it is damaged; copy it again.")
         rate = float(capture.get(cv2.CAP_PROP_FPS))
         count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
     finally:
-        capture.release()
+        decoder.says(capture.release)
+        decoder.close()
     if not (np.isfinite(rate) and 1 <= rate <= 1000):
         rate = FOLDER_RATE
     return Source(path, rate, max(count, 1), (picture.shape[1], picture.shape[0]), audio=True)
 
 
 def _folder(path: Path, frame_rate: float | None) -> Source:
-    files = sorted(
-        (f for f in path.iterdir() if f.suffix.lower() in PHOTO_SUFFIXES),
-        key=lambda f: _natural(f.name),
-    )
+    with reading(PhotoError, path, "a folder of frames"):
+        files = sorted(
+            (f for f in path.iterdir() if f.suffix.lower() in PHOTO_SUFFIXES),
+            key=lambda f: _natural(f.name),
+        )
     if not files:
         raise PhotoError(f"There is no picture in the folder {path}; choose one with frames.")
     size = None
@@ -147,7 +170,7 @@ def _folder(path: Path, frame_rate: float | None) -> Source:
     if size is None:
         raise PhotoError(f"None of the {len(files)} pictures in {path} can be read.")
     rate = FOLDER_RATE if frame_rate is None else float(frame_rate)
-    if not (np.isfinite(rate) and rate > 0):
+    if not (math.isfinite(rate) and rate > 0):
         raise PhotoError(f"{frame_rate} is no frame rate; give a positive number.")
     source = Source(path, rate, len(files), size, tuple(files))
     if frame_rate is None:
@@ -167,6 +190,37 @@ def _opened(path: Path) -> cv2.VideoCapture:
             f"{path} is no video that can be read: it is damaged or of an unknown kind."
         )
     return capture
+
+
+class _Decoder:
+    """Keeps what FFmpeg says of a video away from standard error, and notes that it did.
+
+    It mends damaged frames and gives them as if they were whole; that it says so there is all that
+    OpenCV lets one know.
+    """
+
+    def __init__(self) -> None:
+        self.complained = False
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - until close()
+
+    def says(self, call: Callable[[], Result]) -> Result:
+        """``call()``, while standard error goes to a file."""
+        sys.stderr.flush()
+        kept = os.dup(2)
+        os.dup2(self._said.fileno(), 2)
+        try:
+            return call()
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            if self._said.seek(0, os.SEEK_END):
+                self.complained = True
+                self._said.seek(0)
+                self._said.truncate()
+
+    def close(self) -> None:
+        """Remove the file."""
+        self._said.close()
 
 
 def record(camera: int, folder: Path, seconds: float) -> Path:

@@ -1,4 +1,4 @@
-"""``python -m reconstruct_face.backend bench``: what reconstruction costs and what it is worth.
+"""``python -P -m reconstruct_face.backend bench``: what reconstruction costs and what it is worth.
 
 ``bench [PHOTO]`` measures seconds and memory, ``bench accuracy`` the distance to known heads,
 ``bench identity`` how alike a rendering is to its photo, ``bench network`` the network's speed,

@@ -72,7 +72,7 @@ def measure(name: str, files: list[Path] | None = None) -> dict[str, Any]:
     if files:
         report["import_s"] = _timed_import(files)
     for expressions in EXPRESSIONS:
-        script = ["-c", _LOAD.format(package=f"{ROOT}.backend"), name, expressions]
+        script = ["-P", "-c", _LOAD.format(package=f"{ROOT}.backend"), name, expressions]
         runs = [_python(script) for _ in range(REPEATS)]
         load, first, later = (median(column) for column in zip(*runs, strict=True))
         report[expressions] = {
@@ -107,7 +107,7 @@ def _timed_build(name: str, expressions: str) -> dict[str, float]:
 
     with tempfile.TemporaryDirectory() as folder:
         path = save_reconstruction(random_head(name, expressions), Path(folder) / "head.npz")
-        runs = [_python(["-m", f"{ROOT}.scene.measure", str(path)]) for _ in range(3)]
+        runs = [_python(["-P", "-m", f"{ROOT}.scene.measure", str(path)]) for _ in range(3)]
     seconds, keys, before, after = (median(column) for column in zip(*runs, strict=True))
     return {
         "build_s": seconds,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 
 from tqdm import tqdm
 
@@ -18,9 +18,10 @@ from ..cluster.films import film_shares
 from ..cluster.options import add_cluster, cluster_options
 from ..errors import FaceError
 from ..exchange import load_reconstruction
-from ..exchange.arguments import add_options, options_of
+from ..exchange.arguments import a_path, above_zero, add_options, options_of
 from ..exchange.motion import load_motion
 from ..exchange.output import prepare_output
+from ..files import plain_name
 from .reconstruct import CANCELLED
 
 #: How the head is made unless the arguments say otherwise.
@@ -38,11 +39,11 @@ def main(argv: list[str] | None = None) -> int:
 
     try:
         folder = prepare_output(args.out)
-        video, rate, stem = Path(args.video), args.frame_rate, Path(args.video).stem
-        if args.video.isdecimal() and not video.exists():
+        video, rate, stem = args.video, args.frame_rate, plain_name(args.video.stem)
+        if str(video).isdecimal() and not os.path.lexists(video):
             stem = f"camera{args.video}"
-            video = record(int(args.video), folder / f"{stem}_frames", args.seconds)
-        rate = rate or (recorded_rate(video) if video.is_dir() else None)
+            video = record(int(str(video)), folder / f"{stem}_frames", args.seconds)
+        rate = rate or (recorded_rate(video) if os.path.isdir(video) else None)
         motion, head = folder / f"{stem}_motion.npz", folder / f"{stem}_head.npz"
         options = AnimateOptions(
             frame_rate=rate,
@@ -103,11 +104,23 @@ def _parser() -> argparse.ArgumentParser:
         "where it was.",
     )
     add = parser.add_argument
-    add("video", metavar="VIDEO", help="video file, folder of frames, or a camera's number")
-    add("-o", "--out", default="out", metavar="DIR", help="output folder (default: out)")
-    add("--identity", type=Path, metavar="NAME.npz", help="keep this reconstruction's head")
-    add("--frame-rate", type=float, metavar="N", help="of a folder of frames (default: 30)")
-    add("--seconds", type=float, default=10.0, help="to record from a camera (default: 10)")
+    add(
+        "video",
+        metavar="VIDEO",
+        type=a_path,
+        help="video file, folder of frames, or a camera's number",
+    )
+    add(
+        "-o",
+        "--out",
+        type=a_path,
+        default="out",
+        metavar="DIR",
+        help="output folder (default: out)",
+    )
+    add("--identity", type=a_path, metavar="NAME.npz", help="keep this reconstruction's head")
+    add("--frame-rate", type=above_zero, metavar="N", help="of a folder of frames (default: 30)")
+    add("--seconds", type=above_zero, default=10.0, help="to record from a camera (default: 10)")
     add_options(parser, ("model", "expressions", "quality", "texture_size"), _HEAD)
     add("--smoothing", choices=tuple(FILTERS), default=DEFAULT_FILTER, help="of the curves")
     add("--partial-blinks", action="store_true", help="leave blinks as far as they were seen")

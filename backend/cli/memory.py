@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import sys
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 
 
-def peak_memory_mb(blender: bool) -> dict[str, float]:
-    """Peak resident memory in MB of this process and, with ``blender``, of its largest ended child.
+def peak_memory_mb(processes: Mapping[str, int | None]) -> dict[str, float]:
+    """Peak resident memory in MB of living ``processes`` by name; None stands for one that ended.
 
-    Empty where the system does not tell (Windows).
+    Those of which the system tells nothing (all but Linux) are left out.
     """
-    try:
-        import resource
-    except ImportError:
-        return {}
-    # Kilobytes on Linux, bytes on macOS (getrusage(2) of each).
-    unit = 1e-6 if sys.platform == "darwin" else 1024e-6
-    peaks = {"backend": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, 1)}
-    if blender:
-        children = resource.getrusage(resource.RUSAGE_CHILDREN)
-        peaks["blender"] = round(children.ru_maxrss * unit, 1)
+    peaks = {}
+    for name, number in processes.items():
+        with suppress(OSError):
+            told = Path(f"/proc/{number}/status").read_text()
+            if found := re.search(r"VmHWM:\s+(\d+) kB", told):
+                peaks[name] = round(int(found[1]) * 1024e-6, 1)
     return peaks

@@ -6,11 +6,11 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 from tqdm import tqdm
 
 from ..errors import FaceError
+from ..exchange.arguments import a_path
 from ..exchange.model_cards import ModelCard, find_model, list_models, models_folder
 from ..model.importing.importer import import_model
 from ..model.stored import remove_model
@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_import(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a file, or a folder")
+    parser.add_argument("files", nargs="+", type=a_path, metavar="FILE", help="a file, or a folder")
     parser.add_argument("--name", help="what the model is called from then on")
     parser.add_argument("--force", action="store_true", help="replace a model of that name")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
 
 from tqdm import tqdm
 
+from ..exchange.arguments import a_path
 from ..original.cards import (
     CALLED,
     NetworkCard,
@@ -23,11 +23,11 @@ def add_import(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``models import-network``."""
     parser.add_argument(
         "path",
-        type=Path,
+        type=a_path,
         metavar="FOLDER",
         help="the original's SavedModel, or Deep3DFaceRecon's epoch_20.pth",
     )
-    parser.add_argument("--stats", type=Path, help="stats_80k.npz, which goes with a SavedModel")
+    parser.add_argument("--stats", type=a_path, help="stats_80k.npz, which goes with a SavedModel")
     parser.add_argument("--name", help="what the network is called from then on")
     parser.add_argument("--force", action="store_true", help="replace a network of that name")
 

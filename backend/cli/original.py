@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
@@ -12,9 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import FaceError, ModelError
+from ..errors import FaceError, ModelError, as_face_error
+from ..exchange.arguments import a_path
+from ..exchange.claims import claimed
 from ..exchange.output import prepare_output
-from ..exchange.photo_tasks import PhotoTask, collect
+from ..exchange.photo_tasks import Names, PhotoTask, collect
 from ..files import write_bytes
 from ..original.cards import DEEP3D, ORIGINAL, list_networks
 from ..original.convert import DATA, import_network
@@ -25,7 +28,6 @@ from ..original.settings import Settings, changed, read_settings
 from ..original.stats import Stats, read_stats
 from ..original.store import Network, load_network
 from ..photo import encode_jpeg, read_photo
-from .run import as_face_error
 
 RENDERED = "_rendered"
 EPILOG = """\
@@ -49,19 +51,16 @@ def main(argv: list[str] | None = None) -> int:
         print(f"original: {error}", file=sys.stderr)
         return error.exit_status
     statuses = set()
-    # What an earlier run left there is no picture to work on.
-    tasks = [
-        task
-        for task in collect(pictures, folder)
-        if not (task.photo.stem.endswith(RENDERED) and task.photo.resolve().parent == folder)
-    ]
+    tasks = [task for task in collect(pictures, folder) if not _left_there(task.photo, folder)]
+    names = Names(folder, [task.name for task in tasks])
     for task, result in run(tasks, work):
         if isinstance(result, FaceError):
             print(f"{task.photo.name}: {result}", file=sys.stderr)
             statuses.add(result.exit_status)
             continue
         try:
-            written = write_result(folder, task.name, result, args.coefficients)
+            with claimed(task, folder, names) as claims:
+                written = write_result(folder, claims.task.name, result, args.coefficients)
         except FaceError as error:
             print(f"{task.photo.name}: {error}", file=sys.stderr)
             statuses.add(error.exit_status)
@@ -130,6 +129,11 @@ def write_result(folder: Path, name: str, result: Result, coefficients: bool) ->
     return write_bytes(folder / f"{name}{RENDERED}.jpg", data.tobytes())
 
 
+def _left_there(photo: Path, folder: Path) -> bool:
+    """Whether an earlier run wrote ``photo``: no picture to work on."""
+    return photo.stem.endswith(RENDERED) and Path(os.path.realpath(photo)).parent == folder
+
+
 def find_or_convert(settings: Settings) -> tuple[Network, Stats | None]:
     """The network that the settings name, and the stats where they name others than its own.
 
@@ -137,7 +141,7 @@ def find_or_convert(settings: Settings) -> tuple[Network, Stats | None]:
     """
     named, stats = settings.pd_model_path, settings.param_mean_std_path
     folder = Path(named)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         network = load_network(named)
         if stats and network.card.kind != ORIGINAL:
             raise ModelError(f"param_mean_std_path does not go with {named}, which needs none.")
@@ -145,13 +149,13 @@ def find_or_convert(settings: Settings) -> tuple[Network, Stats | None]:
     from ..model.importing.checks import sha256
 
     known = list_networks()
-    if (folder / DATA).is_file():
+    if os.path.isfile(folder / DATA):
         digest = sha256(folder / DATA)
         for card in known:
             if card.kind == ORIGINAL and not card.problem and card.files.get(DATA) == digest:
                 return load_network(card.name), read_stats(stats) if stats else None
     taken = {card.name for card in known}
-    base = name = folder.resolve().name.replace(" ", "_")
+    base = name = Path(os.path.realpath(folder)).name.replace(" ", "_")
     number = 1
     while name in taken:
         number += 1
@@ -177,8 +181,10 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("photos", nargs="*", type=Path, metavar="PHOTO", help="or folders of them")
-    parser.add_argument("--config", type=Path, metavar="FILE.toml", help="the settings below")
+    parser.add_argument(
+        "photos", nargs="*", type=a_path, metavar="PHOTO", help="or folders of them"
+    )
+    parser.add_argument("--config", type=a_path, metavar="FILE.toml", help="the settings below")
     helps = {
         "param_mean_std_path": "stats_80k.npz, in place of what the network was converted with",
         "bfm_path": "BFM.mat, or BFM_model_front.mat for Deep3DFaceRecon's network",

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import sys
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
 from tqdm import tqdm
 
+from .. import terminal
 from ..blender import Blender
 from ..cluster.options import ClusterOptions, add_cluster, cluster_options
 from ..cluster.photos import run_photos
 from ..errors import FaceError, OptionError
-from ..exchange.arguments import add_formats, add_options, options_of
+from ..estimator import Estimator
+from ..exchange.arguments import a_path, add_formats, add_options, options_of
 from ..exchange.batch import BatchOptions, SummaryRow, write_summary
 from ..exchange.output import prepare_output
 from ..exchange.photo_tasks import PhotoTask, collect
@@ -38,18 +41,24 @@ exit status:
   5  the output cannot be written
   6  a face model or detector file is missing or damaged
   7  an exchange file is damaged or of another version
-  8  the Blender process failed
+  8  the Blender process failed, or the one that looks at photos
   9  (train) the training's configuration, data or checkpoint cannot be used
  10  (verify) a head is not what was reconstructed, or could not be compared
  11  (--cluster) the cluster cannot be used, or a photo was lost with two workers
   1  several different failures, or an unexpected one
 130  interrupted
+143  ended by SIGTERM, as an interrupt ends it
 One bad photo never stops the others; the status tells what went wrong.
 """
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
+    if argv is None:  # as the program 'reconstruct'
+        if said := terminal.too_little_memory():
+            print(f"reconstruct: {said}", file=sys.stderr)
+            return 1
+        return terminal.run(main, sys.argv[1:])
     parser = _parser()
     args = parser.parse_args(argv)
     request, cluster = _request(args, parser)
@@ -66,19 +75,19 @@ def main(argv: list[str] | None = None) -> int:
                     outcomes.append(outcome)
             place = {task.name: number for number, task in enumerate(tasks)}
             outcomes.sort(key=lambda outcome: place[outcome.task.name])
-            if any(photo.is_dir() for photo in args.photos):
+            if any(os.path.isdir(photo) for photo in args.photos):
                 write_summary(folder, map(_row, outcomes))
         except FaceError as error:
             show.problem(str(error))
             status = error.exit_status
             show.failure = error
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as end:
             show.problem("Interrupted; unfinished results were removed.")
-            return CANCELLED
+            return TERMINATED if isinstance(end, Terminated) else CANCELLED
     status = status or exit_status(outcomes)
     if args.json:
         document = _document(args.out, outcomes, status, show.failure)
-        document["peak_memory_mb"] = peak_memory_mb(request.needs_blender)
+        document["peak_memory_mb"] = show.memory
         print(json.dumps(document, indent=1))
     return status
 
@@ -101,10 +110,12 @@ def _run(
     if cluster is not None:
         yield from run_photos(tasks, folder, request, show.report, cluster, show.problem)
         return
-    blender = Blender()
+    blender, estimator = Blender(), Estimator()
     try:
-        yield from run(tasks, folder, request, show.report, blender)
+        yield from run(tasks, folder, request, show.report, blender, estimate=estimator.reconstruct)
     finally:
+        show.memory = peak_memory_mb({"backend": estimator.pid, "blender": blender.pid})
+        estimator.close()
         blender.close()
 
 
@@ -116,8 +127,15 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("photos", metavar="PHOTO", nargs="*", type=Path, help="photo, or folder of photos")
-    add("-o", "--out", metavar="OUT", default="out", help="output folder (default: out)")
+    add("photos", metavar="PHOTO", nargs="*", type=a_path, help="photo, or folder of photos")
+    add(
+        "-o",
+        "--out",
+        metavar="OUT",
+        type=a_path,
+        default="out",
+        help="output folder (default: out)",
+    )
     add_options(parser)
     add_formats(parser)
     add_cluster(parser)
@@ -155,12 +173,16 @@ def _row(outcome: Outcome) -> SummaryRow:
     )
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM was sent."""
+
+
 @contextmanager
 def _terminating() -> Iterator[None]:
     """SIGTERM ends the program as Ctrl-C does: unfinished results are removed first."""
 
     def end(number: int, frame: Any) -> NoReturn:
-        raise SystemExit(TERMINATED)
+        raise Terminated
 
     before = signal.signal(signal.SIGTERM, end)
     try:
@@ -174,6 +196,7 @@ class _Progress:
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.failure: FaceError | None = None
+        self.memory: dict[str, float] = {}  #: MB by process
         self._quiet, self._json = args.quiet, args.json
         self._bar: tqdm | None = None
         self._lock = threading.Lock()

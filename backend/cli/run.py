@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import os
+import threading
 import time
-import traceback
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .. import pipeline
 from ..blender import Blender
-from ..errors import FaceError
+from ..errors import FaceError, as_face_error
 from ..exchange import Reconstruction, save_reconstruction
-from ..exchange.batch import BatchOptions, finished_faces, name_of, write_records
+from ..exchange.batch import BatchOptions, finished_faces, write_records
+from ..exchange.claims import claimed
+from ..exchange.options import Options
 from ..exchange.output import publish, staging
 from ..exchange.photo_tasks import Names, PhotoTask
-from ..photo import read_photo
+from ..photo import Photo, read_photo
 from ..preview import preview_window, write_preview
 
 #: The share of a photo's progress that the backend has; the rest is Blender's.
 BACKEND_SHARE = 0.5
-#: Set to see the whole traceback of an unexpected error.
-DEBUG_VARIABLE = "RECONSTRUCT_FACE_DEBUG"
 
 Report = Callable[[PhotoTask, float, str], None]
+Estimate = Callable[[Path | Photo, Options, Callable[[float, str], None]], list[Reconstruction]]
 
 
 @dataclass
@@ -49,22 +48,25 @@ def run(
     report: Report,
     blender: Blender,
     names: Names | None = None,
+    estimate: Estimate | None = None,
 ) -> Iterator[Outcome]:
     """Do every task, in order; whatever happens to one, the others are done.
 
     ``folder`` is what ``prepare_output`` returned.  ``report(task, fraction, step)`` is called from
     two threads.  ``names`` is given where ``tasks`` are not all of a run, or come by and by.
+    ``estimate`` takes the place of ``pipeline.reconstruct``.
     """
     if names is None:
         tasks = list(tasks)
         names = Names(folder, [task.name for task in tasks])
+    ended = threading.Event()
     with ThreadPoolExecutor(max_workers=1) as pool:
         try:
             if request.needs_blender:
                 pool.submit(blender.warm_up)
             building: Future[Outcome] | None = None
             for task in tasks:
-                result = _estimate(task, folder, request, report)
+                result = _estimate(task, folder, request, report, estimate or _here)
                 if building is not None:
                     yield building.result()
                     building = None
@@ -72,11 +74,12 @@ def run(
                     yield result
                 else:
                     building = pool.submit(
-                        _build, task, result, folder, request, report, blender, names
+                        _build, task, result, folder, request, report, blender, names, ended
                     )
             if building is not None:
                 yield building.result()
         except BaseException:  # interrupted: leaving the pool would wait for Blender's answer
+            ended.set()
             blender.kill()
             raise
 
@@ -89,20 +92,28 @@ def settled(task: PhotoTask, folder: Path, request: BatchOptions) -> Outcome | N
     return Outcome(task, "skipped", {name: [] for name in done}) if done else None
 
 
+def _here(
+    photo: Path | Photo, options: Options, progress: Callable[[float, str], None]
+) -> list[Reconstruction]:
+    from .. import pipeline  # loads for seconds what the command has another process for
+
+    return pipeline.reconstruct(photo, options, progress)
+
+
 def _estimate(
-    task: PhotoTask, folder: Path, request: BatchOptions, report: Report
+    task: PhotoTask, folder: Path, request: BatchOptions, report: Report, estimate: Estimate
 ) -> list[Reconstruction] | Outcome:
     """The heads in the photo, or the outcome where Blender is not needed any more."""
-    if (known := settled(task, folder, request)) is not None:
-        return known
 
     def progress(fraction: float, step: str) -> None:
         report(task, BACKEND_SHARE * fraction, step)
 
     try:
+        if (known := settled(task, folder, request)) is not None:
+            return known
         # What the pipeline reads itself is in its timings.
         photo = task.photo if task.content is None else read_photo(task.photo, task.content)
-        return pipeline.reconstruct(photo, request.options, progress)
+        return estimate(photo, request.options, progress)
     except Exception as error:
         return Outcome(task, "failed", error=as_face_error(error))
 
@@ -115,13 +126,17 @@ def _build(
     report: Report,
     blender: Blender,
     names: Names,
+    ended: threading.Event,
 ) -> Outcome:
     outcome = Outcome(task, "ok")
     try:
         with ExitStack() as stack:
+            claims = stack.enter_context(claimed(task, folder, names, ended))
+            if claims.waited and (done := finished_faces(claims.task, folder, request)):
+                return Outcome(task, "skipped", {name: [] for name in done})
             staged: dict[str, tuple[Path, Reconstruction]] = {}
             for i, head in enumerate(heads):
-                name = name_of(head, task, names)
+                name = claims.name_of(head)
 
                 def progress(fraction: float, step: str, done: int = i) -> None:
                     share = (1 - BACKEND_SHARE) / len(heads)
@@ -134,7 +149,7 @@ def _build(
                 outcome.warnings += [w for w in head.warnings if w not in outcome.warnings]
                 for step, seconds in head.timings.items():
                     outcome.timings[step] = outcome.timings.get(step, 0.0) + seconds
-            write_records(task, staged, request)
+            write_records(claims.task, staged, request)
             for name, (beside, _) in staged.items():
                 outcome.faces[name] = publish(beside, folder)
     except Exception as error:
@@ -168,17 +183,3 @@ def _write_face(
     for view in (photo_render, three_quarter):  # what is left in the folder will be published
         view.unlink()
     head.timings["preview"] = time.perf_counter() - start
-
-
-def as_face_error(error: Exception) -> FaceError:
-    """``error``, or a sentence about an unexpected one."""
-    if isinstance(error, FaceError):
-        return error
-    if os.environ.get(DEBUG_VARIABLE):
-        traceback.print_exception(error)
-    if isinstance(error, MemoryError):
-        return FaceError("There is not enough memory; use a smaller photo or texture.")
-    return FaceError(
-        f"Unexpected {type(error).__name__}: {error} (please report it; "
-        f"{DEBUG_VARIABLE}=1 shows where)."
-    )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from pathlib import Path
 
 from ..errors import FaceError
+from ..exchange.arguments import a_path
 from ..model import DEFAULT_MODEL
 from ..training.synthetic.shards import ShardSet, render_shards
 
@@ -20,7 +20,7 @@ def main(argv: list[str] | None = None) -> int:
         "interrupted is continued; a larger --count adds to it.",
     )
     add = parser.add_argument
-    add("folder", type=Path, help="where the shards go")
+    add("folder", type=a_path, help="where the shards go")
     add("--count", type=int, default=60_000, metavar="N", help="pictures (default: 60000)")
     add("--size", type=int, default=128, metavar="S", help="side in pixels (default: 128)")
     add("--seed", type=int, default=1, help="decides every picture (default: 1)")

@@ -1,4 +1,4 @@
-"""``python -m reconstruct_face.backend train CONFIG.toml``: see ``--help``."""
+"""``python -P -m reconstruct_face.backend train CONFIG.toml``: see ``--help``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import FaceError, TrainingError
+from ..exchange.arguments import a_path
 from ..training.config import CONFIGS, read_config
 
 
@@ -61,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Train the network.  Several GPUs: torchrun --nproc-per-node N -m "
         "reconstruct_face.backend train ...",
     )
-    parser.add_argument("config", type=Path, help=f"a TOML file, or one of: {shipped}")
+    parser.add_argument("config", type=a_path, help=f"a TOML file, or one of: {shipped}")
     parser.add_argument("--data", action="append", metavar="FOLDER", help="shards (repeatable)")
     parser.add_argument("--photos", metavar="FOLDER", help="photographs without labels")
     parser.add_argument("--out", metavar="FOLDER", help="weights, checkpoint and curves")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import FaceError, VerificationError
+from ..exchange.arguments import a_path
 from ..files import write_bytes
 from ..photo.encode import encode_png
 from ..verify.blender import SceneRenderer
@@ -40,7 +42,7 @@ def find_pairs(
     """
     found: list[Path] = []
     for path in reconstructions:
-        found += sorted(path.glob("*.npz")) if path.is_dir() else [path]
+        found += sorted(path.glob("*.npz")) if os.path.isdir(path) else [path]
     if not found:
         raise VerificationError(f"There are no .npz files in {reconstructions[0]}.")
     if blends is None:
@@ -108,13 +110,13 @@ def _parser() -> argparse.ArgumentParser:
         "with the photo.  Exit status 10: the scene shows something else.",
     )
     add = parser.add_argument
-    add("reconstruction", nargs="+", type=Path, metavar="NAME.npz", help="or folders of them")
-    add("--blend", nargs="+", type=Path, metavar="NAME.blend", help="else the one beside each")
+    add("reconstruction", nargs="+", type=a_path, metavar="NAME.npz", help="or folders of them")
+    add("--blend", nargs="+", type=a_path, metavar="NAME.blend", help="else the one beside each")
     add("--head", metavar="OBJECT", help="the head's name, where a file holds several")
     add("--size", type=_size, default=SIZE, help=f"long side in pixels, {SIZE} unless given")
-    add("--report", type=Path, metavar="OUT.html", help="a page with all pictures in it")
-    add("--json", type=Path, metavar="OUT.json", help="all numbers")
-    add("--pictures", type=Path, metavar="FOLDER", help="the pictures alone, as PNG")
+    add("--report", type=a_path, metavar="OUT.html", help="a page with all pictures in it")
+    add("--json", type=a_path, metavar="OUT.json", help="all numbers")
+    add("--pictures", type=a_path, metavar="FOLDER", help="the pictures alone, as PNG")
     add("--quiet", action="store_true", help="only errors")
     return parser
 

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from .. import pipeline
 from ..blender import Blender
-from ..cli.run import Outcome, Report, as_face_error, run, settled
-from ..errors import ClusterError, FaceError, OutputError, error_from_code
+from ..cli.run import Outcome, Report, run, settled
+from ..errors import ClusterError, FaceError, OutputError, as_face_error, error_from_code
 from ..exchange.batch import BatchOptions
 from ..exchange.options import Options
 from ..exchange.output import publish, staging

@@ -56,6 +56,12 @@ _MMOD_SIZE = 1.0
 
 _MAX_ENLARGEMENT = 4.0
 
+# What dlib is given.  mmod writes beside its memory where a side is under 10 pixels, and neither
+# sees a face in 32; a strip is filled up to a sixteenth of its length, and the longest side is
+# that of the largest pass.
+SHORTEST_SIDE, MOST_RATIO = 32, 16
+LONGEST_SIDE = HOG_EVERY_SIDE
+
 #: Pictures whose faces are remembered.
 REMEMBERED = 4
 
@@ -112,17 +118,21 @@ class DlibDetector:
         ``pixels`` (10 ms); None where it sees none."""
         low, high = np.asarray(box, np.float64).reshape(2, 2)
         side = float(np.mean(high - low))
+        if not (np.isfinite([*low, *high]).all() and side > 0):
+            return None
         height, width = pixels.shape[:2]
         first = np.clip(np.floor(low - NEAR_MARGIN * side), 0, (width - 1, height - 1)).astype(int)
         last = np.clip(np.ceil(high + NEAR_MARGIN * side), first + 1, (width, height)).astype(int)
         part = pixels[first[1] : last[1], first[0] : last[0]]
         scale = NEAR_FACE / side
         size = max(8, round(part.shape[1] * scale)), max(8, round(part.shape[0] * scale))
+        if max(size) > LONGEST_SIDE:  # the box is a point
+            return None
         small = cv2.resize(
             part, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         )
         with self._lock:
-            found = self._run_hog(small)
+            found = self._run_hog(_filled_up(small))
         best = max(
             (one for one in found if one[1] >= NEAR_FLOOR), key=lambda one: one[1], default=None
         )
@@ -216,15 +226,27 @@ def _search(
 ) -> list[Detection]:
     """``run`` on ``pixels`` resized to a longest ``side``; boxes in pixels of ``pixels``."""
     height, width = pixels.shape[:2]
-    factor = min(side / max(height, width), _MAX_ENLARGEMENT)
+    factor = min(min(side, LONGEST_SIDE) / max(height, width), _MAX_ENLARGEMENT)
     size = max(1, round(width * factor)), max(1, round(height * factor))
     how = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
     small = cv2.resize(pixels, size, interpolation=how)
     scale = np.array([width / size[0], height / size[1]] * 2)
     return [
         Detection((np.array(box) * scale - 0.5).astype(np.float32), float(score), method)
-        for box, score in run(np.ascontiguousarray(small))
+        for box, score in run(_filled_up(small))
+        # Not in what was added: its middle is in the picture.
+        if 0 < box[0] + box[2] < 2 * size[0] and 0 < box[1] + box[3] < 2 * size[1]
     ]
+
+
+def _filled_up(picture: Bytes) -> Bytes:
+    """``picture``, whose edges go on to the right and below where dlib cannot take its size."""
+    height, width = picture.shape[:2]
+    shortest = max(SHORTEST_SIDE, -(-max(height, width) // MOST_RATIO))
+    down, right = max(0, shortest - height), max(0, shortest - width)
+    if down or right:
+        picture = cv2.copyMakeBorder(picture, 0, down, 0, right, cv2.BORDER_REPLICATE)
+    return np.ascontiguousarray(picture)
 
 
 def _corners(rectangle: Any) -> tuple[float, float, float, float]:

@@ -6,7 +6,9 @@ Standard library only, because both sides of the exchange import it.
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Collection
+from pathlib import Path
 
 from .formats import DEFAULT_FORMATS, FORMATS
 from .options import ABOUT, About, Options, phrase
@@ -60,6 +62,21 @@ def add_formats(parser: argparse.ArgumentParser) -> None:
         metavar="LIST",
         help=f"of {','.join(FORMATS)}, or none (default: {','.join(DEFAULT_FORMATS)})",
     )
+
+
+def a_path(text: str) -> Path:
+    """For ``type=``: a path, which an empty text is not; Python takes it for the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty name was given")
+    return Path(text)
+
+
+def above_zero(text: str) -> float:
+    """For ``type=``: a finite number above zero."""
+    number = float(text)
+    if not (math.isfinite(number) and number > 0):
+        raise argparse.ArgumentTypeError(f"{text} is no number above zero")
+    return number
 
 
 def _number(text: str) -> int | str:

@@ -17,7 +17,7 @@ from ..files import write_bytes
 from .formats import DEFAULT_FORMATS, FORMATS
 from .options import Options
 from .output import write_json
-from .photo_tasks import Names, PhotoTask, finished
+from .photo_tasks import PhotoTask, described, finished
 from .reconstruction import Reconstruction
 from .summary import summarise
 
@@ -75,13 +75,6 @@ def finished_faces(task: PhotoTask, folder: Path, options: BatchOptions) -> list
     return finished(folder, first, task.digest, options.record())
 
 
-def name_of(head: Reconstruction, task: PhotoTask, names: Names) -> str:
-    """The name of one face's files: the photo's, and its number for all but the largest."""
-    if head.face_index == 1:
-        return task.name
-    return names.reserve(f"{task.name}_face{head.face_index}", task.digest)
-
-
 def write_records(
     task: PhotoTask,
     staged: Mapping[str, tuple[Path, Reconstruction]],
@@ -92,7 +85,7 @@ def write_records(
     ``staged`` holds by name the folder with all other files of a face, and the face.
     """
     files = {
-        name: sorted([*(file.name for file in folder.iterdir()), f"{name}.json"])
+        name: {file.name: described(file) for file in sorted(folder.iterdir())}
         for name, (folder, _) in staged.items()
     }
     record = {"photo_sha256": task.digest, "request": options.record(), "faces": files}

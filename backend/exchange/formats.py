@@ -49,6 +49,8 @@ ANIMATED_FORMATS = {name: kind for name, kind in _ALL.items() if kind.animated}
 #: Those written unless others are asked for.
 DEFAULT_FORMATS = ("blend", "glb")
 
+#: Bytes.  A 200-megapixel phone's picture has 60 MB, a TIFF of 250 megapixels 750.
+LARGEST_PHOTO_FILE = 1_000_000_000
 #: Pictures that can be read, in words and as file endings.
 PHOTO_KINDS = "JPEG, PNG, WebP, TIFF, BMP, GIF, HEIC or AVIF"
 PHOTO_SUFFIXES = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Collection, Iterator
@@ -13,6 +14,7 @@ from typing import Any
 
 from ..errors import OutputError
 from ..files import reason, write_bytes
+from .claims import sweep
 
 #: A head in every format, its texture several times over, and the work in between.
 NEEDED_BYTES = 150_000_000
@@ -21,6 +23,7 @@ NEEDED_BYTES = 150_000_000
 def prepare_output(folder: str | os.PathLike[str], needed: int = NEEDED_BYTES) -> Path:
     """Make ``folder`` if need be, try writing to it, and return it absolute.
 
+    What a process that was killed has left there is removed.
     Raises :class:`OutputError` when it is no folder, cannot be written to, or the disk is full.
     """
     path = Path(os.path.abspath(folder))
@@ -43,6 +46,7 @@ def prepare_output(folder: str | os.PathLike[str], needed: int = NEEDED_BYTES) -
             f"The disk of {path} has {free // 1_000_000} MB free where a head may need "
             f"{needed // 1_000_000} MB; make room or name another output folder."
         )
+    sweep(path)
     return path
 
 
@@ -62,6 +66,8 @@ def staging(folder: Path, name: str) -> Iterator[Path]:
 def write_json(path: Path, document: dict[str, Any]) -> None:
     """Write ``document`` to ``path``, readable by people."""
     text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    # Paths that are no UTF-8 stand there as os.fsdecode has them, which only an escape can say.
+    text = re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text)
     write_bytes(path, text.encode())
 
 

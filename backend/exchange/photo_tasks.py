@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import FaceError, PhotoError
-from .formats import FORMATS, PHOTO_SUFFIXES
+from ..bounded import Damaged, checked, open_regular, read_json, reading
+from ..errors import FaceError, PhotoError, as_face_error
+from ..files import plain_name
+from .formats import FORMATS, LARGEST_PHOTO_FILE, PHOTO_SUFFIXES
+
+#: Of the ``run`` record (:func:`..bounded.fits`).
+_RECORD = {"photo_sha256": str, "request": dict, "faces": {str: {str: (int, str)}}}
 
 #: What one reconstruction leaves in the output folder, behind its name.
 ENDINGS = (
@@ -38,21 +43,42 @@ def collect(arguments: Sequence[str | Path], folder: Path) -> list[PhotoTask]:
     """
     names = Names(folder)
     tasks: dict[str, PhotoTask] = {}
-    for argument in map(Path, arguments):
-        pictures = [argument]
-        if argument.is_dir():
-            pictures = sorted(p for p in argument.iterdir() if p.suffix.lower() in PHOTO_SUFFIXES)
-            if not pictures:
-                error = PhotoError(f"There is no picture in the folder {argument}; name a photo.")
-                tasks.setdefault(str(argument), PhotoTask(argument, argument.name, "", error))
+    for argument in arguments:
+        try:
+            pictures = _pictures(argument)
+        except FaceError as error:
+            path = Path(argument)
+            tasks.setdefault(str(path), PhotoTask(path, path.name, "", error))
+            continue
         for picture in pictures:
-            key = str(picture.resolve())
+            key = os.path.realpath(picture)
             if key not in tasks:
-                digest = digest_of(picture)
-                tasks[key] = PhotoTask(
-                    picture, names.reserve(picture.stem or "photo", digest), digest
-                )
+                tasks[key] = _task(picture, names)
     return list(tasks.values())
+
+
+def _pictures(argument: str | Path) -> list[Path]:
+    """The picture ``argument``, or those in the folder.  Raises :class:`PhotoError`."""
+    path = Path(argument)
+    if not os.fspath(argument) or "\0" in os.fspath(argument):
+        raise PhotoError("A photo's name is empty or holds a zero byte; name a photo.")
+    if not os.path.isdir(path):
+        return [path]
+    with reading(PhotoError, path, "a folder of photos"):
+        pictures = sorted(p for p in path.iterdir() if p.suffix.lower() in PHOTO_SUFFIXES)
+    if not pictures:
+        raise PhotoError(f"There is no picture in the folder {path}; name a photo.")
+    return pictures
+
+
+def _task(picture: Path, names: Names) -> PhotoTask:
+    """Whatever is wrong with this one, the others are done."""
+    stem, digest = plain_name(picture.stem) or "photo", ""
+    try:
+        digest = digest_of(picture)
+        return PhotoTask(picture, names.reserve(stem, digest), digest)
+    except Exception as error:
+        return PhotoTask(picture, stem, digest, as_face_error(error))
 
 
 class Names:
@@ -72,16 +98,17 @@ class Names:
     def reserve(self, stem: str, digest: str) -> str:
         """``stem``, or ``stem_2``, ``stem_3`` ... when that belongs to another photo."""
         name, number = stem, 1
-        while name.lower() in self._reserved or not self._is_free(name, digest):
+        while name.lower() in self._reserved or not self.is_free(name, digest):
             number += 1
             name = f"{stem}_{number}"
         self._reserved.add(name.lower())  # as Windows and macOS compare names
         return name
 
-    def _is_free(self, name: str, digest: str) -> bool:
+    def is_free(self, name: str, digest: str) -> bool:
+        """Whether no other photo's results have ``name``."""
         if name in self._elsewhere:
             return bool(digest) and self._elsewhere[name] == digest
-        if not any((self._folder / (name + ending)).exists() for ending in ENDINGS):
+        if not any(os.path.lexists(self._folder / (name + ending)) for ending in ENDINGS):
             return True
         return bool(digest) and read_record(self._folder, name).get("photo_sha256") == digest
 
@@ -103,28 +130,48 @@ def names_taken(folder: Path, containing: str = "") -> dict[str, str]:
 def read_record(folder: Path, name: str) -> dict[str, Any]:
     """The ``run`` record in ``folder/name.json``; empty when there is none."""
     try:
-        record = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))["run"]
-    except (OSError, ValueError, KeyError, TypeError):
+        document = read_json(folder / f"{name}.json")
+        checked(document, {"run": dict})
+        checked(document["run"], _RECORD)
+    except (OSError, Damaged):
         return {}
-    return record if isinstance(record, dict) else {}
+    return document["run"]
 
 
 def finished(folder: Path, name: str, digest: str, request: dict[str, Any]) -> list[str]:
     """The names of the faces done earlier from the same photo with the same ``request``.
 
-    Empty unless every file of every face is there.
+    Empty unless every file of every face is there as it was written.
     """
     record = read_record(folder, name)
     if not digest or record.get("photo_sha256") != digest or record.get("request") != request:
         return []
-    faces: dict[str, list[str]] = record.get("faces", {})
-    complete = all((folder / file).is_file() for files in faces.values() for file in files)
-    return list(faces) if complete else []
+    faces: dict[str, dict[str, list[Any]]] = record["faces"]
+    for face, files in faces.items():
+        # One record stands in the JSON files of all faces of a photo.
+        if read_record(folder, face) != record:
+            return []
+        if any(described(folder / file) != told for file, told in files.items()):
+            return []
+    return list(faces)
+
+
+def described(path: Path) -> list[Any]:
+    """Size and SHA-256 of the result ``path``; none where it cannot be read."""
+    try:
+        with open_regular(path, 1 << 62) as file:
+            return [
+                os.fstat(file.fileno()).st_size,
+                hashlib.file_digest(file, "sha256").hexdigest(),
+            ]
+    except (OSError, ValueError):
+        return []
 
 
 def digest_of(path: Path) -> str:
+    """Of the file; "" where it cannot be read, for a reason that reading the photo tells."""
     try:
-        with open(path, "rb") as file:
+        with open_regular(path, LARGEST_PHOTO_FILE) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except (OSError, ValueError):
         return ""

@@ -21,6 +21,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import signal
 import threading
 import time
 import traceback
@@ -71,6 +72,9 @@ def serve(
 class _Server:
     def __init__(self, handlers: Mapping[str, Handler], about: Mapping[str, str]) -> None:
         lifeline.hold()
+        # Ctrl-C goes to all processes of a terminal; this one ends with the one that asks.
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         self._handlers, self._about = handlers, dict(about)
         self._channel = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
         os.dup2(2, 1)

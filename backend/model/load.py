@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import LARGEST_FILE, Member, open_npz
-from ..bounded import checked, reading, regular_size
+from ..bounded import checked, open_regular, reading
 from ..errors import ModelError
 from ..exchange.model_cards import HEADER, models_folder, there_are
 from ..exchange.npz import read_about
@@ -43,7 +44,7 @@ def load_model(name: str = DEFAULT_MODEL, expressions: str = "native") -> FaceMo
         raise ValueError(f"expressions is {expressions!r}; give one of {EXPRESSIONS}.")
     path = model_path(name)
     try:
-        changed = (path / HEADER if path.is_dir() else path).stat().st_mtime_ns
+        changed = (path / HEADER if os.path.isdir(path) else path).stat().st_mtime_ns
     except OSError:
         changed = 0  # told by what reads it
     return _load(path, expressions, changed)
@@ -54,20 +55,19 @@ def model_path(name: str) -> Path:
     if name == DEFAULT_MODEL:
         return ASSETS / "face_model.npz"
     plain = Path(name).name == name and name not in (".", "..")
-    if plain and (models_folder() / name).is_dir():
+    if plain and os.path.isdir(models_folder() / name):
         return models_folder() / name
-    if Path(name).exists():
+    if os.path.lexists(name):
         return Path(name)
     raise ModelError(f"There is no face model {name!r}. {there_are()}")
 
 
 @lru_cache(maxsize=4)
 def _load(path: Path, expressions: str, changed: int) -> FaceModel:
-    if path.is_dir():
+    if os.path.isdir(path):
         return load_stored(path, expressions)
     with reading(ModelError, path, "a face model of this project", "name another one"):
-        regular_size(path, LARGEST_FILE)
-        with open(path, "rb") as file:
+        with open_regular(path, LARGEST_FILE) as file:
             start = file.read(2)
         if start and start != b"PK":
             raise ModelError(
@@ -89,7 +89,7 @@ def _load(path: Path, expressions: str, changed: int) -> FaceModel:
                 )
             checked(header, _HEADER, {"expression_range": [(float, float)]})
             arrays: dict[str, Any] = archive.read(_ARRAYS)
-        with open(path, "rb") as file:
+        with open_regular(path, LARGEST_FILE) as file:
             header["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
         model = _assemble(arrays, header)
         model.check()

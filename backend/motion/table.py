@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bounded import MB, Damaged, reading, regular_size
+from ..bounded import MB, Damaged, open_regular, reading
 from ..errors import ExchangeError
 
-#: Live Link Face writes 0.7 kB a frame; this is three hours at 60 frames a second, and more.
-LARGEST = 500 * MB
-#: Frames of as long a motion at 90 a second, columns of a Live Link recording several times over,
-#: and the numbers of both (8 bytes each, in memory).
-MOST_ROWS, MOST_COLUMNS, MOST_CELLS = 1_000_000, 4096, 50_000_000
+#: Frames of two hours at 60 a second, columns of a Live Link recording several times over, and the
+#: numbers of both (8 bytes each, in memory several times): its 68 columns in 432,000 rows.
+MOST_ROWS, MOST_COLUMNS, MOST_CELLS = 432_000, 4096, 30_000_000
+#: Live Link Face writes 0.7 kB a frame.
+LARGEST = 320 * MB
 _LONGEST_LINE = MB
 
 
@@ -56,10 +56,12 @@ def read_table(path: str | os.PathLike[str], texts: Sequence[str] = ()) -> Table
     is longer than any motion.
     """
     path = Path(path)
-    with reading(ExchangeError, path, "a motion file"):
-        regular_size(path, LARGEST)
-        with open(path, encoding="utf-8-sig", errors="replace") as file:
-            return _read(path, _lines(file), [name.lower() for name in texts])
+    with (
+        reading(ExchangeError, path, "a motion file"),
+        open_regular(path, LARGEST) as data,
+        io.TextIOWrapper(data, encoding="utf-8-sig", errors="replace") as file,
+    ):
+        return _read(path, _lines(file), [name.lower() for name in texts])
 
 
 def _lines(file: io.TextIOWrapper) -> Iterator[str]:

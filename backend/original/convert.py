@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import LARGEST_FILE, open_npz
-from ..bounded import Damaged, read_json, reading, regular_size, short
+from ..bounded import Damaged, open_regular, read_json, reading, short
 from ..errors import ModelError
 from ..files import reason
 from ..isolated import read_isolated
@@ -72,7 +72,7 @@ def import_network(
         raise ModelError(
             f"There is already a network {name!r}; give another --name, or --force to replace it."
         )
-    if path.is_dir():
+    if os.path.isdir(path):
         return _import_saved_model(path, stats, name, report)
     if path.name == MODEL_PB:
         raise ModelError(f"{path} is a part of a SavedModel; name its folder, {path.parent}.")
@@ -85,7 +85,7 @@ def import_network(
 
 
 def _default_name(path: Path) -> str:
-    named = path.resolve().name if path.is_dir() else "deep3d"
+    named = Path(os.path.realpath(path)).name if os.path.isdir(path) else "deep3d"
     return named.replace(" ", "_")
 
 
@@ -123,17 +123,22 @@ def _import_saved_model(
 
 def check_folder(folder: Path) -> None:
     """Raise :class:`ModelError` unless ``folder`` has the files of a SavedModel."""
-    if not (folder / MODEL_PB).is_file():
+    if not os.path.isfile(folder / MODEL_PB):
         inside = sorted(one.parent.name for one in folder.glob(f"*/{MODEL_PB}"))
         hint = f"; name the folder {inside[0]} in it" if inside else ""
         raise ModelError(f"{folder} is no TensorFlow SavedModel: it has no {MODEL_PB}{hint}.")
-    if (folder / MODEL_PB).read_bytes()[:64].lstrip()[:1] == b"<":
+    with (
+        reading(ModelError, folder / MODEL_PB, "a SavedModel"),
+        open_regular(folder / MODEL_PB, LARGEST_FILE) as file,
+    ):
+        start = file.read(64)
+    if start.lstrip()[:1] == b"<":
         raise ModelError(
             f"{MODEL_PB} in {folder} is a web page (HTML), as a failed download leaves it; "
             "download it again."
         )
     for part in (INDEX, DATA):
-        if not (folder / part).is_file() or not (folder / part).stat().st_size:
+        if not os.path.isfile(folder / part) or not os.path.getsize(folder / part):
             raise ModelError(
                 f"{folder} lacks {part}, without which the network has no weights; download the "
                 "whole folder."
@@ -147,8 +152,9 @@ def describe(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray]]:
     """
     python = os.environ.get(VARIABLE) or sys.executable
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "TF_ENABLE_ONEDNN_OPTS": "0"}
+    quiet["PYTHONSAFEPATH"] = "1"  # no modules from beside the script
     with tempfile.TemporaryDirectory(prefix="reconstruct_face_") as out:
-        command = [python, str(Path(tensorflow_child.__file__)), str(folder.resolve()), out]
+        command = [python, str(Path(tensorflow_child.__file__)), os.path.realpath(folder), out]
         try:
             done = subprocess.run(
                 command,
@@ -219,8 +225,7 @@ def read_checkpoint(path: Path) -> Tensors:
     if importlib.util.find_spec("torch") is None:
         raise ModelError(NEEDS_TORCH.format(python=sys.executable))
     try:
-        regular_size(path, LARGEST_FILE)
-        with open(path, "rb") as file:
+        with open_regular(path, LARGEST_FILE) as file:
             start = file.read(64)
         if start.lstrip()[:1] == b"<":
             raise ModelError(

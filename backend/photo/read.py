@@ -21,8 +21,10 @@ import pillow_heif
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
+from ..bounded import Damaged, read_bytes
 from ..errors import PhotoError
-from ..exchange.formats import PHOTO_KINDS
+from ..exchange.formats import LARGEST_PHOTO_FILE, PHOTO_KINDS
+from ..files import reason
 from .colour import to_srgb
 from .exif import focal_in_pixels
 
@@ -38,7 +40,6 @@ WORK_PIXELS = 24_000_000  # larger pictures are halved until they fit
 # others have to be decoded whole first (120 megapixels RGBA are half a gigabyte).
 LARGEST_JPEG = 250_000_000
 LARGEST_OTHER = 120_000_000
-LARGEST_FILE = 1_000_000_000  # bytes
 
 _open_lock = threading.Lock()
 
@@ -91,9 +92,9 @@ def read_photo(path: str | os.PathLike[str], content: bytes | None = None) -> Ph
             f"There is not enough memory to read {path}: save it at a smaller size."
         ) from error
     except Exception as error:  # decoders raise anything on damaged files, some over many lines
-        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        said = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise PhotoError(
-            f"{path} is damaged or incomplete ({reason}): copy or download it again."
+            f"{path} is damaged or incomplete ({said}): copy or download it again."
         ) from error
     pixels = np.ascontiguousarray(np.asarray(image, dtype=np.uint8))
     focal = focal_in_pixels(exif, *image.size)
@@ -103,20 +104,19 @@ def read_photo(path: str | os.PathLike[str], content: bytes | None = None) -> Ph
 def photo_bytes(path: Path) -> bytes:
     """What is in the file ``path``.  Raises :class:`PhotoError`, as :func:`read_photo` does."""
     try:
-        if path.is_dir():
+        if os.path.isdir(path):
             raise PhotoError(f"{path} is a folder: give the photo files in it.")
-        if path.exists() and not path.is_file():
-            raise PhotoError(f"{path} is not a regular file: give a photo.")
-        if path.stat().st_size > LARGEST_FILE:
-            raise PhotoError(f"{path} is larger than 1 GB: save the photo at a smaller size.")
-        data = path.read_bytes()
+        data = read_bytes(path, LARGEST_PHOTO_FILE)
+    except Damaged as error:
+        raise PhotoError(f"{path} is no photo ({error}).") from error
     except FileNotFoundError as error:
         raise PhotoError(f"There is no file {path}: check its name.") from error
     except PermissionError as error:
         raise PhotoError(f"{path} may not be read: change its permissions.") from error
+    except MemoryError as error:
+        raise PhotoError(f"There is not enough memory to read {path}.") from error
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
-        reason = getattr(error, "strerror", None) or error
-        raise PhotoError(f"{path} cannot be read ({reason}).") from error
+        raise PhotoError(f"{path} cannot be read ({reason(error)}).") from error
     if not data:
         raise PhotoError(f"{path} is empty (0 bytes): copy or download it again.")
     return data
@@ -252,13 +252,22 @@ _SIGNATURES = (
 )
 
 
+#: Of ISO/IEC 23008-12 (HEIF), annex B, and of AVIF.
+_PICTURE_BRANDS = {
+    b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"heif", b"mif1",
+    b"mif2", b"msf1", b"avif", b"avis", b"miaf", b"MA1A", b"MA1B", b"MiHE", b"MiHB",
+}  # fmt: skip
+
+
 def _describe(data: bytes) -> str:
     """What bytes that are no picture seem to be, for the message."""
     for signature, name in _SIGNATURES:
         if data.startswith(signature):
             return name
     if data[4:8] == b"ftyp":
-        picture = data[8:12] in (b"heic", b"heix", b"mif1", b"msf1", b"avif")
+        # Its brand, then a version, then those that it is compatible with.
+        brands = {data[at : at + 4] for at in range(8, min(int.from_bytes(data[:4]), 64), 4)}
+        picture = bool(brands & _PICTURE_BRANDS) or data[8:12] in _PICTURE_BRANDS
         return "the start of a HEIC or AVIF that is broken" if picture else "a video"
     head = data[:4096]
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -128,7 +129,7 @@ def read_config(path: str | Path, **changes: Any) -> Config:
     """
     path = Path(path)
     shipped = CONFIGS / f"{path.name.removesuffix('.toml')}.toml"
-    if not path.exists() and path.parent == Path(".") and shipped.exists():
+    if not os.path.lexists(path) and path.parent == Path(".") and shipped.exists():
         path = shipped
     try:
         document = read_toml(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -9,11 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..blender import blender_command
+from ..blender import BlenderWorker
 from ..errors import ExchangeError
 from ..exchange import Reconstruction
 from ..exchange.passes import Passes, load_passes
-from ..exchange.wire import WorkerProcess
 from .view import Frame, Window
 
 Progress = Callable[[float, str], None]
@@ -24,7 +24,7 @@ class SceneRenderer:
 
     def __init__(self, command: Sequence[str] | None = None) -> None:
         """``command`` starts the scene worker; without one it is the command line's Blender."""
-        self._worker = WorkerProcess(list(command or blender_command()))
+        self._worker = BlenderWorker(list(command))
         self._blender = self._head = ""
 
     @property
@@ -39,12 +39,12 @@ class SceneRenderer:
         Raises :class:`ExchangeError` where the file or the head in it cannot be used,
         :class:`~..errors.WorkerError` where Blender fails.
         """
-        if not blend.is_file():
+        if not os.path.isfile(blend):
             raise ExchangeError(f"There is no file {blend}.")
         found = self._worker.call(
             "open_head",
             {
-                "blend": str(blend.resolve()),
+                "blend": os.path.realpath(blend),
                 "head": head,
                 "photo": reconstruction.photo_path,
                 "face_index": reconstruction.face_index,

@@ -60,7 +60,7 @@ class PyTorch3D:
     def __init__(self) -> None:
         """Raises :class:`WorkerError` where there is no PyTorch3D."""
         python = find_python()
-        check = [str(python), "-c", "import pytorch3d.renderer"]
+        check = [str(python), "-P", "-c", "import pytorch3d.renderer"]
         found = subprocess.run(check, capture_output=True, text=True, check=False)
         if found.returncode != 0:
             last = (found.stderr.strip().splitlines() or ["no reason given"])[-1]

@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from string import Template
 
+from ..errors import shown
 from ..photo.encode import encode_png
 from .thresholds import GROUPS
 from .verify import Verification
@@ -36,13 +37,13 @@ $sections
 def html_report(results: Sequence[Verification], failures: Sequence[tuple[str, str]] = ()) -> str:
     """A whole page with all pictures inside; ``failures`` are names and sentences."""
     rows = [
-        f"<tr><td><a href='#{i}'>{html.escape(one.name)}</a></td>"
+        f"<tr><td><a href='#{i}'>{_escaped(one.name)}</a></td>"
         + "".join(f"<td>{_word(one.passed(group))}</td>" for group in GROUPS)
         + "</tr>"
         for i, one in enumerate(results)
     ]
     rows += [
-        f"<tr><td>{html.escape(name)}</td><td colspan='2' class='bad'>{html.escape(why)}</td></tr>"
+        f"<tr><td>{_escaped(name)}</td><td colspan='2' class='bad'>{_escaped(why)}</td></tr>"
         for name, why in failures
     ]
     overview = (
@@ -83,12 +84,12 @@ def table(result: Verification) -> str:
 
 
 def _section(number: int, result: Verification) -> str:
-    parts = [f"<h2 id='{number}'>{html.escape(result.name)}</h2>"]
+    parts = [f"<h2 id='{number}'>{_escaped(result.name)}</h2>"]
     for group in GROUPS:
         rows = "".join(
-            f"<tr><td>{html.escape(one.threshold.title)}<br>"
-            f"<small>{html.escape(one.threshold.why)}</small></td>"
-            f"<td>{html.escape(one.text())}</td><td>{html.escape(one.threshold.text())}</td>"
+            f"<tr><td>{_escaped(one.threshold.title)}<br>"
+            f"<small>{_escaped(one.threshold.why)}</small></td>"
+            f"<td>{_escaped(one.text())}</td><td>{_escaped(one.threshold.text())}</td>"
             f"<td>{_word(one.passed)}</td></tr>"
             for one in result.measures
             if one.threshold.group == group
@@ -97,19 +98,23 @@ def _section(number: int, result: Verification) -> str:
             f"<h3>{_GROUP_TITLES[group]}</h3><table><tr><th>measure</th><th>found</th>"
             f"<th>limit</th><th></th></tr>{rows}</table>"
         )
-    parts += [f"<p>{html.escape(note)}</p>" for note in result.notes]
+    parts += [f"<p>{_escaped(note)}</p>" for note in result.notes]
     picture = base64.b64encode(encode_png(result.sheet, 6).tobytes()).decode()
     parts.append(
-        f"<img alt='passes of {html.escape(result.name, quote=True)} and their differences' "
+        f"<img alt='passes of {_escaped(result.name)} and their differences' "
         f"src='data:image/png;base64,{picture}'>"
     )
     used = {**result.versions, **{f"{k} s": f"{v:.1f}" for k, v in result.seconds.items()}}
     parts.append(
         "<p><small>"
-        + html.escape(", ".join(f"{key} {value}" for key, value in used.items()))
+        + _escaped(", ".join(f"{key} {value}" for key, value in used.items()))
         + "</small></p>"
     )
     return "".join(parts)
+
+
+def _escaped(text: str) -> str:
+    return html.escape(shown(text), quote=True)
 
 
 def _word(passed: bool) -> str:

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ...backend.bounded import read_json
+from ...backend.errors import OutputError
+from ...backend.files import write_bytes
 
 
 def recall(out: Path) -> dict[str, Any] | None:
@@ -25,11 +27,8 @@ def recall(out: Path) -> dict[str, Any] | None:
 
 def remember(out: Path, result: dict[str, Any]) -> None:
     """Note the backend's ``result`` for the motion ``out``; if that fails it is done again."""
-    note = _note(out)
-    beside = note.with_suffix(".json.part")
-    with suppress(OSError):
-        beside.write_text(json.dumps(result), encoding="utf-8")
-        beside.replace(note)
+    with suppress(OutputError):
+        write_bytes(_note(out), json.dumps(result).encode())
 
 
 def _note(out: Path) -> Path:

@@ -75,6 +75,7 @@ def worker_environment() -> dict[str, str]:
     found = {key: value for key, value in os.environ.items() if key not in hidden}
     found["PYTHONNOUSERSITE"] = "1"
     found.setdefault(IDLE_VARIABLE, f"{choices().idle_minutes:g}")
+    found["PYTHONSAFEPATH"] = "1"  # no modules from the current folder, nor from beside a script
     if choices().device != "auto":
         found[DEVICE_VARIABLE] = choices().device
     return found

@@ -45,7 +45,7 @@ def find_pip(base: str, chosen: Choices, env: Mapping[str, str]) -> Path:
     if not found:
         try:
             done = subprocess.run(
-                [base, "-c", _FIND_WHEEL],
+                [base, "-I", "-c", _FIND_WHEEL],
                 capture_output=True, text=True, env=dict(env), timeout=60,
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )  # fmt: skip

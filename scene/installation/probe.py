@@ -20,7 +20,8 @@ LOCATED_ONLY = ("face_recognition_models",)
 
 def main(names):
     # This folder's modules are not to be found by the names of packages.
-    del sys.path[0]
+    if not getattr(sys.flags, "safe_path", False):
+        del sys.path[0]
     found = {
         "python": "{}.{}.{}".format(*sys.version_info),
         "loaded": [],

@@ -157,7 +157,7 @@ class SetUp:
         made = making / "environment"
         self._report(0.01, "Making the environment")
         # Without pip: the extension's own one is used, and Debian's Pythons have none.
-        done, text = self._call([self._base, "-m", "venv", "--without-pip", str(made)], env)
+        done, text = self._call([self._base, "-I", "-m", "venv", "--without-pip", str(made)], env)
         if done:
             raise WorkerError(f"{self._base} could not make an environment: {why(text, 0)}")
         python = environment.python_of(made)

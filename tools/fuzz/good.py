@@ -212,3 +212,21 @@ def records(folder: Path) -> None:
     shards.mkdir()
     header = {"format": 1, "size": 32, "count": 4, "seed": 1, "model_sha256": "0" * 64}
     (shards / "shards.json").write_text(json.dumps(header))
+
+
+def pictures(folder: Path) -> None:
+    """A face, and strips as no detector likes them, in every kind that is read.
+
+    They are small: the whole cascade on 300 pictures is a matter of minutes then.
+    """
+    import pillow_heif
+    from PIL import Image
+    from reconstruct_face.backend.model.load import ASSETS
+
+    pillow_heif.register_heif_opener()
+    photo = Image.open(ASSETS / "astronaut.jpg").convert("RGB")
+    face = photo.crop((150, 30, 310, 190)).resize((96, 96))
+    shapes = {"face": face, "strip": face.resize((900, 33)), "tower": face.resize((33, 900))}
+    for name, picture in shapes.items():
+        for suffix in ("jpg", "png", "webp", "tif", "bmp", "gif", "heic", "avif"):
+            picture.save(folder / f"{name}.{suffix}")

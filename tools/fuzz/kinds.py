@@ -97,6 +97,15 @@ KINDS = {
             Sample("shards", "shards", record),
         ),
     ),
+    "pictures": Kind(
+        300,
+        "good:pictures",
+        tuple(
+            Sample(f"{name}.{suffix}", "picture", binary)
+            for name in ("face", "strip", "tower")
+            for suffix in ("jpg", "png", "webp", "tif", "bmp", "gif", "heic", "avif")
+        ),
+    ),
 }
 #: Names for several kinds.
-GROUPS = {"readers": tuple(KINDS), "all": tuple(KINDS)}
+GROUPS = {"readers": tuple(kind for kind in KINDS if kind != "pictures"), "all": tuple(KINDS)}

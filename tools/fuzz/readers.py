@@ -15,6 +15,14 @@ def _reconstruction(path: Path, others: list[Path]) -> object:
     return load_reconstruction(path)
 
 
+def _picture(path: Path, others: list[Path]) -> object:
+    """Read, and searched for faces by the whole cascade; the process stays the same for all."""
+    from reconstruct_face.backend.fit.faces import detect_faces
+    from reconstruct_face.backend.photo import read_photo
+
+    return detect_faces(read_photo(path), "largest", None)
+
+
 def _passes(path: Path, others: list[Path]) -> object:
     from reconstruct_face.backend.exchange.passes import load_passes
 
@@ -112,6 +120,7 @@ def _shards(path: Path, others: list[Path]) -> object:
 
 
 READERS: dict[str, Reader] = {
+    "picture": _picture,
     "reconstruction": _reconstruction,
     "passes": _passes,
     "noise": _noise,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...arrays import LARGEST_FILE, all_finite
-from ...bounded import reading, regular_size
+from ...bounded import open_regular, reading
 from ...errors import ModelError
 from ...geometry.triangles import area_vectors
 from .raw import Double, Float, Int
@@ -147,10 +147,8 @@ def mirrored(symmetry: Int, mean: Double) -> bool:
 
 def sha256(path: Path) -> str:
     """The file's digest.  Raises :class:`ModelError` where it cannot be read."""
-    with reading(ModelError, path, "a file"):
-        regular_size(path, LARGEST_FILE)
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+    with reading(ModelError, path, "a file"), open_regular(path, LARGEST_FILE) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def expression_range(count: int, low: float, high: float) -> Float:

@@ -7,6 +7,7 @@ for ``_L`` and ``_R``.
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ def recognise(folder: Path) -> Piece:
     except OSError as error:
         raise ModelError(f"Cannot read {folder}: {reason(error)}.") from error
     if NEUTRAL not in files:
-        nested = next((p for p in folder.glob(f"*/{NEUTRAL}.obj") if p.is_file()), None)
+        nested = next((p for p in folder.glob(f"*/{NEUTRAL}.obj") if os.path.isfile(p)), None)
         if nested is not None:
             return recognise(nested.parent)
         raise ModelError(
@@ -129,7 +130,7 @@ def read_ict(main: Piece) -> RawModel:
 def _listed(folder: Path) -> list[str]:
     """The expressions that ``vertex_indices.json`` lists; none where it is not there."""
     path = folder / INDICES
-    if not path.exists():
+    if not os.path.lexists(path):
         return []
     with reading(ModelError, path, "a list of expressions"):
         document = read_json(path)

@@ -9,6 +9,7 @@ makes cells and structs of any declared size, and inflates a file to a thousand 
 from __future__ import annotations
 
 import io
+import os
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...arrays import LARGEST_ARRAY, LARGEST_FILE
-from ...bounded import MB, Damaged, plain, regular_size
+from ...bounded import MB, Damaged, open_regular, plain
 
 _HEADER = 128
 _MATRIX, _COMPRESSED = 14, 15
@@ -51,9 +52,9 @@ def read_mat(path: Path, known: set[str], structs: Mapping[str, set[str]]) -> Ma
     What is known but holds no numbers is there as an array of text that says what it is.  Raises
     OSError, :class:`Damaged`.
     """
-    size = regular_size(path, LARGEST_FILE)
     found = Mat()
-    with open(path, "rb") as file:
+    with open_regular(path, LARGEST_FILE) as file:
+        size = os.fstat(file.fileno()).st_size
         header = file.read(_HEADER)
         if len(header) < _HEADER or header[126:128] not in (b"IM", b"MI"):
             raise Damaged("it has no MATLAB header")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...arrays import LARGEST_ARRAY, LARGEST_FILE, Member, open_npz
-from ...bounded import plain, read_bytes, reading, regular_size
+from ...bounded import open_regular, plain, read_bytes, reading
 from ...errors import ModelError
 from ...isolated import read_isolated
 from . import basel_h5, eos, flame, ict
@@ -47,12 +48,11 @@ def recognise(path: Path) -> Piece:
 
     Raises :class:`ModelError` with what was found where it is none of those that can be read.
     """
-    if path.is_dir():
+    if os.path.isdir(path):
         return ict.recognise(path)
-    with reading(ModelError, path, "a file"):
-        size = regular_size(path, LARGEST_FILE)
-        with open(path, "rb") as file:
-            start = file.read(START)
+    with reading(ModelError, path, "a file"), open_regular(path, LARGEST_FILE) as file:
+        size = os.fstat(file.fileno()).st_size
+        start = file.read(START)
     if not size:
         raise ModelError(f"{path.name} is empty; download or copy it again.")
     if start.lstrip()[:1] == b"<":
@@ -163,7 +163,8 @@ def _exp_pca(path: Path, start: bytes, size: int) -> Piece | None:
         return None
     if size > LARGEST_ARRAY:
         raise ModelError(f"{path.name} has {size / 1e6:,.0f} MB, more than any such file.")
-    values = np.fromfile(path, "<f4", offset=4).reshape(count + 1, -1)
+    data = read_bytes(path, LARGEST_ARRAY)
+    values = np.frombuffer(data, "<f4", offset=4).reshape(count + 1, -1)
     fields = {"mean": values[0][:, None], "basis": values[1:].T}
     return Piece(path, kinds.EXP_PCA, fields)
 

@@ -1,0 +1,59 @@
+"""The backend's worker beside a command: what crashes a library ends the worker, not the command.
+
+Decoders and dlib are libraries in C; a picture that makes one of them crash costs that picture.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from .errors import DEBUG_VARIABLE, FaceError
+from .exchange import Reconstruction, load_reconstruction
+from .exchange.options import Options
+from .exchange.temporary import temporary_folder
+from .exchange.wire import WorkerProcess
+
+ENTRY = Path(__file__).with_name("__main__.py")
+
+
+class Estimator:
+    """Starts the worker on first use and keeps it warm."""
+
+    def __init__(self, command: Sequence[str] | None = None) -> None:
+        self._worker = WorkerProcess(command or [sys.executable, "-P", str(ENTRY), "worker"])
+
+    def reconstruct(
+        self, photo: str | Path, options: Options, progress: Callable[[float, str], None]
+    ) -> list[Reconstruction]:
+        """As ``pipeline.reconstruct``.
+
+        Raises what it raises, and :class:`~.errors.WorkerError` where the worker crashes; the next
+        photo gets another.
+        """
+        with temporary_folder() as folder:
+            request = {"photo": os.fspath(photo), "out_dir": folder, "name": "head"}
+            try:
+                answer = self._worker.call(
+                    "reconstruct", request | options.to_dict(), progress=progress
+                )
+            except FaceError as error:
+                if error.details and os.environ.get(DEBUG_VARIABLE):
+                    print(error.details, file=sys.stderr)
+                raise
+            return [load_reconstruction(path) for path in answer["files"]]
+
+    @property
+    def pid(self) -> int | None:
+        """The process's id, None while there is none."""
+        return self._worker.pid
+
+    def close(self) -> None:
+        """End the worker."""
+        self._worker.close()
+
+    def kill(self) -> None:
+        """End it at once, also from another thread than the one that waits for it."""
+        self._worker.kill()

@@ -1,0 +1,1 @@
+"""Processes that are killed, interrupted and many: nothing lost, nothing twice, nothing left."""
