@@ -25,7 +25,7 @@ from ..preview import preview_window, write_preview
 BACKEND_SHARE = 0.5
 
 Report = Callable[[PhotoTask, float, str], None]
-Estimate = Callable[[Path | Photo, Options, Callable[[float, str], None]], list[Reconstruction]]
+Estimate = Callable[[Path, Options, Callable[[float, str], None]], list[Reconstruction]]
 
 
 @dataclass
@@ -111,9 +111,9 @@ def _estimate(
     try:
         if (known := settled(task, folder, request)) is not None:
             return known
-        # What the pipeline reads itself is in its timings.
-        photo = task.photo if task.content is None else read_photo(task.photo, task.content)
-        return estimate(photo, request.options, progress)
+        if task.content is None:
+            return estimate(task.photo, request.options, progress)
+        return _here(read_photo(task.photo, task.content), request.options, progress)
     except Exception as error:
         return Outcome(task, "failed", error=as_face_error(error))
 
