@@ -66,7 +66,7 @@ class Lifeline:
 
 
 def _above(number: int) -> int:
-    if number > 2:
+    if fcntl is None or number > 2:
         return number
     higher = fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 3)
     os.close(number)

@@ -111,7 +111,7 @@ def _reconstruct(
     """Every face of one photo, published together when all of them are done."""
     with ExitStack() as stack:
         claims = stack.enter_context(claimed(task, folder, names))
-        if claims.waited and (done := finished_faces(claims.task, folder, options)):
+        if done := finished_faces(claims.task, folder, options):  # by another process
             result.status, result.names = "skipped", done
             return
         work = stack.enter_context(staging(folder, claims.task.name))

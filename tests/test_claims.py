@@ -109,7 +109,7 @@ def test_the_same_photo_waits_and_is_skipped_then(tmp_path: Path) -> None:
 
     def other() -> None:
         with claimed(task, out, Names(out, ["anna"])) as claims:
-            waited.append((claims.task.name, claims.waited, finished_faces(task, out, OPTIONS)))
+            waited.append((claims.task.name, finished_faces(task, out, OPTIONS)))
 
     with claimed(task, out, Names(out, ["anna"])):
         thread = threading.Thread(target=other)
@@ -121,7 +121,7 @@ def test_the_same_photo_waits_and_is_skipped_then(tmp_path: Path) -> None:
         write_records(task, {"anna": (beside, make_reconstruction())}, OPTIONS)
         publish(beside, out)
     thread.join(10)
-    assert waited == [("anna", True, ["anna"])]
+    assert waited == [("anna", ["anna"])]
 
 
 def test_waiting_ends_when_the_run_is_interrupted(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -166,10 +165,8 @@ def test_photos_of_all_these_names_are_done(tmp_path: Path) -> None:
     photos = tmp_path / "photos"
     photos.mkdir()
     for number, name in enumerate(names):
-        path = os.fsencode(photos) + b"/" + name
-        shutil.copy(ASTRONAUT, path)
-        with open(path, "ab") as file:  # a photo of its own
-            file.write(bytes([number]))
+        path = photos / os.fsdecode(name)
+        path.write_bytes(ASTRONAUT.read_bytes() + bytes([number]))  # a photo of its own
     line = f"{COMMAND} reconstruct photos -o out --format blend,glb,fbx,obj,usd --no-preview"
     done = shell(f"{line} <&- > /dev/full", tmp_path, PYTHONIOENCODING="latin-1")
     assert done.returncode == OutputError.exit_status, done.stderr

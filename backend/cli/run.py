@@ -132,7 +132,7 @@ def _build(
     try:
         with ExitStack() as stack:
             claims = stack.enter_context(claimed(task, folder, names, ended))
-            if claims.waited and (done := finished_faces(claims.task, folder, request)):
+            if done := finished_faces(claims.task, folder, request):  # by another process
                 return Outcome(task, "skipped", {name: [] for name in done})
             staged: dict[str, tuple[Path, Reconstruction]] = {}
             for i, head in enumerate(heads):

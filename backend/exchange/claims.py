@@ -45,7 +45,6 @@ class Claims:
         self, task: PhotoTask, folder: Path, names: Names, ended: threading.Event | None
     ) -> None:
         self.task = task  #: under the name that was claimed
-        self.waited = False  #: another process did the same photo meanwhile
         self._folder, self._names, self._ended = folder, names, ended or threading.Event()
         self._held: dict[str, int] = {}
 
@@ -71,7 +70,6 @@ class Claims:
                     return name
                 _unlock(self._folder, name, number)
             elif wait and digest and _holder(self._folder, name) in (digest, ""):
-                self.waited = True
                 if self._ended.wait(_POLL):
                     raise Cancelled("Cancelled.")
                 continue
