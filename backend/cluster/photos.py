@@ -132,11 +132,10 @@ def received(task: PhotoTask, result: Item, folder: Path, work: Path) -> Outcome
     outcome = Outcome(
         task,
         result["status"],
-        {},
-        result["warnings"],
-        result["timings"],
-        result["landmark_errors"],
-        error,
+        warnings=result["warnings"],
+        timings=result["timings"],
+        landmark_errors=result["landmark_errors"],
+        error=error,
     )
     try:
         for name, files in result["faces"].items():

@@ -123,6 +123,7 @@ def finished(folder: Path, name: str, digest: str, request: dict[str, Any]) -> l
 
 
 def digest_of(path: Path) -> str:
+    """The sha256 of a file, "" when it cannot be read."""
     try:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
