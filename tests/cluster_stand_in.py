@@ -54,5 +54,4 @@ class QuickPhotos(PhotoJob):
             return [make_reconstruction(photo_path=str(photo.path))]
 
         pipeline.reconstruct = reconstruct
-        pipeline.warm_up = lambda options=None: None
         super().__init__(setup)

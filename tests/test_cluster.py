@@ -90,7 +90,6 @@ def heads(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         return [make_reconstruction(photo_path=str(path), face_index=i) for i in faces]
 
     monkeypatch.setattr(pipeline, "reconstruct", reconstruct)
-    monkeypatch.setattr(pipeline, "warm_up", lambda options: None)
     return wanted
 
 

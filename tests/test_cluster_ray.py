@@ -190,18 +190,19 @@ def test_what_ends_its_worker_takes_no_others_along(nodes: Any, tmp_path: Path) 
     with Pool(options, f"{STAND_IN}:Telling", {"log": str(log)}, say=said.append) as pool:
         ended: dict[int, dict[str, Any]] = {}
         for number, event in pool.run(
-            12, lambda n, _: {"number": n, "do": {4: "die", 7: "raise"}.get(n)}
+            12,
+            lambda n, _: {"number": n, "seconds": 0.1, "do": {4: "die", 11: "raise"}.get(n)},
         ):
             if "progress" not in event:
                 assert number not in ended
                 ended[number] = event
     assert set(ended) == set(range(12))
     assert "lost" in ended.pop(4)
-    assert "7" in ended.pop(7)["failed"]
+    assert "11" in ended.pop(11)["failed"]
     assert all(event["result"]["number"] == number for number, event in ended.items())
     assert len({event["result"]["pid"] for event in ended.values()}) >= 2
     tried = Counter(map(int, log.read_text().split()))
-    assert tried[4] == 2 and tried[7] == 1 and max(tried.values()) == 2
+    assert tried[4] == 2 and tried[11] == 1 and max(tried.values()) == 2
     assert len(said) == 2
 
 

@@ -18,7 +18,7 @@ class Job(Protocol):
     """What a worker does; made once on each from what :class:`.pool.Pool` was given."""
 
     def greeting(self) -> Item:
-        """What the driver has to know of this node, once what every item needs is loaded."""
+        """What the driver has to know of this node."""
         ...
 
     def do(self, item: Item) -> Iterator[Item]:

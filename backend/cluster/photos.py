@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from .. import pipeline
 from ..blender import Blender
 from ..cli.run import Outcome, Report, run, settled
 from ..errors import ClusterError, FaceError, OutputError, as_face_error, error_from_code
@@ -133,11 +132,10 @@ def received(task: PhotoTask, result: Item, folder: Path, work: Path) -> Outcome
     outcome = Outcome(
         task,
         result["status"],
-        {},
-        result["warnings"],
-        result["timings"],
-        result["landmark_errors"],
-        error,
+        warnings=result["warnings"],
+        timings=result["timings"],
+        landmark_errors=result["landmark_errors"],
+        error=error,
     )
     try:
         for name, files in result["faces"].items():
@@ -176,13 +174,10 @@ class PhotoJob:
         self._runs = threading.Thread(target=self._run, daemon=True)
 
     def greeting(self) -> Item:
-        """Whether the output folder is seen, and which folders of photos; all is loaded then."""
-        blender = threading.Thread(target=self._blender.warm_up)
-        if self._request.needs_blender:
-            blender.start()
-        pipeline.warm_up(self._request.options)
-        if self._request.needs_blender:
-            blender.join()
+        """Whether the output folder is seen, and which folders of photos.
+
+        What the first photo needs is loaded while it is looked at, as on one machine.
+        """
         self._runs.start()
         seen = [where for where, sample, digest in self._samples if _seen(Path(sample), digest)]
         return {"shared": self._shared, "folders": seen}
