@@ -43,6 +43,7 @@ SHARED = ours(
     "backend.bounded",
     "backend.arrays",
     "backend.lifeline",
+    "backend.heap",
 )
 #: The rooms of ``docs/architecture.md``: a module may import those of its own row and of the rows
 #: below.  What is in a function counts too.
@@ -77,6 +78,7 @@ GROUND = ours(
     "backend.isolated",
     "backend.isolated_child",
     "backend.lifeline",
+    "backend.heap",
 )
 #: For those who make the shipped network.
 MAKERS = ours("backend.training", "backend.cli.train", "backend.cli.synthesise")
