@@ -104,7 +104,7 @@ def gutter_of(size: int) -> int:
 
 def interpolate_texels(values: NDArray, faces: Int, face: Int, barycentric: Float) -> Float:
     """(N, C) per-vertex ``values`` (V, C) at N texels given by triangle and weights."""
-    # Column by column: numpy takes single numbers from a small array several times as fast as rows.
+    # Column by column: numpy takes single numbers from a small array faster than rows.
     table = np.ascontiguousarray(values.T)
     out = np.zeros((len(table), len(face)), np.result_type(values, barycentric))
     for corner in range(3):
