@@ -44,6 +44,7 @@ SHARED = ours(
     "backend.files",
     "backend.arrays",
     "backend.lifeline",
+    "backend.heap",
 )
 #: The rooms of ``docs/architecture.md``: a module may import those of its own row and of the rows
 #: below.  What is in a function counts too.
@@ -86,6 +87,7 @@ GROUND = ours(
     "backend.isolated_child",
     "backend.lifeline",
     "backend.terminal",
+    "backend.heap",
 )
 #: For those who make the shipped network.
 MAKERS = ours("backend.training", "backend.cli.train", "backend.cli.synthesise")

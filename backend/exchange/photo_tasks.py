@@ -169,7 +169,7 @@ def described(path: Path) -> list[Any]:
 
 
 def digest_of(path: Path) -> str:
-    """The sha256 of a file, "" where it cannot be read, for a reason that reading the photo tells."""
+    """The sha256 of a file; "" where it cannot be read, which reading the photo explains."""
     try:
         with open_regular(path, LARGEST_PHOTO_FILE) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

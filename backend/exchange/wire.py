@@ -29,7 +29,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from .. import lifeline
+from .. import heap, lifeline
 from ..errors import Cancelled, FaceError, WorkerError, error_from_code
 from .child import Child, Ended, Message
 from .npz import EXCHANGE_VERSION
@@ -96,6 +96,8 @@ class _Server:
                 self._answer(request)
                 self._cancelled.discard(request["id"])
                 self._requests.task_done()
+                if self._requests.empty():
+                    heap.give_back()
             self._requests.task_done()
         except queue.Empty:
             with suppress(OSError, ValueError):  # the parent is gone as well

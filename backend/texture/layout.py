@@ -37,7 +37,7 @@ class Layout:
 
     size: int
     small: Atlas
-    texel: NDArray[np.int64]  #: (N,) flat index into the size x size texture
+    texel: Int  #: (N,) flat index into the size x size texture
     texel_face: Int  #: (N,)
     texel_barycentric: Float  #: (N, 3)
     mirror: Float  #: (N, 2) column and row of each texel's mirror image
@@ -71,7 +71,7 @@ def layout_of(model: FaceModel, size: int) -> Layout:
     skin_polygon = np.array([kind == "skin" for kind in model.material_kinds])
     skin_face = skin_polygon[model.polygon_material][model.polygon_of_face]
     full = rasterize_uv(model.uv, model.uv_faces, size, gutter_of(size))
-    texel = np.flatnonzero(skin_face[full.face_id] & full.mask)
+    texel = np.flatnonzero(skin_face[full.face_id] & full.mask).astype(np.int32)
     texel_face = full.face_id.ravel()[texel]
     texel_barycentric = full.barycentric.reshape(-1, 3)[texel]
     skin_vertex = np.zeros(len(model.mean), dtype=bool)
@@ -104,7 +104,7 @@ def gutter_of(size: int) -> int:
 
 def interpolate_texels(values: NDArray, faces: Int, face: Int, barycentric: Float) -> Float:
     """(N, C) per-vertex ``values`` (V, C) at N texels given by triangle and weights."""
-    # Column by column: numpy takes single numbers from a small array several times as fast as rows.
+    # Column by column: numpy takes single numbers from a small array faster than rows.
     table = np.ascontiguousarray(values.T)
     out = np.zeros((len(table), len(face)), np.result_type(values, barycentric))
     for corner in range(3):
