@@ -21,7 +21,7 @@ from typing import Any
 from .kinds import KINDS
 
 #: Outcomes that are as they should be, beside the codes of errors.
-GOOD = {"ok", "photo", "model", "exchange", "training", "output"}
+GOOD = {"ok", "photo", "no_face", "model", "exchange", "training", "output"}
 #: Seconds of processor time that a case may take, and on a clock: on a busy machine one has little
 #: of the other, and what waits for something for ever has none.
 LIMIT_S, CLOCK_S = 10.0, 400.0
