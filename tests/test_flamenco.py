@@ -82,7 +82,7 @@ def test_every_photo_is_in_one_task_and_the_summary_comes_last(
 
 
 def test_the_script_knows_the_same_pictures(submit: ModuleType) -> None:
-    assert submit.SUFFIXES == PHOTO_SUFFIXES
+    assert submit.suffixes() == PHOTO_SUFFIXES
 
 
 def test_the_job_reaches_the_manager(

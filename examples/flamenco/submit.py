@@ -2,7 +2,7 @@
 
     python examples/flamenco/submit.py http://manager:8080 photos/ -o out/ --python .venv/bin/python
 
-Any Python 3.9 or later; all paths have to be the same on all workers.  Options of
+Any Python 3.10 or later; all paths have to be the same on all workers.  Options of
 ``examples/03_folder.py`` come after ``--``.
 """
 
@@ -10,23 +10,27 @@ from __future__ import annotations
 
 import argparse
 import json
+import runpy
 import sys
 import urllib.request
 from pathlib import Path
 from typing import Any
 
 SCRIPT = Path(__file__).resolve().parents[1] / "03_folder.py"
-SUFFIXES = (
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif",
-    ".heic", ".heif", ".avif",
-)  # fmt: skip
+FORMATS = SCRIPT.parents[1] / "backend" / "exchange" / "formats.py"
+
+
+def suffixes() -> tuple[str, ...]:
+    """The endings of pictures; the module that has them needs nothing else of the project."""
+    return runpy.run_path(str(FORMATS))["PHOTO_SUFFIXES"]
 
 
 def job_of(
     photos: Path, out: Path, python: Path, options: list[str], chunk_size: int
 ) -> dict[str, Any]:
     """The job as the Manager takes it; absolute paths."""
-    pictures = sorted(p for p in photos.absolute().iterdir() if p.suffix.lower() in SUFFIXES)
+    kinds = suffixes()
+    pictures = sorted(p for p in photos.absolute().iterdir() if p.suffix.lower() in kinds)
     return {
         "name": f"Heads of {photos.name}",
         "type": "reconstruct-faces",
