@@ -103,7 +103,7 @@ def test_torch_is_for_the_gpu_alone() -> None:
 
 
 def test_the_costs_are_within_what_was_promised() -> None:
-    """Of the set-up for the processor; tests/test_setup.py does it for the command line."""
+    """Megabytes, of the set-up for the processor."""
     assert PROCESSOR.download_mb <= 350
     assert PROCESSOR.installed_mb <= 1200
     assert PROCESSOR.cost == "Processor: about 320 MB to download and 810 MB of disk."

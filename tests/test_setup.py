@@ -348,7 +348,6 @@ def test_all_environments_have_the_same_versions(name: str) -> None:
     everything = _pins("requirements-torch.lock")
     pins = _pins(f"requirements{name}.lock")
     others = {key for key in pins.keys() & everything.keys() if pins[key] != everything[key]}
-    # CUDA's libraries are those of the torch at hand.
     assert not others, "tools/lock.sh"
     if name in ("-test", "-gpu"):
         assert _pins("requirements.lock").items() <= pins.items()

@@ -32,8 +32,7 @@ compile --constraint requirements-torch.lock --extra verify \
     --output-file requirements-verify.lock pyproject.toml
 
 # The fast tier's: the same versions as the other tests, on the other systems as well.
-compile --universal --constraint requirements-torch.lock --output-file requirements-fast.lock \
-    requirements-fast.in
+compile --constraint requirements-torch.lock --output-file requirements-fast.lock requirements-fast.in
 
 # The add-on's set-up, without and with torch: for every platform and every Python that Blender
 # comes with.

@@ -27,9 +27,9 @@ VENV=$ROOT/.venv
 LOG=$ROOT/.cache/setup.log
 BUILD_LOCK=$ROOT/scene/installation/build.lock
 # What is on the disk in the end, and the archives while they are unpacked.
-NEEDED_MB=3000
+NEEDED_MB=3500
 GPU_COST="2.7 GB to download and 4.8 GB of disk"
-SIZE="1.8 GB"
+SIZE="1.9 GB"
 PROJECT=yes  # whether the project itself is installed too
 PIP_CHECK=(check)  # pip's own, that everything is there and fits
 PROOF="import bpy, onnxruntime"
@@ -68,7 +68,7 @@ set_up_torch() {
 
 # shellcheck disable=SC2034
 set_up_fast() {
-    local VENV=$ROOT/.venv-fast NEEDED_MB=1500 SIZE="700 MB" LIBRARIES=()
+    local VENV=$ROOT/.venv-fast NEEDED_MB=1800 SIZE="900 MB" LIBRARIES=()
     local PIP_CHECK=(--version)  # most of what the project requires is missing on purpose
     local PROOF="import cv2, reconstruct_face"
     set_up requirements-fast.lock

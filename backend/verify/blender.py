@@ -24,7 +24,7 @@ class SceneRenderer:
 
     def __init__(self, command: Sequence[str] | None = None) -> None:
         """``command`` starts the scene worker; without one it is the command line's Blender."""
-        self._worker = BlenderWorker(list(command))
+        self._worker = BlenderWorker(command)
         self._blender = self._head = ""
 
     @property

@@ -11,6 +11,7 @@ import bpy
 
 from .choices import ROOT, Choices, choices, choose
 from .environment import python_of
+from .requirements import gpu_offered
 
 if TYPE_CHECKING:
     from .set_up import SetUp
@@ -47,7 +48,7 @@ def read_preferences() -> Choices:
             idle_minutes=wanted.idle_minutes,
             index=wanted.index.strip(),
             online=online,
-            hardware=wanted.hardware,
+            hardware=wanted.hardware if gpu_offered() else "processor",
         )
     if new != choices():
         choose(new)
