@@ -104,7 +104,7 @@ def _quick(material: bpy.types.Material) -> bpy.types.Material:
     """A copy of ``material`` without what costs the preview most and does not show in it."""
     copy = material.copy()
     for node in copy.node_tree.nodes if copy.node_tree is not None else ():
-        if isinstance(node, bpy.types.ShaderNodeBsdfPrincipled):
+        if node.bl_idname == "ShaderNodeBsdfPrincipled":
             weight = node.inputs["Subsurface Weight"]
             if weight.default_value < FAINT_SUBSURFACE:
                 weight.default_value = 0.0
