@@ -214,6 +214,7 @@ def test_what_runs_does_so_without_torch(modules: Project) -> None:
             "backend.network.runners",
             "backend.original.convert",
             "backend.verify.pytorch3d_worker",
+            "scene.installation.probe",
         )
     )
 

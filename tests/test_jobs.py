@@ -355,7 +355,8 @@ def test_what_a_killed_blender_left_is_swept_away(
 ) -> None:
     temporary = tmp_path / "temporary"
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
-    names = ("reconstruct_face-12345678", "reconstruct_face-abcdefgh", "reconstruct_face_reports")
+    names = ("run-12345678", "run-abcdefgh", "reports")
+    names = tuple(f"reconstruct_face-{name}" for name in names)
     for name in names:
         (temporary / name).mkdir(parents=True)
         (temporary / name / "face1.npz").write_bytes(b"x")

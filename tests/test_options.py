@@ -40,6 +40,7 @@ from reconstruct_face.scene import api, command, jobs
 from reconstruct_face.scene.backend_process import BackendProcess
 from reconstruct_face.scene.batch import run_batch
 
+from tests.in_process import InProcess
 from tests.synthetic_reconstruction import make_reconstruction
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -232,6 +233,7 @@ def test_command_lines_take_it(
     monkeypatch.setattr(
         pipeline, "reconstruct", lambda photo, options, _: found.append(options) or []
     )
+    monkeypatch.setattr(reconstruct_command, "Estimator", InProcess)
     rest = [str(photo), "-o", str(tmp_path / "out")]
     numbers = ["--format", "none", "--no-preview", "--quiet"]
     assert reconstruct_command.main([*rest, *numbers, *words(name)]) == 0
