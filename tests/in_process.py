@@ -1,0 +1,21 @@
+"""The estimator without a process of its own, for tests that replace the pipeline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reconstruct_face.backend import pipeline
+from reconstruct_face.backend.exchange import Reconstruction
+
+
+class InProcess:
+    """In place of :class:`reconstruct_face.backend.estimator.Estimator`."""
+
+    pid = None
+
+    def reconstruct(self, *args: Any) -> list[Reconstruction]:
+        """As the pipeline does, whatever has been put in its place."""
+        return pipeline.reconstruct(*args)
+
+    def close(self) -> None:
+        """Nothing to end."""
