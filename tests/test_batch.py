@@ -21,6 +21,7 @@ from reconstruct_face.scene.backend_process import BackendProcess
 from reconstruct_face.scene.batch import BatchOptions, PhotoResult, run_batch
 
 from tests.errors import raises
+from tests.in_process import InProcess
 from tests.synthetic_reconstruction import make_reconstruction
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -145,6 +146,7 @@ def command(
         return [make_reconstruction(photo_path=str(photo), face_index=int(i)) for i in faces]
 
     monkeypatch.setattr(pipeline, "reconstruct", reconstruct)
+    monkeypatch.setattr(reconstruct_command, "Estimator", InProcess)
     for name, value in fake_blender("").items():
         monkeypatch.setenv(name, value)
 
