@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import secrets
 import stat
 import subprocess
 import sys
@@ -16,6 +17,10 @@ import pytest
 from tests.imports import Import, module_name, project, within
 
 ROOT = Path(__file__).resolve().parents[1]
+# Ray reads these when it is first imported, whichever test does that: clusters that tests start are
+# closed to all others.
+os.environ["RAY_AUTH_MODE"] = "token"
+os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
 #: What runs needs none of these: they are in an environment of their own, .venv-verify.
 TORCH = ("torch", "pytorch3d", "tensorflow", "keras")
 #: Packages of gigabytes, or built for few machines: what the fast tier does without.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import secrets
 import signal
 import subprocess
 import sys
@@ -43,13 +42,9 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def variables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Of the nodes and of whoever connects: a token of their own, where the jobs are found."""
-    token = tmp_path_factory.mktemp("ray") / "token"
-    token.write_text(secrets.token_hex(32))
+def variables() -> Iterator[None]:
+    """Of the nodes and of whoever connects: where the jobs are found."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_AUTH_MODE", "token")
-        patch.setenv("RAY_AUTH_TOKEN_PATH", str(token))
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("PYTHONPATH", str(ROOT))
         patch.setenv("RECONSTRUCT_FACE_DEVICE", "cpu")

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from reconstruct_face.backend.errors import ModelError
 from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.network import device
-from reconstruct_face.backend.network.device import DEVICE_VARIABLE, Device, chosen_device
+from reconstruct_face.backend.network.device import (
+    DEVICE_VARIABLE,
+    NO_TELEMETRY,
+    Device,
+    chosen_device,
+)
 from reconstruct_face.backend.network.predict import Regressor
 from reconstruct_face.backend.network.runners import onnx_runner
 from reconstruct_face.scene.installation import locate
 
 from tests.errors import raises
+from tests.imports import project, within
 
 
 def machine(
@@ -66,6 +77,29 @@ def test_a_name_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(DEVICE_VARIABLE, "abacus")
     with raises(ModelError, "'abacus'", "auto", "cpu", "cuda", "directml", "coreml"):
         chosen_device()
+
+
+def test_onnx_runtime_sends_nothing(tmp_path: Path) -> None:
+    """Its telemetry, where it is on, begins with a file in the temporary folder."""
+    script = (
+        "import os; from reconstruct_face.backend.network import device; device.onnx_runtime();"
+        "assert os.environ[device.NO_TELEMETRY] == '1'"
+    )
+    hidden = ("CI", NO_TELEMETRY)  # by themselves these turn it off as well
+    env = {key: value for key, value in os.environ.items() if key not in hidden}
+    env |= {"TMPDIR": str(tmp_path), "HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-P", "-c", script], env=env, check=True)
+    assert list(tmp_path.rglob("*")) == []
+
+
+def test_only_one_module_imports_it() -> None:
+    importers = {
+        name
+        for name in project().within("reconstruct_face")
+        for one in project().imports(name)
+        if within(one.name, "onnxruntime") and one.kind != "string"
+    }
+    assert importers == {"reconstruct_face.backend.network.device"}
 
 
 def test_a_graph_that_cannot_run_is_told_in_a_sentence() -> None:

@@ -79,6 +79,8 @@ def test_crashes_hangs_and_bombs_are_noticed(
 
 @pytest.mark.slow
 def test_a_short_round_of_readers(tmp_path: Path) -> None:
+    import torch  # noqa: F401  # tools.fuzz.good makes a checkpoint with it
+
     start = time.monotonic()
     names = list(kinds.GROUPS["readers"])
     counts = dict.fromkeys(names, COUNT)

@@ -203,7 +203,8 @@ install_python_packages() {
                 "${pip[@]}" install --no-deps --no-build-isolation --editable "$ROOT"; }
     } >>"$LOG" 2>&1 || fail "pip could not install the packages$(why)"
     "${pip[@]}" "${PIP_CHECK[@]}" >>"$LOG" 2>&1 || fail "the installed packages do not fit together$(why)"
-    "$VENV/bin/python" -P -c "$PROOF" >>"$LOG" 2>&1 || fail "'$PROOF' does not work$(why)"
+    # ONNX Runtime is told to report nothing, see backend/network/device.py.
+    ORT_DISABLE_TELEMETRY=1 "$VENV/bin/python" -P -c "$PROOF" >>"$LOG" 2>&1 || fail "'$PROOF' does not work$(why)"
     rm -f "$VENV/.unfinished"
 }
 

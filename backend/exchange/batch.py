@@ -111,4 +111,4 @@ def write_summary(folder: Path, rows: Iterable[SummaryRow]) -> Path:
             )
         )
     # The mark at the start makes spreadsheets read it as UTF-8.
-    return write_bytes(folder / SUMMARY, text.getvalue().encode("utf-8-sig"))
+    return write_bytes(folder / SUMMARY, text.getvalue().encode("utf-8-sig", "backslashreplace"))

@@ -8,11 +8,14 @@ import os
 import sys
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from ..errors import ModelError
 
 #: "auto" (also when it is not set) or one of :data:`NAMES`: Blender's side sets it for the worker.
 DEVICE_VARIABLE = "RECONSTRUCT_FACE_DEVICE"
+#: Tells ONNX Runtime to send nothing.
+NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"
 #: Names and the provider of ONNX Runtime that each stands for.
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",
@@ -108,7 +111,18 @@ def _torch_has_cuda() -> bool:
     return torch.cuda.is_available()
 
 
-def _providers() -> list[str]:
+def onnx_runtime() -> Any:
+    """The module ``onnxruntime``, which is imported nowhere else.
+
+    From 1.29 on its packages send reports of their use to Microsoft unless they are told not to
+    before they are loaded.
+    """
+    os.environ[NO_TELEMETRY] = "1"
     import onnxruntime
 
-    return onnxruntime.get_available_providers()
+    onnxruntime.disable_telemetry_events()
+    return onnxruntime
+
+
+def _providers() -> list[str]:
+    return onnx_runtime().get_available_providers()

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelError
-from .device import Device
+from .device import Device, onnx_runtime
 
 Float = NDArray[np.float32]
 #: (N, 3, S, S) float32 to (N, outputs) float32.
@@ -20,8 +20,7 @@ def onnx_runner(graph: bytes, provider: str = "CPUExecutionProvider") -> Runner:
 
     Raises :class:`ModelError` where the provider cannot run it.
     """
-    import onnxruntime
-
+    onnxruntime = onnx_runtime()
     options = onnxruntime.SessionOptions()
     # Threads that wait for the next picture would take the processor from all else.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

@@ -10,6 +10,7 @@ import contextlib
 import importlib
 import importlib.util
 import json
+import os
 import site
 import sys
 import traceback
@@ -31,6 +32,7 @@ def main(names):
         "device": "cpu",
         "device_name": "",
     }
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # as in backend/network/device.py
     for name in names:
         print("loading", name, flush=True)
         if importlib.util.find_spec(name) is None:
