@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -138,12 +139,24 @@ def test_waiting_ends_when_the_run_is_interrupted(tmp_path: Path) -> None:
     assert hidden(out) == []
 
 
+def test_a_photo_that_is_done_under_another_name_keeps_it(tmp_path: Path) -> None:
+    """As two processes name them that were given the same photos in another order."""
+    folder = prepare_output(tmp_path / "out")
+    for name, content in (("anna", b"other"), ("anna_2", b"photo")):
+        write(replace(task_of(tmp_path, "anna", content), name=name), folder)
+    task = replace(task_of(tmp_path, "anna", b"photo"), name="anna_3")
+    with claimed(task, folder, Names(folder, ["anna_3"])) as claims:
+        assert claims.task.name == "anna_2"
+        assert finished_faces(claims.task, folder, OPTIONS)
+
+
 def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
     out = prepare_output(tmp_path / "out")
     process = holder(out, "[a]*", "d" * 64)
-    assert sorted(hidden(out)) == [".[a]*.abcdefgh.part", ".[a]*.claim"]
+    claims = [".[a]*.claim", f".photo {'d' * 64}.claim"]
+    assert sorted(hidden(out)) == [".[a]*.abcdefgh.part", *claims]
     prepare_output(out)
-    assert len(hidden(out)) == 2, "it is in use"
+    assert len(hidden(out)) == 3, "it is in use"
     process.kill()
     process.communicate()
     prepare_output(out)

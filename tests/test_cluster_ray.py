@@ -208,7 +208,7 @@ def test_a_gpu_is_shared_where_asked_and_missed_where_there_is_none(
 
     def results(options: ClusterOptions) -> list[dict[str, Any]]:
         with Pool(options, f"{STAND_IN}:Telling", setup) as pool:
-            events = pool.run(6, lambda number, _: {"number": number, "seconds": 0.2})
+            events = pool.run(6, lambda number, _: {"number": number, "seconds": 2.0})
             return [event["result"] for _, event in events if "result" in event]
 
     shared = results(ClusterOptions(nodes.address, cpus=0.5, gpus=0.5))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import shutil
 import threading
 from collections.abc import Iterator
@@ -20,8 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import Cancelled, OutputError
-from ..files import reason
-from .photo_tasks import Names, PhotoTask
+from ..files import plain_name, reason
+from .photo_tasks import Names, PhotoTask, read_record
 
 if TYPE_CHECKING:
     from .reconstruction import Reconstruction
@@ -32,6 +33,8 @@ except ImportError:  # Windows
     fcntl = None
 
 _ENDING = ".claim"
+#: What the name of a further face of a photo ends with.
+_FACE = re.compile(r"_face\d+$")
 #: Seconds between two looks at a name that another process has for the same photo.
 _POLL = 0.1
 #: The byte that is locked where files are locked by bytes: none that is read.
@@ -75,9 +78,23 @@ class Claims:
                 continue
             name = self._names.reserve(wanted, digest)
 
+    def _claim_photo(self) -> None:
+        """Wait until no other process does this photo."""
+        name = f"photo {self.task.digest}"
+        while True:
+            try:
+                number = _lock(self._folder, name, self.task.digest)
+            except OSError as error:
+                raise OutputError(f"Cannot write into {self._folder}: {reason(error)}.") from error
+            if number is not None:
+                self._held[name] = number
+                return
+            if self._ended.wait(_POLL):
+                raise Cancelled("Cancelled.")
+
     def release(self) -> None:
         """Let go of all of them."""
-        for name, number in self._held.items():
+        for name, number in reversed(self._held.items()):
             _unlock(self._folder, name, number)
         self._held.clear()
 
@@ -88,15 +105,33 @@ def claimed(
 ) -> Iterator[Claims]:
     """The name of ``task`` in ``folder``, for this process alone meanwhile.
 
-    Waits where another process has it for the same photo; where it is another photo's, a number is
-    added.  Raises :class:`OutputError`, and :class:`Cancelled` when ``ended`` is set meanwhile.
+    Waits while another process does the same photo, and takes the name under which it was done;
+    where the name is another photo's, a number is added.  Raises :class:`OutputError`, and
+    :class:`Cancelled` when ``ended`` is set meanwhile.
     """
     claims = Claims(task, folder, names, ended)
     try:
-        claims.task = replace(task, name=claims._claim(task.name, wait=True))
+        wanted = task.name
+        if task.digest:
+            # Two processes may have given the photo different names: so itself is claimed first.
+            claims._claim_photo()
+            wanted = _name_of(task, folder) or wanted
+        claims.task = replace(task, name=claims._claim(wanted, wait=True))
         yield claims
     finally:
         claims.release()
+
+
+def _name_of(task: PhotoTask, folder: Path) -> str | None:
+    """The name under which ``folder`` has results of the photo."""
+    stem = plain_name(task.photo.stem) or "photo"
+    found = folder.glob(f"{glob.escape(stem)}*.json")
+    for name in sorted({_FACE.sub("", path.stem) for path in found}):
+        faces = (path.stem for path in folder.glob(f"{glob.escape(name)}_face*.json"))
+        for one in (name, *faces):
+            if read_record(folder, one).get("photo_sha256") == task.digest:
+                return name
+    return None
 
 
 def sweep(folder: Path) -> None:
