@@ -67,7 +67,9 @@ else
     run_tests() {
         local status=0
         say "== pytest, $1"
-        "$2/bin/python" -m pytest --junit-xml "$results/$1.xml" "${@:3}" || status=$?
+        # Two files at once: on two cores that takes half the time.
+        "$2/bin/python" -m pytest --numprocesses 2 --dist loadfile --junit-xml "$results/$1.xml" \
+            "${@:3}" || status=$?
         statuses+=("$status")
         if [ "$status" = 2 ] || [ "$status" = 130 ]; then exit "$status"; fi  # interrupted
     }
