@@ -191,10 +191,11 @@ def test_what_needs_torch_runs_in_the_environment_that_has_it(project: Project) 
         "requirements-test.lock", "requirements-torch.lock",
     ]  # fmt: skip
     results = f"{project.root}/.cache/pytest"
+    start = f"python -m pytest --numprocesses 2 --dist loadfile --junit-xml {results}"
     assert calls.splitlines()[-4:] == [
         "basedpyright ",
-        f"python -m pytest --junit-xml {results}/without-torch.xml --torch without -m not slow -x",
-        f"python -m pytest --junit-xml {results}/with-torch.xml --torch only -m not slow -x",
+        f"{start}/without-torch.xml --torch without -m not slow -x",
+        f"{start}/with-torch.xml --torch only -m not slow -x",
         f"python tools/test_totals.py {results} 0 0",
     ]
     _, calls = project(script="verify.sh")
