@@ -184,7 +184,8 @@ def _natural(name: str) -> list[tuple[int, int | str]]:
 
 
 def _opened(path: Path) -> cv2.VideoCapture:
-    capture = cv2.VideoCapture(str(path))
+    # One thread: others would say what is damaged after the frame was returned.
+    capture = cv2.VideoCapture(str(path), cv2.CAP_ANY, [cv2.CAP_PROP_N_THREADS, 1])
     if not capture.isOpened():
         raise PhotoError(
             f"{path} is no video that can be read: it is damaged or of an unknown kind."
