@@ -13,7 +13,7 @@ import numpy as np
 
 from .errors import FaceError, OutputError, WorkerError
 from .exchange.temporary import temporary_folder
-from .exchange.wire import WorkerProcess
+from .exchange.wire import HasWorker, WorkerProcess
 
 #: Names a Blender executable to use in place of the ``bpy`` module of this environment.
 EXECUTABLE_VARIABLE = "RECONSTRUCT_FACE_BLENDER"
@@ -52,7 +52,7 @@ class BlenderWorker(WorkerProcess):
         self.env = None
 
 
-class Blender:
+class Blender(HasWorker):
     """Builds ``.blend`` and export files and renders the preview's views."""
 
     def __init__(self, command: Sequence[str] | None = None) -> None:
@@ -99,16 +99,3 @@ class Blender:
         if window is not None and not (result["photo_render"] and result["three_quarter"]):
             raise WorkerError("Blender did not render the preview's views.")
         return result
-
-    @property
-    def pid(self) -> int | None:
-        """The process's id, None while there is none."""
-        return self._worker.pid
-
-    def close(self) -> None:
-        """End the process."""
-        self._worker.close()
-
-    def kill(self) -> None:
-        """End the process at once, also from another thread than the one that waits for it."""
-        self._worker.kill()

@@ -14,12 +14,12 @@ from .errors import DEBUG_VARIABLE, FaceError
 from .exchange import Reconstruction, load_reconstruction
 from .exchange.options import Options
 from .exchange.temporary import temporary_folder
-from .exchange.wire import WorkerProcess
+from .exchange.wire import HasWorker, WorkerProcess
 
 ENTRY = Path(__file__).with_name("__main__.py")
 
 
-class Estimator:
+class Estimator(HasWorker):
     """Starts the worker on first use and keeps it warm."""
 
     def __init__(self, command: Sequence[str] | None = None) -> None:
@@ -44,16 +44,3 @@ class Estimator:
                     print(error.details, file=sys.stderr)
                 raise
             return [load_reconstruction(path) for path in answer["files"]]
-
-    @property
-    def pid(self) -> int | None:
-        """The process's id, None while there is none."""
-        return self._worker.pid
-
-    def close(self) -> None:
-        """End the worker."""
-        self._worker.close()
-
-    def kill(self) -> None:
-        """End it at once, also from another thread than the one that waits for it."""
-        self._worker.kill()

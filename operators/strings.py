@@ -182,11 +182,15 @@ HARDWARE = "Set Up For"
 HARDWARE_TIP = "What the next set-up installs packages for"
 HARDWARES = (
     ("processor", "Processor", "What every machine can do: small, and as fast for one photo"),
-    ("gpu", "NVIDIA GPU", "torch and CUDA as well: for folders and films, in batches"),
+    (
+        "gpu",
+        "NVIDIA GPU",
+        "torch and CUDA as well: the face network computes there",
+    ),
 )
 GPU_FOUND = (
-    "An NVIDIA GPU was found. With packages for it folders and films go faster, in batches; one "
-    "photo does not."
+    "An NVIDIA GPU was found. With packages for it the face network computes there, which is a "
+    "small part of a photo's time."
 )
 
 

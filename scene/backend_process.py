@@ -17,7 +17,7 @@ from ..backend.exchange import Reconstruction, load_reconstruction
 from ..backend.exchange.model_cards import ModelCard
 from ..backend.exchange.options import Options
 from ..backend.exchange.temporary import temporary_folder
-from ..backend.exchange.wire import Progress, WorkerProcess
+from ..backend.exchange.wire import HasWorker, Progress, WorkerProcess
 from .installation.locate import find_python, worker_environment
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,7 +29,7 @@ SILENCE_S = 45.0
 LINGER_S = 5.0
 
 
-class BackendProcess:
+class BackendProcess(HasWorker):
     """The backend's worker, started on first use and kept warm.  Close it, or use ``with``."""
 
     def __init__(
@@ -47,11 +47,6 @@ class BackendProcess:
             command = [find_python(python), str(ROOT / "backend" / "__main__.py"), "worker"]
         self._worker = WorkerProcess(command, env=worker_environment())
         self.silence = silence
-
-    @property
-    def pid(self) -> int | None:
-        """The process's id, None while there is none."""
-        return self._worker.pid
 
     @property
     def ready(self) -> bool:
@@ -239,14 +234,6 @@ class BackendProcess:
         }
         return self._call("verify", params, progress=progress, cancelled=cancelled)
 
-    def close(self, patience: float = 5.0) -> None:
-        """End the process, after ``patience`` seconds by force."""
-        self._worker.close(patience)
-
-    def kill(self) -> None:
-        """End it at once, also from another thread than the one that waits for it."""
-        self._worker.kill()
-
     def _call(self, method: str, params: dict[str, Any], **options: Any) -> dict[str, Any]:
         try:
             return self._worker.call(method, params, timeout=self.silence, **options)
@@ -260,9 +247,3 @@ class BackendProcess:
             )
             told.details = error.details
             raise told from error
-
-    def __enter__(self) -> BackendProcess:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

@@ -8,13 +8,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from reconstruct_face.backend.errors import Cancelled, FaceError, OutputError, WorkerError
-from reconstruct_face.operators import strings
 from reconstruct_face.scene.installation import check, environment, locate, set_up, status
 from reconstruct_face.scene.installation.choices import Choices, choices, choose
 from reconstruct_face.scene.installation.locate import PYTHON_VARIABLE, find_python
@@ -22,24 +21,10 @@ from reconstruct_face.scene.installation.set_up import SetUp, start_set_up
 from reconstruct_face.scene.installation.status import Status, installation_status
 
 from tests.errors import raises
+from tests.installation import nothing_found_elsewhere  # noqa: F401  # a fixture for all
 from tests.tiny_packages import make_wheel, tiny_choices
 
 ROOT = Path(__file__).resolve().parents[1]
-
-
-@pytest.fixture(autouse=True)
-def _nothing_found_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """No project, no running Python that would do, nothing remembered from other tests."""
-    monkeypatch.delenv(PYTHON_VARIABLE, raising=False)
-    monkeypatch.setattr(locate, "ROOT", tmp_path)
-    monkeypatch.setattr(locate, "_NEEDED", ("cv2", "a_module_nobody_has"))
-    fresh = check.Checks()
-    for module in (check, locate, set_up, status):
-        monkeypatch.setattr(module, "CHECKS", fresh)
-    yield
-    set_up.stop()
-    fresh.stop()
-    choose(Choices())
 
 
 @pytest.fixture
@@ -81,47 +66,6 @@ def wait_for(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.02)
-
-
-# -- which Python
-
-
-def test_which_python_runs_the_backend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    given, other, chosen = (tmp_path / f"python {name}" for name in "abc")
-    for path in (given, other, chosen):
-        path.write_text("")
-    choose(Choices(python=str(chosen)))
-    monkeypatch.setenv(PYTHON_VARIABLE, str(other))
-    assert find_python(given) == str(given)
-    assert find_python() == str(other)
-    monkeypatch.setenv(PYTHON_VARIABLE, str(tmp_path / "gone"))
-    with raises(WorkerError, tmp_path / "gone", PYTHON_VARIABLE):
-        find_python()
-    monkeypatch.delenv(PYTHON_VARIABLE)
-    assert find_python() == str(chosen)
-    choose(Choices())
-    with raises(WorkerError, strings.SET_UP, PYTHON_VARIABLE):
-        find_python()
-    monkeypatch.setattr(locate, "_NEEDED", ("cv2", "numpy"))
-    assert find_python() == sys.executable
-    venv = tmp_path / ".venv" / "bin" / "python"
-    venv.parent.mkdir(parents=True)
-    venv.write_text("")
-    assert find_python() == str(venv)
-
-
-def test_another_python_is_not_pointed_at_blenders_modules(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("PYTHONPATH", "PYTHONHOME"):
-        monkeypatch.setenv(name, "/somewhere")
-    choose(Choices(device="cpu", idle_minutes=2.5))
-    env = locate.worker_environment()
-    assert not {"PYTHONPATH", "PYTHONHOME"} & set(env)
-    assert env["PYTHONNOUSERSITE"] == "1"
-    assert env["RECONSTRUCT_FACE_DEVICE"] == "cpu"
-    assert env["RECONSTRUCT_FACE_IDLE_MINUTES"] == "2.5"
-    monkeypatch.setenv("RECONSTRUCT_FACE_IDLE_MINUTES", "7")
-    assert locate.worker_environment()["RECONSTRUCT_FACE_IDLE_MINUTES"] == "7"
-    assert env["PATH"] == os.environ["PATH"]
 
 
 # -- making it

@@ -115,7 +115,7 @@ offer_gpu() {
         return 0
     fi
     say "An NVIDIA GPU was found.  'tools/reconstruct.sh --with-gpu' also sets up torch with CUDA ($GPU_COST"
-    say "more); folders and films are faster with it (RECONSTRUCT_FACE_DEVICE=cuda), one photo is not."
+    say "more): the face network then computes there, a small part of a photo's time."
 }
 
 # What the stamp must hold: the folder is part of it because an environment cannot be moved.

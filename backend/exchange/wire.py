@@ -27,7 +27,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Self
 
 from .. import heap, lifeline
 from ..errors import Cancelled, FaceError, WorkerError, error_from_code
@@ -387,3 +387,31 @@ def _span(end: float, cancelled: threading.Event | None) -> float:
     """How long to wait for a message before looking at clock and cancel again."""
     left = max(0.0, end - time.monotonic())
     return left if cancelled is None else min(left, POLL_S)
+
+
+class HasWorker:
+    """What speaks with one worker, which is started on first use and kept warm.
+
+    Close it, or use ``with``.
+    """
+
+    _worker: WorkerProcess
+
+    @property
+    def pid(self) -> int | None:
+        """The process's id, None while there is none."""
+        return self._worker.pid
+
+    def close(self, patience: float = 5.0) -> None:
+        """End the process, after ``patience`` seconds by force."""
+        self._worker.close(patience)
+
+    def kill(self) -> None:
+        """End it at once, also from another thread than the one that waits for it."""
+        self._worker.kill()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

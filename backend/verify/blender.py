@@ -14,12 +14,13 @@ from ..blender import BlenderWorker
 from ..errors import ExchangeError
 from ..exchange import Reconstruction
 from ..exchange.passes import Passes, load_passes
+from ..exchange.wire import HasWorker
 from .view import Frame, Window
 
 Progress = Callable[[float, str], None]
 
 
-class SceneRenderer:
+class SceneRenderer(HasWorker):
     """A Blender process that looks at files; it never writes one.  Close it, or use ``with``."""
 
     def __init__(self, command: Sequence[str] | None = None) -> None:
@@ -74,13 +75,3 @@ class SceneRenderer:
             )
             with np.load(smooth, allow_pickle=False) as arrays:
                 return load_passes(out), arrays["depth"]
-
-    def close(self) -> None:
-        """End the process."""
-        self._worker.close()
-
-    def __enter__(self) -> SceneRenderer:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

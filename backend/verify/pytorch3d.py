@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ..errors import WorkerError
 from ..exchange.passes import Passes, load_passes
-from ..exchange.wire import WorkerProcess
+from ..exchange.wire import HasWorker, WorkerProcess
 from .pytorch3d_worker import save_request
 from .surface import RenderMesh
 from .view import View
@@ -54,7 +54,7 @@ def find_python() -> Path:
     )
 
 
-class PyTorch3D:
+class PyTorch3D(HasWorker):
     """Draws passes; the process is started on first use.  Close it, or use ``with``."""
 
     def __init__(self) -> None:
@@ -83,13 +83,3 @@ class PyTorch3D:
             save_request(request, surface, view)
             self._worker.call("render", {"request": request, "out": out}, progress=progress)
             return load_passes(out)
-
-    def close(self) -> None:
-        """End the process."""
-        self._worker.close()
-
-    def __enter__(self) -> PyTorch3D:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
