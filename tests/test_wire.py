@@ -116,6 +116,7 @@ def test_death_is_told_with_its_last_words_and_the_next_call_starts_anew(
     assert worker.call("add", {"a": 1, "b": 1})["pid"] != before
 
 
+@pytest.mark.seconds
 def test_an_idle_worker_ends_itself_and_is_started_again_without_a_word() -> None:
     # Long enough that a busy machine does not come to the next request too late.
     with WorkerProcess([sys.executable, "-c", SERVER, "2.5"]) as worker:
