@@ -23,7 +23,7 @@ from .camera import CameraView, build_camera, view_of_window
 from .coordinates import camera_to_blender
 from .export import staged
 from .light import even_suns, studio_suns, suns_for
-from .studio import Studio, studio
+from .studio import Studio, pixels_of, studio
 
 #: On the sample, 6 without the skin's subsurface are 3.3 of 255 levels off 400 samples with it
 #: (RMS), where 12 with it were 2.6 off and took 2.5 times as long; with 4 the outline gets
@@ -173,14 +173,7 @@ def _lay_on_grey(path: Path) -> None:
 
     A background that Cycles draws gets specks from its denoiser, most at the picture's edges.
     """
-    image = bpy.data.images.load(str(path))
-    try:
-        pixels = np.empty(image.size[0] * image.size[1] * 4, np.float32)
-        image.pixels.foreach_get(pixels)
-        rgba = pixels.reshape(-1, 4)
-        rgba[:, :3] = rgba[:, 3:] * rgba[:, :3] + (1 - rgba[:, 3:]) * BACKGROUND_GREY
-        rgba[:, 3] = 1.0
-        image.pixels.foreach_set(pixels)
-        image.save()
-    finally:
-        bpy.data.images.remove(image)
+    with pixels_of(path) as rgba:
+        alpha = rgba[..., 3:]
+        rgba[..., :3] = alpha * rgba[..., :3] + (1 - alpha) * BACKGROUND_GREY
+        alpha[:] = 1.0

@@ -16,6 +16,7 @@ from reconstruct_face.scene.render import (
     render_three_quarter,
     square_around_head,
 )
+from reconstruct_face.scene.studio import smooth_outline
 
 from tests.errors import raises
 from tests.synthetic_reconstruction import make_reconstruction, project
@@ -113,3 +114,22 @@ def test_blender_without_a_denoiser_is_told_apart() -> None:
     assert not can_denoise(SimpleNamespace(cycles=Settings()))
     assert can_denoise(bpy.context.scene)
     assert bpy.context.scene.cycles.denoiser == "OPENIMAGEDENOISE"
+
+
+def test_the_outline_is_smooth_and_all_else_as_it_was() -> None:
+    rng = np.random.default_rng(0)
+    rgba = np.ones((12, 40, 4), np.float32)
+    rgba[..., :3] = rng.uniform(0.2, 0.9, (12, 1, 3))  # rows of one colour each
+    rgba[:, 20:] = 0.0
+    rgba[:, 19, 3] = rng.integers(0, 2, 12)  # a ragged outline, with specks of another colour
+    rgba[::3, 19, :3] = 0.0
+    found = smooth_outline(rgba)
+    assert (found[:, :18] == rgba[:, :18]).all() and (found[:, 22:] == 0).all()
+    before, after = (np.abs(np.diff(one[:, 19, 3])).mean() for one in (rgba, found))
+    assert after < 0.5 * before
+    # In the middle by hand: the binomial mean over nine pixels, colours weighed by alpha.
+    weights = np.outer([1, 2, 1], [1, 2, 1])[..., None] / 16
+    near = rgba[4:7, 18:21].astype(np.float64)
+    alpha = (near[..., 3:] * weights).sum((0, 1))
+    colour = (near[..., :3] * near[..., 3:] * weights).sum((0, 1)) / alpha
+    np.testing.assert_allclose(found[5, 19], [*colour, *alpha], rtol=1e-5)
