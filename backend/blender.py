@@ -38,12 +38,20 @@ class BlenderWorker(WorkerProcess):
         super().__init__(command or blender_command())
         self._folders = ExitStack()
 
+    def start(self) -> None:
+        """See :meth:`WorkerProcess.start`; raises :class:`OutputError`."""
+        self._own_folder()
+        super().start()
+
     def call(self, *args: Any, **named: Any) -> dict[str, Any]:
         """See :meth:`WorkerProcess.call`; raises :class:`OutputError` too."""
+        self._own_folder()
+        return super().call(*args, **named)
+
+    def _own_folder(self) -> None:
         if self.env is None:
             folder = self._folders.enter_context(temporary_folder())
             self.env = dict(os.environ) | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), folder)
-        return super().call(*args, **named)
 
     def close(self, patience: float = 5.0) -> None:
         """End it, and remove what it left."""

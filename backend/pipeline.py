@@ -6,7 +6,8 @@ read -> faces -> evidence -> fit -> texture -> ``Reconstruction``
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
@@ -58,26 +59,22 @@ def _reconstruct(
         report(0.0, "Reading the photo")
         if not isinstance(photo, Photo):
             photo = read_photo(photo)
-    loading = threading.Thread(target=warm_up, args=(options,))
-    loading.start()
-    try:
+    with _beside(_warm_fit, options):
         faces = _find_faces(photo, options, detector, clock, report)
-    finally:
-        # Also when no face is found: a process that ends while native code loads is aborted.
-        loading.join()
     model = load_model(options.model, options.expressions)
     results = []
-    for i, face in enumerate(faces):
-        start = 0.3 + 0.7 * i / len(faces)
-        own = clock.copy()
-        try:
-            results.append(
-                _reconstruct_face(photo, face, model, options, own, start, 0.7 / len(faces), report)
-            )
-        except NoFaceError:
-            # One of several that cannot be used does not take the others along.
-            if not results and face is faces[-1]:
-                raise
+    with _beside(_warm_texture, options):
+        for i, face in enumerate(faces):
+            start, share = 0.3 + 0.7 * i / len(faces), 0.7 / len(faces)
+            own = clock.copy()
+            try:
+                results.append(
+                    _reconstruct_face(photo, face, model, options, own, start, share, report)
+                )
+            except NoFaceError:
+                # One of several that cannot be used does not take the others along.
+                if not results and face is faces[-1]:
+                    raise
     return results
 
 
@@ -87,16 +84,42 @@ def warm_up(options: Options | None = None) -> None:
     Failures are left to the step that needs the thing, which has the sentence for the user.
     """
     options = options or Options()
-    try:
-        if options.landmarks:
-            default_predictor().warm()
+    with suppress(Exception):
+        _warm_fit(options)
+        _warm_texture(options)
+
+
+def _warm_fit(options: Options) -> None:
+    if options.landmarks:
+        default_predictor().warm()
+    load_model(options.model, options.expressions)
+    if options.estimate == "network" and (regressor := regressor_for(options.model)):
+        regressor.warm()
+
+
+def _warm_texture(options: Options) -> None:
+    if options.texture != "none":
         model = load_model(options.model, options.expressions)
-        if options.estimate == "network" and (regressor := regressor_for(options.model)):
-            regressor.warm()
-        if options.texture != "none":
-            warm_texture(model, options.texture_size)
-    except Exception:  # noqa: BLE001, S110 - met again, and reported, by the step itself
-        pass
+        warm_texture(model, options.texture_size)
+
+
+@contextmanager
+def _beside(work: Callable[[Options], None], options: Options) -> Iterator[None]:
+    """``work`` on a thread of its own meanwhile; its errors are met again by who needs its result.
+
+    It is waited for after an error too: a process that ends while native code loads is aborted.
+    """
+
+    def quietly() -> None:
+        with suppress(Exception):
+            work(options)
+
+    thread = threading.Thread(target=quietly)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
 
 
 def _find_faces(

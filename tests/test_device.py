@@ -17,6 +17,7 @@ from reconstruct_face.backend.network.device import (
     Device,
     chosen_device,
 )
+from reconstruct_face.backend.network.graph import OnnxModel
 from reconstruct_face.backend.network.predict import Regressor
 from reconstruct_face.backend.network.runners import onnx_runner
 from reconstruct_face.scene.installation import locate
@@ -104,4 +105,4 @@ def test_only_one_module_imports_it() -> None:
 
 def test_a_graph_that_cannot_run_is_told_in_a_sentence() -> None:
     with raises(ModelError, "ONNX Runtime", "CPUExecutionProvider"):
-        onnx_runner(b"no graph")
+        onnx_runner(OnnxModel(b"no graph", {}))

@@ -278,7 +278,7 @@ def test_no_seam_at_the_border_of_the_photo() -> None:
     texture = scene.texture()
     skin = layout_of(scene.model, SIZE)
     mask = np.zeros(SIZE * SIZE, np.uint8)
-    mask[skin.texel] = 1
+    mask[skin.texels.place] = 1
     inner = cv2.erode(mask.reshape(SIZE, SIZE), np.ones((9, 9))) > 0
     # Against the truth, whose own hairline and beard would count as seams otherwise.
     error = texture.image.astype(np.float32) - srgb(scene.albedo).astype(np.float32) * 255
@@ -304,7 +304,7 @@ def test_background_and_eyes_stay_out_of_the_skin() -> None:
     loud[eyes] = (0, 255, 0)
     scene.photo = loud
     image = scene.texture(mode="photo").image.astype(int)
-    skin = layout_of(scene.model, SIZE).texel
+    skin = layout_of(scene.model, SIZE).texels.place
     texels = image.reshape(-1, 3)[skin]
     green = texels[:, 1] - np.maximum(texels[:, 0], texels[:, 2])
     assert (green > 25).sum() == 0
@@ -406,5 +406,5 @@ def test_head_outside_the_photo_still_gives_a_head() -> None:
     scene.translation = scene.translation + [2000.0, 0, 0]
     texture = scene.texture()
     assert texture.coverage.max() == 0 and texture.warnings
-    skin = texture.image.reshape(-1, 3)[layout_of(scene.model, SIZE).texel]
+    skin = texture.image.reshape(-1, 3)[layout_of(scene.model, SIZE).texels.place]
     assert np.median(skin, axis=0)[0] > 60

@@ -11,14 +11,13 @@ import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from tqdm import tqdm
 
 from .. import terminal
 from ..blender import Blender
 from ..cluster.options import ClusterOptions, add_cluster, cluster_options
-from ..cluster.photos import run_photos
 from ..errors import FaceError, OptionError
 from ..estimator import Estimator
 from ..exchange.arguments import a_path, add_formats, add_options, options_of
@@ -27,7 +26,9 @@ from ..exchange.output import prepare_output
 from ..exchange.photo_tasks import PhotoTask, collect
 from ..model.load import ASSETS
 from .memory import peak_memory_mb
-from .run import Outcome, run
+
+if TYPE_CHECKING:
+    from .run import Outcome
 
 SAMPLE = ASSETS / "astronaut.jpg"
 CANCELLED, TERMINATED = 130, 143
@@ -62,14 +63,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     args = parser.parse_args(argv)
     request, cluster = _request(args, parser)
-    with _Progress(args) as show, _terminating():
+    with _Progress(args) as show, _terminating(), _workers(request, cluster, show) as where:
         outcomes: list[Outcome] = []
         status = 0
         try:
             folder = prepare_output(args.out)
             tasks = collect(args.photos, folder)
             show.start(len(tasks))
-            with closing(_run(tasks, folder, request, show, cluster)) as found:
+            with closing(_run(tasks, folder, request, show, where)) as found:
                 for outcome in found:
                     show.outcome(outcome, folder)
                     outcomes.append(outcome)
@@ -100,23 +101,43 @@ def exit_status(outcomes: list[Outcome]) -> int:
     return found.pop() if len(found) == 1 else 1
 
 
+@contextmanager
+def _workers(
+    request: BatchOptions, cluster: ClusterOptions | None, show: _Progress
+) -> Iterator[tuple[Blender, Estimator] | ClusterOptions]:
+    """The cluster, or the processes beside the command, which start while it still loads."""
+    if cluster is not None:
+        yield cluster
+        return
+    with Blender() as blender, Estimator() as estimator:
+        try:
+            estimator.start()
+            if request.needs_blender:
+                blender.start()
+            yield blender, estimator
+        finally:
+            show.memory = peak_memory_mb({"backend": estimator.pid, "blender": blender.pid})
+            # They have nothing left to write, and an orderly end takes half a second.
+            estimator.kill()
+            blender.kill()
+
+
 def _run(
     tasks: list[PhotoTask],
     folder: Path,
     request: BatchOptions,
     show: _Progress,
-    cluster: ClusterOptions | None,
+    where: tuple[Blender, Estimator] | ClusterOptions,
 ) -> Generator[Outcome, None, None]:
-    if cluster is not None:
-        yield from run_photos(tasks, folder, request, show.report, cluster, show.problem)
-        return
-    blender, estimator = Blender(), Estimator()
-    try:
+    if isinstance(where, ClusterOptions):
+        from ..cluster.photos import run_photos
+
+        yield from run_photos(tasks, folder, request, show.report, where, show.problem)
+    else:
+        from .run import run
+
+        blender, estimator = where
         yield from run(tasks, folder, request, show.report, blender, estimate=estimator.reconstruct)
-    finally:
-        show.memory = peak_memory_mb({"backend": estimator.pid, "blender": blender.pid})
-        estimator.close()
-        blender.close()
 
 
 def _parser() -> argparse.ArgumentParser:

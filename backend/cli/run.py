@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..blender import Blender
 from ..errors import FaceError, as_face_error
@@ -18,8 +19,12 @@ from ..exchange.claims import claimed
 from ..exchange.options import Options
 from ..exchange.output import publish, staging
 from ..exchange.photo_tasks import Names, PhotoTask
-from ..photo import Photo, read_photo
-from ..preview import preview_window, write_preview
+
+if TYPE_CHECKING:
+    from ..photo import Photo
+
+# Decoders, the pipeline and the preview are loaded where they are needed: most of a command's work
+# is done by its two workers, which wait for the processor meanwhile.
 
 #: The share of a photo's progress that the backend has; the rest is Blender's.
 BACKEND_SHARE = 0.5
@@ -95,7 +100,7 @@ def settled(task: PhotoTask, folder: Path, request: BatchOptions) -> Outcome | N
 def _here(
     photo: Path | Photo, options: Options, progress: Callable[[float, str], None]
 ) -> list[Reconstruction]:
-    from .. import pipeline  # loads for seconds what the command has another process for
+    from .. import pipeline
 
     return pipeline.reconstruct(photo, options, progress)
 
@@ -113,6 +118,8 @@ def _estimate(
             return known
         if task.content is None:
             return estimate(task.photo, request.options, progress)
+        from ..photo import read_photo
+
         return _here(read_photo(task.photo, task.content), request.options, progress)
     except Exception as error:
         return Outcome(task, "failed", error=as_face_error(error))
@@ -172,11 +179,16 @@ def _write_face(
     head.timings["save"] = time.perf_counter() - start
     if not request.needs_blender:
         return
-    window = preview_window(head) if request.preview else None
+    if not request.preview:
+        head.timings.update(
+            blender.build(npz, folder, name, request.formats, None, progress)["timings"]
+        )
+        return
+    from ..preview import preview_window, write_preview
+
+    window = preview_window(head)
     built = blender.build(npz, folder, name, request.formats, window, progress)
     head.timings.update(built["timings"])
-    if window is None:
-        return
     start = time.perf_counter()
     photo_render, three_quarter = Path(built["photo_render"]), Path(built["three_quarter"])
     write_preview(head, folder / f"{name}_preview.png", photo_render, three_quarter, window)

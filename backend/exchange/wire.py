@@ -202,6 +202,15 @@ class WorkerProcess:
         child = self._child
         return child is not None and child.greeted and child.alive
 
+    def start(self) -> None:
+        """Start the child, if there is none, and do not wait for it.
+
+        A failure is met again, and reported, by :meth:`call`.
+        """
+        if self._child is None:
+            with suppress(WorkerError):
+                self._child = Child(self.command, self.env)
+
     def call(
         self,
         method: str,
@@ -401,6 +410,10 @@ class HasWorker:
     def pid(self) -> int | None:
         """The process's id, None while there is none."""
         return self._worker.pid
+
+    def start(self) -> None:
+        """Start the process now and do not wait for it."""
+        self._worker.start()
 
     def close(self, patience: float = 5.0) -> None:
         """End the process, after ``patience`` seconds by force."""

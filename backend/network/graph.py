@@ -8,11 +8,12 @@ Networks", CVPR 2018, eq. 14).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, StringStringEntryProto, TensorProto, helper
 
 from .architecture import STEM, Unit, blocks
 
@@ -22,6 +23,14 @@ Float = NDArray[np.float32]
 _OPSET, _IR_VERSION = 17, 8
 #: torch's of batch norm.
 _EPSILON = 1e-5
+
+
+@dataclass(frozen=True)
+class OnnxModel:
+    """A network whose tensors are outside of its graph: inside they would be copied three times."""
+
+    graph: bytes  #: the serialised model
+    constants: dict[str, Float]  #: by the names that the graph has for them
 
 
 class Graph:
@@ -34,7 +43,8 @@ class Graph:
 
     def __init__(self) -> None:
         self._nodes: list[NodeProto] = []
-        self._constants: list[TensorProto] = []
+        self._declared: list[TensorProto] = []
+        self._constants: dict[str, Float] = {}
 
     def convolution(
         self, x: str, weight: NDArray, bias: NDArray, stride: int, pads: Sequence[int]
@@ -72,15 +82,15 @@ class Graph:
         """``x @ weight.T + bias``."""
         return self._node("Gemm", x, self._constant(weight), self._constant(bias), transB=1)
 
-    def finished(self, output: str, count: int) -> bytes:
-        """The serialised model whose result is ``output``, (N, ``count``)."""
+    def finished(self, output: str, count: int) -> OnnxModel:
+        """The model whose result is ``output``, (N, ``count``)."""
         value = helper.make_tensor_value_info
         graph = helper.make_graph(
             self._nodes,
             "network",
             [value(self.INPUT, TensorProto.FLOAT, ["n", 3, "side", "side"])],
             [value(output, TensorProto.FLOAT, ["n", count])],
-            self._constants,
+            self._declared,
         )
         model: ModelProto = helper.make_model(
             graph,
@@ -88,7 +98,7 @@ class Graph:
             ir_version=_IR_VERSION,
             producer_name="reconstruct_face",
         )
-        return model.SerializeToString()
+        return OnnxModel(model.SerializeToString(), self._constants)
 
     def _node(self, kind: str, *inputs: str, **attributes: Any) -> str:
         name = f"{kind.lower()}_{len(self._nodes)}"
@@ -98,11 +108,24 @@ class Graph:
     def _constant(self, values: NDArray) -> str:
         name = f"constant_{len(self._constants)}"
         array = np.ascontiguousarray(values, np.float32)
-        self._constants.append(numpy_helper.from_array(array, name))
+        self._constants[name] = array
+        # The file that it would be in is never opened: the constants are handed over by name.
+        place = {"location": "memory", "offset": "0", "length": str(array.nbytes)}
+        self._declared.append(
+            TensorProto(
+                name=name,
+                data_type=TensorProto.FLOAT,
+                dims=array.shape,
+                data_location=TensorProto.EXTERNAL,
+                external_data=[
+                    StringStringEntryProto(key=key, value=value) for key, value in place.items()
+                ],
+            )
+        )
         return name
 
 
-def resnet_graph(architecture: str, tensors: Mapping[str, NDArray]) -> bytes:
+def resnet_graph(architecture: str, tensors: Mapping[str, NDArray]) -> OnnxModel:
     """The model of a network whose ``tensors`` are those of ``architecture.tensor_shapes``."""
     graph = Graph()
 

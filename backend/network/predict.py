@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import heap
 from ..model import FaceModel
 from ..model.contour import seen_landmarks
 from .crop_camera import CropPose
@@ -110,6 +111,8 @@ class Regressor:
                 run = resnet_runner(weights.architecture, weights.tensors, self._device)
                 # The runner has its own copy; only the record and the extras are asked for.
                 self._loaded = replace(weights, tensors={}), run
+                del weights
+                heap.give_back()  # loading takes four times what stays
             return self._loaded
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,13 +11,16 @@ from numpy.typing import NDArray
 from ..errors import ModelError
 from .device import Device, onnx_runtime
 
+if TYPE_CHECKING:
+    from .graph import OnnxModel
+
 Float = NDArray[np.float32]
 #: (N, 3, S, S) float32 to (N, outputs) float32.
 Runner = Callable[[Float], Float]
 
 
-def onnx_runner(graph: bytes, provider: str = "CPUExecutionProvider") -> Runner:
-    """The model ``graph``, see :mod:`.graph`, run by ONNX Runtime.
+def onnx_runner(model: OnnxModel, provider: str = "CPUExecutionProvider") -> Runner:
+    """``model``, see :mod:`.graph`, run by ONNX Runtime.
 
     Raises :class:`ModelError` where the provider cannot run it.
     """
@@ -27,15 +31,25 @@ def onnx_runner(graph: bytes, provider: str = "CPUExecutionProvider") -> Runner:
     # The arena keeps what the largest batch needed.
     options.enable_cpu_mem_arena = False
     options.log_severity_level = 3  # errors
+    # It computes on these arrays themselves, so they live as long as the session does.
+    values = {
+        name: onnxruntime.OrtValue.ortvalue_from_numpy(array)
+        for name, array in model.constants.items()
+    }
+    options.add_external_initializers(list(values), list(values.values()))
     fallback = ["CPUExecutionProvider"] if provider != "CPUExecutionProvider" else []
     try:
-        session = onnxruntime.InferenceSession(graph, options, providers=[provider, *fallback])
+        session = onnxruntime.InferenceSession(
+            model.graph, options, providers=[provider, *fallback]
+        )
     except Exception as error:  # onnxruntime's exceptions have no common base
         raise ModelError(f"ONNX Runtime cannot run the network by {provider}: {error}") from error
     (name,) = (one.name for one in session.get_inputs())
 
+    held = session, values
+
     def run(batch: Float) -> Float:
-        return session.run(None, {name: batch})[0]
+        return held[0].run(None, {name: batch})[0]
 
     return run
 

@@ -9,11 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..network.runners import Runner, to_input
+
+if TYPE_CHECKING:
+    from ..network.graph import OnnxModel
 
 OUTPUTS = 240
 SIZE = 224  #: pixels
@@ -65,7 +69,7 @@ def tensor_shapes() -> dict[str, tuple[int, ...]]:
     return shapes | {"fc.weight": (OUTPUTS, width), "fc.bias": (OUTPUTS,)}
 
 
-def original_graph(tensors: Mapping[str, NDArray]) -> bytes:
+def original_graph(tensors: Mapping[str, NDArray]) -> OnnxModel:
     """The network as ONNX: (N, 3, S, S) RGB in [-1, 1] to (N, 240) normalised coefficients.
 
     ``tensors`` are those of :func:`tensor_shapes`.

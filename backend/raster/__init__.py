@@ -4,16 +4,18 @@ Everything that needs pixels from a mesh on the CPU goes through here: texture p
 synthetic training pictures, and the verification renderings.
 """
 
-from .atlas import Atlas, rasterize_uv
+from .atlas import Atlas, Texels, rasterize_uv, texels_of
 from .visibility import Raster, interpolate, occluded, rasterize, rasterize_front, ray_scene
 
 __all__ = [
     "Atlas",
     "Raster",
+    "Texels",
     "interpolate",
     "occluded",
     "rasterize",
     "rasterize_front",
     "rasterize_uv",
     "ray_scene",
+    "texels_of",
 ]

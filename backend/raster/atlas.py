@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.chunks import in_parts
+
 Float = NDArray[np.float32]
 
 # Sub-texel bits of the polygon filler.
 _SHIFT = 4
-_BAND = 64
 
 
 @dataclass(frozen=True)
@@ -29,23 +29,68 @@ class Atlas:
         return self.face_id >= 0
 
 
+@dataclass(frozen=True)
+class Texels:
+    """N texels of a size x size texture, in the order of rows."""
+
+    place: NDArray[np.int32]  #: (N,) flat index into the texture
+    face: NDArray[np.int32]  #: (N,) index into the faces
+    _weights: NDArray[np.uint16]  #: (2, N) of the face's first two corners, in 65535ths
+
+    def __len__(self) -> int:
+        return len(self.place)
+
+    def barycentric(self, chosen: slice | NDArray[np.intp] = slice(None)) -> Float:
+        """(M, 3) weights of the corners of the texels ``chosen``, each in 0..1."""
+        out = np.empty((3, len(self.place[chosen])), np.float32)
+        np.divide(self._weights[:, chosen], np.float32(65535), out=out[:2])
+        np.subtract(np.float32(1), out[0], out=out[2])
+        out[2] -= out[1]
+        return np.maximum(out, 0, out=out).T
+
+
 def rasterize_uv(uv: NDArray, uv_faces: NDArray, size: int, gutter: int = 0) -> Atlas:
     """Texel to triangle map of the atlas ``uv`` (U, 2), v up, with triangles ``uv_faces`` (F, 3).
+
+    See :func:`texels_of`.
+    """
+    texels = texels_of(uv, uv_faces, size, gutter)
+    face_id = np.full((size, size), -1, dtype=np.int32)
+    face_id.ravel()[texels.place] = texels.face
+    barycentric = np.zeros((size, size, 3), dtype=np.float32)
+    barycentric.reshape(-1, 3)[texels.place] = texels.barycentric()
+    return Atlas(face_id, barycentric)
+
+
+def texels_of(
+    uv: NDArray,
+    uv_faces: NDArray,
+    size: int,
+    gutter: int = 0,
+    wanted: NDArray[np.bool_] | None = None,
+) -> Texels:
+    """The texels of the atlas ``uv`` (U, 2), v up, of the triangles ``uv_faces`` (F, 3).
 
     A texel that an island only touches belongs to the triangle that touches it, its point being
     the nearest one of that triangle's border; ``gutter`` texels around the islands repeat the
     nearest texel inside, so that bilinear filtering and mip-maps never reach the empty ground.
-    Where islands overlap the later face wins.
+    Where islands overlap the later face wins.  ``wanted`` (F,) says which triangles' texels; None:
+    all.
     """
     corners = texel_coordinates(np.asarray(uv, dtype=np.float64), size)[uv_faces]
     face_id = np.full((size, size), -1, dtype=np.int32)
     fixed = np.round(corners * (1 << _SHIFT)).astype(np.int32)
     for index, polygon in enumerate(fixed):
         cv2.fillConvexPoly(face_id, polygon, index, shift=_SHIFT)
-    barycentric = _barycentric(face_id, corners)
-    if gutter > 0:
-        _fill_gutter(face_id, barycentric, gutter)
-    return Atlas(face_id, barycentric)
+    source = _sources(face_id, gutter)
+    place = np.flatnonzero(source >= 0)
+    face = face_id.ravel().take(source.ravel().take(place))
+    if wanted is not None:
+        kept = wanted.take(face)
+        place, face = place[kept], face[kept]
+    place = place.astype(np.int32)
+    weights = _quantised_weights(corners, face, source.ravel().take(place), size)
+    return Texels(place, face, weights)
 
 
 def texel_coordinates(uv: NDArray, size: int) -> NDArray:
@@ -53,8 +98,32 @@ def texel_coordinates(uv: NDArray, size: int) -> NDArray:
     return np.stack([uv[..., 0] * size - 0.5, (1 - uv[..., 1]) * size - 0.5], axis=-1)
 
 
-def _barycentric(face_id: NDArray[np.int32], corners: NDArray) -> Float:
-    """Weights of every covered texel: affine in column and row, one set of factors a face."""
+def _sources(face_id: NDArray[np.int32], gutter: int) -> NDArray[np.int32]:
+    """(S, S) which texel, by its flat index, each texel repeats: itself, in the gutter the nearest
+    covered one, elsewhere -1."""
+    covered = face_id >= 0
+    own = np.arange(face_id.size, dtype=np.int32).reshape(face_id.shape)
+    source = np.where(covered, own, np.int32(-1))
+    if gutter <= 0 or covered.all() or not covered.any():
+        return source
+    distance, label = cv2.distanceTransformWithLabels(
+        (~covered).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    # Labels number the covered texels; the table finds each one's place.
+    table = np.empty(label.max() + 1, dtype=np.int32)
+    table[label[covered]] = own[covered]
+    ring = ~covered & (distance <= gutter)
+    source[ring] = table[label[ring]]
+    return source
+
+
+def _quantised_weights(
+    corners: NDArray, face: NDArray[np.int32], texel: NDArray[np.int32], size: int
+) -> NDArray[np.uint16]:
+    """(2, N) weights of the first two corners of ``face`` (N,) at ``texel`` (N,), see `Texels`.
+
+    Affine in column and row, one set of factors a face.
+    """
     a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
     ab, ac = b - a, c - a
     area = ab[:, 0] * ac[:, 1] - ab[:, 1] * ac[:, 0]
@@ -70,42 +139,20 @@ def _barycentric(face_id: NDArray[np.int32], corners: NDArray) -> Float:
             (a[:, 0] * ab[:, 1] - a[:, 1] * ab[:, 0]) * scale,
         ]
     ).astype(np.float32)
-    out = np.zeros((*face_id.shape, 3), dtype=np.float32)
-    bands = [slice(row, row + _BAND) for row in range(0, len(face_id), _BAND)]
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda band: _weigh_band(face_id, factors, out, band), bands))
+    out = np.empty((2, len(face)), np.uint16)
+
+    def part(chosen: slice) -> None:
+        row, column = np.divmod(texel[chosen], np.int32(size))
+        x, y = column.astype(np.float32), row.astype(np.float32)
+        f = factors.take(face[chosen], axis=1)
+        weights = np.empty((3, len(x)), np.float32)
+        weights[1] = f[0] * x + f[1] * y + f[2]
+        weights[2] = f[3] * x + f[4] * y + f[5]
+        weights[0] = 1 - weights[1] - weights[2]
+        # The filler also takes texels whose centre lies just outside: put those on the border.
+        np.maximum(weights, 0, out=weights)
+        weights *= np.float32(65535) / weights.sum(axis=0)
+        out[:, chosen] = np.rint(weights[:2])
+
+    in_parts(part, len(face))
     return out
-
-
-def _weigh_band(face_id: NDArray[np.int32], factors: Float, out: Float, band: slice) -> None:
-    """Write the weights of the rows ``band``; bands of this height stay in the cache."""
-    covered = face_id[band] >= 0
-    rows, columns = np.nonzero(covered)
-    f = factors.take(face_id[band][covered], axis=1)
-    x, y = columns.astype(np.float32), rows.astype(np.float32) + band.start
-    weights = np.empty((len(rows), 3), dtype=np.float32)
-    weights[:, 1] = f[0] * x + f[1] * y + f[2]
-    weights[:, 2] = f[3] * x + f[4] * y + f[5]
-    weights[:, 0] = 1 - weights[:, 1] - weights[:, 2]
-    # The filler also takes texels whose centre lies just outside: put those on the border.
-    np.maximum(weights, 0, out=weights)
-    weights /= weights.sum(axis=1, keepdims=True)
-    out[band][covered] = weights
-
-
-def _fill_gutter(face_id: NDArray[np.int32], barycentric: Float, gutter: int) -> None:
-    """Copy the nearest covered texel into the empty ones up to ``gutter`` texels away."""
-    empty = face_id < 0
-    if not empty.any() or empty.all():
-        return
-    distance, label = cv2.distanceTransformWithLabels(
-        empty.astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    # Labels number the covered texels; the table finds each one's place.
-    covered = np.flatnonzero(~empty)
-    place = np.empty(label.max() + 1, dtype=np.int64)
-    place[label.ravel()[covered]] = covered
-    ring = np.flatnonzero(empty & (distance <= gutter))
-    source = place[label.ravel()[ring]]
-    face_id.ravel()[ring] = face_id.ravel()[source]
-    barycentric.reshape(-1, 3)[ring] = barycentric.reshape(-1, 3)[source]

@@ -9,12 +9,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.chunks import in_parts
 from ..geometry.srgb import encode_bytes, luminance
 from ..model import FaceModel
-from .chunks import in_parts
 from .eyes import EyeColours, tint_eyes
 from .hair import Hair
-from .layout import Float, Layout, interpolate_texels, sample, smoothstep
+from .layout import (
+    Float,
+    Layout,
+    interpolate_texels,
+    mirrored_texels,
+    sample,
+    smoothstep,
+)
 from .trust import Trust, log_linear, photo_weight
 from .view import View
 
@@ -119,15 +126,13 @@ def project(
     flat_colour, flat_weight = colour.reshape(-1, 3), weight.ravel()
 
     def part(texels: slice) -> None:
-        chosen = np.flatnonzero(shown[layout.texel_face[texels]])
-        face = layout.texel_face[texels][chosen]
-        fields = interpolate_texels(
-            table, model.faces, face, layout.texel_barycentric[texels][chosen]
-        )
+        chosen = texels.start + np.flatnonzero(shown[layout.texels.face[texels]])
+        face, weights = layout.texels.face[chosen], layout.texels.barycentric(chosen)
+        fields = interpolate_texels(table, model.faces, face, weights)
         pixels = np.ascontiguousarray(fields[:, :2])
         own = photo_weight(view, trust.weight, pixels, fields[:, 2], fields[:, 3])
         kept = own > _LEAST_WEIGHT
-        texel = layout.texel[texels][chosen[kept]]
+        texel = layout.texels.place[chosen[kept]]
         values = log_linear(sample(view.photo, np.ascontiguousarray(pixels[kept]), cubic=True))
         if log_shading is None:
             values = _compare(values, skin[texel], grey)
@@ -136,7 +141,7 @@ def project(
         flat_colour[texel] = values
         flat_weight[texel] = own[kept]
 
-    in_parts(part, len(layout.texel))
+    in_parts(part, len(layout.texels))
     return Detail(colour, weight)
 
 
@@ -167,15 +172,17 @@ def compose(layout: Layout, ground: Ground, detail: Detail) -> tuple[NDArray[np.
     flat_out, flat_weight, own_weight = out.reshape(-1, 3), weight.ravel(), detail.weight.ravel()
 
     def mirror(texels: slice) -> None:
-        texel, place = layout.texel[texels], layout.mirror[texels]
+        own = own_weight[layout.texels.place[texels]]
+        chosen = texels.start + np.flatnonzero(own < _WELL_SEEN)
+        texel, place = layout.texels.place[chosen], mirrored_texels(layout, chosen)
         own, other = own_weight[texel], sample(detail.weight, place)
         share = smoothstep(*BETTER_SEEN, other - own) * other * (1 - own)
-        used = (share > _LEAST_WEIGHT) & (own < _WELL_SEEN)
+        used = share > _LEAST_WEIGHT
         texel, share = texel[used], share[used]
         flat_out[texel] += sample(detail.colour, place[used]) * share[:, None]
         flat_weight[texel] += share
 
-    in_parts(mirror, len(layout.texel))
+    in_parts(mirror, len(layout.texels))
     image = np.empty(out.shape, np.uint8)
 
     def finish(rows: slice) -> None:

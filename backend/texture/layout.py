@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -10,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from .. import heap
 from ..model import FaceModel
-from ..raster import Atlas, rasterize_uv
+from ..raster import Atlas, Texels, rasterize_uv, texels_of
 from ..raster.atlas import texel_coordinates
 from .diffuse import Graph
 
@@ -27,6 +29,9 @@ _LANDMARKS_CHIN = np.r_[6:11]
 _LANDMARKS_MIDDLE = np.r_[27:68]
 
 
+_ONE_AT_A_TIME = threading.Lock()
+
+
 @dataclass(frozen=True, eq=False)
 class Layout:
     """Texels of the skin, their mirror images, and the skin's regions.  V vertices, F triangles.
@@ -37,10 +42,8 @@ class Layout:
 
     size: int
     small: Atlas
-    texel: Int  #: (N,) flat index into the size x size texture
-    texel_face: Int  #: (N,)
-    texel_barycentric: Float  #: (N, 3)
-    mirror: Float  #: (N, 2) column and row of each texel's mirror image
+    texels: Texels  #: (N)
+    mirror_corners: Float  #: (F, 3, 2) column and row of each triangle corner's mirror image
     skin_face: Bool  #: (F,)
     skin_vertex: Bool  #: (V,)
     albedo_mean: Float  #: (V, 3) linear RGB
@@ -64,28 +67,27 @@ class Regions:
     bare_skin: Float  #: skin of even colour: neither lips, brows, lids nor scalp
 
 
-@lru_cache(maxsize=2)
 def layout_of(model: FaceModel, size: int) -> Layout:
     """The :class:`Layout` of ``model`` for a size x size texture (kept in memory)."""
+    with _ONE_AT_A_TIME:  # who asks while another thread works it out waits for that
+        return _layout_of(model, size)
+
+
+@lru_cache(maxsize=2)
+def _layout_of(model: FaceModel, size: int) -> Layout:
     small_size = model.albedo_mean.shape[0]
     skin_polygon = np.array([kind == "skin" for kind in model.material_kinds])
     skin_face = skin_polygon[model.polygon_material][model.polygon_of_face]
-    full = rasterize_uv(model.uv, model.uv_faces, size, gutter_of(size))
-    texel = np.flatnonzero(skin_face[full.face_id] & full.mask).astype(np.int32)
-    texel_face = full.face_id.ravel()[texel]
-    texel_barycentric = full.barycentric.reshape(-1, 3)[texel]
     skin_vertex = np.zeros(len(model.mean), dtype=bool)
     skin_vertex[model.faces[skin_face]] = True
     mean, basis = _albedo_at_vertices(model)
     small = rasterize_uv(model.uv, model.uv_faces, small_size, gutter_of(small_size))
     regions = _regions(model, skin_vertex)
-    return Layout(
+    layout = Layout(
         size=size,
         small=small,
-        texel=texel,
-        texel_face=texel_face,
-        texel_barycentric=texel_barycentric,
-        mirror=_mirror_texels(model, size, texel_face, texel_barycentric),
+        texels=texels_of(model.uv, model.uv_faces, size, gutter_of(size), skin_face),
+        mirror_corners=_mirror_corners(model, size),
         skin_face=skin_face,
         skin_vertex=skin_vertex,
         albedo_mean=mean,
@@ -95,6 +97,8 @@ def layout_of(model: FaceModel, size: int) -> Layout:
         small_scalp=_small_scalp(model, small, regions),
         small_strands=_strands(small_size),
     )
+    heap.give_back()
+    return layout
 
 
 def gutter_of(size: int) -> int:
@@ -113,6 +117,17 @@ def interpolate_texels(values: NDArray, faces: Int, face: Int, barycentric: Floa
         for column, row in zip(table, out, strict=True):
             row += column.take(vertex) * weight
     return out.T
+
+
+def mirrored_texels(layout: Layout, chosen: NDArray[np.intp]) -> Float:
+    """(M, 2) column and row of the mirror images of the texels ``chosen`` (M,) of the layout."""
+    face, barycentric = layout.texels.face[chosen], layout.texels.barycentric(chosen)
+    out = np.zeros((2, len(face)), np.float32)
+    for corner in range(3):
+        weight = np.ascontiguousarray(barycentric[:, corner])
+        for column, row in zip(layout.mirror_corners[:, corner].T, out, strict=True):
+            row += np.ascontiguousarray(column).take(face) * weight
+    return np.ascontiguousarray(out.T)
 
 
 def sample(picture: NDArray, pixels: Float, cubic: bool = False) -> NDArray:
@@ -142,14 +157,6 @@ def _albedo_at_vertices(model: FaceModel) -> tuple[Float, Float]:
     pictures = np.concatenate([model.albedo_mean[None], model.albedo_basis])
     sampled = np.stack([sample(picture, place) for picture in pictures])
     return sampled[0], sampled[1:]
-
-
-def _mirror_texels(model: FaceModel, size: int, face: Int, barycentric: Float) -> Float:
-    corners = _mirror_corners(model, size)
-    place = corners[face, 0] * barycentric[:, :1]
-    place += corners[face, 1] * barycentric[:, 1:2]
-    place += corners[face, 2] * barycentric[:, 2:]
-    return place
 
 
 def _mirror_corners(model: FaceModel, size: int) -> Float:
