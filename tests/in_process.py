@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from reconstruct_face.backend import pipeline
 from reconstruct_face.backend.exchange import Reconstruction
@@ -17,5 +17,14 @@ class InProcess:
         """As the pipeline does, whatever has been put in its place."""
         return pipeline.reconstruct(*args)
 
-    def close(self) -> None:
+    def start(self) -> None:
+        """Nothing to start."""
+
+    def kill(self) -> None:
+        """Nothing to end."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Nothing to end."""

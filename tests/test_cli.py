@@ -30,6 +30,7 @@ from reconstruct_face.backend.exchange.output import prepare_output
 from reconstruct_face.backend.exchange.photo_tasks import collect
 
 from tests.errors import raises
+from tests.in_process import InProcess
 from tests.synthetic_reconstruction import make_reconstruction
 
 
@@ -63,18 +64,8 @@ def heads(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         faces = range(1, answer + 1) if isinstance(options.face, str) else [options.face]
         return [make_reconstruction(photo_path=str(photo), face_index=i) for i in faces]
 
-    class Here:
-        """As the worker, in this process."""
-
-        pid = None
-
-        def reconstruct(self, photo, options, progress):
-            return pipeline.reconstruct(photo, options, progress)
-
-        def close(self) -> None: ...
-
     monkeypatch.setattr(pipeline, "reconstruct", reconstruct)
-    monkeypatch.setattr(cli, "Estimator", Here)
+    monkeypatch.setattr(cli, "Estimator", InProcess)
     return wanted
 
 
