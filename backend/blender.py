@@ -39,9 +39,10 @@ class BlenderWorker(WorkerProcess):
         self._folders = ExitStack()
 
     def start(self) -> None:
-        """See :meth:`WorkerProcess.start`; raises :class:`OutputError`."""
-        self._own_folder()
-        super().start()
+        """See :meth:`WorkerProcess.start`."""
+        with suppress(OutputError):
+            self._own_folder()
+            super().start()
 
     def call(self, *args: Any, **named: Any) -> dict[str, Any]:
         """See :meth:`WorkerProcess.call`; raises :class:`OutputError` too."""

@@ -11,6 +11,7 @@ from reconstruct_face.backend.raster import (
     occluded,
     rasterize,
     rasterize_uv,
+    texels_of,
 )
 
 from tests.errors import raises
@@ -143,6 +144,23 @@ def test_gutter_repeats_the_nearest_texel() -> None:
     np.testing.assert_array_equal(above, bare.face_id[box[0], box[2] : box[3] + 1])
     assert wide.face_id[box[0] - 5].max() == -1
     np.testing.assert_array_equal(wide.barycentric[40, box[3] + 3], bare.barycentric[40, box[3]])
+
+
+def test_texels_of_chosen_triangles_with_weights_in_double_precision() -> None:
+    uv = np.array([[0.1, 0.15], [0.85, 0.2], [0.8, 0.9], [0.2, 0.8]])
+    faces = np.array([[0, 1, 2], [0, 2, 3]])
+    every, second = texels_of(uv, faces, 64), texels_of(uv, faces, 64, wanted=np.arange(2) > 0)
+    np.testing.assert_array_equal(second.place, every.place[every.face == 1])
+    weights = second.barycentric()
+    assert len(second) == len(weights) > 500 and (second.face == 1).all()
+    np.testing.assert_array_equal(weights[3:7], second.barycentric(np.arange(3, 7)))
+    # By solving the affine system of each texel's centre; those outside lie on the border.
+    rows, columns = np.divmod(second.place, 64)
+    centre = np.stack([(columns + 0.5) / 64, 1 - (rows + 0.5) / 64, np.ones(len(rows))])
+    exact = np.linalg.solve(np.vstack([uv[faces[1]].T, np.ones(3)]), centre).T
+    inside = (exact >= 0).all(1)
+    assert inside.mean() > 0.9
+    np.testing.assert_allclose(weights[inside], exact[inside], atol=2e-5)
 
 
 def test_vertex_normals_are_outward_and_area_weighted() -> None:

@@ -312,3 +312,20 @@ def test_a_worker_that_does_not_greet_rightly_is_refused(
 def test_a_command_that_does_not_exist() -> None:
     with raises(WorkerError, "/nowhere/blender", os.strerror(errno.ENOENT)):
         WorkerProcess(["/nowhere/blender"]).call("ping")
+
+
+def test_started_before_it_is_asked(worker: WorkerProcess) -> None:
+    worker.start()
+    pid = worker.pid
+    assert pid is not None
+    assert worker.call("add", {"a": 1, "b": 2})["pid"] == pid
+    worker.start()
+    assert worker.pid == pid
+
+
+def test_a_start_that_fails_is_told_by_the_call() -> None:
+    worker = WorkerProcess(["/no/such/program"])
+    worker.start()
+    assert worker.pid is None
+    with pytest.raises(WorkerError):
+        worker.call("add")

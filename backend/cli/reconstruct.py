@@ -63,17 +63,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     args = parser.parse_args(argv)
     request, cluster = _request(args, parser)
-    with _Progress(args) as show, _terminating(), _workers(request, cluster, show) as where:
+    with _Progress(args) as show, _terminating():
         outcomes: list[Outcome] = []
         status = 0
         try:
             folder = prepare_output(args.out)
-            tasks = collect(args.photos, folder)
-            show.start(len(tasks))
-            with closing(_run(tasks, folder, request, show, where)) as found:
-                for outcome in found:
-                    show.outcome(outcome, folder)
-                    outcomes.append(outcome)
+            with _workers(request, cluster, show) as where:
+                tasks = collect(args.photos, folder)
+                show.start(len(tasks))
+                with closing(_run(tasks, folder, request, show, where)) as found:
+                    for outcome in found:
+                        show.outcome(outcome, folder)
+                        outcomes.append(outcome)
             place = {task.name: number for number, task in enumerate(tasks)}
             outcomes.sort(key=lambda outcome: place[outcome.task.name])
             if any(os.path.isdir(photo) for photo in args.photos):

@@ -179,16 +179,17 @@ def _write_face(
     head.timings["save"] = time.perf_counter() - start
     if not request.needs_blender:
         return
-    if not request.preview:
-        head.timings.update(
-            blender.build(npz, folder, name, request.formats, None, progress)["timings"]
-        )
-        return
-    from ..preview import preview_window, write_preview
+    window = None
+    if request.preview:
+        from ..preview import preview_window
 
-    window = preview_window(head)
+        window = preview_window(head)
     built = blender.build(npz, folder, name, request.formats, window, progress)
     head.timings.update(built["timings"])
+    if window is None:
+        return
+    from ..preview import write_preview
+
     start = time.perf_counter()
     photo_render, three_quarter = Path(built["photo_render"]), Path(built["three_quarter"])
     write_preview(head, folder / f"{name}_preview.png", photo_render, three_quarter, window)

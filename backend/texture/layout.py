@@ -42,7 +42,7 @@ class Layout:
 
     size: int
     small: Atlas
-    texels: Texels  #: (N)
+    texels: Texels  #: N
     mirror_corners: Float  #: (F, 3, 2) column and row of each triangle corner's mirror image
     skin_face: Bool  #: (F,)
     skin_vertex: Bool  #: (V,)
@@ -121,13 +121,10 @@ def interpolate_texels(values: NDArray, faces: Int, face: Int, barycentric: Floa
 
 def mirrored_texels(layout: Layout, chosen: NDArray[np.intp]) -> Float:
     """(M, 2) column and row of the mirror images of the texels ``chosen`` (M,) of the layout."""
-    face, barycentric = layout.texels.face[chosen], layout.texels.barycentric(chosen)
-    out = np.zeros((2, len(face)), np.float32)
-    for corner in range(3):
-        weight = np.ascontiguousarray(barycentric[:, corner])
-        for column, row in zip(layout.mirror_corners[:, corner].T, out, strict=True):
-            row += np.ascontiguousarray(column).take(face) * weight
-    return np.ascontiguousarray(out.T)
+    corners = layout.mirror_corners.reshape(-1, 2)
+    of_face = np.arange(len(corners), dtype=np.int32).reshape(-1, 3)
+    texels = layout.texels
+    return interpolate_texels(corners, of_face, texels.face[chosen], texels.barycentric(chosen))
 
 
 def sample(picture: NDArray, pixels: Float, cubic: bool = False) -> NDArray:
