@@ -36,11 +36,13 @@ class RECONSTRUCT_FACE_OT_refit(RunsJob, OnHead, bpy.types.Operator):
     def begin(self, context: bpy.types.Context) -> tuple[Job[Any], dict[str, Any]]:
         """Start with the scene's settings, and with the landmarks that were set by hand."""
         from ..scene import jobs
+        from ..scene.update import check_can_update
 
         head = head_of(context)
         self._head, self._scene = head.name, context.scene.name
         photo, what = self._what(head)
         options = context.scene.reconstruct_face.options(**what)
+        check_can_update(head, options)
         return jobs.start_reconstruction(photo, options), {"photo": photo, **options.to_dict()}
 
     def _what(self, head: bpy.types.Object) -> tuple[str, dict[str, Any]]:
@@ -70,9 +72,12 @@ class RECONSTRUCT_FACE_OT_refit(RunsJob, OnHead, bpy.types.Operator):
         head = bpy.data.objects.get(self._head)
         if not is_head(head):
             raise ModelError(strings.head_gone(self._head))
-        update_head(head, result[0], bpy.data.scenes.get(self._scene) or scene_of(context))
+        scene = bpy.data.scenes.get(self._scene) or scene_of(context)
+        notes = update_head(head, result[0], scene)
         keep(result[0])
         self.report({"INFO"}, strings.refitted(head.name))
+        for note in notes:
+            self.report({"INFO"}, note)
 
 
 class RECONSTRUCT_FACE_OT_replace_photo(OnHead, bpy.types.Operator, ImportHelper):

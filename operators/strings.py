@@ -92,10 +92,12 @@ OVERLAY_TIP = "How much of the photo is laid over the head in the photo's view"
 REFIT = "Fit Again"
 REFIT_TIP = (
     "Fit this head to its photo again, with the settings as they are now and the landmarks as you "
-    "put them; its place, materials and keyframes stay"
+    "put them; its place, materials, keyframes and what you sculpted stay"
 )
 REPLACE_PHOTO = "Replace Photo"
-REPLACE_PHOTO_TIP = "Fit this head to another photo; its place, materials and keyframes stay"
+REPLACE_PHOTO_TIP = (
+    "Fit this head to another photo; its place, materials, keyframes and what you sculpted stay"
+)
 EDIT_LANDMARKS = "Edit Landmarks"
 EDIT_LANDMARKS_TIP = "Drag the 68 landmarks over the photo to where they belong, then fit again"
 LANDMARK_KEYS = (
