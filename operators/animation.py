@@ -380,9 +380,11 @@ class RECONSTRUCT_FACE_MT_retarget(bpy.types.Menu):
 
     def draw(self, context: bpy.types.Context) -> None:
         """One entry a head."""
+        from ..scene.current import current_head
         from ..scene.mesh import is_head
 
-        others = [x for x in bpy.data.objects if is_head(x) and x != context.active_object]
+        own = current_head(context)
+        others = [x for x in bpy.data.objects if is_head(x) and x != own]
         for head in others:
             entry = self.layout.operator(
                 RECONSTRUCT_FACE_OT_retarget.bl_idname, text=head.name, icon="USER"

@@ -26,6 +26,7 @@ class RECONSTRUCT_FACE_OT_refit(RunsJob, OnHead, bpy.types.Operator):
     bl_description = strings.REFIT_TIP
     bl_options = {"UNDO"}
     doing = strings.REFIT
+    place = "head"
 
     photo: StringProperty(name=strings.PHOTO, subtype="FILE_PATH", options={"SKIP_SAVE", "HIDDEN"})
 

@@ -39,9 +39,10 @@ def _photo_changed(settings: FaceSettings, _context: bpy.types.Context) -> None:
 
 
 def _overlay_changed(settings: FaceSettings, context: bpy.types.Context) -> None:
+    from ..scene.current import current_head
     from ..scene.photo_view import set_overlay
 
-    set_overlay(context.active_object, settings.overlay)
+    set_overlay(current_head(context), settings.overlay)
 
 
 def _models(settings: FaceSettings, context: bpy.types.Context, edited: str) -> list[str]:

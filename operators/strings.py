@@ -61,6 +61,7 @@ def one_of(name: str, count: int) -> str:
 # -- the run
 
 BUSY = "A reconstruction is going on; wait for it or cancel it."
+EDITING = "Landmarks are being dragged; press Fit or Cancel in the Head panel first."
 CANCEL = "Cancel"
 CANCEL_TIP = "Stop; the scene stays as it is"
 CANCELLED = "Cancelled; the scene is unchanged."
@@ -87,6 +88,8 @@ def reconstructed(names: list[str]) -> str:
 
 PHOTO_VIEW = "Photo View"
 PHOTO_VIEW_TIP = "See the head as the photo does, with the photo behind it; again: leave that view"
+LEAVE_VIEW = "Show the Whole Scene"
+LEAVE_VIEW_TIP = "Leave the photo's view: show all objects again, as the view was before"
 OVERLAY = "Photo Overlay"
 OVERLAY_TIP = "How much of the photo is laid over the head in the photo's view"
 REFIT = "Fit Again"
@@ -103,6 +106,14 @@ EDIT_LANDMARKS_TIP = "Drag the 68 landmarks over the photo to where they belong,
 LANDMARK_KEYS = (
     "Drag landmarks   |   Enter: fit   |   X: put back   |   Ctrl Z: undo   |   Esc: cancel"
 )
+LANDMARK_HELP = (
+    "Drag points to where they belong in the photo. X over a point puts it back, Ctrl Z undoes. "
+    "Zoom with the wheel, move with the middle button."
+)
+END_LANDMARKS = "Landmarks"
+FIT_LANDMARKS = "Fit"
+FIT_LANDMARKS_TIP = "Fit the head to the landmarks as they are now (Enter)"
+CANCEL_LANDMARKS_TIP = "Leave the landmarks as they were (Esc)"
 FORGET_LANDMARKS = "Forget Corrections"
 FORGET_LANDMARKS_TIP = "The next fit decides about all landmarks itself"
 

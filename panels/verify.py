@@ -8,6 +8,7 @@ import bpy
 
 from ..operators import strings
 from ..scene.context import head_of
+from .progress import draw_progress
 from .sidebar import FacePanel
 from .text import draw_sentence, layout_of
 
@@ -105,9 +106,9 @@ class RECONSTRUCT_FACE_PT_verify(FacePanel, bpy.types.Panel):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only for a head of ours."""
-        from ..scene.mesh import is_head
+        from ..scene.current import current_head
 
-        return is_head(context.active_object)
+        return current_head(context) is not None
 
     def draw_header_preset(self, context: bpy.types.Context) -> None:
         """The light, seen while the panel is closed as well."""
@@ -140,6 +141,7 @@ def _draw_verification(
 
     column = layout.column(align=True)
     column.operator(RECONSTRUCT_FACE_OT_verify.bl_idname, icon="CHECKMARK")
+    draw_progress(layout, "verify")
     found = result_of(head)
     if found is None:
         return

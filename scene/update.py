@@ -21,6 +21,7 @@ from .fitted import FittedShape, fitted_shape, has_own_topology, keep_fitted, po
 from .light import build_suns, light_only, suns_for
 from .materials import is_ours, is_painted, packed_image
 from .mesh import about, write_properties
+from .rig import put_on
 
 #: Smaller differences from what the fit gave are none that an artist made; metres.
 _UNTOUCHED_M = 1e-6
@@ -230,4 +231,6 @@ def _update_surroundings(
     lights = build_suns(suns_for(reconstruction), name)
     for light in lights:
         around.collection.objects.link(light)
+        if around.rig is not None:
+            put_on(around.rig, light)
     light_only(lights, around.collection)
