@@ -42,11 +42,8 @@ class RECONSTRUCT_FACE_OT_photo_view(OnHead, bpy.types.Operator):
         from ..scene import photo_view
 
         head, space = head_of(context), context.space_data
-        if (
-            self.leave
-            or isinstance(space, bpy.types.SpaceView3D)
-            and photo_view.is_shown(head, space)
-        ):
+        shown = isinstance(space, bpy.types.SpaceView3D) and photo_view.is_shown(head, space)
+        if self.leave or shown:
             photo_view.leave(context)
         elif not photo_view.show(head, context):
             self.report({"ERROR"}, strings.no_camera(head.name))

@@ -210,6 +210,7 @@ class SetUp:
         self._report(0.98, "Finishing")
         place = environment.environment_of(folder)
         self._before_swap()
+        CHECKS.stop()  # a Python that is being asked has files open too
         environment.discard(place)
         environment.rename(made, place)
         moved = tuple(path.replace(str(made), str(place)) for path in report.folders)
