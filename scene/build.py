@@ -28,7 +28,7 @@ class HeadScene:
     head: bpy.types.Object
     camera: bpy.types.Object | None
     lights: tuple[bpy.types.Object, ...]
-    rig: bpy.types.Object | None  #: the empty that holds camera and lights
+    rig: bpy.types.Object | None  #: the empty that holds the lights
 
 
 def head_name(reconstruction: Reconstruction) -> str:
@@ -63,7 +63,7 @@ def build_scene(
     camera = build_camera(reconstruction, f"{name} camera")
     align_to_head(camera, head)
     lights = build_suns(suns_for(reconstruction), f"{name} light")
-    rig = build_rig(head, (camera, *lights))
+    rig = build_rig(head, camera, lights)
     for thing in (head, rig, camera, *lights):
         collection.objects.link(thing)
     head[CAMERA] = camera

@@ -71,7 +71,8 @@ def _in_local_view(space: bpy.types.SpaceView3D) -> tuple[str, ...] | None:
     if space.local_view is None:
         return None
     layer = cast(bpy.types.ViewLayer, bpy.context.view_layer)
-    return tuple(thing.name for thing in layer.objects if thing.local_view_get(space))
+    # Objects themselves do not know whether they are in it, before they are evaluated.
+    return tuple(thing.name for thing in layer.objects if thing.visible_in_viewport_get(space))
 
 
 def _values(thing: Any, *names: str) -> dict[str, Any]:
@@ -223,8 +224,7 @@ def _isolate(head: bpy.types.Object, area: bpy.types.Area, context: bpy.types.Co
             thing.select_set(True)
     shown = {head, around.camera, *around.lights}
     for thing in context.view_layer.objects:
-        if thing.local_view_get(space) != (thing in shown):
-            thing.local_view_set(space, thing in shown)
+        thing.local_view_set(space, thing in shown)
 
 
 def _orbit(head: bpy.types.Object, space: bpy.types.SpaceView3D) -> None:

@@ -1,7 +1,7 @@
-"""The empty that holds a head's camera and lights, and what becomes of it without the head.
+"""The empty that holds a head's lights, and what becomes of lights and camera without the head.
 
-One thing beside the head in view and outliner: its lights stand in the head's middle, since a sun's
-place does not matter, and so small that their symbols are inside it.
+The lights stand in the head's middle, since a sun's place does not matter, and so small that their
+symbols are inside it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from .light import is_light
 
 #: Custom property of a head: its rig; of the rig: that it is one.
 RIG, TAG = "rig", "reconstruct_face_rig"
+#: Custom property of a rig: the camera that goes with it.
+_CAMERA = "camera"
 #: Custom property of an empty that carries a moving head: the head, see ``animation/pose.py``.
 CARRIER = "reconstruct_face_carrier"
 
@@ -24,27 +26,27 @@ _SIZE_M = 0.05
 _SCALE = 0.001
 
 
-def build_rig(head: bpy.types.Object, things: Iterable[bpy.types.Object]) -> bpy.types.Object:
-    """A new empty where ``head`` is, in no collection yet, that holds camera and lights of ours."""
+def build_rig(
+    head: bpy.types.Object, camera: bpy.types.Object, lights: Iterable[bpy.types.Object]
+) -> bpy.types.Object:
+    """A new empty where ``head`` is, in no collection yet, that holds lights of ours.
+
+    The camera is only noted: a line would go from it to the empty, right through the face.
+    """
     rig = bpy.data.objects.new(f"{head.name} rig", None)
     rig.empty_display_type, rig.empty_display_size = "PLAIN_AXES", _SIZE_M
-    rig[TAG] = 1
+    rig[TAG], rig[_CAMERA] = 1, camera
     rig.matrix_world = Matrix.Translation(head.matrix_world.translation)
     head[RIG] = rig
-    for thing in things:
-        put_on(rig, thing)
+    put_on(rig, lights)
     return rig
 
 
-def put_on(rig: bpy.types.Object, thing: bpy.types.Object) -> None:
-    """Have ``rig`` hold ``thing``, a camera where it is or a light in the middle."""
-    place = thing.matrix_world.copy()
-    thing.parent = rig
-    if is_light(thing):
-        thing.location = (0.0, 0.0, 0.0)
-        thing.scale = (_SCALE, _SCALE, _SCALE)
-    else:
-        thing.matrix_world = place
+def put_on(rig: bpy.types.Object, lights: Iterable[bpy.types.Object]) -> None:
+    """Have ``rig`` hold ``lights``, in the middle."""
+    for light in lights:
+        light.parent = rig
+        light.scale = (_SCALE, _SCALE, _SCALE)
 
 
 def rig_of(head: bpy.types.Object) -> bpy.types.Object | None:
@@ -77,20 +79,19 @@ def remove_left_behind() -> int:
 
 def _remove(rig: bpy.types.Object) -> None:
     collections = list(rig.users_collection)
-    for thing in rig.children:
+    camera = rig.get(_CAMERA)
+    for thing in [*rig.children, *([] if camera is None else [camera])]:
         ours = is_light(thing) or (thing.type == "CAMERA" and VIEW in thing)
         if ours and thing.animation_data is None and not thing.children:
             data = thing.data
             bpy.data.objects.remove(thing)
             bpy.data.batch_remove([data] if data.users == 0 else [])
-        else:
+        elif thing.parent == rig:
             place = thing.matrix_world.copy()
             thing.parent = None
             thing.matrix_world = place
     bpy.data.objects.remove(rig)
+    # A scene's own is none of these.
     for collection in collections:
-        # Never a scene's own, which is none of these.
-        if collection.name in bpy.data.collections and not (
-            collection.all_objects or collection.children
-        ):
+        if collection in bpy.data.collections[:] and not collection.all_objects[:]:
             bpy.data.collections.remove(collection)

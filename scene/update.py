@@ -231,6 +231,6 @@ def _update_surroundings(
     lights = build_suns(suns_for(reconstruction), name)
     for light in lights:
         around.collection.objects.link(light)
-        if around.rig is not None:
-            put_on(around.rig, light)
+    if around.rig is not None:
+        put_on(around.rig, lights)
     light_only(lights, around.collection)

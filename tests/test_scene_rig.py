@@ -50,12 +50,13 @@ def test_what_is_hidden_takes_no_place() -> None:
     assert build_scene(make_reconstruction()).head.location.x == 0.0
 
 
-def test_camera_and_lights_are_on_one_empty_and_shine_as_before() -> None:
+def test_the_lights_are_on_one_empty_inside_the_head() -> None:
     built = build_scene(make_reconstruction())
     bpy.context.view_layer.update()
     assert built.rig is not None
-    assert set(built.rig.children) == {built.camera, *built.lights}
-    assert [x for x in built.collection.objects if x.parent is None] == [built.head, built.rig]
+    assert set(built.rig.children) == set(built.lights)
+    alone = [x for x in built.collection.objects if x.parent is None]
+    assert alone == [built.head, built.rig, built.camera]
     low, high = box_of(built.head)
     for light in built.lights:
         place, towards = light.matrix_world.translation, -light.matrix_world.col[2].xyz
@@ -67,7 +68,7 @@ def test_new_lights_are_on_the_rig_as_well() -> None:
     built = build_scene(make_reconstruction())
     update_head(built.head, make_reconstruction(angles=(0.0, 0.0, 0.0)), bpy.context.scene)
     around = head_scene_of(built.head)
-    assert set(built.rig.children) == {around.camera, *around.lights}
+    assert set(built.rig.children) == set(around.lights)
 
 
 def delete(*things: bpy.types.Object) -> None:
