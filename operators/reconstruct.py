@@ -41,7 +41,7 @@ class RECONSTRUCT_FACE_OT_reconstruct(RunsJob, bpy.types.Operator):
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Run beside Blender; without a photo, ask for one."""
         if not (self.filepath or context.scene.reconstruct_face.photo):
-            bpy.ops.reconstruct_face.choose_photo("INVOKE_DEFAULT")
+            bpy.ops.reconstruct_face.choose_photo("INVOKE_DEFAULT", reconstruct=True)
             return {"CANCELLED"}
         return self.run_modal(context)
 

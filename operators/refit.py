@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import bpy
-from bpy.props import BoolProperty, StringProperty
-from bpy_extras.io_utils import ImportHelper
+from bpy.props import StringProperty
 
 from ..backend.errors import ModelError
 from ..scene.context import head_of, scene_of
 from . import strings
+from .choosing import ChoosesPicture
 from .running import RunsJob
 from .view import OnHead
 
@@ -81,7 +82,7 @@ class RECONSTRUCT_FACE_OT_refit(RunsJob, OnHead, bpy.types.Operator):
             self.report({"INFO"}, note)
 
 
-class RECONSTRUCT_FACE_OT_replace_photo(OnHead, bpy.types.Operator, ImportHelper):
+class RECONSTRUCT_FACE_OT_replace_photo(OnHead, ChoosesPicture, bpy.types.Operator):
     """Choose another photo for the active head."""
 
     bl_idname = "reconstruct_face.replace_photo"
@@ -89,13 +90,11 @@ class RECONSTRUCT_FACE_OT_replace_photo(OnHead, bpy.types.Operator, ImportHelper
     bl_description = strings.REPLACE_PHOTO_TIP
     bl_options = {"INTERNAL"}
 
-    filter_image: BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
-    filter_folder: BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
     filepath: StringProperty(name=strings.PHOTO, subtype="FILE_PATH", options={"SKIP_SAVE"})
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Hand it to the operator that fits."""
-        if not self.filepath:
+        if not self.filepath or os.path.isdir(bpy.path.abspath(self.filepath)):
             self.report({"ERROR"}, strings.CHOOSE_PHOTO)
             return {"CANCELLED"}
         bpy.ops.reconstruct_face.refit("INVOKE_DEFAULT", photo=self.filepath)

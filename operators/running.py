@@ -24,7 +24,8 @@ class RunsJob:
     """
 
     doing = strings.RECONSTRUCT  #: for the report of a failure
-    place = "reconstruct"  #: of the panel whose button this is, for the progress
+    place = "reconstruct"  #: the panel whose button this is: it shows how the run goes
+    _in_window = False
     editing = False  #: while :meth:`take` runs: whether the user is editing or sculpting something
 
     def begin(self, context: bpy.types.Context) -> tuple[Job[Any], dict[str, Any]]:
@@ -55,6 +56,7 @@ class RunsJob:
         """Do it while Blender goes on; what :meth:`invoke` returns."""
         if bpy.app.background or context.window is None:
             return self.execute(context)
+        self._in_window = True
         if not self._start(context):
             return {"CANCELLED"}
         manager = context.window_manager
@@ -117,8 +119,10 @@ class RunsJob:
         return {"FINISHED"}
 
     def _tell(self, error: FaceError) -> None:
-        SESSION.fail(error, self.doing, self._options)
-        self.report({"ERROR"}, str(error))
+        SESSION.fail(error, self.doing, self._options, self.place)
+        # The panel shows it where the button was pressed: no window of Blender's on top of that.
+        shown = self._in_window and self.place
+        self.report({"WARNING"} if shown else {"ERROR"}, str(error))
 
     def _release(self, context: bpy.types.Context) -> None:
         SESSION.run = None

@@ -44,6 +44,7 @@ class Failure:
     sentence: str
     code: str  #: of the :class:`FaceError`
     report: Path | None  #: the file with the details
+    place: str = "reconstruct"  #: of the panel that shows it
 
 
 @dataclass
@@ -71,12 +72,14 @@ class Session:
         """Whether something goes on that another run would disturb."""
         return self.run is not None or self.editing is not None
 
-    def fail(self, error: FaceError, doing: str, options: dict[str, Any]) -> None:
-        """Keep ``error`` for the panel and write its report."""
+    def fail(
+        self, error: FaceError, doing: str, options: dict[str, Any], place: str = "reconstruct"
+    ) -> None:
+        """Keep ``error`` for the panel ``place`` and write its report."""
         from ..scene.report import write_report
 
         report = write_report(error, doing=doing, options=options)
-        self.failure = Failure(str(error), error.code, report)
+        self.failure = Failure(str(error), error.code, report, place)
         redraw()
 
     # -- the photo

@@ -68,8 +68,7 @@ class FaceSettings(bpy.types.PropertyGroup):
 
     photo: StringProperty(
         name=strings.PHOTO,
-        description=strings.PHOTO_TIP,
-        subtype="FILE_PATH",
+        description=strings.PHOTO_TIP,  # no FILE_PATH: its own browser has no thumbnails
         update=_photo_changed,
     )
     face: IntProperty(name=strings.FACE, description=strings.FACE_TIP, default=1, min=0, max=99)

@@ -24,6 +24,7 @@ FACE = "Face"
 FACE_TIP = "Which face: 1 is the largest in the photo, 0 means all of them"
 
 CHOOSE_PHOTO = "Choose a photo first."
+NO_PHOTO = "None yet"
 
 SHOW = "Show"
 SHOW_TIP = "See the new head as its photo does"
@@ -386,22 +387,31 @@ EXPRESSION_CHANGED = (
 )
 NO_IMAGE_EDITOR = "The picture is in the image editor's list as"
 LIGHTS = {
-    "good": "Reliable",
-    "fair": "Check the far and covered parts",
+    "good": "The photo shows the face well",
+    "fair": "Some of the face is guessed: look at its far and covered parts",
     "poor": "Mostly guessed: use a better photo",
     "unknown": "Not known: this head does not say",
 }
 CONFIDENCE = "Confidence"
-FOUND_BY = "Found by"
+FOUND_BY = "Shape from"
 SOURCES = {
-    "network": "the network",
+    "network": "the whole face",
     "landmarks": "landmarks alone",
 }
+NO_SECOND_RENDERER = (
+    "Verify Head compares this head with what another renderer, PyTorch3D, makes of it. That is "
+    "not on this machine; how well the photo shows the face is told without it"
+)
 LANDMARK_DISTANCE = "Landmarks"
 CORRECTED = "Set by hand"
 SECONDS = "Took"
 MODEL_USED = "Face model"
 QUALITY_USED = "Quality"
+
+
+def confidence(score: float, good: float) -> str:
+    """The backend's score, and from which on nothing is worth saying."""
+    return f"{score:.0%} (good from {good:.0%} on)"
 
 
 def landmark_distance(pixels: float, share: float | None) -> str:

@@ -21,7 +21,7 @@ from ..operators.animation import (
 )
 from ..operators.session import SESSION
 from ..scene.context import scene_of
-from .progress import draw_progress
+from .progress import draw_failure, draw_progress
 from .sidebar import FacePanel
 from .text import draw_sentence, layout_of
 
@@ -52,6 +52,7 @@ class RECONSTRUCT_FACE_PT_animation(FacePanel, bpy.types.Panel):
         row.enabled = bool(settings.video) and (head or settings.target == "new")
         row.operator(RECONSTRUCT_FACE_OT_animate_video.bl_idname, icon="CAMERA_DATA")
         draw_progress(layout, "animation")
+        draw_failure(layout, "animation")
         if not head:
             draw_sentence(layout, f"{strings.NO_HEAD}.", icon="INFO")
         layout.operator(RECONSTRUCT_FACE_OT_import_motion.bl_idname, icon="IMPORT")

@@ -15,7 +15,7 @@ from ..operators.refit import RECONSTRUCT_FACE_OT_refit, RECONSTRUCT_FACE_OT_rep
 from ..operators.session import SESSION
 from ..operators.view import RECONSTRUCT_FACE_OT_photo_view
 from ..scene.context import area_of, head_of, view_of
-from .progress import draw_progress
+from .progress import draw_failure, draw_progress
 from .sidebar import FacePanel
 from .text import draw_sentence
 
@@ -52,6 +52,7 @@ class RECONSTRUCT_FACE_PT_head(FacePanel, bpy.types.Panel):
         row.enabled = shown
         row.prop(settings, "overlay", slider=True)
         draw_progress(layout, "head")
+        draw_failure(layout, "head")
         if SESSION.editing is not None:
             _draw_editing(layout.box())
         column = layout.column(align=True)

@@ -1,11 +1,17 @@
-"""How far a run is, with the button that ends it: where it was started, and in the status bar."""
+"""How a run goes, where it was started: how far it is, or why it failed; also in the status bar."""
 
 from __future__ import annotations
 
 import bpy
 
-from ..operators.running import RECONSTRUCT_FACE_OT_cancel
+from ..operators.running import (
+    RECONSTRUCT_FACE_OT_cancel,
+    RECONSTRUCT_FACE_OT_dismiss,
+    RECONSTRUCT_FACE_OT_open_report,
+    RECONSTRUCT_FACE_OT_restart_backend,
+)
 from ..operators.session import SESSION
+from .text import draw_sentence
 
 
 def draw_progress(layout: bpy.types.UILayout, place: str = "") -> None:
@@ -16,6 +22,25 @@ def draw_progress(layout: bpy.types.UILayout, place: str = "") -> None:
     row = layout.row(align=True)
     row.progress(text=run.step, factor=run.fraction)
     row.operator(RECONSTRUCT_FACE_OT_cancel.bl_idname, text="", icon="CANCEL")
+
+
+def draw_failure(layout: bpy.types.UILayout, place: str, told: str = "") -> None:
+    """Draw why the last run failed that was started at ``place``, with what repairs it.
+
+    Not what is ``told`` there already.
+    """
+    failure, region = SESSION.failure, bpy.context.region
+    if failure is None or failure.place != place or failure.sentence == told:
+        return
+    box = layout.box()
+    width = None if region is None else region.width - 40
+    draw_sentence(box, failure.sentence, icon="ERROR", width=width)
+    row = box.row(align=True)
+    if failure.code == "worker":
+        row.operator(RECONSTRUCT_FACE_OT_restart_backend.bl_idname, icon="FILE_REFRESH")
+    if failure.report is not None:
+        row.operator(RECONSTRUCT_FACE_OT_open_report.bl_idname, icon="TEXT")
+    row.operator(RECONSTRUCT_FACE_OT_dismiss.bl_idname, text="", icon="X")
 
 
 def _draw_in_status_bar(header: bpy.types.Header, context: bpy.types.Context) -> None:

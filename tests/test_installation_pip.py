@@ -106,7 +106,8 @@ def test_the_costs_are_within_what_was_promised() -> None:
     """Megabytes, of the set-up for the processor."""
     assert PROCESSOR.download_mb <= 350
     assert PROCESSOR.installed_mb <= 1200
-    assert PROCESSOR.cost == "Processor: about 320 MB to download and 810 MB of disk."
+    told = "Processor: about 320 MB to download, 810 MB of disk, and 1.6 GB while it is set up."
+    assert PROCESSOR.cost == told
     assert NVIDIA_GPU.cost.startswith("NVIDIA GPU: about 3.1 GB to download")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -12,9 +13,10 @@ import bpy
 import pytest
 import reconstruct_face
 from reconstruct_face.operators import strings
-from reconstruct_face.operators.session import SESSION, LandmarkEditing
+from reconstruct_face.operators.choosing import ChoosesFile
+from reconstruct_face.operators.session import SESSION, Failure, LandmarkEditing
 from reconstruct_face.operators.view import OnHead
-from reconstruct_face.panels.progress import draw_progress
+from reconstruct_face.panels.progress import draw_failure, draw_progress
 from reconstruct_face.scene import jobs
 from reconstruct_face.scene.backend_process import BackendProcess
 from reconstruct_face.scene.build import build_scene, head_scene_of
@@ -154,6 +156,47 @@ def test_a_run_is_shown_where_it_was_started_and_in_the_status_bar(photo: Path) 
     for operator in ("animate_video", "refit", "verify", "reconstruct"):
         kind = getattr(bpy.types, f"RECONSTRUCT_FACE_OT_{operator}")
         assert kind.place in ("animation", "head", "verify", "reconstruct")
+
+
+def test_a_failure_is_shown_once_where_the_run_was_started() -> None:
+    for place, told, shown in (
+        ("head", "", True),
+        ("reconstruct", "", False),
+        ("head", "No face was found.", False),
+    ):
+        SESSION.failure = Failure("No face was found.", "no_face", None, "head")
+        drawn = Drawn()
+        draw_failure(drawn, place, told)
+        assert bool(drawn.operators) == shown
+
+
+def test_a_photo_that_was_asked_for_is_reconstructed_at_once(photo: Path) -> None:
+    done = bpy.ops.reconstruct_face.choose_photo(filepath=str(photo), reconstruct=True)
+    assert done == {"FINISHED"}
+    assert bpy.context.scene.reconstruct_face.photo == str(photo)
+    assert any(is_head(thing) for thing in bpy.data.objects)
+    with raises(RuntimeError, strings.CHOOSE_PHOTO):
+        bpy.ops.reconstruct_face.choose_photo(filepath=str(photo.parent))
+
+
+def test_the_file_selector_shows_thumbnails_and_no_name(tmp_path: Path) -> None:
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "scene.blend"))
+    for name in ("choose_photo", "replace_photo"):
+        kind = getattr(bpy.ops.reconstruct_face, name).get_rna_type()
+        display = kind.properties["display_type"]
+        chosen = display.enum_items[display.default]
+        assert (chosen.identifier, chosen.value) == ("THUMBNAIL", 3), "FILE_IMGDISPLAY of Blender"
+    opened: list[str] = []
+
+    class Asking(ChoosesFile):
+        filepath = ""
+        properties = SimpleNamespace(is_property_set=lambda name: False)
+
+    context = SimpleNamespace(
+        window_manager=SimpleNamespace(fileselect_add=lambda it: opened.append(it.filepath))
+    )
+    Asking().invoke(context, None)
+    assert opened == [f"{tmp_path}{os.sep}"], "the .blend's folder, without its name"
 
 
 def test_nothing_else_starts_while_landmarks_are_dragged(photo: Path) -> None:
