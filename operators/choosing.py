@@ -25,7 +25,8 @@ class ChoosesFile(ImportHelper):
         folder = self.folder(context)
         if folder and not self.properties.is_property_set("filepath") and Path(folder).is_dir():
             self.filepath = os.path.join(folder, "")
-        return super().invoke(context, event)
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
 
 
 class ChoosesPicture(ChoosesFile):

@@ -8,7 +8,7 @@ import bpy
 from bpy.props import BoolProperty
 
 from ..backend.errors import FaceError
-from ..scene.context import head_of, scene_of
+from ..scene.context import area_of, head_of, scene_of
 from . import strings
 from .session import INTERVAL_S, SESSION, LandmarkEditing
 from .view import OnHead
@@ -66,7 +66,8 @@ class RECONSTRUCT_FACE_OT_edit_landmarks(OnHead, bpy.types.Operator):
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Drag, put back, undo, confirm, cancel; moving the view is left to Blender."""
         gone = SESSION.editing is not self._editing or bpy.data.objects.get(self._head) is None
-        if context.area is None or gone or self._editing.wanted == "cancel":
+        area = area_of(context)
+        if area is None or gone or self._editing.wanted == "cancel":
             self.cancel(context)
             return {"CANCELLED"}
         if self._editing.wanted == "fit":
@@ -74,12 +75,12 @@ class RECONSTRUCT_FACE_OT_edit_landmarks(OnHead, bpy.types.Operator):
         if event.type == "TIMER":
             context.workspace.status_text_set(strings.LANDMARK_KEYS)  # others clear it
             return {"PASS_THROUGH"}
-        context.area.tag_redraw()
-        region = next(region for region in context.area.regions if region.type == "WINDOW")
+        area.tag_redraw()
+        region = next(region for region in area.regions if region.type == "WINDOW")
         place = (event.mouse_x - region.x, event.mouse_y - region.y)
         handles = self._handles
         reach = REACH_PX * context.preferences.system.ui_scale
-        if handles.dragged is None and not _over_the_view(context.area, event):
+        if handles.dragged is None and not _over_the_view(area, event):
             handles.hovered = None
             return {"PASS_THROUGH"}  # the sidebar's buttons, other editors
         if event.type == "MOUSEMOVE":

@@ -17,7 +17,7 @@ from ..operators.view import RECONSTRUCT_FACE_OT_photo_view
 from ..scene.context import area_of, head_of, view_of
 from .progress import draw_failure, draw_progress
 from .sidebar import FacePanel
-from .text import draw_sentence
+from .text import draw_sentence, layout_of
 
 
 class RECONSTRUCT_FACE_PT_head(FacePanel, bpy.types.Panel):
@@ -38,7 +38,7 @@ class RECONSTRUCT_FACE_PT_head(FacePanel, bpy.types.Panel):
         from ..scene import landmarks, photo_view
 
         head, settings = head_of(context), context.scene.reconstruct_face
-        layout = self.layout
+        layout = layout_of(self)
         layout.prop(head, "name", text="", icon="USER")
         area = area_of(context)
         shown = area is not None and photo_view.is_shown(head, view_of(area))

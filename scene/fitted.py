@@ -42,6 +42,7 @@ class FittedShape:
 def keep_fitted(head: bpy.types.Object, reconstruction: Reconstruction) -> None:
     """Keep with ``head``, which has shape keys, what the fit ``reconstruction`` gives it."""
     keys = head.data.shape_keys
+    assert keys is not None
     basis = np.ascontiguousarray(FittedShape.of(reconstruction).basis)
     keys[_POINTS] = base64.b64encode(basis.tobytes()).decode()
     keys[_EXPRESSIONS] = _expressions(reconstruction)
@@ -87,7 +88,7 @@ def points_of(key: bpy.types.ShapeKey) -> NDArray[np.float32]:
 
 def _expressions(reconstruction: Reconstruction) -> str:
     digest = hashlib.sha256("\n".join(reconstruction.expression_names).encode())
-    digest.update(np.ascontiguousarray(reconstruction.expression_basis, np.float32))
+    digest.update(np.ascontiguousarray(reconstruction.expression_basis, np.float32).data)
     return digest.hexdigest()[:32]
 
 

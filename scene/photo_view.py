@@ -71,8 +71,9 @@ def _in_local_view(space: bpy.types.SpaceView3D) -> tuple[str, ...] | None:
     if space.local_view is None:
         return None
     layer = cast(bpy.types.ViewLayer, bpy.context.view_layer)
-    # Objects themselves do not know whether they are in it, before they are evaluated.
-    return tuple(thing.name for thing in layer.objects if thing.visible_in_viewport_get(space))
+    graph = bpy.context.evaluated_depsgraph_get()  # objects themselves do not know
+    things = [(thing, thing.evaluated_get(graph)) for thing in layer.objects]
+    return tuple(thing.name for thing, there in things if there.local_view_get(space))
 
 
 def _values(thing: Any, *names: str) -> dict[str, Any]:

@@ -23,7 +23,8 @@ def in_local_view(user: User) -> list[str]:
     things = bpy.context.view_layer.objects
     if space.local_view is None:
         return sorted(thing.name for thing in things)
-    return sorted(thing.name for thing in things if thing.visible_in_viewport_get(space))
+    graph = bpy.context.evaluated_depsgraph_get()
+    return sorted(x.name for x in things if x.evaluated_get(graph).local_view_get(space))
 
 
 def select(thing: bpy.types.Object) -> None:
