@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import bpy
 import numpy as np
 import pytest
 from mathutils import Matrix
-from reconstruct_face.scene.build import build_scene, head_scene_of
+from reconstruct_face.scene import command, export
+from reconstruct_face.scene.build import HeadScene, build_scene, head_scene_of
 from reconstruct_face.scene.placing import box_of
 from reconstruct_face.scene.rig import remove_left_behind
 from reconstruct_face.scene.update import update_head
@@ -118,3 +121,21 @@ def test_a_copy_of_the_head_keeps_them() -> None:
     delete(built.head)
     assert remove_left_behind() == 0
     assert head_scene_of(copy).camera == built.camera
+
+
+def test_a_commands_files_hold_each_head_at_the_origin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside one another in the .blend; of the other formats each has a file of its own."""
+    places: dict[str, float] = {}
+
+    def export_head(around: HeadScene, folder: Path, name: str, kinds: list[str]) -> dict:
+        places[f"{name}.{kinds[0]}"] = around.head.matrix_world.translation.x
+        return {}
+
+    monkeypatch.setattr(export, "export_head", export_head)
+    heads = [make_reconstruction(face_index=number) for number in (1, 2)]
+    command._write(heads, [(tmp_path / "two.glb", "glb"), (tmp_path / "two.blend", "blend")])
+    assert places == {"two.glb": 0.0, "two_face2.glb": 0.0, "two.blend": 0.0}
+    second = max(x.location.x for x in bpy.data.objects if x.type == "MESH")
+    assert second > 0.1, "and it is back beside the first"
