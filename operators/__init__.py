@@ -19,6 +19,7 @@ from . import (
     presets,
     reconstruct,
     refit,
+    rigs,
     running,
     session,
     settings,
@@ -31,7 +32,7 @@ from .registering import add_modules, remove_modules
 MODULES = (
     session, settings, installation, photo, running, face_models, reconstruct, view, refit,
     landmarks, expression, pose_asset, export, presets,
-    verify, animation, animate,
+    verify, animation, animate, rigs,
 )  # fmt: skip
 
 

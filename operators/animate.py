@@ -27,6 +27,7 @@ class RECONSTRUCT_FACE_OT_animate_video(RunsJob, bpy.types.Operator):
     bl_description = texts.ANIMATE_VIDEO_TIP
     bl_options = {"UNDO"}
     doing = texts.ANIMATE_VIDEO
+    place = "animation"
 
     filepath: StringProperty(name=texts.VIDEO, subtype="FILE_PATH", options={"SKIP_SAVE"})
     start_frame: IntProperty(name=texts.START_FRAME, options={"SKIP_SAVE", "HIDDEN"})
@@ -40,14 +41,14 @@ class RECONSTRUCT_FACE_OT_animate_video(RunsJob, bpy.types.Operator):
         from ..scene import jobs
         from ..scene.animation.apply import frame_rate
         from ..scene.animation.video import motion_path
-        from ..scene.mesh import is_head
+        from ..scene.current import current_head
 
         settings = scene_of(context).reconstruct_face_animation
         video = bpy.path.abspath(self.filepath or settings.video)
         if not video:
             raise PhotoError(texts.CHOOSE_VIDEO)
-        active = context.active_object
-        if settings.target == "active" and not is_head(active):
+        active = current_head(context)
+        if settings.target == "active" and active is None:
             raise ModelError(f"{strings.NO_HEAD}, or choose a new one to be made.")
         self._head = active.name if settings.target == "active" and active is not None else ""
         self._scene = scene_of(context).name
@@ -74,7 +75,8 @@ class RECONSTRUCT_FACE_OT_animate_video(RunsJob, bpy.types.Operator):
                 raise ModelError(strings.head_gone(self._head))
         else:
             found = load_reconstruction(result["reconstruction"])
-            head = api.add_heads([found], scene, set_active=scene == scene_of(context))[0]
+            free = scene == scene_of(context) and not self.editing
+            head = api.add_heads([found], scene, set_active=free)[0]
         put_motion(self, scene, head, motion, start_frame=self._first)
         told = set(motion.header.get("notes", ()))
         for note in result.get("notes", ()):

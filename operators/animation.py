@@ -14,13 +14,14 @@ from bpy.props import (
     PointerProperty,
     StringProperty,
 )
-from bpy_extras.io_utils import ExportHelper, ImportHelper
+from bpy_extras.io_utils import ExportHelper
 
 from ..backend.errors import ExchangeError, FaceError, OutputError
 from ..backend.exchange.formats import ANIMATED_FORMATS
 from ..scene.context import head_of, scene_of
 from . import strings
 from . import strings_animation as texts
+from .choosing import ChoosesFile
 from .expression import ChangesExpression
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def put_motion(
         operator.report({"WARNING"}, note)
 
 
-class RECONSTRUCT_FACE_OT_import_motion(ChangesExpression, bpy.types.Operator, ImportHelper):
+class RECONSTRUCT_FACE_OT_import_motion(ChangesExpression, ChoosesFile, bpy.types.Operator):
     """A motion file for the active head."""
 
     bl_idname = "reconstruct_face.import_motion"
@@ -380,9 +381,11 @@ class RECONSTRUCT_FACE_MT_retarget(bpy.types.Menu):
 
     def draw(self, context: bpy.types.Context) -> None:
         """One entry a head."""
+        from ..scene.current import current_head
         from ..scene.mesh import is_head
 
-        others = [x for x in bpy.data.objects if is_head(x) and x != context.active_object]
+        own = current_head(context)
+        others = [x for x in bpy.data.objects if is_head(x) and x != own]
         for head in others:
             entry = self.layout.operator(
                 RECONSTRUCT_FACE_OT_retarget.bl_idname, text=head.name, icon="USER"

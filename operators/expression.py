@@ -34,10 +34,9 @@ def label_of(name: str) -> str:
 
 
 def _active_head() -> bpy.types.Object | None:
-    from ..scene.mesh import is_head
+    from ..scene.current import current_head
 
-    active = bpy.context.active_object
-    return active if is_head(active) else None
+    return current_head(bpy.context)
 
 
 def _paired_value(name: str) -> Any:
@@ -291,7 +290,8 @@ class RECONSTRUCT_FACE_MT_copy_expression(bpy.types.Menu):
         """One entry a head."""
         from ..scene.mesh import is_head
 
-        others = [x for x in bpy.data.objects if is_head(x) and x != context.active_object]
+        own = _active_head()
+        others = [x for x in bpy.data.objects if is_head(x) and x != own]
         for head in others:
             entry = self.layout.operator(
                 RECONSTRUCT_FACE_OT_copy_expression.bl_idname, text=head.name, icon="USER"

@@ -49,6 +49,7 @@ class RECONSTRUCT_FACE_OT_import_model(RunsJob, bpy.types.Operator):
     bl_description = strings.IMPORT_MODEL_TIP
     bl_options = {"REGISTER"}
     doing = strings.IMPORT_MODEL
+    place = ""  # the preferences, where no panel would show a failure
 
     directory: StringProperty(subtype="DIR_PATH", options={"HIDDEN", "SKIP_SAVE"})
     files: CollectionProperty(

@@ -90,9 +90,11 @@ class RECONSTRUCT_FACE_OT_remove_backend(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Delete it, after ending what uses it."""
         from ..scene.installation.blender import read_preferences, release_backend
+        from ..scene.installation.check import CHECKS
         from ..scene.installation.environment import remove
 
         release_backend()
+        CHECKS.stop()
         try:
             remove(read_preferences())
         except FaceError as error:

@@ -6,30 +6,34 @@ import os
 
 import bpy
 from bpy.props import BoolProperty, CollectionProperty, EnumProperty, IntProperty, StringProperty
-from bpy_extras.io_utils import ImportHelper
 
 from ..backend.errors import FaceError
 from ..backend.exchange.formats import PHOTO_SUFFIXES
 from ..scene.context import area_of
 from . import strings
+from .choosing import ChoosesPicture
 from .session import SESSION
 
 
-class RECONSTRUCT_FACE_OT_choose_photo(bpy.types.Operator, ImportHelper):
-    """Choose a photo in the file selector."""
+class RECONSTRUCT_FACE_OT_choose_photo(ChoosesPicture, bpy.types.Operator):
+    """Choose a photo in the file selector, and go on where one was needed."""
 
     bl_idname = "reconstruct_face.choose_photo"
     bl_label = strings.CHOOSE
     bl_description = strings.CHOOSE_TIP
     bl_options = {"UNDO", "INTERNAL"}
 
-    filter_image: BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
-    filter_folder: BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
     filepath: StringProperty(name=strings.PHOTO, subtype="FILE_PATH", options={"SKIP_SAVE"})
+    reconstruct: BoolProperty(default=False, options={"SKIP_SAVE", "HIDDEN"})
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Make it the scene's photo; its faces are then looked for."""
+        if not self.filepath or os.path.isdir(bpy.path.abspath(self.filepath)):
+            self.report({"ERROR"}, strings.CHOOSE_PHOTO)
+            return {"CANCELLED"}
         context.scene.reconstruct_face.photo = self.filepath
+        if self.reconstruct:
+            bpy.ops.reconstruct_face.reconstruct("INVOKE_DEFAULT", show=True)
         return {"FINISHED"}
 
 

@@ -41,7 +41,7 @@ class RECONSTRUCT_FACE_OT_reconstruct(RunsJob, bpy.types.Operator):
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Run beside Blender; without a photo, ask for one."""
         if not (self.filepath or context.scene.reconstruct_face.photo):
-            bpy.ops.reconstruct_face.choose_photo("INVOKE_DEFAULT")
+            bpy.ops.reconstruct_face.choose_photo("INVOKE_DEFAULT", reconstruct=True)
             return {"CANCELLED"}
         return self.run_modal(context)
 
@@ -65,9 +65,10 @@ class RECONSTRUCT_FACE_OT_reconstruct(RunsJob, bpy.types.Operator):
         from ..scene import api, photo_view
 
         scene = bpy.data.scenes.get(self._scene) or scene_of(context)
-        heads = api.add_heads(result, scene, set_active=scene == scene_of(context))
-        if self.show:
-            photo_view.show(heads[-1], context)
+        free = scene == scene_of(context) and not self.editing
+        heads = api.add_heads(result, scene, set_active=free)
+        if self.show and free:
+            photo_view.show(heads[-1], context, frame_after=True)
         warnings = {warning for head in result for warning in head.warnings}
         self.report({"INFO"}, strings.reconstructed([head.name for head in heads]))
         for warning in sorted(warnings):

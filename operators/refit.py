@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import bpy
-from bpy.props import BoolProperty, StringProperty
-from bpy_extras.io_utils import ImportHelper
+from bpy.props import StringProperty
 
 from ..backend.errors import ModelError
 from ..scene.context import head_of, scene_of
 from . import strings
+from .choosing import ChoosesPicture
 from .running import RunsJob
 from .view import OnHead
 
@@ -26,6 +27,7 @@ class RECONSTRUCT_FACE_OT_refit(RunsJob, OnHead, bpy.types.Operator):
     bl_description = strings.REFIT_TIP
     bl_options = {"UNDO"}
     doing = strings.REFIT
+    place = "head"
 
     photo: StringProperty(name=strings.PHOTO, subtype="FILE_PATH", options={"SKIP_SAVE", "HIDDEN"})
 
@@ -36,11 +38,13 @@ class RECONSTRUCT_FACE_OT_refit(RunsJob, OnHead, bpy.types.Operator):
     def begin(self, context: bpy.types.Context) -> tuple[Job[Any], dict[str, Any]]:
         """Start with the scene's settings, and with the landmarks that were set by hand."""
         from ..scene import jobs
+        from ..scene.update import check_can_update
 
         head = head_of(context)
         self._head, self._scene = head.name, context.scene.name
         photo, what = self._what(head)
         options = context.scene.reconstruct_face.options(**what)
+        check_can_update(head, options)
         return jobs.start_reconstruction(photo, options), {"photo": photo, **options.to_dict()}
 
     def _what(self, head: bpy.types.Object) -> tuple[str, dict[str, Any]]:
@@ -70,12 +74,15 @@ class RECONSTRUCT_FACE_OT_refit(RunsJob, OnHead, bpy.types.Operator):
         head = bpy.data.objects.get(self._head)
         if not is_head(head):
             raise ModelError(strings.head_gone(self._head))
-        update_head(head, result[0], bpy.data.scenes.get(self._scene) or scene_of(context))
+        scene = bpy.data.scenes.get(self._scene) or scene_of(context)
+        notes = update_head(head, result[0], scene)
         keep(result[0])
         self.report({"INFO"}, strings.refitted(head.name))
+        for note in notes:
+            self.report({"INFO"}, note)
 
 
-class RECONSTRUCT_FACE_OT_replace_photo(OnHead, bpy.types.Operator, ImportHelper):
+class RECONSTRUCT_FACE_OT_replace_photo(OnHead, ChoosesPicture, bpy.types.Operator):
     """Choose another photo for the active head."""
 
     bl_idname = "reconstruct_face.replace_photo"
@@ -83,13 +90,11 @@ class RECONSTRUCT_FACE_OT_replace_photo(OnHead, bpy.types.Operator, ImportHelper
     bl_description = strings.REPLACE_PHOTO_TIP
     bl_options = {"INTERNAL"}
 
-    filter_image: BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
-    filter_folder: BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
     filepath: StringProperty(name=strings.PHOTO, subtype="FILE_PATH", options={"SKIP_SAVE"})
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Hand it to the operator that fits."""
-        if not self.filepath:
+        if not self.filepath or os.path.isdir(bpy.path.abspath(self.filepath)):
             self.report({"ERROR"}, strings.CHOOSE_PHOTO)
             return {"CANCELLED"}
         bpy.ops.reconstruct_face.refit("INVOKE_DEFAULT", photo=self.filepath)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import bpy
@@ -22,13 +24,19 @@ class RunsJob:
     """
 
     doing = strings.RECONSTRUCT  #: for the report of a failure
+    place = "reconstruct"  #: the panel whose button this is: it shows how the run goes
+    _in_window = False
+    editing = False  #: while :meth:`take` runs: whether the user is editing or sculpting something
 
     def begin(self, context: bpy.types.Context) -> tuple[Job[Any], dict[str, Any]]:
         """The job and its options.  Raises :class:`FaceError`."""
         raise AssertionError("for the operators derived from this")
 
     def take(self, context: bpy.types.Context, result: Any) -> None:
-        """Put ``result`` into the scene.  Raises :class:`FaceError`."""
+        """Put ``result`` into the scene, in object mode.  Raises :class:`FaceError`.
+
+        What is ``editing`` goes on afterwards: active object and view are not to be changed then.
+        """
         raise AssertionError("for the operators derived from this")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
@@ -48,6 +56,7 @@ class RunsJob:
         """Do it while Blender goes on; what :meth:`invoke` returns."""
         if bpy.app.background or context.window is None:
             return self.execute(context)
+        self._in_window = True
         if not self._start(context):
             return {"CANCELLED"}
         manager = context.window_manager
@@ -66,6 +75,8 @@ class RunsJob:
                 self._shown = news
                 redraw()
             return {"PASS_THROUGH"}
+        if _mouse_is_at_work(context):
+            return {"PASS_THROUGH"}
         return self._conclude(context)
 
     def cancel(self, context: bpy.types.Context) -> None:
@@ -76,8 +87,8 @@ class RunsJob:
     def _start(self, context: bpy.types.Context) -> bool:
         self._timer = self._shown = None
         SESSION.failure = None
-        if SESSION.run is not None:
-            self.report({"ERROR"}, strings.BUSY)
+        if SESSION.busy:
+            self.report({"ERROR"}, strings.BUSY if SESSION.editing is None else strings.EDITING)
             return False
         self._options: dict[str, Any] = {}
         try:
@@ -85,15 +96,15 @@ class RunsJob:
         except FaceError as error:
             self._tell(error)
             return False
-        SESSION.run = self._job
+        SESSION.run, SESSION.place = self._job, self.place
         return True
 
     def _conclude(self, context: bpy.types.Context) -> set[str]:
         self._release(context)
         try:
             result = self._job.result()
-            _to_object_mode(context)
-            self.take(context, result)
+            with _outside_of_modes(context, self.bl_label) as self.editing:
+                self.take(context, result)
         except Cancelled:
             self.report({"INFO"}, strings.CANCELLED)
             return {"CANCELLED"}
@@ -108,8 +119,10 @@ class RunsJob:
         return {"FINISHED"}
 
     def _tell(self, error: FaceError) -> None:
-        SESSION.fail(error, self.doing, self._options)
-        self.report({"ERROR"}, str(error))
+        SESSION.fail(error, self.doing, self._options, self.place)
+        # The panel shows it where the button was pressed: no window of Blender's on top of that.
+        shown = self._in_window and self.place
+        self.report({"WARNING"} if shown else {"ERROR"}, str(error))
 
     def _release(self, context: bpy.types.Context) -> None:
         SESSION.run = None
@@ -119,12 +132,45 @@ class RunsJob:
         redraw()
 
 
-def _to_object_mode(context: bpy.types.Context) -> None:
-    """End editing, sculpting and the like: what is changed beneath them would be lost."""
-    if context.mode == "OBJECT":
+#: What the user does with the mouse meanwhile, by the beginnings of its operators' names.
+_BY_MOUSE = ("TRANSFORM_OT_", "SCULPT_OT_", "PAINT_OT_", "MESH_OT_", "CURVE_OT_", "GPENCIL_OT_")
+
+
+def _mouse_is_at_work(context: bpy.types.Context) -> bool:
+    """Whether something is being dragged or painted: its mode cannot be left in mid-stroke."""
+    window = context.window
+    return window is not None and any(
+        running.bl_idname.startswith(_BY_MOUSE) for running in window.modal_operators
+    )
+
+
+@contextmanager
+def _outside_of_modes(context: bpy.types.Context, step: str) -> Iterator[bool]:
+    """In object mode, and back in what is edited, sculpted or painted; whether that was left.
+
+    What is changed beneath an edit mode would be lost, and an undo step made within one holds
+    nothing of what was added: so ``step`` is one of its own then.
+    """
+    layer = context.view_layer
+    active = layer.objects.active if layer is not None else None
+    if active is None or context.mode == "OBJECT":
+        yield False
         return
-    if bpy.ops.object.mode_set.poll():  # pyright: ignore[reportCallIssue]
-        bpy.ops.object.mode_set(mode="OBJECT")
+    mode = active.mode
+    edited = [thing for thing in layer.objects if thing.mode == mode]
+    bpy.ops.object.mode_set(mode="OBJECT")
+    selected = [thing for thing in layer.objects if thing.select_get()]
+    try:
+        yield True
+    finally:
+        if not bpy.app.background:
+            bpy.ops.ed.undo_push(message=step)
+        for thing in layer.objects:
+            thing.select_set(thing in edited)
+        layer.objects.active = active
+        bpy.ops.object.mode_set(mode=mode)
+        for thing in selected:
+            thing.select_set(True)
 
 
 class RECONSTRUCT_FACE_OT_cancel(bpy.types.Operator):

@@ -44,6 +44,14 @@ class Failure:
     sentence: str
     code: str  #: of the :class:`FaceError`
     report: Path | None  #: the file with the details
+    place: str = "reconstruct"  #: of the panel that shows it
+
+
+@dataclass
+class LandmarkEditing:
+    """What the panel's buttons tell the operator that drags landmarks."""
+
+    wanted: str = ""  #: "fit" or "cancel", once a button was pressed
 
 
 class Session:
@@ -51,18 +59,27 @@ class Session:
 
     def __init__(self) -> None:
         self.run: Job[Any] | None = None  #: the reconstruction that goes on
+        self.place = ""  #: which panel it was started in
+        self.editing: LandmarkEditing | None = None  #: the landmarks that are being dragged
         self.look: InspectedPhoto | None = None
         self.failure: Failure | None = None
         self._previews: Any = None
 
     # -- the run
 
-    def fail(self, error: FaceError, doing: str, options: dict[str, Any]) -> None:
-        """Keep ``error`` for the panel and write its report."""
+    @property
+    def busy(self) -> bool:
+        """Whether something goes on that another run would disturb."""
+        return self.run is not None or self.editing is not None
+
+    def fail(
+        self, error: FaceError, doing: str, options: dict[str, Any], place: str = "reconstruct"
+    ) -> None:
+        """Keep ``error`` for the panel ``place`` and write its report."""
         from ..scene.report import write_report
 
         report = write_report(error, doing=doing, options=options)
-        self.failure = Failure(str(error), error.code, report)
+        self.failure = Failure(str(error), error.code, report, place)
         redraw()
 
     # -- the photo
@@ -125,7 +142,7 @@ class Session:
         self.forget_look()
         if self.run is not None:
             self.run.cancel()
-        self.run = self.failure = None
+        self.run = self.failure = self.editing = None
 
 
 SESSION = Session()
@@ -136,8 +153,11 @@ def _follow() -> float | None:
 
 
 def redraw() -> None:
-    """Have the sidebars drawn again."""
+    """Have the sidebars and the status bar drawn again."""
     for window in bpy.context.window_manager.windows:
+        # The status bar cannot be asked to be drawn, but for its text, which may be another's.
+        if all(x.bl_idname.startswith("RECONSTRUCT_FACE_OT_") for x in window.modal_operators):
+            window.workspace.status_text_set_internal(None)
         for area in window.screen.areas:
             if area.type == "VIEW_3D":
                 for region in area.regions:

@@ -39,9 +39,10 @@ def _photo_changed(settings: FaceSettings, _context: bpy.types.Context) -> None:
 
 
 def _overlay_changed(settings: FaceSettings, context: bpy.types.Context) -> None:
+    from ..scene.current import current_head
     from ..scene.photo_view import set_overlay
 
-    set_overlay(context.active_object, settings.overlay)
+    set_overlay(current_head(context), settings.overlay)
 
 
 def _models(settings: FaceSettings, context: bpy.types.Context, edited: str) -> list[str]:
@@ -67,8 +68,7 @@ class FaceSettings(bpy.types.PropertyGroup):
 
     photo: StringProperty(
         name=strings.PHOTO,
-        description=strings.PHOTO_TIP,
-        subtype="FILE_PATH",
+        description=strings.PHOTO_TIP,  # no FILE_PATH: its own browser has no thumbnails
         update=_photo_changed,
     )
     face: IntProperty(name=strings.FACE, description=strings.FACE_TIP, default=1, min=0, max=99)

@@ -24,6 +24,7 @@ FACE = "Face"
 FACE_TIP = "Which face: 1 is the largest in the photo, 0 means all of them"
 
 CHOOSE_PHOTO = "Choose a photo first."
+NO_PHOTO = "None yet"
 
 SHOW = "Show"
 SHOW_TIP = "See the new head as its photo does"
@@ -61,6 +62,7 @@ def one_of(name: str, count: int) -> str:
 # -- the run
 
 BUSY = "A reconstruction is going on; wait for it or cancel it."
+EDITING = "Landmarks are being dragged; press Fit or Cancel in the Head panel first."
 CANCEL = "Cancel"
 CANCEL_TIP = "Stop; the scene stays as it is"
 CANCELLED = "Cancelled; the scene is unchanged."
@@ -87,20 +89,32 @@ def reconstructed(names: list[str]) -> str:
 
 PHOTO_VIEW = "Photo View"
 PHOTO_VIEW_TIP = "See the head as the photo does, with the photo behind it; again: leave that view"
+LEAVE_VIEW = "Show the Whole Scene"
+LEAVE_VIEW_TIP = "Leave the photo's view: show all objects again, as the view was before"
 OVERLAY = "Photo Overlay"
 OVERLAY_TIP = "How much of the photo is laid over the head in the photo's view"
 REFIT = "Fit Again"
 REFIT_TIP = (
     "Fit this head to its photo again, with the settings as they are now and the landmarks as you "
-    "put them; its place, materials and keyframes stay"
+    "put them; its place, materials, keyframes and what you sculpted stay"
 )
 REPLACE_PHOTO = "Replace Photo"
-REPLACE_PHOTO_TIP = "Fit this head to another photo; its place, materials and keyframes stay"
+REPLACE_PHOTO_TIP = (
+    "Fit this head to another photo; its place, materials, keyframes and what you sculpted stay"
+)
 EDIT_LANDMARKS = "Edit Landmarks"
 EDIT_LANDMARKS_TIP = "Drag the 68 landmarks over the photo to where they belong, then fit again"
 LANDMARK_KEYS = (
     "Drag landmarks   |   Enter: fit   |   X: put back   |   Ctrl Z: undo   |   Esc: cancel"
 )
+LANDMARK_HELP = (
+    "Drag points to where they belong in the photo. X over a point puts it back, Ctrl Z undoes. "
+    "Zoom with the wheel, move with the middle button."
+)
+END_LANDMARKS = "Landmarks"
+FIT_LANDMARKS = "Fit"
+FIT_LANDMARKS_TIP = "Fit the head to the landmarks as they are now (Enter)"
+CANCEL_LANDMARKS_TIP = "Leave the landmarks as they were (Esc)"
 FORGET_LANDMARKS = "Forget Corrections"
 FORGET_LANDMARKS_TIP = "The next fit decides about all landmarks itself"
 
@@ -373,22 +387,31 @@ EXPRESSION_CHANGED = (
 )
 NO_IMAGE_EDITOR = "The picture is in the image editor's list as"
 LIGHTS = {
-    "good": "Reliable",
-    "fair": "Check the far and covered parts",
+    "good": "The photo shows the face well",
+    "fair": "Some of the face is guessed: look at its far and covered parts",
     "poor": "Mostly guessed: use a better photo",
     "unknown": "Not known: this head does not say",
 }
 CONFIDENCE = "Confidence"
-FOUND_BY = "Found by"
+FOUND_BY = "Shape from"
 SOURCES = {
-    "network": "the network",
+    "network": "the whole face",
     "landmarks": "landmarks alone",
 }
+NO_SECOND_RENDERER = (
+    "Verify Head compares this head with what another renderer, PyTorch3D, makes of it. That is "
+    "not on this machine; how well the photo shows the face is told without it"
+)
 LANDMARK_DISTANCE = "Landmarks"
 CORRECTED = "Set by hand"
 SECONDS = "Took"
 MODEL_USED = "Face model"
 QUALITY_USED = "Quality"
+
+
+def confidence(score: float, good: float) -> str:
+    """The backend's score, and from which on nothing is worth saying."""
+    return f"{score:.0%} (good from {good:.0%} on)"
 
 
 def landmark_distance(pixels: float, share: float | None) -> str:

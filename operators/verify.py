@@ -26,6 +26,7 @@ class RECONSTRUCT_FACE_OT_verify(RunsJob, OnHead, bpy.types.Operator):
     bl_description = strings.VERIFY_TIP
     bl_options = {"UNDO"}
     doing = strings.VERIFY
+    place = "verify"
 
     filepath: StringProperty(
         name=strings.VERIFY_FILE, subtype="FILE_PATH", options={"SKIP_SAVE", "HIDDEN"}

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import bpy
+from bpy.props import BoolProperty
 
 from ..scene.context import head_of
 from . import strings
 
 
 class OnHead:
-    """Base of operators that need an active head of ours."""
+    """Base of operators that need a head of ours: see ``scene/current.py``."""
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Whether the active object is a head of ours."""
-        from ..scene.mesh import is_head
+        """Whether it is clear which head is meant."""
+        from ..scene.current import current_head
 
         cls.poll_message_set(strings.NO_HEAD)  # pyright: ignore[reportCallIssue]
-        return is_head(context.active_object)
+        return current_head(context) is not None
 
 
 class RECONSTRUCT_FACE_OT_photo_view(OnHead, bpy.types.Operator):
@@ -27,12 +28,22 @@ class RECONSTRUCT_FACE_OT_photo_view(OnHead, bpy.types.Operator):
     bl_label = strings.PHOTO_VIEW
     bl_description = strings.PHOTO_VIEW_TIP
 
+    leave: BoolProperty(default=False, options={"SKIP_SAVE", "HIDDEN"})
+
+    @classmethod
+    def description(
+        cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties
+    ) -> str:
+        """The tooltip."""
+        return strings.LEAVE_VIEW_TIP if properties.leave else strings.PHOTO_VIEW_TIP
+
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Switch it."""
         from ..scene import photo_view
 
         head, space = head_of(context), context.space_data
-        if isinstance(space, bpy.types.SpaceView3D) and photo_view.is_shown(head, space):
+        shown = isinstance(space, bpy.types.SpaceView3D) and photo_view.is_shown(head, space)
+        if self.leave or shown:
             photo_view.leave(context)
         elif not photo_view.show(head, context):
             self.report({"ERROR"}, strings.no_camera(head.name))

@@ -21,6 +21,7 @@ from ..operators.animation import (
 )
 from ..operators.session import SESSION
 from ..scene.context import scene_of
+from .progress import draw_failure, draw_progress
 from .sidebar import FacePanel
 from .text import draw_sentence, layout_of
 
@@ -35,13 +36,13 @@ class RECONSTRUCT_FACE_PT_animation(FacePanel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw from the scene's settings."""
-        from ..scene.mesh import is_head
+        from ..scene.current import current_head
 
         layout = layout_of(self)
         settings = scene_of(context).reconstruct_face_animation
-        head = is_head(context.active_object)
+        head = current_head(context) is not None
         column = layout.column(align=True)
-        column.enabled = SESSION.run is None
+        column.enabled = not SESSION.busy
         row = column.row(align=True)
         row.prop(settings, "video", text="", placeholder=texts.VIDEO)
         row.operator(RECONSTRUCT_FACE_OT_take_clip.bl_idname, text="", icon="SEQUENCE")
@@ -50,6 +51,8 @@ class RECONSTRUCT_FACE_PT_animation(FacePanel, bpy.types.Panel):
         row = column.row(align=True)
         row.enabled = bool(settings.video) and (head or settings.target == "new")
         row.operator(RECONSTRUCT_FACE_OT_animate_video.bl_idname, icon="CAMERA_DATA")
+        draw_progress(layout, "animation")
+        draw_failure(layout, "animation")
         if not head:
             draw_sentence(layout, f"{strings.NO_HEAD}.", icon="INFO")
         layout.operator(RECONSTRUCT_FACE_OT_import_motion.bl_idname, icon="IMPORT")
@@ -70,9 +73,9 @@ class RECONSTRUCT_FACE_PT_curves(FacePanel, bpy.types.Panel):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only for a head of ours."""
-        from ..scene.mesh import is_head
+        from ..scene.current import current_head
 
-        return is_head(context.active_object)
+        return current_head(context) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the tools."""

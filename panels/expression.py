@@ -43,9 +43,9 @@ class RECONSTRUCT_FACE_PT_expression(FacePanel, bpy.types.Panel):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only for a head of ours."""
-        from ..scene.mesh import is_head
+        from ..scene.current import current_head
 
-        return is_head(context.active_object)
+        return current_head(context) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the active head's shape keys."""

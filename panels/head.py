@@ -8,13 +8,16 @@ from ..backend.exchange.options import ABOUT
 from ..operators import strings
 from ..operators.landmarks import (
     RECONSTRUCT_FACE_OT_edit_landmarks,
+    RECONSTRUCT_FACE_OT_end_landmarks,
     RECONSTRUCT_FACE_OT_forget_landmarks,
 )
 from ..operators.refit import RECONSTRUCT_FACE_OT_refit, RECONSTRUCT_FACE_OT_replace_photo
 from ..operators.session import SESSION
 from ..operators.view import RECONSTRUCT_FACE_OT_photo_view
 from ..scene.context import area_of, head_of, view_of
+from .progress import draw_failure, draw_progress
 from .sidebar import FacePanel
+from .text import draw_sentence, layout_of
 
 
 class RECONSTRUCT_FACE_PT_head(FacePanel, bpy.types.Panel):
@@ -26,25 +29,34 @@ class RECONSTRUCT_FACE_PT_head(FacePanel, bpy.types.Panel):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only for a head of ours."""
-        from ..scene.mesh import is_head
+        from ..scene.current import current_head
 
-        return is_head(context.active_object)
+        return current_head(context) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw for the active head."""
         from ..scene import landmarks, photo_view
 
         head, settings = head_of(context), context.scene.reconstruct_face
-        layout = self.layout
+        layout = layout_of(self)
         layout.prop(head, "name", text="", icon="USER")
         area = area_of(context)
         shown = area is not None and photo_view.is_shown(head, view_of(area))
         layout.operator(RECONSTRUCT_FACE_OT_photo_view.bl_idname, icon="VIEW_CAMERA", depress=shown)
+        if photo_view.is_turned_away(context):
+            button = layout.operator(
+                RECONSTRUCT_FACE_OT_photo_view.bl_idname, text=strings.LEAVE_VIEW, icon="LOOP_BACK"
+            )
+            button.leave = True
         row = layout.row()
         row.enabled = shown
         row.prop(settings, "overlay", slider=True)
+        draw_progress(layout, "head")
+        draw_failure(layout, "head")
+        if SESSION.editing is not None:
+            _draw_editing(layout.box())
         column = layout.column(align=True)
-        column.enabled = SESSION.run is None
+        column.enabled = not SESSION.busy
         column.operator(RECONSTRUCT_FACE_OT_edit_landmarks.bl_idname, icon="TRACKER")
         moved = landmarks.corrected(head)
         if moved:
@@ -56,6 +68,19 @@ class RECONSTRUCT_FACE_PT_head(FacePanel, bpy.types.Panel):
         row.enabled = settings.texture != "none"
         row.prop(settings, "texture_size", text=ABOUT["texture"].label)
         column.operator(RECONSTRUCT_FACE_OT_replace_photo.bl_idname, icon="FILE_IMAGE")
+
+
+def _draw_editing(box: bpy.types.UILayout) -> None:
+    """What can be done while landmarks are dragged, and how it ends."""
+    draw_sentence(box, strings.LANDMARK_HELP, icon="INFO")
+    row = box.row(align=True)
+    row.scale_y = 1.3
+    row.operator(
+        RECONSTRUCT_FACE_OT_end_landmarks.bl_idname, text=strings.FIT_LANDMARKS, icon="CHECKMARK"
+    ).fit = True
+    row.operator(
+        RECONSTRUCT_FACE_OT_end_landmarks.bl_idname, text=strings.CANCEL, icon="CANCEL"
+    ).fit = False
 
 
 CLASSES = (RECONSTRUCT_FACE_PT_head,)

@@ -8,19 +8,15 @@ from ..backend.exchange.options import DEFAULT_MODEL
 from ..operators import strings
 from ..operators.photo import (
     RECONSTRUCT_FACE_OT_choose_face,
+    RECONSTRUCT_FACE_OT_choose_photo,
     RECONSTRUCT_FACE_OT_find_faces,
     RECONSTRUCT_FACE_OT_paste_photo,
     RECONSTRUCT_FACE_OT_use_image,
 )
 from ..operators.reconstruct import RECONSTRUCT_FACE_OT_reconstruct
-from ..operators.running import (
-    RECONSTRUCT_FACE_OT_cancel,
-    RECONSTRUCT_FACE_OT_dismiss,
-    RECONSTRUCT_FACE_OT_open_report,
-    RECONSTRUCT_FACE_OT_restart_backend,
-)
 from ..operators.session import SESSION, InspectedPhoto
 from .presets import RECONSTRUCT_FACE_PT_presets
+from .progress import draw_failure, draw_progress
 from .repair import draw_repair
 from .text import draw_sentence, layout_of
 
@@ -45,25 +41,33 @@ class RECONSTRUCT_FACE_PT_reconstruct(FacePanel, bpy.types.Panel):
         if not draw_repair(layout):
             return
         settings = context.scene.reconstruct_face
-        row = layout.row(align=True)
-        row.enabled = SESSION.run is None
-        row.prop(settings, "photo", text="")
+        line = layout.split(factor=0.2)
+        line.enabled = not SESSION.busy
+        line.label(text=strings.PHOTO)
+        row = line.row(align=True)
+        row.prop(settings, "photo", text="", placeholder=strings.NO_PHOTO)
+        row.operator(RECONSTRUCT_FACE_OT_choose_photo.bl_idname, text="", icon="FILEBROWSER")
         row.operator(RECONSTRUCT_FACE_OT_use_image.bl_idname, text="", icon="IMAGE_DATA")
         row.operator(RECONSTRUCT_FACE_OT_paste_photo.bl_idname, text="", icon="PASTEDOWN")
         _draw_look(layout, settings)
         if SESSION.run is not None:
-            _draw_progress(layout)
+            row = layout.column()
+            row.scale_y = 1.5
+            draw_progress(row)
         else:
             row = layout.row()
-            row.scale_y = 1.5
+            row.scale_y, row.enabled = 1.5, not SESSION.busy
             button = row.operator(RECONSTRUCT_FACE_OT_reconstruct.bl_idname, icon="USER")
             button.show = True
-        _draw_failure(layout, context)
+        told = SESSION.look.failure if SESSION.look is not None else ""
+        draw_failure(layout, "reconstruct", told)
 
 
 def _draw_look(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:
-    """The photo's thumbnail and the faces to pick from."""
+    """The photo's thumbnail and the faces to pick from; not another scene's photo."""
     look = SESSION.look
+    if look is not None and look.photo != bpy.path.abspath(settings.photo):
+        look = None
     if look is None or look.failure:
         if look is not None:
             draw_sentence(layout, look.failure, icon="ERROR")
@@ -104,30 +108,6 @@ def _draw_faces(layout: bpy.types.UILayout, look: InspectedPhoto, chosen: int) -
     button.number = 0
 
 
-def _draw_progress(layout: bpy.types.UILayout) -> None:
-    run = SESSION.run
-    assert run is not None
-    row = layout.row(align=True)
-    row.scale_y = 1.5
-    row.progress(text=run.step, factor=run.fraction)
-    row.operator(RECONSTRUCT_FACE_OT_cancel.bl_idname, text="", icon="CANCEL")
-
-
-def _draw_failure(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    """The last failure, with what repairs it."""
-    failure = SESSION.failure
-    if failure is None:
-        return
-    box = layout.box()
-    draw_sentence(box, failure.sentence, icon="ERROR", width=context.region.width - 40)
-    row = box.row(align=True)
-    if failure.code == "worker":
-        row.operator(RECONSTRUCT_FACE_OT_restart_backend.bl_idname, icon="FILE_REFRESH")
-    if failure.report is not None:
-        row.operator(RECONSTRUCT_FACE_OT_open_report.bl_idname, icon="TEXT")
-    row.operator(RECONSTRUCT_FACE_OT_dismiss.bl_idname, text="", icon="X")
-
-
 class RECONSTRUCT_FACE_PT_settings(FacePanel, bpy.types.Panel):
     """What the next reconstruction is made with."""
 
@@ -146,7 +126,7 @@ class RECONSTRUCT_FACE_PT_settings(FacePanel, bpy.types.Panel):
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
-        layout.enabled = SESSION.run is None
+        layout.enabled = not SESSION.busy
         layout.prop(settings, "quality")
         layout.prop(settings, "texture")
         row = layout.row()

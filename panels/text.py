@@ -23,7 +23,7 @@ def draw_sentence(
     context = bpy.context
     if width is None:
         width = context.region.width - 20 if context.region is not None else 300
-    scale = context.preferences.system.ui_scale
+    scale = context.preferences.system.ui_scale or 1.0  # none without a window
     room = max(18, int((width / scale - 24) / _CHARACTER_PX))
     column = layout.column(align=True)
     for number, line in enumerate(textwrap.wrap(sentence, room)):

@@ -8,6 +8,7 @@ import bpy
 
 from ..operators import strings
 from ..scene.context import head_of
+from .progress import draw_failure, draw_progress
 from .sidebar import FacePanel
 from .text import draw_sentence, layout_of
 
@@ -44,6 +45,9 @@ def facts_of(head: bpy.types.Object) -> list[tuple[str, str]]:
     known = about(head)
     provenance, options = _part(known, "provenance"), _part(_part(known, "provenance"), "options")
     facts = []
+    score = confidence_of(head)
+    if score is not None:
+        facts.append((strings.CONFIDENCE, strings.confidence(score, _WORTH_SAYING)))
     source = provenance.get("estimate")
     if source:
         facts.append((strings.FOUND_BY, strings.SOURCES.get(str(source), str(source))))
@@ -105,9 +109,9 @@ class RECONSTRUCT_FACE_PT_verify(FacePanel, bpy.types.Panel):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only for a head of ours."""
-        from ..scene.mesh import is_head
+        from ..scene.current import current_head
 
-        return is_head(context.active_object)
+        return current_head(context) is not None
 
     def draw_header_preset(self, context: bpy.types.Context) -> None:
         """The light, seen while the panel is closed as well."""
@@ -119,8 +123,7 @@ class RECONSTRUCT_FACE_PT_verify(FacePanel, bpy.types.Panel):
         head, layout = head_of(context), layout_of(self)
         score = confidence_of(head)
         grade = grade_of(score)
-        number = "" if score is None else f"{strings.CONFIDENCE} {score:.0%}: "
-        draw_sentence(layout, number + strings.LIGHTS[grade], icon=_ICONS[grade])
+        draw_sentence(layout, strings.LIGHTS[grade], icon=_ICONS[grade])
         for sentence in warnings_of(head):
             draw_sentence(layout, sentence, icon="ERROR")
         _draw_verification(layout, context, head)
@@ -136,10 +139,16 @@ def _draw_verification(
 ) -> None:
     """The button, and what the last verification found."""
     from ..operators.verify import RECONSTRUCT_FACE_OT_show_difference, RECONSTRUCT_FACE_OT_verify
-    from ..scene.verification import result_of
+    from ..scene.verification import may_be_verified, result_of
 
     column = layout.column(align=True)
-    column.operator(RECONSTRUCT_FACE_OT_verify.bl_idname, icon="CHECKMARK")
+    row = column.row()
+    row.enabled = may_be_verified()
+    row.operator(RECONSTRUCT_FACE_OT_verify.bl_idname, icon="CHECKMARK")
+    if not row.enabled:
+        draw_sentence(column, strings.NO_SECOND_RENDERER, icon="INFO")
+    draw_progress(layout, "verify")
+    draw_failure(layout, "verify")
     found = result_of(head)
     if found is None:
         return

@@ -1,4 +1,4 @@
-"""One reconstruction as one collection: head, camera and lights."""
+"""One reconstruction as one collection: head, camera and lights, these on a rig."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import bpy
 
 from ..backend.exchange import Reconstruction
 from ..backend.files import plain_name
-from .camera import build_camera, view_of_photo
+from .camera import align_to_head, build_camera, view_of_photo
 from .light import build_suns, is_light, light_only, suns_for
 from .mesh import build_mesh
+from .placing import place_beside
+from .rig import build_rig, rig_of
 
 #: Custom property of a head: the camera that sees it as its photo does.
 CAMERA = "camera"
@@ -26,6 +28,7 @@ class HeadScene:
     head: bpy.types.Object
     camera: bpy.types.Object | None
     lights: tuple[bpy.types.Object, ...]
+    rig: bpy.types.Object | None  #: the empty that holds the lights
 
 
 def head_name(reconstruction: Reconstruction) -> str:
@@ -45,7 +48,8 @@ def build_scene(
 ) -> HeadScene:
     """Add the head of ``reconstruction`` with camera and lights to ``scene`` (the current one).
 
-    Everything goes into one new collection named after the photo.  Nothing else in the file
+    Everything goes into one new collection named after the photo, at the origin or, where that is
+    taken by another head or something no larger than a person, beside it.  Nothing else in the file
     changes; with ``set_active`` the head becomes the active, selected object, and its camera the
     scene's if that has none.  Names are made unique by Blender, so it can be called again and
     again.  The lights light this head only.
@@ -55,16 +59,19 @@ def build_scene(
     collection = bpy.data.collections.new(name)
     scene.collection.children.link(collection)
     head = build_mesh(reconstruction, name)
+    place_beside(head, scene)
     camera = build_camera(reconstruction, f"{name} camera")
+    align_to_head(camera, head)
     lights = build_suns(suns_for(reconstruction), f"{name} light")
-    for thing in (head, camera, *lights):
+    rig = build_rig(head, camera, lights)
+    for thing in (head, rig, camera, *lights):
         collection.objects.link(thing)
     head[CAMERA] = camera
     light_only(lights, collection)
     if set_active:
         scene.camera = scene.camera or camera
         _select_only(head, scene)
-    return HeadScene(collection, head, camera, tuple(lights))
+    return HeadScene(collection, head, camera, tuple(lights), rig)
 
 
 def head_scene_of(head: bpy.types.Object) -> HeadScene:
@@ -79,7 +86,7 @@ def head_scene_of(head: bpy.types.Object) -> HeadScene:
         collections.sort(key=lambda group: camera.name not in group.objects)
     collection = collections[0] if collections else bpy.context.scene.collection
     lights = [x for x in collection.objects if is_light(x)]
-    return HeadScene(collection, head, camera, tuple(lights))
+    return HeadScene(collection, head, camera, tuple(lights), rig_of(head))
 
 
 def prepare_file(reconstruction: Reconstruction) -> bpy.types.Scene:

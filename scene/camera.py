@@ -138,7 +138,7 @@ def build_camera(
     data = bpy.data.cameras.new(name)
     view.apply_to_camera(data)
     camera = bpy.data.objects.new(name, data)
-    data.display_size = 0.1
+    data.display_size = 0.03  # small beside a head of 0.25 m
     place_camera(camera, reconstruction)
     if background and reconstruction.photo.size:
         _add_background(data, packed_image(f"{name} photo", reconstruction.photo, ".jpg"))

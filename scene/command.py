@@ -87,6 +87,8 @@ def _reconstruct(photo: str, options: Options, outputs: list[tuple[Path, str]]) 
 
 
 def _write(heads: list[Reconstruction], outputs: list[tuple[Path, str]]) -> None:
+    from mathutils import Matrix
+
     from .api import add_heads
     from .build import head_scene_of, prepare_file
     from .export import export_head
@@ -97,8 +99,12 @@ def _write(heads: list[Reconstruction], outputs: list[tuple[Path, str]]) -> None
         # A .blend holds all heads; of the other formats each gets a file of its own.
         for head, around in list(zip(heads, built, strict=True))[: 1 if kind == "blend" else None]:
             end = "" if head is heads[0] else f"_face{head.face_index}"
+            place = around.head.matrix_world.copy()
+            if kind != "blend":  # beside nothing there
+                around.head.matrix_world = Matrix.Identity(4)
             for file in export_head(around, path.parent, path.stem + end, [kind]).values():
                 print(file)
+            around.head.matrix_world = place
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -11,8 +11,10 @@ import bpy
 
 
 def head_of(context: bpy.types.Context) -> bpy.types.Object:
-    """The active object, where ``poll`` has seen to it that it is a head."""
-    return cast(bpy.types.Object, context.active_object)
+    """:func:`~.current.current_head`, where ``poll`` has seen to it that there is one."""
+    from .current import current_head  # registering needs none of its modules
+
+    return cast(bpy.types.Object, current_head(context))
 
 
 def scene_of(context: bpy.types.Context) -> bpy.types.Scene:

@@ -16,7 +16,7 @@ _RADIUS_PX = 3.5
 _FITTED = (0.25, 0.75, 1.0, 1.0)
 _MOVED = (1.0, 0.6, 0.1, 1.0)
 _HOVERED = (1.0, 1.0, 1.0, 1.0)
-_LINE = (0.25, 0.75, 1.0, 0.45)
+_LINE = (0.25, 0.75, 1.0, 0.9)
 _EDGE = (0.0, 0.0, 0.0, 0.7)
 
 
@@ -134,8 +134,8 @@ class Handles:
             place for line in LINES for pair in zip(line, line[1:], strict=False)
             for place in (places[pair[0]], places[pair[1]])
         ]  # fmt: skip
-        shader.uniform_float("color", _LINE)
-        batch_for_shader(shader, "LINES", {"pos": lines}).draw(shader)
+        _draw_lines(lines, region, scale)
+        shader.bind()
         for index, place in enumerate(places):
             radius = _RADIUS_PX * scale * (1.6 if index == self.hovered else 1.0)
             colour = _MOVED if index in self.moved else _FITTED
@@ -143,6 +143,21 @@ class Handles:
                 shader.uniform_float("color", _HOVERED if index == self.dragged else fill)
                 batch_for_shader(shader, "TRIS", {"pos": _disc(place, size)}).draw(shader)
         gpu.state.blend_set("NONE")
+
+
+def _draw_lines(places: list[tuple[float, float]], region: bpy.types.Region, scale: float) -> None:
+    """Pairs of ``places`` as lines with a dark edge, wide enough to be seen on any photo."""
+    import gpu
+    from gpu_extras.batch import batch_for_shader
+
+    shader = gpu.shader.from_builtin("POLYLINE_UNIFORM_COLOR")
+    shader.bind()
+    shader.uniform_float("viewportSize", (region.width, region.height))
+    batch = batch_for_shader(shader, "LINES", {"pos": [(x, y, 0.0) for x, y in places]})
+    for width, colour in ((3.5 * scale, _EDGE), (1.8 * scale, _LINE)):
+        shader.uniform_float("lineWidth", width)
+        shader.uniform_float("color", colour)
+        batch.draw(shader)
 
 
 def _disc(centre: Point, radius: float, corners: int = 12) -> list[tuple[float, float]]:

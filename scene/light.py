@@ -166,7 +166,7 @@ def nonnegative_least_squares(a: NDArray, b: NDArray, sweeps: int = 400) -> NDAr
 
 
 def build_suns(suns: list[Sun], name: str = "Light") -> list[bpy.types.Object]:
-    """A new sun object per entry of ``suns``, in no collection yet, placed round the head."""
+    """A new sun object per entry of ``suns``, in no collection yet, at the origin."""
     return [_build_sun(sun, f"{name} {i}") for i, sun in enumerate(suns, start=1)]
 
 
@@ -200,5 +200,4 @@ def _build_sun(sun: Sun, name: str) -> bpy.types.Object:
     light.visible_glossy = sun.glossy
     towards = Vector((HEAD_TO_BLENDER @ sun.direction).tolist())
     light.rotation_euler = towards.to_track_quat("Z", "Y").to_euler()
-    light.location = towards * 0.6  # only for the eye: a sun's place does not matter
     return light

@@ -6,6 +6,7 @@ exporters all understand.
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, TypeGuard
 
 import bpy
@@ -15,7 +16,7 @@ from ..backend.exchange import MaterialSlot, Reconstruction
 
 UV_MAP = "UVMap"
 
-#: Custom property that marks our images.
+#: Custom property that marks our images; its value is the digest of what was packed.
 TAG = "reconstruct_face_image"
 
 #: Mean free path of light in skin, in metres for red, green and blue (Jensen et al. 2001, "A
@@ -93,8 +94,21 @@ def packed_image(name: str, encoded: NDArray, suffix: str) -> bpy.types.Image:
     image.filepath_raw = f"//{name.replace(' ', '_')}{suffix}"
     image.pack(data=data, data_len=len(data))
     image.colorspace_settings.name = "sRGB"
-    image[TAG] = 1
+    image[TAG] = _digest(data)
     return image
+
+
+def is_painted(image: bpy.types.Image) -> bool:
+    """Whether an image of ours shows something else than :func:`packed_image` gave it."""
+    if image.is_dirty:
+        return True
+    known, packed = image.get(TAG), image.packed_file
+    # Files of earlier versions hold a number there, which says nothing.
+    return isinstance(known, str) and packed is not None and known != _digest(packed.data)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:32]
 
 
 def is_ours(image: bpy.types.Image | None) -> TypeGuard[bpy.types.Image]:

@@ -12,6 +12,7 @@ import numpy as np
 from ..backend.bounded import parse_json
 from ..backend.exchange import Reconstruction
 from .coordinates import to_blender
+from .fitted import keep_fitted
 from .materials import UV_MAP, build_materials
 
 #: Custom property that marks our heads; its value is the layout of the other properties.
@@ -45,6 +46,7 @@ def build_mesh(reconstruction: Reconstruction, name: str = "Head") -> bpy.types.
     _add_shape_keys(head, reconstruction)
     _add_subdivision(head, reconstruction)
     write_properties(head, reconstruction)
+    keep_fitted(head, reconstruction)
     return head
 
 

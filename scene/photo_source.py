@@ -6,9 +6,11 @@ All of them end up as a file, which is what the backend reads.
 from __future__ import annotations
 
 import os
+import re
+import sys
 import tempfile
 from pathlib import Path
-from urllib.parse import unquote, urlparse
+from urllib.parse import unquote, urlsplit
 
 import bpy
 import numpy as np
@@ -78,7 +80,7 @@ def photo_of_text(text: str) -> Path | None:
     for line in text.strip().splitlines()[:3]:
         line = line.strip().strip("\"'")
         if line.startswith("file:"):
-            line = unquote(urlparse(line).path)
+            line = path_of_address(line, windows=sys.platform == "win32")
         path = Path(line).expanduser()
         try:
             if path.suffix.lower() in PHOTO_SUFFIXES and path.is_file():
@@ -86,6 +88,21 @@ def photo_of_text(text: str) -> Path | None:
         except (OSError, ValueError):  # no path at all: too long, a zero byte
             continue
     return None
+
+
+def path_of_address(address: str, *, windows: bool) -> str:
+    """The path that a "file:" ``address`` names; with ``windows``, there.
+
+    "file:///C:/a%20b.jpg" is "C:/a b.jpg" and "file://server/share/a.jpg" is "//server/share/a.jpg"
+    on Windows; elsewhere the path is all there is (RFC 8089).
+    """
+    parts = urlsplit(address)
+    path = unquote(parts.path)
+    if not windows:
+        return path
+    if parts.netloc and parts.netloc != "localhost":
+        return f"//{parts.netloc}{path}"
+    return re.sub(r"^/+([A-Za-z])[:|](?=/|$)", r"\1:", path)
 
 
 def photo_of_head(head: bpy.types.Object) -> Path:

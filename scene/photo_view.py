@@ -13,15 +13,20 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import bpy
+import numpy as np
 
 from .build import head_scene_of
 from .camera import PLACE, VIEW, align_to_head, background_of, fit_to_scene
 from .context import area_of, scene_of, view_of
 from .landmarks import fitted
 from .mesh import is_head
+from .placing import box_of
 
 #: What would lie over the face.
 _CLUTTER = ("show_extras", "show_cursor", "show_outline_selected", "show_object_origins")
+
+#: What a view turns round, and from where.
+_ORBIT = ("view_location", "view_distance")
 
 #: A head is about so many times as high as the landmarks, brows to chin; part of the view it fills.
 _HEAD_PER_LANDMARKS, _FILLED = 2.1, 0.9
@@ -39,7 +44,7 @@ class _Viewport:
     overlay: dict[str, Any]
     camera: bpy.types.Object | None
     own_camera: bool
-    in_local_view: bool
+    local_view: tuple[str, ...] | None  #: what was shown in it; None where there was none
 
     @classmethod
     def of(cls, space: bpy.types.SpaceView3D) -> _Viewport:
@@ -58,8 +63,17 @@ class _Viewport:
             _values(space.overlay, *_CLUTTER),
             space.camera,
             space.use_local_camera,
-            space.local_view is not None,
+            _in_local_view(space),
         )
+
+
+def _in_local_view(space: bpy.types.SpaceView3D) -> tuple[str, ...] | None:
+    if space.local_view is None:
+        return None
+    layer = cast(bpy.types.ViewLayer, bpy.context.view_layer)
+    graph = bpy.context.evaluated_depsgraph_get()  # objects themselves do not know
+    things = [(thing, thing.evaluated_get(graph)) for thing in layer.objects]
+    return tuple(thing.name for thing, there in things if there.local_view_get(space))
 
 
 def _values(thing: Any, *names: str) -> dict[str, Any]:
@@ -88,10 +102,12 @@ def is_shown(head: bpy.types.Object, space: bpy.types.SpaceView3D) -> bool:
     )
 
 
-def show(head: bpy.types.Object, context: bpy.types.Context) -> bool:
+def show(head: bpy.types.Object, context: bpy.types.Context, *, frame_after: bool = False) -> bool:
     """See ``head`` as its photo does in the context's 3D view; False if there is no such view.
 
-    The face fills the view.  Solid shading shows the texture as it is then, like the photo.
+    The face fills the view.  Solid shading shows the texture as it is then, like the photo.  What
+    is seen when the view is turned away is ``head`` as well; with ``frame_after`` also when it is
+    left, for a head that is new to the user.
     """
     area = _area(context)
     camera = camera_of(head)
@@ -100,12 +116,19 @@ def show(head: bpy.types.Object, context: bpy.types.Context) -> bool:
     space = view_of(area)
     align_to_head(camera, head)
     fit_to_scene(camera, scene_of(context))
-    _before.setdefault(area.as_pointer(), _Viewport.of(space))
+    now = _Viewport.of(space)
+    was = _before.setdefault(area.as_pointer(), now)
+    if space.local_view is None:  # left by Blender's own keys: the rest is still as it was set here
+        was.region.update(now.region)
     _isolate(head, area, context)
     space.use_local_camera = True
     space.camera = camera
     space.region_3d.view_perspective = "CAMERA"
     _frame_face(head, camera, area, scene_of(context))
+    _orbit(head, space)
+    if frame_after:
+        for name in _ORBIT:
+            was.region[name] = _values(space.region_3d, name)[name]
     for name in _CLUTTER:
         setattr(space.overlay, name, False)
     if space.shading.type == "SOLID":
@@ -113,21 +136,42 @@ def show(head: bpy.types.Object, context: bpy.types.Context) -> bool:
     return True
 
 
+def is_turned_away(context: bpy.types.Context) -> bool:
+    """Whether the context's 3D view still shows a head alone, but not by its camera any more.
+
+    As after a numpad key, which leaves the camera alone.
+    """
+    area = _area(context)
+    if area is None or area.as_pointer() not in _before:
+        return False
+    space = view_of(area)
+    return space.local_view is not None and space.region_3d.view_perspective != "CAMERA"
+
+
 def leave(context: bpy.types.Context) -> None:
-    """Give the context's 3D view back as :func:`show` found it."""
+    """Give the context's 3D view back as :func:`show` found it.
+
+    After opening a file, which keeps the view but not what was before, as Blender's own views are.
+    """
     area = _area(context)
     if area is None:
         return
     space = view_of(area)
     view = space.region_3d
     was = _before.pop(area.as_pointer(), None)
-    if was is None:  # after opening the file: the view was saved as it was shown
-        view.view_perspective = "PERSP"
-        space.use_local_camera = False
-        return
-    if space.local_view is not None and not was.in_local_view:
+    if space.local_view is not None and (was is None or was.local_view is None):
         with _in_window(context, area):
             bpy.ops.view3d.localview(frame_selected=False)
+    elif was is not None and was.local_view is not None and space.local_view is not None:
+        for thing in context.view_layer.objects:
+            thing.local_view_set(space, thing.name in was.local_view)
+    if was is None:
+        view.view_perspective = "PERSP"
+        space.use_local_camera = False
+        for name in _CLUTTER:
+            setattr(space.overlay, name, True)
+        space.shading.color_type, space.shading.light = "MATERIAL", "STUDIO"
+        return
     space.use_local_camera = was.own_camera
     if was.own_camera:
         space.camera = was.camera
@@ -163,7 +207,10 @@ def forget() -> None:
 
 
 def _isolate(head: bpy.types.Object, area: bpy.types.Area, context: bpy.types.Context) -> None:
-    """Show the head, its camera and lights alone: a default cube would stand around it."""
+    """Show the head, its camera and lights alone: a default cube would stand around it.
+
+    Also in a local view that is there, which may show another head.
+    """
     space = view_of(area)
     around = head_scene_of(head)
     if space.local_view is None:
@@ -176,9 +223,18 @@ def _isolate(head: bpy.types.Object, area: bpy.types.Area, context: bpy.types.Co
         head.select_set(head in chosen)
         for thing in chosen:
             thing.select_set(True)
-    for thing in (head, around.camera, *around.lights):
-        if thing is not None and thing.name in context.view_layer.objects:
-            thing.local_view_set(space, True)
+    shown = {head, around.camera, *around.lights}
+    for thing in context.view_layer.objects:
+        thing.local_view_set(space, thing in shown)
+
+
+def _orbit(head: bpy.types.Object, space: bpy.types.SpaceView3D) -> None:
+    """Have the view turn round ``head`` at a distance from which it is large."""
+    box = box_of(head)
+    middle, size = (box[0] + box[1]) / 2, float(np.linalg.norm(box[1] - box[0]))
+    space.region_3d.view_location = middle.tolist()
+    # Blender's views see about 72 mm of width at a distance of the lens' mm.
+    space.region_3d.view_distance = size * space.lens / 72 * 1.6
 
 
 def _frame_face(

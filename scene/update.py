@@ -1,43 +1,82 @@
 """A head that is already in the scene, given what a new fit found; the object stays the user's.
 
 Where it stands, what it is parented to, its materials, modifiers, vertex groups and keyframes are
-left alone: coordinates, shape keys' values, texture, camera and lights change.
+left alone: coordinates, shape keys' values, texture, camera and lights change.  What was sculpted
+or edited since the last fit, on the neutral head or on a shape key, is laid over the new one.
 """
 
 from __future__ import annotations
 
+import os
+
 import bpy
 import numpy as np
-from numpy.typing import NDArray
 
 from ..backend.errors import ModelError
 from ..backend.exchange import Reconstruction
+from ..backend.exchange.options import ABOUT, DEFAULT_MODEL, Options
 from .build import head_scene_of
 from .camera import align_to_head, background_of, fit_to_scene, place_camera
-from .coordinates import to_blender
+from .fitted import FittedShape, fitted_shape, has_own_topology, keep_fitted, points_of
 from .light import build_suns, light_only, suns_for
-from .materials import is_ours, packed_image
-from .mesh import write_properties
+from .materials import is_ours, is_painted, packed_image
+from .mesh import about, write_properties
+from .rig import put_on
+
+#: Smaller differences from what the fit gave are none that an artist made; metres.
+_UNTOUCHED_M = 1e-6
+#: A shape key that was deleted comes back where the fit moves a point by more without it; metres.
+_NEEDED_M = 1e-4
 
 
 def update_head(
     head: bpy.types.Object, reconstruction: Reconstruction, scene: bpy.types.Scene
-) -> None:
+) -> list[str]:
     """Make ``head``, one of ours, the head of ``reconstruction``.
 
-    Shape keys that the user added move with the face.  A camera or a light that the user deleted
-    stays deleted.
+    Sculpting stays, vertex by vertex, as an offset on the new fit; shape keys that the user added
+    move with the face.  A camera or a light that the user deleted stays deleted.  Returns sentences
+    about what became of the user's own work.
 
     Raises :class:`ModelError`, before anything is changed, when ``head`` was made with another
-    face model or its mesh was edited since.
+    face model or set of expressions, or its mesh was edited since.
     """
     _check_topology(head, reconstruction)
-    _move_vertices(head, reconstruction)
-    _set_values(head, reconstruction)
-    _replace_texture(head, reconstruction)
+    _check_expressions(head, reconstruction)
+    notes = [*_move_vertices(head, reconstruction), *_set_values(head, reconstruction)]
+    notes += _replace_texture(head, reconstruction)
     write_properties(head, reconstruction)
+    keep_fitted(head, reconstruction)
     _update_surroundings(head, reconstruction, scene)
     head.data.update()
+    return notes
+
+
+def check_can_update(head: bpy.types.Object, options: Options) -> None:
+    """Raise the :class:`ModelError` of :func:`update_head` as far as it is known before the fit."""
+    if head.data.shape_keys is None:
+        raise ModelError(f"{head.name} has no shape keys any more; reconstruct a new head instead.")
+    if not has_own_topology(head):
+        raise ModelError(
+            f"The mesh of {head.name} was edited: points or faces are not those of its fit any "
+            "more. Reconstruct a new head instead."
+        )
+    was = about(head).get("provenance", {}).get("options", {})
+    model, expressions = was.get("model"), was.get("expressions")
+    # A model that is a file may be elsewhere by now; whether it is the same is seen after the fit.
+    if model and model != options.model and not os.path.isabs(model):
+        raise ModelError(
+            f"{head.name} was made with the face model '{model}', the settings say "
+            f"'{options.model}'; choose '{model}' there, or reconstruct a new head."
+        )
+    if model != DEFAULT_MODEL and expressions and expressions != options.expressions:
+        label = next(
+            (x.label for x in ABOUT["expressions"].choices if x.value == expressions), expressions
+        )
+        raise ModelError(
+            f"{head.name} has other expressions than the settings say; choose '{label}' there, or "
+            "reconstruct a new head."
+        )
 
 
 def _check_topology(head: bpy.types.Object, reconstruction: Reconstruction) -> None:
@@ -56,44 +95,83 @@ def _check_topology(head: bpy.types.Object, reconstruction: Reconstruction) -> N
         raise ModelError(f"{head.name} has no shape keys any more; reconstruct a new head instead.")
 
 
-def _move_vertices(head: bpy.types.Object, reconstruction: Reconstruction) -> None:
+def _check_expressions(head: bpy.types.Object, reconstruction: Reconstruction) -> None:
+    """The keys of one set say nothing about the weights of another."""
+    known = about(head).get("expression_names")
+    if known is not None and list(known) != list(reconstruction.expression_names):
+        raise ModelError(
+            f"{head.name} was made with another set of expressions ({len(known)}, the new fit has "
+            f"{len(reconstruction.expression_names)}); reconstruct a new head instead."
+        )
+
+
+def _move_vertices(head: bpy.types.Object, reconstruction: Reconstruction) -> list[str]:
+    """The new fit under what the user sculpted; the sentences about it."""
     mesh = head.data
     assert isinstance(mesh, bpy.types.Mesh) and mesh.shape_keys is not None
     blocks = mesh.shape_keys.key_blocks
-    ours = dict(zip(reconstruction.expression_names, reconstruction.expression_basis, strict=True))
-    basis = to_blender(reconstruction.vertices_neutral.astype(np.float32))
-    moved = basis - _read(blocks[0])
+    new, was = FittedShape.of(reconstruction), fitted_shape(head, reconstruction)
+    basis_was = points_of(blocks[0]) if was is None else was.basis
+    sculpted = np.zeros(len(mesh.vertices), bool)
     for key in blocks:
-        delta = ours.get(key.name)
-        if key == blocks[0]:
-            points = basis
-        elif delta is not None:
-            points = basis + to_blender(delta.astype(np.float32))
-        else:
-            points = _read(key) + moved
+        ours = key == blocks[0] or key.name in new.deltas
+        before, points = basis_was, new.basis
+        if key != blocks[0] and ours:
+            delta = new.deltas[key.name]
+            before, points = (
+                before + (delta if was is None else was.deltas[key.name]),
+                points + delta,
+            )
+        if was is not None or not ours:
+            offset = points_of(key) - before
+            changed = np.abs(offset).max(axis=1) > _UNTOUCHED_M
+            points = np.where(changed[:, None], points + offset, points)
+            sculpted |= changed & ours
         key.points.foreach_set("co", np.ascontiguousarray(points, np.float32).ravel())
-    mesh.vertices.foreach_set("co", basis.ravel())
+    mesh.vertices.foreach_set("co", points_of(blocks[0]).ravel())
+    if was is None:
+        return [
+            f"{head.name} comes from an earlier version, which did not note its fit: what was "
+            "sculpted on it was replaced. Undo brings it back."
+        ]
+    if not (count := int(sculpted.sum())):
+        return []
+    points = "1 point" if count == 1 else f"{count} points"
+    return [f"What was sculpted on {head.name} is kept ({points})."]
 
 
-def _read(key: bpy.types.ShapeKey) -> NDArray[np.float32]:
-    points = np.empty(3 * len(key.points), np.float32)
-    key.points.foreach_get("co", points)
-    return points.reshape(-1, 3)
+def _set_values(head: bpy.types.Object, reconstruction: Reconstruction) -> list[str]:
+    """The photo's expression; what is animated follows its F-curves again at the next frame.
 
-
-def _set_values(head: bpy.types.Object, reconstruction: Reconstruction) -> None:
-    """The photo's expression; what is animated follows its F-curves again at the next frame."""
+    Keys that were deleted come back where the face would be another one without them.
+    """
     blocks = head.data.shape_keys.key_blocks
+    new = FittedShape.of(reconstruction)
     names, values = reconstruction.expression_names, reconstruction.expression.tolist()
-    for name, value in zip(names, values, strict=True):
-        if name in blocks:
-            blocks[name].value = value
+    back = []
+    for name, value, (low, high) in zip(
+        names, values, reconstruction.expression_range.tolist(), strict=True
+    ):
+        if name not in blocks:
+            if np.abs(value * new.deltas[name]).max() < _NEEDED_M:
+                continue
+            key = head.shape_key_add(name=name, from_mix=False)
+            points = points_of(blocks[0]) + new.deltas[name]
+            key.points.foreach_set("co", points.ravel())
+            key.slider_min, key.slider_max = low, high
+            back.append(name)
+        blocks[name].value = value
+    if not back:
+        return []
+    return [
+        f"The new fit needs shape keys that were deleted; they are there again: {', '.join(back)}."
+    ]
 
 
-def _replace_texture(head: bpy.types.Object, reconstruction: Reconstruction) -> None:
-    """Put the new texture where the old one was, in whatever nodes use it."""
+def _replace_texture(head: bpy.types.Object, reconstruction: Reconstruction) -> list[str]:
+    """Put the new texture where the old one was, in whatever nodes use it; one painted on stays."""
     if not reconstruction.texture.size:
-        return
+        return []
     new = packed_image(f"{head.name} texture", reconstruction.texture, ".png")
     old = {
         node.image
@@ -102,10 +180,26 @@ def _replace_texture(head: bpy.types.Object, reconstruction: Reconstruction) -> 
         for node in material.node_tree.nodes
         if node.type == "TEX_IMAGE" and is_ours(node.image)
     }
+    notes = []
     for image in old:
-        _take_over(image, new)
+        if is_painted(image):
+            notes.append(_set_aside(image, new))
+        else:
+            _take_over(image, new)
     if not old:
         bpy.data.images.remove(new)
+    return notes
+
+
+def _set_aside(old: bpy.types.Image, new: bpy.types.Image) -> str:
+    """``new`` for every user of ``old``, which stays in the file; the sentence about it."""
+    if old.is_dirty:
+        old.pack()
+    name = old.name
+    old.user_remap(new)
+    old.name, old.use_fake_user = f"{name} painted", True
+    new.name = name
+    return f"The texture was painted: it stays in the file as '{old.name}', the new one is shown."
 
 
 def _take_over(old: bpy.types.Image, new: bpy.types.Image) -> None:
@@ -137,4 +231,6 @@ def _update_surroundings(
     lights = build_suns(suns_for(reconstruction), name)
     for light in lights:
         around.collection.objects.link(light)
+    if around.rig is not None:
+        put_on(around.rig, lights)
     light_only(lights, around.collection)

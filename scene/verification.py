@@ -25,10 +25,14 @@ from ..backend.exchange.temporary import temporary_folder
 from ..backend.exchange.wire import Progress
 from . import jobs
 from .backend_process import BackendProcess
+from .installation.choices import ROOT, choices
+from .installation.locate import PYTHON_VARIABLE
 from .materials import packed_image
 from .mesh import KEY, expression_keys, reconstruction_key
 from .quiet import quiet
 
+#: Names the Python that has PyTorch3D, see ``backend/verify/pytorch3d.py``.
+PYTORCH3D_VARIABLE = "RECONSTRUCT_FACE_PYTORCH3D"
 #: Custom property of a head: the last verification, as JSON.
 RESULT = "verification"
 #: ... and its picture.
@@ -112,6 +116,16 @@ def start_verification(
             return {"document": result["document"], "picture": picture}
 
     return jobs.submit(work)
+
+
+def may_be_verified() -> bool:
+    """Whether PyTorch3D may be at hand: set up beside this code, or in a Python that was named.
+
+    Whether it is, the backend says.
+    """
+    if os.environ.get(PYTORCH3D_VARIABLE) or (ROOT / ".venv-verify").is_dir():
+        return True
+    return bool(os.environ.get(PYTHON_VARIABLE) or choices().python)
 
 
 def keep_result(head: bpy.types.Object, result: dict[str, Any]) -> None:

@@ -20,6 +20,7 @@ from reconstruct_face.scene.animation.curves import curves_by_name
 from reconstruct_face.scene.animation.read import read_motion
 from reconstruct_face.scene.animation.sound import start_of, strips_of
 from reconstruct_face.scene.build import HeadScene, build_scene, prepare_file
+from reconstruct_face.scene.rig import CARRIER
 
 from tests.errors import raises
 from tests.synthetic_reconstruction import ARKIT_NAMES, make_reconstruction
@@ -226,7 +227,7 @@ def test_another_video_begins_where_the_head_is(built: HeadScene) -> None:
     np.testing.assert_allclose(now[:3, :3], was[:3, :3] @ turn, atol=1e-5)
     np.testing.assert_allclose(now[:3, 3], was[:3, 3] + was[:3, :3] @ shift, atol=1e-5)
     assert apply_motion(built.head, motion, existing="replace").carrier == done.carrier
-    assert len([o for o in bpy.data.objects if o.type == "EMPTY"]) == 1, "one is enough"
+    assert len([o for o in bpy.data.objects if CARRIER in o]) == 1, "one is enough"
 
 
 def test_angles_turn_the_head_as_they_are_named(head: bpy.types.Object) -> None:

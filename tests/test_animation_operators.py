@@ -149,6 +149,8 @@ def test_bad_videos_are_one_sentence(head: bpy.types.Object, tmp_path: Path) -> 
         BUTTONS.animate_video()
     with raises(RuntimeError, tmp_path / "gone.mp4"):
         BUTTONS.animate_video(filepath=str(tmp_path / "gone.mp4"))
+    other = head.copy()
+    bpy.context.scene.collection.objects.link(other)  # the only one need not be active
     bpy.context.view_layer.objects.active = None
     with raises(RuntimeError, strings.NO_HEAD):
         BUTTONS.animate_video(filepath=str(make_video(tmp_path, "a.mp4")))

@@ -44,6 +44,7 @@ SHARED = ours(
     "backend.files",
     "backend.arrays",
     "backend.lifeline",
+    "backend.narrow",
     "backend.heap",
 )
 #: The rooms of ``docs/architecture.md``: a module may import those of its own row and of the rows
@@ -86,6 +87,7 @@ GROUND = ours(
     "backend.isolated",
     "backend.isolated_child",
     "backend.lifeline",
+    "backend.narrow",
     "backend.terminal",
     "backend.heap",
 )

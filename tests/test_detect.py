@@ -116,8 +116,9 @@ def test_missing_and_damaged_weights(monkeypatch, tmp_path: Path, photo, face) -
     with raises(ModelError, LANDMARKS_68, package):
         LandmarkPredictor().predict(photo, face.box)
     (tmp_path / "bad.dat").write_bytes(b"nothing of the kind")
-    module = LandmarkPredictor.__module__
-    monkeypatch.setattr(f"{module}.weights_path", lambda name: tmp_path / "bad.dat")
+    monkeypatch.setattr(
+        f"{weights_path.__module__}.weights_path", lambda name: tmp_path / "bad.dat"
+    )
     with raises(ModelError, tmp_path / "bad.dat"):
         LandmarkPredictor().warm()
 

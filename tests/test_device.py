@@ -7,10 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from reconstruct_face.backend.errors import ModelError
 from reconstruct_face.backend.model import load_model
-from reconstruct_face.backend.network import device
+from reconstruct_face.backend.network import device, runners
 from reconstruct_face.backend.network.device import (
     DEVICE_VARIABLE,
     NO_TELEMETRY,
@@ -106,3 +107,53 @@ def test_only_one_module_imports_it() -> None:
 def test_a_graph_that_cannot_run_is_told_in_a_sentence() -> None:
     with raises(ModelError, "ONNX Runtime", "CPUExecutionProvider"):
         onnx_runner(OnnxModel(b"no graph", {}))
+
+
+def broken_kernels(*_: object) -> object:
+    """What torch and ONNX Runtime do on a card that they have no kernels for."""
+    calls: list[int] = []
+
+    def run(batch: object) -> object:
+        calls.append(len(calls))
+        raise RuntimeError("CUDA error: no kernel image is available for execution on the device")
+
+    return run
+
+
+@pytest.mark.seconds
+@pytest.mark.parametrize("torch", [True, False])
+def test_a_card_without_fitting_kernels_leaves_it_to_the_processor(
+    monkeypatch: pytest.MonkeyPatch, torch: bool
+) -> None:
+    machine(monkeypatch, gpu=True, torch=torch, providers=(CUDA,))
+    real = runners.onnx_runner
+    monkeypatch.setattr(runners, "torch_runner", broken_kernels)
+    monkeypatch.setattr(
+        runners,
+        "onnx_runner",
+        lambda graph, provider="CPUExecutionProvider": (
+            broken_kernels() if provider == CUDA else real(graph, provider)
+        ),
+    )
+    model = load_model("default")
+    crops = np.full((1, 224, 224, 3), 128, np.uint8)
+    regressor = Regressor(model)
+    assert regressor._device.name == "cuda"
+    found = regressor.regress(crops)[0]
+    assert "CUDA" in regressor.note and "no kernel image" in regressor.note
+    on_cpu = Regressor(model, device="cpu")
+    assert np.allclose(found.identity, on_cpu.regress(crops)[0].identity, atol=1e-5)
+    assert on_cpu.note == ""
+    monkeypatch.setenv(DEVICE_VARIABLE, "cuda")
+    with raises(ModelError, "CUDA", "no kernel image", "'CPU'"):
+        Regressor(model).warm()
+
+
+def test_a_torch_that_does_not_load_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device.importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setitem(sys.modules, "torch", None)  # importing it raises ImportError
+    device._torch_has_cuda.cache_clear()
+    try:
+        assert device._torch_has_cuda() is False
+    finally:
+        device._torch_has_cuda.cache_clear()

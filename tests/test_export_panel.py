@@ -158,7 +158,7 @@ def test_what_is_known_is_told_and_what_is_not_left_out(head: bpy.types.Object) 
     say(head, landmark_error_px=None)  # as of heads made by an older version
     facts = dict(verify.facts_of(head))
     assert facts == {
-        "Found by": "the network", "Quality": "best", "Took": "3.8 s",
+        "Shape from": "the whole face", "Quality": "best", "Took": "3.8 s",
         "Face model": "synthetic 1",
     }  # fmt: skip
     assert verify.warnings_of(head) == ["Dark."]

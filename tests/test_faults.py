@@ -24,6 +24,7 @@ from reconstruct_face.backend.errors import (
 )
 from reconstruct_face.scene import api, jobs
 from reconstruct_face.scene.backend_process import BackendProcess
+from reconstruct_face.scene.installation.blender import release_backend
 from reconstruct_face.scene.installation.locate import PYTHON_VARIABLE
 from reconstruct_face.scene.mesh import remove_head
 
@@ -150,6 +151,22 @@ def test_a_hung_backend_is_cancelled_and_mended(tmp_path: Path) -> None:
         assert job.state == "cancelled"
         assert seconds_until(lambda pid=pid: not running(pid)) < 1
         works(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["slow.jpg", "stuck.jpg", ""])
+def test_what_replaces_its_files_finds_it_gone(name: str, tmp_path: Path) -> None:
+    """Before a repair or a removal: Windows would refuse while a process has files open."""
+    if name:
+        job = jobs.start_reconstruction(photo(tmp_path, name))
+        seconds_until(lambda: job.step == "Making the texture")
+    else:  # idle
+        works(tmp_path)
+    pid = backend_pid()
+    release_backend()
+    assert not running(pid), "also without waiting for it"
+    time.sleep(0.5)
+    assert jobs.backend_state() == "stopped", "nor was another one started meanwhile"
+    works(tmp_path)
 
 
 def test_there_is_no_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
+from reconstruct_face.backend.errors import WorkerError
+from reconstruct_face.scene.installation import environment
 from reconstruct_face.scene.installation.choices import Choices
 from reconstruct_face.scene.installation.pip import Output, install_commands, why
 from reconstruct_face.scene.installation.requirements import (
@@ -15,6 +17,9 @@ from reconstruct_face.scene.installation.requirements import (
     Requirements,
     unsupported,
 )
+from reconstruct_face.scene.installation.set_up import SetUp
+
+from tests.errors import raises
 
 
 def test_pythons_and_platforms_without_packages() -> None:
@@ -106,7 +111,8 @@ def test_the_costs_are_within_what_was_promised() -> None:
     """Megabytes, of the set-up for the processor."""
     assert PROCESSOR.download_mb <= 350
     assert PROCESSOR.installed_mb <= 1200
-    assert PROCESSOR.cost == "Processor: about 320 MB to download and 810 MB of disk."
+    told = "Processor: about 320 MB to download, 810 MB of disk, and 1.6 GB while it is set up."
+    assert PROCESSOR.cost == told
     assert NVIDIA_GPU.cost.startswith("NVIDIA GPU: about 3.1 GB to download")
 
 
@@ -125,3 +131,35 @@ def test_pip_takes_only_what_is_known_by_its_hash(
         assert ("--extra-index-url" in command) != offline
     refused_as_source = commands[1][commands[1].index("--only-binary") + 1].split(",")
     assert "face-recognition-models" not in refused_as_source and "numpy" in refused_as_source
+
+
+def test_what_is_read_only_is_deleted_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows deletes no file that may not be written: copies of a read-only Python are such."""
+    folder = tmp_path / "environment.old"
+    (folder / "bin").mkdir(parents=True)
+    for name in ("python.exe", "bin/python3.dll"):
+        (folder / name).write_bytes(b"x")
+        (folder / name).chmod(0o444)
+    refused: list[Path] = []
+
+    def rmtree(path: Path, ignore_errors: bool = False) -> None:
+        refused.extend(x for x in path.rglob("*") if x.is_file() and not x.stat().st_mode & 0o200)
+
+    monkeypatch.setattr(environment.sys, "platform", "win32")
+    monkeypatch.setattr(environment.shutil, "rmtree", rmtree)
+    environment.delete(folder)
+    assert not refused
+
+
+@pytest.mark.parametrize(("folder", "told"), [("WindowsApps", True), ("Blender", False)])
+def test_a_blender_from_the_store_is_named_as_the_reason(
+    tmp_path: Path, folder: str, told: bool
+) -> None:
+    base = tmp_path / folder / "python"
+    base.parent.mkdir()
+    base.write_text("#!/bin/sh\necho Access is denied. >&2\nexit 1\n")
+    base.chmod(0o755)
+    set_up = SetUp(Choices(tmp_path / "backend"), "0.1.0", str(base)).start()
+    with raises(WorkerError, base) as caught:
+        set_up.wait()
+    assert ("Microsoft Store" in str(caught.value)) == told

@@ -211,23 +211,6 @@ def test_one_run_at_a_time(photo: Path) -> None:
     assert not bpy.ops.reconstruct_face.cancel.poll()
 
 
-def test_what_is_edited_or_sculpted_is_left_first(photo: Path) -> None:
-    bpy.ops.mesh.primitive_cube_add()
-    cube = bpy.context.active_object
-    bpy.ops.object.mode_set(mode="EDIT")
-    bpy.ops.mesh.select_all(action="SELECT")
-    bpy.ops.transform.translate(value=(1, 0, 0))
-    assert bpy.ops.reconstruct_face.reconstruct(filepath=str(photo)) == {"FINISHED"}
-    assert bpy.context.mode == "OBJECT"
-    assert min(vertex.co.x for vertex in cube.data.vertices) > -0.01, "what was edited is kept"
-    head = bpy.context.active_object
-    bpy.ops.object.mode_set(mode="EDIT")
-    assert bpy.ops.reconstruct_face.refit() == {"FINISHED"}
-    assert is_head(head) and head.mode == "OBJECT"
-    fitted = dict(zip(key_values(head), [0.0, *head["expression"]], strict=True))
-    assert key_values(head)["jawOpen"] == pytest.approx(fitted["jawOpen"], abs=1e-4)
-
-
 def test_fitting_again_keeps_the_object_and_what_is_not_of_the_fit(photo: Path) -> None:
     bpy.ops.reconstruct_face.reconstruct(filepath=str(photo))
     head = bpy.context.active_object

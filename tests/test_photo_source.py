@@ -13,7 +13,12 @@ from reconstruct_face.backend.exchange.formats import PHOTO_SUFFIXES
 from reconstruct_face.operators import strings
 from reconstruct_face.operators.photo import RECONSTRUCT_FACE_FH_photo
 from reconstruct_face.scene.build import build_scene
-from reconstruct_face.scene.photo_source import photo_of_head, photo_of_image, photo_of_text
+from reconstruct_face.scene.photo_source import (
+    path_of_address,
+    photo_of_head,
+    photo_of_image,
+    photo_of_text,
+)
 
 from tests.errors import raises
 from tests.synthetic_reconstruction import make_reconstruction
@@ -107,3 +112,20 @@ def test_a_heads_photo_is_the_file_or_what_is_packed(picture: Path) -> None:
 def test_what_can_be_dropped_is_what_can_be_read() -> None:
     handler = RECONSTRUCT_FACE_FH_photo.bl_file_extensions
     assert tuple(handler.split(";")) == PHOTO_SUFFIXES
+
+
+@pytest.mark.parametrize(
+    ("address", "windows", "path"),
+    [
+        ("file:///C:/Users/Zo%C3%AB/a%20b.jpg", True, "C:/Users/Zoë/a b.jpg"),
+        ("file:///c|/a.jpg", True, "c:/a.jpg"),
+        ("file:/C:/a.jpg", True, "C:/a.jpg"),
+        ("file://localhost/C:/a.jpg", True, "C:/a.jpg"),
+        ("file://server/share/a.jpg", True, "//server/share/a.jpg"),
+        ("file:///home/ada/a%20b.jpg", False, "/home/ada/a b.jpg"),
+        ("file://localhost/home/a.jpg", False, "/home/a.jpg"),
+        ("file:///C:/a.jpg", False, "/C:/a.jpg"),
+    ],
+)
+def test_addresses_that_file_managers_copy(address: str, windows: bool, path: str) -> None:
+    assert path_of_address(address, windows=windows) == path

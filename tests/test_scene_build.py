@@ -176,7 +176,8 @@ def test_properties_hold_coefficients_and_provenance() -> None:
 def test_everything_lies_in_one_collection_named_after_the_photo() -> None:
     built = build_scene(make_reconstruction())
     assert built.collection.name == "Ada Lovelace"
-    assert set(built.collection.objects) == {built.head, built.camera, *built.lights}
+    own = {built.head, built.camera, *built.lights, built.rig}
+    assert set(built.collection.objects) == own
     assert set(bpy.data.objects) == set(built.collection.objects)
     assert list(bpy.context.scene.collection.children) == [built.collection]
 

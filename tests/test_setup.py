@@ -34,6 +34,12 @@ case "$*" in
 esac
 """
 
+#: ``df -Pm``: the fourth column is what is free, in MB.
+FAKE_DISK = """#!/bin/bash
+echo Filesystem 1048576-blocks Used Available Capacity Mounted on
+echo /dev/sda1 200000 0 {free} 0% /
+"""
+
 
 @dataclass(frozen=True)
 class Project:
@@ -79,6 +85,7 @@ def project(tmp_path: Path) -> Project:
         "python3.11": FAKE_PYTHON,
         "dpkg-query": "#!/bin/bash\necho 'install ok installed'\n",
         "apt-get": '#!/bin/bash\necho "apt $*" >> "$CALLS"; eval "$APT"\n',
+        "df": FAKE_DISK.format(free=100_000),
     }
     for name, text in fakes.items():
         (tools / name).write_text(text)
@@ -219,6 +226,14 @@ def test_a_moved_folder_is_set_up_again(project: Project) -> None:
     environment = {"PATH": f"{project.tools}:/usr/bin:/bin", "CALLS": str(calls), "PIP": "true"}
     subprocess.run(["bash", str(moved / "tools" / "reconstruct.sh")], env=environment, check=True)
     assert " install " in calls.read_text()
+
+
+def test_a_disk_that_is_too_small_is_told_before_anything_is_downloaded(project: Project) -> None:
+    (project.tools / "df").write_text(FAKE_DISK.format(free=99))
+    done, calls = project()
+    assert done.returncode == 1
+    assert "has 99 MB free" in done.stderr
+    assert "-m venv" not in calls and " install " not in calls
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,7 @@ import dlib as _dlib  # has no type information
 import numpy as np
 from numpy.typing import NDArray
 
-from ..detect.weights import LANDMARKS_68, weights_path
-from ..errors import ModelError
+from ..detect.weights import LANDMARKS_68, load_weights
 
 Bytes = NDArray[np.uint8]
 Doubles = NDArray[np.float64]
@@ -86,11 +85,7 @@ class LandmarkPredictor:
         """
         with self._lock:
             if self._model is None:
-                path = weights_path(LANDMARKS_68)
-                try:
-                    self._model = dlib.shape_predictor(str(path))
-                except RuntimeError as error:
-                    raise ModelError(f"{path} is damaged ({error}): install it again.") from error
+                self._model = load_weights(LANDMARKS_68, dlib.shape_predictor)
 
     def predict(
         self, pixels: Bytes, box: NDArray[np.float32], quarter_turns: int = 0

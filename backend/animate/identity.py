@@ -50,6 +50,8 @@ KEYFRAMES = 5
 _FACES = 3
 #: Spread of the landmark votes beyond which a frame is not fitted.
 _STEADY = 0.015
+#: Share of the progress before the first is fitted, which takes longer than to look for them.
+_LOOKING = 0.2
 #: Degrees between two keyframes that count as different views.
 _APART = 8.0
 #: How strongly a texel is taken from the frame that shows it best.
@@ -217,16 +219,22 @@ def solve_subject(
             f"The reconstruction has {len(known.identity)} identity coefficients, its face model "
             f"{model.name} {len(model.identity_basis)}; reconstruct the photo again."
         )
-    mine = main_person(candidates(source, lambda f, s: report(0.5 * f, s), shares), source)
+    mine = main_person(candidates(source, lambda f, s: report(_LOOKING * f, s), shares), source)
     chosen = choose(mine)
     shares = shares or Here()
     common: Share = {"model": model, "options": options.to_dict(), "path": str(source.path)}
     frames = [face_share(one.pixels, one.face) for one in chosen]
     fits: list[Share] = []
-    report(0.5, "Solving the head")
+    pictures = 2 * len(frames)  # each is fitted twice
+
+    def solving(done: int) -> None:
+        part = _LOOKING + (1 - _LOOKING) * done / pictures
+        report(part, f"Solving the head, step {min(done + 1, pictures)} of {pictures}")
+
+    solving(0)
     for found in shares.map(first_fits, common, frames):
         fits.append(found)
-        report(0.5 + 0.2 * len(fits) / len(frames), "Solving the head")
+        solving(len(fits))
     identity = _shared_identity(fits) if known is None else np.asarray(known.identity, np.float32)
     focal = float(np.exp(np.median([np.log(found["focal"]) for found in fits])))
     common |= {"identity": identity, "focal": focal}
@@ -235,10 +243,11 @@ def solve_subject(
     light = texture.sh_light if texture else best.sh_light
     keyframes = [Keyframe(chosen[0].pixels, best.camera, best.expression, light)]
     textures = [texture]
+    solving(len(frames) + 1)
     for one, told in zip(chosen[1:], shares.map(held_fits, common, frames[1:]), strict=True):
-        report(0.7 + 0.3 * len(keyframes) / len(frames), "Solving the head")
         keyframe, texture = keyframe_of(one.pixels, told)
         keyframes.append(keyframe)
+        solving(len(frames) + len(keyframes))
         textures.append(texture)
     shared = merged_texture(textures, options) if known is None else None
     head = assemble(evidence, model, best, shared, options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import math
 import os
 import re
@@ -9,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -22,6 +24,7 @@ from ..errors import OutputError, PhotoError
 from ..exchange.formats import PHOTO_SUFFIXES
 from ..files import reason
 from ..motion.resample import rate_of
+from ..narrow import is_narrow, narrow_name
 from ..photo import read_photo
 
 Bytes = NDArray[np.uint8]
@@ -184,13 +187,27 @@ def _natural(name: str) -> list[tuple[int, int | str]]:
 
 
 def _opened(path: Path) -> cv2.VideoCapture:
-    # One thread: others would say what is damaged after the frame was returned.
-    capture = cv2.VideoCapture(str(path), cv2.CAP_ANY, [cv2.CAP_PROP_N_THREADS, 1])
+    capture = _capture(str(path))
+    if not capture.isOpened() and not is_narrow(path):
+        try:
+            # Open until the process ends: a film is read more than once.
+            capture = _capture(_NARROW_NAMES.enter_context(narrow_name(path)))
+        except OSError as error:
+            raise PhotoError(f"{path} cannot be opened: {reason(error)}.") from error
     if not capture.isOpened():
         raise PhotoError(
             f"{path} is no video that can be read: it is damaged or of an unknown kind."
         )
     return capture
+
+
+def _capture(name: str) -> cv2.VideoCapture:
+    # One thread: others would say what is damaged after the frame was returned.
+    return cv2.VideoCapture(name, cv2.CAP_ANY, [cv2.CAP_PROP_N_THREADS, 1])
+
+
+_NARROW_NAMES = ExitStack()
+atexit.register(_NARROW_NAMES.close)
 
 
 class _Decoder:
@@ -243,7 +260,8 @@ def record(camera: int, folder: Path, seconds: float) -> Path:
             if not ok:
                 break
             times.append(time.monotonic() - start)
-            cv2.imwrite(str(folder / f"{len(times):06d}.jpg"), picture)
+            encoded = cv2.imencode(".jpg", picture)[1]
+            (folder / f"{len(times):06d}.jpg").write_bytes(encoded.tobytes())
         if len(times) < 2:
             raise PhotoError(f"The camera {camera} gives no pictures.")
         (folder / "rate.txt").write_text(str(rate_of(np.array(times))))

@@ -124,7 +124,8 @@ def photo_and_rendering(
     with tempfile.TemporaryDirectory() as folder:
         npz = save_reconstruction(head, Path(folder) / "head.npz")
         built = blender.build(npz, Path(folder), "head", (), window)
-        rgba = cv2.imread(built["photo_render"], cv2.IMREAD_UNCHANGED)
+        encoded = np.fromfile(built["photo_render"], np.uint8)
+    rgba = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
     rgba = cv2.resize(rgba, (PANEL, PANEL)).astype(np.float32)
     alpha = rgba[..., 3:] / 255
     rendering = np.rint(rgba[..., 2::-1] * alpha + BACKGROUND * (1 - alpha)).astype(np.uint8)

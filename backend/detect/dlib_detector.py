@@ -18,9 +18,8 @@ import cv2
 import dlib as _dlib  # has no type information
 import numpy as np
 
-from ..errors import ModelError
 from .detector import Bytes, Detection, Float, largest_first, overlap, turned_back, without_doubles
-from .weights import MMOD, weights_path
+from .weights import MMOD, load_weights
 
 dlib: Any = _dlib
 
@@ -184,11 +183,7 @@ class DlibDetector:
 
     def _run_mmod(self, picture: Bytes) -> _Found:
         if self._mmod is None:
-            path = weights_path(MMOD)
-            try:
-                self._mmod = dlib.cnn_face_detection_model_v1(str(path))
-            except RuntimeError as error:
-                raise ModelError(f"{path} is damaged ({error}): install it again.") from error
+            self._mmod = load_weights(MMOD, dlib.cnn_face_detection_model_v1)
         return [(_corners(found.rect), found.confidence) for found in self._mmod(picture, 0)]
 
     def _stood_up(self, pixels: Bytes, detection: Detection) -> Detection:

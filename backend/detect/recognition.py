@@ -9,8 +9,7 @@ import dlib as _dlib  # has no type information
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ModelError
-from .weights import RECOGNITION, weights_path
+from .weights import RECOGNITION, load_weights
 
 dlib: Any = _dlib
 
@@ -36,8 +35,4 @@ def cosine_distances(a: NDArray, b: NDArray) -> Double:
 
 @lru_cache(maxsize=1)
 def _recogniser() -> Any:
-    path = weights_path(RECOGNITION)
-    try:
-        return dlib.face_recognition_model_v1(str(path))
-    except RuntimeError as error:
-        raise ModelError(f"{path} is damaged ({error}): install it again.") from error
+    return load_weights(RECOGNITION, dlib.face_recognition_model_v1)

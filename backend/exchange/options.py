@@ -68,13 +68,13 @@ _SIZES = (
     Choice("4096", "4096", "For close-ups, of photos that hold so much detail"),
 )
 _ESTIMATES = (
-    Choice("network", "Network", "The network's estimate, refined on the photo"),
+    Choice("network", "Whole Face", "What a trained network sees of it, refined on the photo"),
     Choice(
         "landmarks", "Landmarks", "A fit to the 68 landmarks alone: quick, of frontal faces only"
     ),
 )
 _QUALITIES = (
-    Choice("fast", "Fast", "The network's estimate, corrected by the landmarks"),
+    Choice("fast", "Fast", "A first estimate, corrected by the landmarks"),
     Choice("balanced", "Balanced", "Refined on the photo's pixels, in about two seconds"),
     Choice("best", "Best", "Refined further, in several seconds"),
 )
@@ -128,7 +128,7 @@ class Options:
     )
     #: One of :data:`ESTIMATES`
     estimate: str = _option(
-        "network", "Estimate", "What the head is found by", choices=_ESTIMATES, flag="--estimate"
+        "network", "Shape From", "What the head is found by", choices=_ESTIMATES, flag="--estimate"
     )
     #: One of :data:`QUALITIES`
     quality: str = _option(
@@ -166,7 +166,7 @@ class Options:
     #: answer, and "fast" gives that as it is
     network: str = _option(
         "",
-        "Network",
+        "Own Network",
         "Start from what this network says, which 'models import-network' made for the face model",
         flag="--network",
         metavar="NAME",

@@ -143,6 +143,8 @@ def confidence_of(evidence: Evidence, fit: FaceFit) -> Confidence:
 
 def warnings_of(evidence: Evidence, fit: FaceFit) -> Iterator[str]:
     """What else the user should know of ``fit``, in sentences."""
+    if evidence.reading is not None and evidence.reading.note:
+        yield evidence.reading.note
     width, height = evidence.image_size
     x, y = fit.detected.T
     outside = np.count_nonzero((x < 0) | (y < 0) | (x > width - 1) | (y > height - 1))

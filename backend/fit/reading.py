@@ -47,6 +47,7 @@ class Reading:
     shape_covariance: Double  #: (K + E, K + E) of the errors of identity and expression
     albedo_covariance: Double  #: (A, A) of those of the albedo
     sigma: float  #: mean expected error of the landmarks, in sides of the face's box
+    note: str = ""  #: a sentence about what it was computed on
 
     @property
     def readable(self) -> bool:
@@ -91,6 +92,7 @@ def read_aligned(
         measured["shape_covariance"].astype(np.float64),
         measured["albedo_covariance"].astype(np.float64),
         float(sigma.mean() / side),
+        regressor.note,
     )
 
 

@@ -66,6 +66,11 @@ def chosen_device(name: str | None = None) -> Device:
     return found
 
 
+def is_chosen(name: str | None = None) -> bool:
+    """Whether a device was asked for, in the call or by the variable, rather than any."""
+    return (name or os.environ.get(DEVICE_VARIABLE) or "auto") != "auto"
+
+
 def available(name: str) -> Device | None:
     """The device of that name (:data:`NAMES`), if something here can compute on it."""
     if name == "cpu":
@@ -103,11 +108,13 @@ def nvidia_gpu() -> bool:
 
 @lru_cache(maxsize=1)
 def _torch_has_cuda() -> bool:
-    """Whether torch is installed, built with CUDA, and has kernels for this GPU."""
+    """Whether torch is installed, loads, was built with CUDA, and finds a GPU."""
     if importlib.util.find_spec("torch") is None:
         return False
-    import torch
-
+    try:
+        import torch
+    except (ImportError, OSError):  # half installed, or a library that it needs is missing
+        return False
     return torch.cuda.is_available()
 
 

@@ -14,10 +14,10 @@ from .. import heap
 from ..model import FaceModel
 from ..model.contour import seen_landmarks
 from .crop_camera import CropPose
-from .device import chosen_device
+from .device import chosen_device, is_chosen
 from .layout import Layout, anchor_of
 from .mirror import mirror_matrix
-from .runners import Runner, resnet_runner, to_input
+from .runners import Runner, to_input, tried_runner
 from .weights import Weights, load_weights
 
 Bytes = NDArray[np.uint8]
@@ -48,7 +48,8 @@ class Regressor:
     ) -> None:
         self.model = model
         self._path = path
-        self._device = chosen_device(device)
+        self._device, self._insist = chosen_device(device), is_chosen(device)
+        self.note = ""  #: where it is not computed on the device that is there: why, once loaded
         self._layout = Layout.of(model)
         self._lock = threading.Lock()
         self._loaded: tuple[Weights, Runner] | None = None
@@ -108,7 +109,13 @@ class Regressor:
         with self._lock:
             if self._loaded is None:
                 weights = load_weights(self._path, self.model)
-                run = resnet_runner(weights.architecture, weights.tensors, self._device)
+                run, self.note = tried_runner(
+                    weights.architecture,
+                    weights.tensors,
+                    self._device,
+                    weights.input_size,
+                    insist=self._insist,
+                )
                 # The runner has its own copy; only the record and the extras are asked for.
                 self._loaded = replace(weights, tensors={}), run
                 del weights

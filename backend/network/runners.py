@@ -79,6 +79,32 @@ def resnet_runner(architecture: str, tensors: Mapping[str, NDArray], device: Dev
     return onnx_runner(resnet_graph(architecture, tensors), device.provider)
 
 
+def tried_runner(
+    architecture: str, tensors: Mapping[str, NDArray], device: Device, size: int, *, insist: bool
+) -> tuple[Runner, str]:
+    """:func:`resnet_runner`, tried on one picture of ``size``; a sentence where it is another one.
+
+    A graphics card may be there, and its driver, and still have none of the kernels that torch or
+    ONNX Runtime were built with: seen only when something is computed.  Then the processor is
+    taken or, with ``insist``, :class:`ModelError` raised.
+    """
+    if device.name == "cpu":
+        return resnet_runner(architecture, tensors, device), ""
+    try:
+        run = resnet_runner(architecture, tensors, device)
+        answer = run(np.zeros((1, 3, size, size), np.float32))
+        if not np.isfinite(answer).all():
+            raise ModelError("it gives no numbers")
+    except Exception as error:  # torch's and onnxruntime's have no common base
+        said = next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")
+        sentence = f"The graphics card cannot compute the face network by {device.name.upper()}"
+        if insist:
+            raise ModelError(f"{sentence} ({said}); choose 'Automatic' or 'CPU'.") from error
+        cpu = resnet_runner(architecture, tensors, Device("cpu"))
+        return cpu, f"{sentence}, so the processor did: {said}."
+    return run, ""
+
+
 def to_input(pictures: NDArray[np.uint8]) -> Float:
     """(N, 3, S, S) in -1..1 of ``pictures`` (N, S, S, 3) uint8."""
     planes = np.ascontiguousarray(pictures.transpose(0, 3, 1, 2), np.float32)

@@ -48,9 +48,9 @@ def find_python() -> Path:
     if find_spec("pytorch3d") is not None:
         return Path(sys.executable)
     raise WorkerError(
-        "The verification needs PyTorch3D, which is not here: run tools/verify.sh in a copy of the "
-        f"project (Linux, Python 3.11), or let {VARIABLE} name the Python of an environment that "
-        "has it."
+        "Verifying needs a second renderer, PyTorch3D, which is not on this machine. The project's "
+        "source code sets it up by tools/verify.sh (Linux, Python 3.11), or "
+        f"{VARIABLE} names the Python of an environment that has it."
     )
 
 

@@ -18,9 +18,7 @@ from ...backend.geometry.rotation import FACING, from_quaternions, to_quaternion
 from ..build import head_scene_of
 from ..coordinates import HEAD_TO_BLENDER, camera_from_blender, camera_to_blender
 from ..mesh import about
-
-#: Custom property of the empty: the head it was made for.
-CARRIER = "reconstruct_face_carrier"
+from ..rig import CARRIER
 
 Float = NDArray[np.float64]
 

@@ -71,10 +71,14 @@ def start_set_up() -> SetUp:
 
 
 def release_backend() -> None:
-    """End the backend's process, if one runs; the next job starts another.  From any thread."""
+    """End the backend's process, if one runs; it is gone afterwards.
+
+    Windows neither renames nor deletes files that a process has open.  The next job starts another.
+    From any thread.
+    """
     jobs = sys.modules.get(f"{PACKAGE}.scene.jobs")
     if jobs is not None:
-        jobs.restart_backend()
+        jobs.close()
 
 
 def _python_at(path: str) -> str:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
 import sys
 import time
 from contextlib import suppress
@@ -142,12 +143,25 @@ def discard(path: Path) -> None:
     """Delete the folder ``path``, at once under its name.  Raises :class:`OutputError`."""
     with suppress(OSError):
         for left in path.parent.glob(f"{path.name}.old-*"):  # from a time when it was in use
-            shutil.rmtree(left, ignore_errors=True)
+            delete(left)
     if not path.exists():
         return
     away = path.with_name(f"{path.name}.old-{os.getpid()}-{time.time_ns()}")
     rename(path, away)
-    shutil.rmtree(away, ignore_errors=True)
+    delete(away)
+
+
+def delete(folder: Path) -> None:
+    """Delete ``folder`` and all in it, as far as it can be.
+
+    Files that may not be written are made so first, which Windows wants: copies of a read-only
+    Python, as Blender from the Microsoft Store has one, are read-only too.
+    """
+    if sys.platform == "win32":
+        for path in folder.rglob("*"):
+            with suppress(OSError):
+                path.chmod(stat.S_IWRITE | stat.S_IREAD)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def rename(path: Path, new: Path) -> None:

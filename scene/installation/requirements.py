@@ -52,8 +52,8 @@ class Requirements:
     def cost(self) -> str:
         """What it takes, for the user; known before anything is downloaded."""
         return (
-            f"{self.name}: about {_size(self.download_mb)} to download and "
-            f"{_size(self.installed_mb)} of disk."
+            f"{self.name}: about {_size(self.download_mb)} to download, {_size(self.installed_mb)} "
+            f"of disk, and {_size(self.disk_mb)} while it is set up."
         )
 
     def names(self) -> list[str]:

@@ -107,7 +107,7 @@ class SetUp:
         except Cancelled:
             state = CANCELLED
         except FaceError as failure:
-            state, error = FAILED, failure
+            state, error = FAILED, _of_the_store(failure, self._base)
         except OSError as failure:
             state, error = FAILED, _os_error(failure, self._chosen)
         except Exception as failure:
@@ -210,6 +210,7 @@ class SetUp:
         self._report(0.98, "Finishing")
         place = environment.environment_of(folder)
         self._before_swap()
+        CHECKS.stop()  # a Python that is being asked has files open too
         environment.discard(place)
         environment.rename(made, place)
         moved = tuple(path.replace(str(made), str(place)) for path in report.folders)
@@ -363,6 +364,21 @@ def _pump(process: subprocess.Popen[str], lines: queue.SimpleQueue[str | None]) 
 def _packages_in(made: Path) -> int:
     folders = [*made.glob("lib/python*/site-packages"), *made.glob("Lib/site-packages")]
     return sum(len(list(folder.glob("*.dist-info"))) for folder in folders[:1])
+
+
+def _of_the_store(error: FaceError, base: str) -> FaceError:
+    """``error``, with what may be behind it where ``base`` is part of a Microsoft Store's app.
+
+    Such files are read-only, and Windows may not let them be run by others.
+    """
+    if "windowsapps" not in re.split(r"[\\/]", base.lower()):
+        return error
+    told = type(error)(
+        f"{error} Blender from the Microsoft Store keeps its Python to itself: take Blender from "
+        "blender.org, or choose an existing Python environment in the add-on's preferences."
+    )
+    told.__cause__ = error
+    return told
 
 
 def _os_error(error: OSError, chosen: Choices) -> FaceError:

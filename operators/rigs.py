@@ -1,0 +1,46 @@
+"""Cameras and lights of heads that were deleted go with them."""
+
+from __future__ import annotations
+
+import bpy
+
+#: How many objects each scene had, by its session's number.
+_counts: dict[int, int] = {}
+
+
+@bpy.app.handlers.persistent
+def _changed(scene: bpy.types.Scene, *_: object) -> None:
+    """Something was changed: look whether objects are gone, but not within Blender's update."""
+    count, key = len(scene.objects), scene.session_uid
+    if count < _counts.get(key, 0) and not bpy.app.timers.is_registered(_clear):
+        bpy.app.timers.register(_clear)
+    _counts[key] = count
+
+
+def _clear() -> None:
+    from ..scene.rig import remove_left_behind
+
+    remove_left_behind()
+
+
+@bpy.app.handlers.persistent
+def _loaded(*_: object) -> None:
+    _counts.clear()
+
+
+CLASSES = ()
+
+
+def register_more() -> None:
+    """Watch from now on."""
+    bpy.app.handlers.depsgraph_update_post.append(_changed)
+    bpy.app.handlers.load_pre.append(_loaded)
+
+
+def unregister_more() -> None:
+    """No longer."""
+    bpy.app.handlers.depsgraph_update_post.remove(_changed)
+    bpy.app.handlers.load_pre.remove(_loaded)
+    if bpy.app.timers.is_registered(_clear):
+        bpy.app.timers.unregister(_clear)
+    _counts.clear()

@@ -1,0 +1,28 @@
+"""Which head the panels and buttons are about."""
+
+from __future__ import annotations
+
+import bpy
+
+from .build import CAMERA
+from .mesh import is_head
+from .rig import rig_of
+
+
+def current_head(context: bpy.types.Context) -> bpy.types.Object | None:
+    """The active head; of an active camera, light or rig of ours the head that it belongs to; else
+    the only head of the scene.  None where there is no telling.
+    """
+    active = context.active_object
+    if is_head(active):
+        return active
+    scene = context.scene
+    if scene is None:
+        return None
+    heads = [thing for thing in scene.objects if is_head(thing)]
+    if active is not None:
+        for head in heads:
+            rig = rig_of(head)
+            if active in (head.get(CAMERA), rig) or (rig is not None and active.parent == rig):
+                return head
+    return heads[0] if len(heads) == 1 else None

@@ -1,0 +1,136 @@
+"""What users see of a head once it is there: several heads, other views, what is left of them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import bpy
+from steps import BUTTON, busy, finish, pick, press
+from user import PACKAGE, User
+
+
+def over_the_view(user: User) -> Iterator[float]:
+    """Put the mouse into the middle of the 3D view."""
+    region = next(r for r in user.view.regions if r.type == "WINDOW")
+    yield from user.move(region.x + 0.35 * region.width, region.y + 0.5 * region.height)
+
+
+def in_local_view(user: User) -> list[str]:
+    """What the 3D view shows, by name; all of it without a local view."""
+    space = user.view.spaces.active
+    things = bpy.context.view_layer.objects
+    if space.local_view is None:
+        return sorted(thing.name for thing in things)
+    graph = bpy.context.evaluated_depsgraph_get()
+    return sorted(x.name for x in things if x.evaluated_get(graph).local_view_get(space))
+
+
+def select(thing: bpy.types.Object) -> None:
+    """Make ``thing`` the only selected object, and the active one."""
+    for other in bpy.context.view_layer.objects:
+        other.select_set(other == thing)
+    bpy.context.view_layer.objects.active = thing
+
+
+def looking(user: User) -> Iterator[float]:
+    """Numpad 1 out of the photo's view, a second head, the whole scene, a deleted head."""
+    yield from pick(user)
+    yield from press(user)
+    yield from finish(user, 1)
+    (first,) = (head.name for head in user.heads())
+    yield from over_the_view(user)
+    yield from user.mouse("key", "KP_1")
+    yield 1.5
+    yield from user.screenshot("numpad 1")
+    yield from press(user)
+    yield from finish(user, 2)
+    (second,) = (head.name for head in user.heads() if head.name != first)
+    shown = in_local_view(user)
+    user.check(first not in shown and second in shown, f"the new head alone is shown: {shown}")
+    yield from user.screenshot("second head")
+    yield from over_the_view(user)
+    yield from user.mouse("key", "KP_1")
+    yield 1.0
+    yield from user.click("reconstruct_face.photo_view(leave=True)")
+    yield 1.5
+    user.check(user.view.spaces.active.local_view is None, "the whole scene is shown")
+    yield from user.screenshot("whole scene")
+    for name in ("Cube", "Camera", "Light"):
+        bpy.data.objects[name].hide_set(True)
+    yield 1.0
+    yield from user.screenshot("without the default cube")
+    select(bpy.data.objects[second]["camera"])
+    yield 1.0
+    yield from user.find("reconstruct_face.photo_view(")
+    user.check(user.at is not None, "the head's panel is there when its camera is active")
+    yield from user.screenshot("camera selected")
+    select(bpy.data.objects[second])
+    yield from over_the_view(user)
+    yield from user.mouse("key", "Delete")
+    yield 1.5
+    left = [thing.name for thing in bpy.data.objects if thing.name.startswith(second)]
+    user.check(not left, f"nothing of a deleted head is left: {left}")
+    yield from user.screenshot("head deleted")
+    override: dict[str, Any] = {"window": user.window, "area": user.view}
+    with bpy.context.temp_override(**override):
+        bpy.ops.ed.undo()
+    yield 1.0
+    user.check(len(user.heads()) == 2, "undo brings it back")
+    back = bpy.data.objects.get(second)
+    user.check(back is not None and bool(back.get("camera")), "with its camera")
+
+
+def elsewhere(user: User) -> Iterator[float]:
+    """Another tab is open during a run, and the user is in edit mode when it ends."""
+    yield from pick(user)
+    settings = bpy.context.scene.reconstruct_face
+    settings.quality, settings.texture_size = "best", "4096"
+    override: dict[str, Any] = {"window": user.window, "area": user.view}
+    select(bpy.data.objects["Cube"])
+    with bpy.context.temp_override(**override):
+        bpy.ops.object.mode_set(mode="EDIT")
+    yield from user.click(*BUTTON)
+    yield from user.wait_until(busy, 60.0, "the run begins")
+    user.sidebar.active_panel_category = "View"
+    yield 2.0
+    yield from user.screenshot("another tab")
+    user.check(busy(), "the run goes on")
+    yield from user.wait_until(lambda: not busy(), 400.0, "the run ends")
+    yield 1.5
+    user.check(bpy.context.mode == "EDIT_MESH", f"the mode is the user's: {bpy.context.mode}")
+    user.check(len(user.heads()) == 1, "the head is there")
+    user.sidebar.active_panel_category = "Face"
+    yield 1.0
+    yield from user.screenshot("in edit mode")
+    user.found["reports"] = user.reports()
+
+
+def landmark_buttons(user: User) -> Iterator[float]:
+    """The landmarks' instructions and buttons; one cannot reconstruct meanwhile."""
+    yield from pick(user)
+    yield from press(user)
+    yield from finish(user, 1)
+    session = sys.modules[f"{PACKAGE}.operators.session"].SESSION
+    settings = bpy.context.scene.reconstruct_face
+    for fit in (False, True):
+        yield from user.click("reconstruct_face.edit_landmarks")
+        yield from over_the_view(user)
+        yield 2.0
+        user.check(session.editing is not None, "the landmarks can be dragged")
+        user.check(settings.overlay == 1.0, "the photo is seen")
+        yield from user.screenshot("editing landmarks")
+        yield from user.click(*BUTTON)
+        yield 0.5
+        user.check(not busy(), "nothing else starts meanwhile")
+        yield from user.find("end_landmarks", across=(0.25,) if fit else (0.75,))
+        user.check(user.at is not None, "there is a button")
+        yield from user.mouse("click", 1)
+        if fit:
+            yield from user.wait_until(busy, 20.0, "the new fit begins")
+            yield from user.wait_until(lambda: not busy(), 400.0, "the new fit ends")
+        yield 1.0
+        user.check(session.editing is None, "the button ends it")
+        user.check(settings.overlay == 0.0, "the overlay is given back")
+    yield from user.screenshot("ended")
