@@ -14,10 +14,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import bpy
+import numpy as np
+from numpy.typing import NDArray
 
 from ..backend.errors import OutputError
 from ..backend.exchange.formats import FORMATS
 from .build import HeadScene
+from .formats import fbx
 from .quiet import quiet
 
 
@@ -30,7 +33,8 @@ def export_head(
     open file; the others hold the head alone, with its texture, without the subdivision applied:
 
     * glb: y up, metres, every shape key a named morph target at the photo's expression.
-    * fbx: y up, centimetres by FBX's custom, shape keys, texture embedded.
+    * fbx: y up, metres (the file's UnitScaleFactor is 100 centimetres), shape keys with their
+      normals, texture embedded.
     * obj: y up, metres, in the photo's expression; ``name``.mtl and the texture lie beside.
     * usd: ``name``.usdz, y up, metres, shape keys as blend shapes.
 
@@ -119,6 +123,22 @@ def _write_fbx(head_scene: HeadScene, path: Path) -> None:
             path_mode="COPY",
             embed_textures=True,
         )
+    fbx.mend(path, normal_offsets(head_scene.head))
+
+
+def normal_offsets(head: bpy.types.Object) -> dict[str, NDArray]:
+    """By shape key, (V, 3) what the key adds to the unit normals of the vertices at rest."""
+    mesh = head.data
+    assert isinstance(mesh, bpy.types.Mesh)
+    if mesh.shape_keys is None:
+        return {}
+    basis = mesh.shape_keys.reference_key
+    rest = _normals(basis)
+    return {key.name: _normals(key) - rest for key in mesh.shape_keys.key_blocks if key != basis}
+
+
+def _normals(key: bpy.types.ShapeKey) -> NDArray:
+    return np.array(key.normals_vertex_get(), np.float64).reshape(-1, 3)
 
 
 def _write_obj(head_scene: HeadScene, path: Path) -> None:

@@ -18,7 +18,8 @@ from ...backend.exchange.formats import ANIMATED_FORMATS
 from ...backend.motion.files import KINDS, write_motion_file
 from ..build import HeadScene
 from ..context import scene_of
-from ..export import USD_OPTIONS, alone, require_built, staged
+from ..export import USD_OPTIONS, alone, normal_offsets, require_built, staged
+from ..formats import fbx
 from ..quiet import quiet
 from . import pose
 from .apply import frame_rate
@@ -40,7 +41,9 @@ def export_animation(
     ``frames`` are the first and the last one, the scene's unless given.  Formats:
 
     * glb: morph targets with one value a frame, seconds from the first frame on.
-    * fbx: shape key channels, centimetres, at the scene's frame rate.
+    * fbx: shape key channels, metres (the file's UnitScaleFactor is 100 centimetres), at the
+      scene's frame rate.  Blender's importers, Python's and the one in C++, put a clip one frame
+      late unless their Animation Offset is set to 0, whatever wrote the file.
     * usd: ``name``.usdz, blend shapes moved by a skeleton's animation.
     * abc: Alembic, every frame's vertices; no materials.
     * csv, npz: the motion, as ``backend/motion`` describes; livelink: ``name``_livelink.csv.
@@ -128,6 +131,7 @@ def _write_fbx(head_scene: HeadScene, path: Path, frames: Frames) -> None:
             path_mode="COPY",
             embed_textures=True,
         )
+    fbx.mend(path, normal_offsets(head_scene.head))
 
 
 def _write_usd(head_scene: HeadScene, path: Path, frames: Frames) -> None:
