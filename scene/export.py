@@ -23,6 +23,13 @@ from .build import HeadScene
 from .formats import fbx
 from .quiet import quiet
 
+#: Group and property of a scene that hold paths: ``operators/settings.py``, ``animation.py``.
+CHOICES = (
+    ("reconstruct_face", "photo"),
+    ("reconstruct_face_animation", "video"),
+    ("reconstruct_face_export", "folder"),
+)
+
 
 def export_head(
     head_scene: HeadScene, folder: str | Path, name: str, formats: Iterable[str]
@@ -86,9 +93,33 @@ def staged(folder: Path) -> Iterator[Path]:
 
 
 def _write_blend(head_scene: HeadScene, path: Path) -> None:
-    bpy.ops.wm.save_as_mainfile(
-        filepath=str(path), copy=True, compress=True, check_existing=False, relative_remap=False
-    )
+    with _without_choices():
+        bpy.ops.wm.save_as_mainfile(
+            filepath=str(path), copy=True, compress=True, check_existing=False, relative_remap=False
+        )
+
+
+@contextmanager
+def _without_choices() -> Iterator[None]:
+    """The photo and the video that the sidebar holds for the next run taken out for the while.
+
+    They are whole paths of this machine.  Setting the properties would look for faces: what Blender
+    keeps them in is changed, which since 5.0 is apart from custom properties.
+    """
+    kept = []
+    for scene in bpy.data.scenes:
+        apart = getattr(scene, "bl_system_properties_get", None)
+        store = scene if apart is None else apart() or {}
+        for group, name in CHOICES:
+            values = store.get(group)
+            if values is not None and values.get(name):
+                kept.append((values, name, values[name]))
+                values[name] = ""
+    try:
+        yield
+    finally:
+        for values, name, path in kept:
+            values[name] = path
 
 
 def _write_glb(head_scene: HeadScene, path: Path) -> None:
@@ -162,6 +193,7 @@ USD_OPTIONS = {
     "convert_world_material": False,
     "export_subdivision": "IGNORE",
     "export_shapekeys": True,
+    "export_custom_properties": False,
     "export_textures_mode": "NEW",
     "convert_orientation": True,
     "export_global_forward_selection": "NEGATIVE_Z",

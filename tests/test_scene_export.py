@@ -84,7 +84,7 @@ def test_the_blend_reopens_in_a_new_process(made: Reconstruction, tmp_path: Path
     assert any(found["texture"][2][:3]), "the packed texture has pixels"
     assert np.allclose(found["uv"], made.uv[made.uv_polygons[0]])
     assert np.allclose(found["identity"], made.identity)
-    assert found["about"]["photo"] == made.photo_path
+    assert found["about"]["photo"] == "Ada Lovelace.jpg"
     assert found["collections"] == ["Ada Lovelace"]
     assert np.allclose(found["camera"], camera)
     assert found["lens"] == pytest.approx(900 / 640 * 36)

@@ -19,7 +19,7 @@ from ...backend.motion.files import KINDS, write_motion_file
 from ..build import HeadScene
 from ..context import scene_of
 from ..export import USD_OPTIONS, alone, normal_offsets, require_built, staged
-from ..formats import fbx
+from ..formats import alembic, fbx
 from ..quiet import quiet
 from . import pose
 from .apply import frame_rate
@@ -158,6 +158,7 @@ def _write_abc(head_scene: HeadScene, path: Path, frames: Frames) -> None:
             selected=True,
             uvs=True,
             normals=True,
+            export_custom_properties=False,
             face_sets=True,
             apply_subdiv=False,
             subdiv_schema=False,
@@ -165,6 +166,7 @@ def _write_abc(head_scene: HeadScene, path: Path, frames: Frames) -> None:
             as_background_job=False,
             init_scene_frame_range=False,
         )
+    alembic.forget_folder(path, bpy.data.filepath)
 
 
 #: By the name of the format.
