@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import bpy
 import numpy as np
@@ -20,7 +21,8 @@ from numpy.typing import NDArray
 from ..backend.errors import OutputError
 from ..backend.exchange.formats import FORMATS
 from .build import HeadScene
-from .formats import fbx
+from .formats import fbx, usdz
+from .mesh import expression_keys
 from .quiet import quiet
 
 #: Group and property of a scene that hold paths: ``operators/settings.py``, ``animation.py``.
@@ -43,7 +45,7 @@ def export_head(
     * fbx: y up, metres (the file's UnitScaleFactor is 100 centimetres), shape keys with their
       normals, texture embedded.
     * obj: y up, metres, in the photo's expression; ``name``.mtl and the texture lie beside.
-    * usd: ``name``.usdz, y up, metres, shape keys as blend shapes.
+    * usd: ``name``.usdz, y up, metres, shape keys as blend shapes at the photo's expression.
 
     Raises :class:`OutputError` with one sentence when a file cannot be written.
     """
@@ -204,7 +206,18 @@ USD_OPTIONS = {
 def _write_usd(head_scene: HeadScene, path: Path) -> None:
     require_built("USD")
     with alone(head_scene) as collection:
-        bpy.ops.wm.usd_export(filepath=str(path), collection=collection.name, **USD_OPTIONS)
+        write_usdz(head_scene.head, path, collection=collection.name)
+
+
+def write_usdz(head: bpy.types.Object, path: Path, **options: Any) -> None:
+    """Write the .usdz ``path`` with ``options`` of Blender's USD exporter."""
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        layer = Path(folder) / f"{path.stem}.usda"
+        bpy.ops.wm.usd_export(filepath=str(layer), **USD_OPTIONS, **options)
+        if layer.exists():
+            files = sorted(x for x in Path(folder).rglob("*") if x.is_file() and x != layer)
+            weights = {key.name: key.value for key in expression_keys(head)}
+            usdz.pack(layer, files, weights, path)
 
 
 def require_built(what: str) -> None:

@@ -18,7 +18,7 @@ from ...backend.exchange.formats import ANIMATED_FORMATS
 from ...backend.motion.files import KINDS, write_motion_file
 from ..build import HeadScene
 from ..context import scene_of
-from ..export import USD_OPTIONS, alone, normal_offsets, require_built, staged
+from ..export import alone, normal_offsets, require_built, staged, write_usdz
 from ..formats import alembic, fbx
 from ..quiet import quiet
 from . import pose
@@ -137,13 +137,7 @@ def _write_fbx(head_scene: HeadScene, path: Path, frames: Frames) -> None:
 def _write_usd(head_scene: HeadScene, path: Path, frames: Frames) -> None:
     require_built("USD")
     with _shown(head_scene, frames) as collection:
-        _run(
-            bpy.ops.wm.usd_export,
-            filepath=str(path),
-            collection=collection.name,
-            export_animation=True,
-            **USD_OPTIONS,
-        )
+        write_usdz(head_scene.head, path, collection=collection.name, export_animation=True)
 
 
 def _write_abc(head_scene: HeadScene, path: Path, frames: Frames) -> None:
