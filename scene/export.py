@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ..backend.errors import OutputError
 from ..backend.exchange.formats import FORMATS
 from .build import HeadScene
-from .formats import fbx, usdz
+from .formats import fbx, glb, usdz
 from .mesh import expression_keys
 from .quiet import quiet
 
@@ -140,6 +140,7 @@ def _write_glb(head_scene: HeadScene, path: Path) -> None:
             export_animations=False,
             export_extras=False,
         )
+    glb.mend(path, head_scene.head.name)
 
 
 def _write_fbx(head_scene: HeadScene, path: Path) -> None:
@@ -156,7 +157,7 @@ def _write_fbx(head_scene: HeadScene, path: Path) -> None:
             path_mode="COPY",
             embed_textures=True,
         )
-    fbx.mend(path, normal_offsets(head_scene.head))
+    fbx.mend(path, head_scene.head.name, normal_offsets(head_scene.head))
 
 
 def normal_offsets(head: bpy.types.Object) -> dict[str, NDArray]:

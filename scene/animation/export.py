@@ -19,11 +19,10 @@ from ...backend.motion.files import KINDS, write_motion_file
 from ..build import HeadScene
 from ..context import scene_of
 from ..export import alone, normal_offsets, require_built, staged, write_usdz
-from ..formats import alembic, fbx
+from ..formats import alembic, fbx, glb
 from ..quiet import quiet
 from . import pose
 from .apply import frame_rate
-from .gltf_time import retime
 from .read import read_motion
 
 Frames = tuple[int, int]
@@ -109,7 +108,8 @@ def _write_glb(head_scene: HeadScene, path: Path, frames: Frames) -> None:
             export_anim_slide_to_zero=True,
             export_optimize_animation_size=False,
         )
-        retime(path, (frames[1] - frames[0]) / frame_rate(scene_of(bpy.context)))
+        seconds = (frames[1] - frames[0]) / frame_rate(scene_of(bpy.context))
+    glb.mend(path, head_scene.head.name, seconds)
 
 
 def _write_fbx(head_scene: HeadScene, path: Path, frames: Frames) -> None:
@@ -131,7 +131,7 @@ def _write_fbx(head_scene: HeadScene, path: Path, frames: Frames) -> None:
             path_mode="COPY",
             embed_textures=True,
         )
-    fbx.mend(path, normal_offsets(head_scene.head))
+    fbx.mend(path, head_scene.head.name, normal_offsets(head_scene.head))
 
 
 def _write_usd(head_scene: HeadScene, path: Path, frames: Frames) -> None:

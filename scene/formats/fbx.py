@@ -16,8 +16,8 @@ _PATHS = ("FileName", "Filename", "RelativeFilename")
 _STEP = 2.0**-16
 
 
-def mend(path: Path, normal_offsets: Mapping[str, NDArray]) -> None:
-    """Give the shapes in ``path`` normals, and take away whatever names a folder.
+def mend(path: Path, name: str, normal_offsets: Mapping[str, NDArray]) -> None:
+    """Give the shapes in ``path`` normals and the clip a ``name``, and forget all folders.
 
     ``normal_offsets``: by the name of a shape key (V, 3) what it adds to the vertices' unit
     normals, in the axes of the object.  Blender writes zeros, so that a program that takes a
@@ -27,6 +27,7 @@ def mend(path: Path, normal_offsets: Mapping[str, NDArray]) -> None:
     tree = parse(path.read_bytes())
     _set_normals(tree, normal_offsets)
     _forget_folders(tree, path.name)
+    _name_clip(tree, name)
     path.write_bytes(encode(tree))
 
 
@@ -53,6 +54,18 @@ def _forget_folders(tree: Tree, name: str) -> None:
                 node.set_text(4, name)  # Blender writes /foobar.fbx
             elif what == "Original|ApplicationNativeFile":
                 node.set_text(4, "")  # the path of the .blend
+
+
+def _name_clip(tree: Tree, name: str) -> None:
+    """Blender names it after the scene."""
+    clips = [*tree.root.find("Objects", "AnimationStack")]
+    for node in (*clips, *tree.root.find("Objects", "AnimationLayer")):
+        _, mark, kind = node.text(1).partition("\0\1")
+        if mark:
+            node.set_text(1, name + mark + kind)
+    for node in (*tree.root.find("Takes", "Take"), *tree.root.find("Takes", "Current")):
+        if clips and node.text(0):
+            node.set_text(0, name)
 
 
 def _file_name(path: str) -> str:
