@@ -15,7 +15,7 @@ import bpy
 
 from ...backend.errors import OutputError
 from ...backend.exchange.formats import ANIMATED_FORMATS
-from ...backend.motion.files import KINDS, write_motion_file
+from ...backend.motion.files import KINDS, lost_in, write_motion_file
 from ..build import HeadScene
 from ..context import scene_of
 from ..export import alone, normal_offsets, require_built, staged, write_usdz
@@ -34,6 +34,8 @@ def export_animation(
     name: str,
     formats: Iterable[str],
     frames: Frames | None = None,
+    *,
+    notes: list[str] | None = None,
 ) -> dict[str, Path]:
     """Write the head's animation as ``folder``/``name``.* in each of ``formats``; the files.
 
@@ -47,6 +49,7 @@ def export_animation(
     * abc: Alembic, every frame's vertices; no materials.
     * csv, npz: the motion, as ``backend/motion`` describes; livelink: ``name``_livelink.csv.
 
+    ``notes`` gets sentences about what a format cannot hold.
     Raises :class:`OutputError` with one sentence when a file cannot be written.
     """
     folder = Path(folder)
@@ -61,6 +64,8 @@ def export_animation(
     written = {}
     for key in formats:
         suffix, write = ENDINGS[key], WRITERS[key]
+        if notes is not None and key in KINDS:
+            notes += lost_in(read_motion(head_scene.head, chosen), key)
         with staged(folder) as beside, quiet():
             try:
                 write(head_scene, beside / f"{name}{suffix}", chosen)
