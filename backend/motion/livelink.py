@@ -182,9 +182,9 @@ def write_live_link(
 ) -> Path:
     """Write ``motion`` as Live Link Face does, and return ``path``.
 
-    Weights that the motion lacks are zero; :func:`lost_in_live_link` says what is left out.  The head's
-    angles need ``rotation``; the eyes' are made from the ``eyeLook`` weights.  Frames that are not
-    ``valid`` are written with the values they have.
+    Weights that the motion lacks are zero; :func:`lost_in_live_link` says what is left out.
+    The head's angles need ``rotation``; the eyes' are made from the ``eyeLook`` weights.  Frames
+    that are not ``valid`` are written with the values they have.
 
     Raises :class:`ExchangeError` when the motion has no weight of ARKit's, and
     :class:`OutputError`.
