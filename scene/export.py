@@ -197,6 +197,7 @@ USD_OPTIONS = {
     "export_subdivision": "IGNORE",
     "export_shapekeys": True,
     "export_custom_properties": False,
+    "export_textures": True,  # Blender 4.2's name of the next
     "export_textures_mode": "NEW",
     "convert_orientation": True,
     "export_global_forward_selection": "NEGATIVE_Z",
@@ -214,11 +215,17 @@ def write_usdz(head: bpy.types.Object, path: Path, **options: Any) -> None:
     """Write the .usdz ``path`` with ``options`` of Blender's USD exporter."""
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         layer = Path(folder) / f"{path.stem}.usda"
-        bpy.ops.wm.usd_export(filepath=str(layer), **USD_OPTIONS, **options)
+        call(bpy.ops.wm.usd_export, filepath=str(layer), **USD_OPTIONS, **options)
         if layer.exists():
             files = sorted(x for x in Path(folder).rglob("*") if x.is_file() and x != layer)
             weights = {key.name: key.value for key in expression_keys(head)}
             usdz.pack(layer, files, weights, path)
+
+
+def call(operator: Any, **options: Any) -> None:
+    """Call ``operator`` with those of ``options`` that this Blender's knows."""
+    known = operator.get_rna_type().properties.keys()
+    operator(**{name: value for name, value in options.items() if name in known})
 
 
 def require_built(what: str) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import bpy
 
@@ -18,7 +17,7 @@ from ...backend.exchange.formats import ANIMATED_FORMATS
 from ...backend.motion.files import KINDS, lost_in, write_motion_file
 from ..build import HeadScene
 from ..context import scene_of
-from ..export import alone, normal_offsets, require_built, staged, write_usdz
+from ..export import alone, call, normal_offsets, require_built, staged, write_usdz
 from ..formats import alembic, fbx, glb
 from ..quiet import quiet
 from . import pose
@@ -89,7 +88,7 @@ def _write_motion(kind: str) -> Callable[[HeadScene, Path, Frames], None]:
 
 def _write_glb(head_scene: HeadScene, path: Path, frames: Frames) -> None:
     with _shown(head_scene, frames) as collection:
-        _run(
+        call(
             bpy.ops.export_scene.gltf,
             filepath=str(path),
             check_existing=False,
@@ -119,7 +118,7 @@ def _write_glb(head_scene: HeadScene, path: Path, frames: Frames) -> None:
 
 def _write_fbx(head_scene: HeadScene, path: Path, frames: Frames) -> None:
     with _shown(head_scene, frames) as collection:
-        _run(
+        call(
             bpy.ops.export_scene.fbx,
             filepath=str(path),
             check_existing=False,
@@ -148,7 +147,7 @@ def _write_usd(head_scene: HeadScene, path: Path, frames: Frames) -> None:
 def _write_abc(head_scene: HeadScene, path: Path, frames: Frames) -> None:
     require_built("Alembic")
     with _shown(head_scene, frames), _selected(head_scene):
-        _run(
+        call(
             bpy.ops.wm.alembic_export,
             filepath=str(path),
             check_existing=False,
@@ -178,12 +177,6 @@ WRITERS: dict[str, Callable[[HeadScene, Path, Frames], None]] = {
 }
 #: What a file's name ends in, by the name of the format.
 ENDINGS = {name: kind.suffix for name, kind in ANIMATED_FORMATS.items()} | KINDS
-
-
-def _run(operator: Any, **options: Any) -> None:
-    """Call ``operator`` with those of ``options`` that this Blender's knows."""
-    known = operator.get_rna_type().properties.keys()
-    operator(**{name: value for name, value in options.items() if name in known})
 
 
 @contextmanager
