@@ -173,7 +173,7 @@ class RECONSTRUCT_FACE_OT_export_motion(ChangesExpression, bpy.types.Operator, E
 
     def change(self, context: bpy.types.Context, head: bpy.types.Object) -> None:
         """Read the curves and write them."""
-        from ..backend.motion.files import write_motion_file
+        from ..backend.motion.files import lost_in, write_motion_file
         from ..scene.animation.read import read_motion
 
         if not self.filepath:
@@ -183,8 +183,11 @@ class RECONSTRUCT_FACE_OT_export_motion(ChangesExpression, bpy.types.Operator, E
             path = path.with_suffix(".npz" if self.kind == "npz" else ".csv")
         kind = "npz" if path.suffix.lower() == ".npz" else self.kind
         kind = "csv" if kind == "npz" and path.suffix.lower() == ".csv" else kind
-        written = write_motion_file(path, read_motion(head), kind, angles=self.angles)
+        motion = read_motion(head)
+        written = write_motion_file(path, motion, kind, angles=self.angles)
         self.report({"INFO"}, strings.exported([written.name], str(written.parent)))
+        for sentence in lost_in(motion, kind):
+            self.report({"WARNING"}, sentence)
 
 
 class RECONSTRUCT_FACE_OT_export_animation(ChangesExpression, bpy.types.Operator):
@@ -230,8 +233,11 @@ class RECONSTRUCT_FACE_OT_export_animation(ChangesExpression, bpy.types.Operator
             raise OutputError(strings.NO_FORMAT)
         if head.mode != "OBJECT":
             raise FaceError(f"{strings.LEAVE_MODE}.")
-        written = export_animation(head_scene_of(head), folder, name, chosen)
+        notes: list[str] = []
+        written = export_animation(head_scene_of(head), folder, name, chosen, notes=notes)
         self.report({"INFO"}, strings.exported([x.name for x in written.values()], str(folder)))
+        for sentence in notes:
+            self.report({"WARNING"}, sentence)
 
 
 class RECONSTRUCT_FACE_OT_key_group(ChangesExpression, bpy.types.Operator):

@@ -9,6 +9,7 @@ import os
 import re
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +109,8 @@ class BackendProcess(HasWorker):
             result = self.reconstruct_to(
                 photo, folder, chosen, progress=progress, cancelled=cancelled
             )
-            return [load_reconstruction(path) for path in result["files"]]
+            where = os.path.abspath(photo)  # the files have its name alone
+            return [replace(load_reconstruction(p), photo_path=where) for p in result["files"]]
 
     def reconstruct_to(
         self,

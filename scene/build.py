@@ -33,8 +33,7 @@ class HeadScene:
 
 def head_name(reconstruction: Reconstruction) -> str:
     """The name of a head: the photo's, with the face's number from the second on."""
-    # The path may come from another system: take Windows separators too.
-    stem = plain_name(PurePath(reconstruction.photo_path.replace("\\", "/")).stem) or "Face"
+    stem = plain_name(PurePath(reconstruction.photo_name).stem) or "Face"
     number = reconstruction.face_index
     return stem if number <= 1 else f"{stem} face {number}"
 

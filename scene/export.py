@@ -12,13 +12,25 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import bpy
+import numpy as np
+from numpy.typing import NDArray
 
 from ..backend.errors import OutputError
 from ..backend.exchange.formats import FORMATS
 from .build import HeadScene
+from .formats import fbx, glb, usdz
+from .mesh import expression_keys
 from .quiet import quiet
+
+#: Group and property of a scene that hold paths: ``operators/settings.py``, ``animation.py``.
+CHOICES = (
+    ("reconstruct_face", "photo"),
+    ("reconstruct_face_animation", "video"),
+    ("reconstruct_face_export", "folder"),
+)
 
 
 def export_head(
@@ -30,9 +42,10 @@ def export_head(
     open file; the others hold the head alone, with its texture, without the subdivision applied:
 
     * glb: y up, metres, every shape key a named morph target at the photo's expression.
-    * fbx: y up, centimetres by FBX's custom, shape keys, texture embedded.
+    * fbx: y up, metres (the file's UnitScaleFactor is 100 centimetres), shape keys with their
+      normals, texture embedded.
     * obj: y up, metres, in the photo's expression; ``name``.mtl and the texture lie beside.
-    * usd: ``name``.usdz, y up, metres, shape keys as blend shapes.
+    * usd: ``name``.usdz, y up, metres, shape keys as blend shapes at the photo's expression.
 
     Raises :class:`OutputError` with one sentence when a file cannot be written.
     """
@@ -82,9 +95,33 @@ def staged(folder: Path) -> Iterator[Path]:
 
 
 def _write_blend(head_scene: HeadScene, path: Path) -> None:
-    bpy.ops.wm.save_as_mainfile(
-        filepath=str(path), copy=True, compress=True, check_existing=False, relative_remap=False
-    )
+    with _without_choices():
+        bpy.ops.wm.save_as_mainfile(
+            filepath=str(path), copy=True, compress=True, check_existing=False, relative_remap=False
+        )
+
+
+@contextmanager
+def _without_choices() -> Iterator[None]:
+    """The photo and the video that the sidebar holds for the next run taken out for the while.
+
+    They are whole paths of this machine.  Setting the properties would look for faces: what Blender
+    keeps them in is changed, which since 5.0 is apart from custom properties.
+    """
+    kept = []
+    for scene in bpy.data.scenes:
+        apart = getattr(scene, "bl_system_properties_get", None)
+        store = scene if apart is None else apart() or {}
+        for group, name in CHOICES:
+            values = store.get(group)
+            if values is not None and values.get(name):
+                kept.append((values, name, values[name]))
+                values[name] = ""
+    try:
+        yield
+    finally:
+        for values, name, path in kept:
+            values[name] = path
 
 
 def _write_glb(head_scene: HeadScene, path: Path) -> None:
@@ -103,6 +140,7 @@ def _write_glb(head_scene: HeadScene, path: Path) -> None:
             export_animations=False,
             export_extras=False,
         )
+    glb.mend(path, head_scene.head.name)
 
 
 def _write_fbx(head_scene: HeadScene, path: Path) -> None:
@@ -119,6 +157,22 @@ def _write_fbx(head_scene: HeadScene, path: Path) -> None:
             path_mode="COPY",
             embed_textures=True,
         )
+    fbx.mend(path, head_scene.head.name, normal_offsets(head_scene.head))
+
+
+def normal_offsets(head: bpy.types.Object) -> dict[str, NDArray]:
+    """By shape key, (V, 3) what the key adds to the unit normals of the vertices at rest."""
+    mesh = head.data
+    assert isinstance(mesh, bpy.types.Mesh)
+    if mesh.shape_keys is None:
+        return {}
+    basis = mesh.shape_keys.reference_key
+    rest = _normals(basis)
+    return {key.name: _normals(key) - rest for key in mesh.shape_keys.key_blocks if key != basis}
+
+
+def _normals(key: bpy.types.ShapeKey) -> NDArray:
+    return np.array(key.normals_vertex_get(), np.float64).reshape(-1, 3)
 
 
 def _write_obj(head_scene: HeadScene, path: Path) -> None:
@@ -142,6 +196,8 @@ USD_OPTIONS = {
     "convert_world_material": False,
     "export_subdivision": "IGNORE",
     "export_shapekeys": True,
+    "export_custom_properties": False,
+    "export_textures": True,  # Blender 4.2's name of the next
     "export_textures_mode": "NEW",
     "convert_orientation": True,
     "export_global_forward_selection": "NEGATIVE_Z",
@@ -152,7 +208,24 @@ USD_OPTIONS = {
 def _write_usd(head_scene: HeadScene, path: Path) -> None:
     require_built("USD")
     with alone(head_scene) as collection:
-        bpy.ops.wm.usd_export(filepath=str(path), collection=collection.name, **USD_OPTIONS)
+        write_usdz(head_scene.head, path, collection=collection.name)
+
+
+def write_usdz(head: bpy.types.Object, path: Path, **options: Any) -> None:
+    """Write the .usdz ``path`` with ``options`` of Blender's USD exporter."""
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        layer = Path(folder) / f"{path.stem}.usda"
+        call(bpy.ops.wm.usd_export, filepath=str(layer), **USD_OPTIONS, **options)
+        if layer.exists():
+            files = sorted(x for x in Path(folder).rglob("*") if x.is_file() and x != layer)
+            weights = {key.name: key.value for key in expression_keys(head)}
+            usdz.pack(layer, files, weights, path)
+
+
+def call(operator: Any, **options: Any) -> None:
+    """Call ``operator`` with those of ``options`` that this Blender's knows."""
+    known = operator.get_rna_type().properties.keys()
+    operator(**{name: value for name, value in options.items() if name in known})
 
 
 def require_built(what: str) -> None:

@@ -127,7 +127,8 @@ def _build_material(
     for key, value in _LOOKS.get(slot.kind, _LOOKS["skin"]).items():
         shader.inputs[key].default_value = value
     plain = (*_PLAIN.get(slot.kind, _PLAIN["skin"]), 1.0)
-    shader.inputs["Base Color"].default_value = plain
+    # White under a texture: importers of FBX multiply both, which turns skin dark red.
+    shader.inputs["Base Color"].default_value = plain if image is None else (1.0, 1.0, 1.0, 1.0)
     material.diffuse_color = plain
     material.roughness = shader.inputs["Roughness"].default_value
     if image is not None:

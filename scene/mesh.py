@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import PurePath
 from typing import Any, TypeGuard
 
 import bpy
@@ -14,6 +15,7 @@ from ..backend.exchange import Reconstruction
 from .coordinates import to_blender
 from .fitted import keep_fitted
 from .materials import UV_MAP, build_materials
+from .photo_places import remember
 
 #: Custom property that marks our heads; its value is the layout of the other properties.
 TAG = "reconstruct_face"
@@ -31,8 +33,8 @@ def build_mesh(reconstruction: Reconstruction, name: str = "Head") -> bpy.types.
     and values, so that the object shows ``vertices_posed``.  Custom properties: ``identity``,
     ``expression``, ``albedo`` (float arrays), ``landmarks2d`` (136 floats: x, y of the fitted
     landmarks in pixels of the photo), ``landmarks_corrected`` (those set by hand: index, x, y, one
-    after the other) and ``reconstruction`` (JSON: model, photo, versions, provenance), next to the
-    tag that :func:`is_head` reads.
+    after the other) and ``reconstruction`` (JSON: model, the photo's name, versions, provenance),
+    next to the tag that :func:`is_head` reads.
     """
     mesh = bpy.data.meshes.new(name)
     _fill_polygons(mesh, reconstruction)
@@ -142,7 +144,8 @@ def _add_subdivision(head: bpy.types.Object, reconstruction: Reconstruction) -> 
 def write_properties(head: bpy.types.Object, reconstruction: Reconstruction) -> None:
     """Set the custom properties that :func:`build_mesh` names."""
     head[TAG] = TAG_VERSION
-    head[KEY] = reconstruction_key(reconstruction)
+    head[KEY] = key = reconstruction_key(reconstruction)
+    remember(key, reconstruction)
     corrected = reconstruction.provenance.get("options", {}).get("corrected")
     arrays = {
         "identity": reconstruction.identity.tolist(),
@@ -158,7 +161,7 @@ def write_properties(head: bpy.types.Object, reconstruction: Reconstruction) -> 
             del head[name]
     head["reconstruction"] = json.dumps(
         {
-            "photo": reconstruction.photo_path,
+            "photo": reconstruction.photo_name,
             "face_index": reconstruction.face_index,
             "image_size": reconstruction.image_size,
             "texture_mode": reconstruction.texture_mode,
@@ -189,6 +192,12 @@ def about(head: bpy.types.Object) -> dict[str, Any]:
     except (TypeError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def photo_name(head: bpy.types.Object) -> str:
+    """The file name of the photo that a head of ours is of, without its folder."""
+    # Heads made before 2026-11-29 hold the whole path.
+    return PurePath(str(about(head).get("photo", "")).replace("\\", "/")).name
 
 
 def model_of(head: bpy.types.Object) -> str:

@@ -25,7 +25,7 @@ from .build import head_scene_of
 from .camera import photo_frame
 from .context import scene_of
 from .coordinates import MM_PER_M
-from .mesh import about, is_head
+from .mesh import about, is_head, photo_name
 from .passes_material import Emitted, emitting
 from .quiet import quiet
 
@@ -60,7 +60,7 @@ def find_head(name: str | None = None, photo: str = "", face_index: int = 1) -> 
         found = heads
     else:
         wanted = (photo, face_index)
-        told = [(about(head).get("photo"), about(head).get("face_index")) for head in heads]
+        told = [(photo_name(head), about(head).get("face_index")) for head in heads]
         found = [head for head, what in zip(heads, told, strict=True) if what == wanted]
     if len(found) == 1:
         return found[0]

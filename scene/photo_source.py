@@ -5,7 +5,6 @@ All of them end up as a file, which is what the backend reads.
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 import tempfile
@@ -20,7 +19,8 @@ from ..backend.exchange.formats import PHOTO_SUFFIXES
 from ..backend.geometry import srgb
 from .build import head_scene_of
 from .camera import background_of
-from .mesh import about
+from .mesh import KEY, photo_name
+from .photo_places import place_of
 
 #: Blender's names of formats whose bytes are a picture file that the backend reads.
 _AS_THEY_ARE = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "TIFF": ".tif", "BMP": ".bmp"}
@@ -110,18 +110,19 @@ def photo_of_head(head: bpy.types.Object) -> Path:
 
     Raises :class:`PhotoError` when both are gone.
     """
-    path = about(head).get("photo", "")
-    if path and os.path.isfile(path):
-        return Path(path)
+    known = place_of(head.get(KEY, ""))
+    if known is not None:
+        return known
+    name = photo_name(head)
     camera = head_scene_of(head).camera
     behind = background_of(camera) if camera is not None else None
     image = behind.image if behind is not None else None
     if image is None or image.packed_file is None:
         raise PhotoError(
-            f"The photo of {head.name} is neither at {path or 'its place'} nor in this file any "
-            "more; use Replace Photo to choose it again."
+            f"The photo of {head.name} ({name or 'its name is not known'}) is neither where it was "
+            "nor in this file any more; use Replace Photo to choose it again."
         )
-    return _write(image.packed_file.data, Path(path).stem or head.name, ".jpg")
+    return _write(image.packed_file.data, Path(name).stem or head.name, ".jpg")
 
 
 def _write(data: bytes, name: str, suffix: str) -> Path:

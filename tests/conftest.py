@@ -9,7 +9,7 @@ import secrets
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -90,6 +90,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def astronaut() -> Path:
     """The sample photo: one smiling face, 512 x 512, public domain."""
     return ROOT / "assets" / "astronaut.jpg"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_data_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Whoever runs the tests keeps their data folder as it is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RECONSTRUCT_FACE_DATA", str(tmp_path_factory.mktemp("user")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -42,6 +42,7 @@ SHARED = ours(
     "backend.motion",
     "backend.bounded",
     "backend.files",
+    "backend.folders",
     "backend.arrays",
     "backend.lifeline",
     "backend.narrow",

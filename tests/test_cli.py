@@ -27,7 +27,7 @@ from reconstruct_face.backend.errors import (
 from reconstruct_face.backend.exchange import load_reconstruction
 from reconstruct_face.backend.exchange.batch import BatchOptions
 from reconstruct_face.backend.exchange.output import prepare_output
-from reconstruct_face.backend.exchange.photo_tasks import collect
+from reconstruct_face.backend.exchange.photo_tasks import collect, digest_of, read_record
 
 from tests.errors import raises
 from tests.in_process import InProcess
@@ -156,13 +156,13 @@ def test_the_same_stem_twice_overwrites_nothing(photos, heads, command, tmp_path
     one, two, three = photos("x/anna.jpg", "y/anna.jpg", "y/Anna.png")
     command(one, two, three)
     assert listing(tmp_path / "out") == files_of("anna") | files_of("anna_2") | files_of("Anna_3")
-    assert load_reconstruction(tmp_path / "out" / "anna_2.npz").photo_path == str(two)
+    assert read_record(tmp_path / "out", "anna_2")["photo_sha256"] == digest_of(two)
     # In another order, later: everybody keeps their name, nothing is done again.
     heads["calls"].clear()
     _, told, _ = command(two)
     assert list(told["photos"][0]["faces"]) == ["anna_2"]
     assert heads["calls"] == []
-    assert load_reconstruction(tmp_path / "out" / "anna.npz").photo_path == str(one)
+    assert read_record(tmp_path / "out", "anna")["photo_sha256"] == digest_of(one)
 
 
 def test_files_of_others_are_left_alone(photos, heads, command, tmp_path: Path) -> None:

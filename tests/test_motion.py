@@ -17,6 +17,7 @@ from reconstruct_face.backend.motion import (
     simplify,
     write_motion_file,
 )
+from reconstruct_face.backend.motion.files import lost_in
 from reconstruct_face.backend.motion.livelink import from_angles, to_angles
 from reconstruct_face.backend.motion.names import ARKIT, arkit_name
 from reconstruct_face.backend.motion.resample import rate_of
@@ -307,6 +308,14 @@ def test_live_link_face_is_written(tmp_path: Path) -> None:
     assert read.rotation is not None and made.rotation is not None
     np.testing.assert_allclose(read.weights, made.weights, atol=1e-6)
     np.testing.assert_allclose(read.rotation, made.rotation, atol=1e-6)
+    # Of the nostrils' three keys one moves; position and names stand in the other kinds of files.
+    names = ("jawOpen", "nostrilDilateLeft", "nostrilCompress")
+    wide = Motion([0.0, 1.0], names, [[0.5, 0.2, 0], [0.5, 0.3, 0]], None, np.zeros((2, 3)))
+    nostril, position = lost_in(wide, "livelink")
+    assert "nostrilDilateLeft" in nostril and "nostrilCompress" not in nostril
+    assert "position" in position
+    still = Motion([0.0, 1.0], names, [[0.5, 0, 0], [0.2, 0, 0]])
+    assert lost_in(still, "livelink") == lost_in(wide, "csv") == lost_in(wide, "npz") == ()
     with raises(ExchangeError, "ARKit", "x"):
         write_motion_file(tmp_path / "n.csv", Motion([0.0], ("x",), [[1.0]]), "livelink")
     with raises(ExchangeError, tmp_path / "m.mp4", ".csv", ".npz"):

@@ -12,7 +12,9 @@ from reconstruct_face.backend.errors import PhotoError
 from reconstruct_face.backend.exchange.formats import PHOTO_SUFFIXES
 from reconstruct_face.operators import strings
 from reconstruct_face.operators.photo import RECONSTRUCT_FACE_FH_photo
+from reconstruct_face.scene import photo_places
 from reconstruct_face.scene.build import build_scene
+from reconstruct_face.scene.mesh import KEY, is_head
 from reconstruct_face.scene.photo_source import (
     path_of_address,
     photo_of_head,
@@ -105,8 +107,44 @@ def test_a_heads_photo_is_the_file_or_what_is_packed(picture: Path) -> None:
     assert found.read_bytes() == made.photo.tobytes()
     assert found.name == "Zo__s_face.jpg", "its name, of characters that every system has"
     bpy.data.objects.remove(head["camera"])
-    with raises(PhotoError, picture, strings.REPLACE_PHOTO):
+    with raises(PhotoError, picture.name, strings.REPLACE_PHOTO):
         photo_of_head(head)
+
+
+def test_the_place_is_found_in_another_session(picture: Path, tmp_path: Path) -> None:
+    head = build_scene(make_reconstruction(photo_path=str(picture))).head
+    assert str(tmp_path) not in str(dict(head.items()))
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "a.blend"))
+    (again,) = [thing for thing in bpy.data.objects if is_head(thing)]
+    assert photo_of_head(again) == picture
+
+
+def test_a_data_folder_that_is_none_costs_the_place_alone(
+    picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    made = make_reconstruction(photo_path=str(picture))
+    for folder in (blocked, tmp_path / "data"):
+        monkeypatch.setenv("RECONSTRUCT_FACE_DATA", str(folder))
+        (tmp_path / "data").mkdir(exist_ok=True)
+        (tmp_path / "data" / photo_places.NAME).write_text('["no object"]')
+        head = build_scene(made).head
+        expected = picture if folder.is_dir() else None
+        assert photo_places.place_of(head[KEY]) == expected
+    assert photo_of_head(head) == picture
+
+
+def test_the_oldest_places_go(
+    picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RECONSTRUCT_FACE_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(photo_places, "_KEPT", 3)
+    made = make_reconstruction(photo_path=str(picture))
+    for key in "abcd":
+        photo_places.remember(key, made)
+    assert [photo_places.place_of(key) for key in "abcd"] == [None, picture, picture, picture]
 
 
 def test_what_can_be_dropped_is_what_can_be_read() -> None:

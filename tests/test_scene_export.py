@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import struct
 import subprocess
 import sys
 import zipfile
@@ -20,6 +19,7 @@ from reconstruct_face.scene.build import HeadScene, build_scene, prepare_file
 from reconstruct_face.scene.export import export_head, staged
 
 from tests.errors import raises
+from tests.glb_files import floats, read_glb
 from tests.synthetic_reconstruction import ARKIT_NAMES, HEAD_HALF_SIZE_MM, make_reconstruction
 
 NAME = "Zoë 1"
@@ -84,7 +84,7 @@ def test_the_blend_reopens_in_a_new_process(made: Reconstruction, tmp_path: Path
     assert any(found["texture"][2][:3]), "the packed texture has pixels"
     assert np.allclose(found["uv"], made.uv[made.uv_polygons[0]])
     assert np.allclose(found["identity"], made.identity)
-    assert found["about"]["photo"] == made.photo_path
+    assert found["about"]["photo"] == "Ada Lovelace.jpg"
     assert found["collections"] == ["Ada Lovelace"]
     assert np.allclose(found["camera"], camera)
     assert found["lens"] == pytest.approx(900 / 640 * 36)
@@ -93,35 +93,6 @@ def test_the_blend_reopens_in_a_new_process(made: Reconstruction, tmp_path: Path
     assert found["lights"] >= 2
     assert found["transform"] == "Standard"
     assert found["modifiers"] == ["SUBSURF"]
-
-
-def read_glb(path: Path) -> tuple[dict, bytes]:
-    """The JSON and the binary chunk of a .glb (glTF 2.0 specification, section 4.4)."""
-    data = path.read_bytes()
-    magic, version, length = struct.unpack_from("<4sII", data)
-    assert (magic, version, length) == (b"glTF", 2, len(data))
-    size, kind = struct.unpack_from("<I4s", data, 12)
-    assert kind == b"JSON"
-    document = json.loads(data[20 : 20 + size])
-    return document, data[28 + size :]
-
-
-def floats(document: dict, binary: bytes, index: int) -> np.ndarray:
-    """(count, 3) the VEC3 accessor ``index``, dense or sparse."""
-    accessor = document["accessors"][index]
-    out = np.zeros((accessor["count"], 3), np.float32)
-    if "bufferView" in accessor:
-        view = document["bufferViews"][accessor["bufferView"]]
-        start = view.get("byteOffset", 0) + accessor.get("byteOffset", 0)
-        out[:] = np.frombuffer(binary, "<f4", accessor["count"] * 3, start).reshape(-1, 3)
-    if "sparse" in accessor:
-        sparse = accessor["sparse"]
-        kind = {5121: "<u1", 5123: "<u2", 5125: "<u4"}[sparse["indices"]["componentType"]]
-        where = document["bufferViews"][sparse["indices"]["bufferView"]].get("byteOffset", 0)
-        ids = np.frombuffer(binary, kind, sparse["count"], where)
-        where = document["bufferViews"][sparse["values"]["bufferView"]].get("byteOffset", 0)
-        out[ids] = np.frombuffer(binary, "<f4", sparse["count"] * 3, where).reshape(-1, 3)
-    return out
 
 
 def test_the_glb_has_named_morph_targets_and_the_texture(

@@ -56,6 +56,7 @@ def save_reconstruction(
     reconstruction.validate()
     header: dict[str, Any] = {"format": EXCHANGE_FORMAT, "version": EXCHANGE_VERSION}
     header |= {name: getattr(reconstruction, name) for name in HEADER}
+    header["photo_path"] = reconstruction.photo_name  # a file may be given to others
     header["materials"] = [asdict(slot) for slot in reconstruction.materials]
     arrays = {name: getattr(reconstruction, name) for name in ARRAYS}
     arrays["expression_names"] = np.array(reconstruction.expression_names, dtype=np.str_)

@@ -14,6 +14,7 @@ Conventions, stated once for both sides:
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -114,12 +115,18 @@ class Reconstruction:
     # about
     materials: tuple[MaterialSlot, ...]
     model: dict[str, Any]  #: name, version, licence, sha256 of the face model
-    photo_path: str = ""
+    photo_path: str = ""  #: where the photo is; files hold its name only
     face_index: int = 1  #: number of this face in the photo, 1 is the largest
     warnings: tuple[str, ...] = ()
     timings: dict[str, float] = field(default_factory=dict)  #: seconds per step
     versions: dict[str, str] = field(default_factory=dict)  #: software that made this
     provenance: dict[str, Any] = field(default_factory=dict)  #: options, licences, sources
+
+    @property
+    def photo_name(self) -> str:
+        """The photo's file name without its folder: what goes into files that are handed on."""
+        # The path may come from another system: take Windows separators too.
+        return PurePath(self.photo_path.replace("\\", "/")).name
 
     @property
     def landmark_error(self) -> float:

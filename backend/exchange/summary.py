@@ -27,7 +27,7 @@ def summarise(reconstruction: Reconstruction) -> dict[str, Any]:
     return {
         "format": SUMMARY_FORMAT,
         "version": SUMMARY_VERSION,
-        "photo": r.photo_path,
+        "photo": r.photo_name,
         "face": r.face_index,
         "image_size": list(r.image_size),
         "face_box": _numbers(r.face_box, 2),

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..bounded import reading
 from ..errors import ExchangeError
 from ..exchange.motion import Motion, load_motion, save_motion
-from .livelink import parse_live_link, write_live_link
+from .livelink import lost_in_live_link, parse_live_link, write_live_link
 from .names import listed
 from .own_csv import TIME, parse_own, write_own
 from .table import read_table
@@ -46,6 +46,11 @@ def read_motion_file(
         f"{path} has neither the column 'Timecode' of Live Link Face nor 'time' of this project's "
         f"CSV; its columns are {listed(table.columns)}."
     )
+
+
+def lost_in(motion: Motion, kind: str) -> tuple[str, ...]:
+    """Sentences on what of ``motion`` a file of ``kind`` does not hold; none for most kinds."""
+    return lost_in_live_link(motion) if kind == "livelink" else ()
 
 
 def write_motion_file(

@@ -182,9 +182,9 @@ def write_live_link(
 ) -> Path:
     """Write ``motion`` as Live Link Face does, and return ``path``.
 
-    Weights that the motion lacks are zero, those that ARKit does not know are left out.  The head's
-    angles need ``rotation``; the eyes' are made from the ``eyeLook`` weights.  Frames that are not
-    ``valid`` are written with the values they have.
+    Weights that the motion lacks are zero; :func:`lost_in_live_link` says what is left out.
+    The head's angles need ``rotation``; the eyes' are made from the ``eyeLook`` weights.  Frames
+    that are not ``valid`` are written with the values they have.
 
     Raises :class:`ExchangeError` when the motion has no weight of ARKit's, and
     :class:`OutputError`.
@@ -215,6 +215,24 @@ def write_live_link(
         code = timecode.to_text(start + float(time - motion.times[0]), motion.frame_rate)
         writer.writerow([code, len(row), *(f"{value:.8f}" for value in row)])
     return write_bytes(path, out.getvalue().encode())
+
+
+def lost_in_live_link(motion: Motion) -> tuple[str, ...]:
+    """Sentences on what of ``motion`` Live Link Face's CSV has no column for."""
+    told = []
+    moving = np.abs(motion.weights).max(axis=0, initial=0.0) > 0
+    others = [
+        name
+        for name, moves in zip(motion.names, moving, strict=True)
+        if moves and name not in ARKIT
+    ]
+    if others:
+        told.append(f"Live Link Face's CSV has no {listed(others)}; the other CSV has.")
+    if motion.translation is not None:
+        told.append(
+            "Live Link Face's CSV has the head's turning, not its position; the other CSV has both."
+        )
+    return tuple(told)
 
 
 def _start(motion: Motion) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -68,7 +67,7 @@ def shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, wid
 
 
 def _title(reconstruction: Reconstruction) -> str:
-    name = Path(reconstruction.photo_path).name or "photo"
+    name = reconstruction.photo_name or "photo"
     return name if reconstruction.face_index == 1 else f"{name}, face {reconstruction.face_index}"
 
 

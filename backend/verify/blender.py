@@ -47,7 +47,7 @@ class SceneRenderer(HasWorker):
             {
                 "blend": os.path.realpath(blend),
                 "head": head,
-                "photo": reconstruction.photo_path,
+                "photo": reconstruction.photo_name,
                 "face_index": reconstruction.face_index,
             },
         )

@@ -9,20 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import bpy
 
 from ...backend.errors import OutputError
 from ...backend.exchange.formats import ANIMATED_FORMATS
-from ...backend.motion.files import KINDS, write_motion_file
+from ...backend.motion.files import KINDS, lost_in, write_motion_file
 from ..build import HeadScene
 from ..context import scene_of
-from ..export import USD_OPTIONS, alone, require_built, staged
+from ..export import alone, call, normal_offsets, require_built, staged, write_usdz
+from ..formats import alembic, fbx, glb
 from ..quiet import quiet
 from . import pose
 from .apply import frame_rate
-from .gltf_time import retime
 from .read import read_motion
 
 Frames = tuple[int, int]
@@ -34,17 +33,22 @@ def export_animation(
     name: str,
     formats: Iterable[str],
     frames: Frames | None = None,
+    *,
+    notes: list[str] | None = None,
 ) -> dict[str, Path]:
     """Write the head's animation as ``folder``/``name``.* in each of ``formats``; the files.
 
     ``frames`` are the first and the last one, the scene's unless given.  Formats:
 
     * glb: morph targets with one value a frame, seconds from the first frame on.
-    * fbx: shape key channels, centimetres, at the scene's frame rate.
+    * fbx: shape key channels, metres (the file's UnitScaleFactor is 100 centimetres), at the
+      scene's frame rate.  Blender's importers, Python's and the one in C++, put a clip one frame
+      late unless their Animation Offset is set to 0, whatever wrote the file.
     * usd: ``name``.usdz, blend shapes moved by a skeleton's animation.
     * abc: Alembic, every frame's vertices; no materials.
     * csv, npz: the motion, as ``backend/motion`` describes; livelink: ``name``_livelink.csv.
 
+    ``notes`` gets sentences about what a format cannot hold.
     Raises :class:`OutputError` with one sentence when a file cannot be written.
     """
     folder = Path(folder)
@@ -59,6 +63,8 @@ def export_animation(
     written = {}
     for key in formats:
         suffix, write = ENDINGS[key], WRITERS[key]
+        if notes is not None and key in KINDS:
+            notes += lost_in(read_motion(head_scene.head, chosen), key)
         with staged(folder) as beside, quiet():
             try:
                 write(head_scene, beside / f"{name}{suffix}", chosen)
@@ -82,7 +88,7 @@ def _write_motion(kind: str) -> Callable[[HeadScene, Path, Frames], None]:
 
 def _write_glb(head_scene: HeadScene, path: Path, frames: Frames) -> None:
     with _shown(head_scene, frames) as collection:
-        _run(
+        call(
             bpy.ops.export_scene.gltf,
             filepath=str(path),
             check_existing=False,
@@ -106,12 +112,13 @@ def _write_glb(head_scene: HeadScene, path: Path, frames: Frames) -> None:
             export_anim_slide_to_zero=True,
             export_optimize_animation_size=False,
         )
-        retime(path, (frames[1] - frames[0]) / frame_rate(scene_of(bpy.context)))
+        seconds = (frames[1] - frames[0]) / frame_rate(scene_of(bpy.context))
+    glb.mend(path, head_scene.head.name, seconds)
 
 
 def _write_fbx(head_scene: HeadScene, path: Path, frames: Frames) -> None:
     with _shown(head_scene, frames) as collection:
-        _run(
+        call(
             bpy.ops.export_scene.fbx,
             filepath=str(path),
             check_existing=False,
@@ -128,24 +135,19 @@ def _write_fbx(head_scene: HeadScene, path: Path, frames: Frames) -> None:
             path_mode="COPY",
             embed_textures=True,
         )
+    fbx.mend(path, head_scene.head.name, normal_offsets(head_scene.head))
 
 
 def _write_usd(head_scene: HeadScene, path: Path, frames: Frames) -> None:
     require_built("USD")
     with _shown(head_scene, frames) as collection:
-        _run(
-            bpy.ops.wm.usd_export,
-            filepath=str(path),
-            collection=collection.name,
-            export_animation=True,
-            **USD_OPTIONS,
-        )
+        write_usdz(head_scene.head, path, collection=collection.name, export_animation=True)
 
 
 def _write_abc(head_scene: HeadScene, path: Path, frames: Frames) -> None:
     require_built("Alembic")
     with _shown(head_scene, frames), _selected(head_scene):
-        _run(
+        call(
             bpy.ops.wm.alembic_export,
             filepath=str(path),
             check_existing=False,
@@ -154,6 +156,7 @@ def _write_abc(head_scene: HeadScene, path: Path, frames: Frames) -> None:
             selected=True,
             uvs=True,
             normals=True,
+            export_custom_properties=False,
             face_sets=True,
             apply_subdiv=False,
             subdiv_schema=False,
@@ -161,6 +164,7 @@ def _write_abc(head_scene: HeadScene, path: Path, frames: Frames) -> None:
             as_background_job=False,
             init_scene_frame_range=False,
         )
+    alembic.forget_folder(path, bpy.data.filepath)
 
 
 #: By the name of the format.
@@ -173,12 +177,6 @@ WRITERS: dict[str, Callable[[HeadScene, Path, Frames], None]] = {
 }
 #: What a file's name ends in, by the name of the format.
 ENDINGS = {name: kind.suffix for name, kind in ANIMATED_FORMATS.items()} | KINDS
-
-
-def _run(operator: Any, **options: Any) -> None:
-    """Call ``operator`` with those of ``options`` that this Blender's knows."""
-    known = operator.get_rna_type().properties.keys()
-    operator(**{name: value for name, value in options.items() if name in known})
 
 
 @contextmanager
