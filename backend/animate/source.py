@@ -63,7 +63,10 @@ class Source:
         for index in range(start, len(self.files)):
             pixels: Bytes | None = None
             try:
-                pixels = read_photo(self.files[index]).pixels
+                photo = read_photo(self.files[index])
+                if photo.there is not None:
+                    raise PhotoError(f"{self.files[index]} was cut off; copy it again.")
+                pixels = photo.pixels
             except PhotoError as error:
                 self.note(f"A frame was left out: {error}")
             if pixels is not None and pixels.shape[1::-1] != self.size:

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..geometry.srgb import SRGB_TO_LINEAR, encode_bytes
+from ..geometry.srgb import SRGB_TO_LINEAR, encode_bytes, from_primaries
 from .container import UNSPECIFIED, VideoTags
 
 Bytes = NDArray[np.uint8]
@@ -27,13 +27,11 @@ _HONOURS_TAGS = (4, 13)
 #: Red's and blue's share of luma by the matrix' number in H.273.
 _LUMA = {1: (0.2126, 0.0722), 5: (0.299, 0.114), 6: (0.299, 0.114), 9: (0.2627, 0.0593)}
 _DECODED_AS = 6  #: by an OpenCV that does not look
-#: Chromaticities x, y of red, green and blue by the primaries' number in H.273; white is D65.
-_PRIMARIES = {
-    1: ((0.640, 0.330), (0.300, 0.600), (0.150, 0.060)),  # BT.709, which are sRGB's
-    9: ((0.708, 0.292), (0.170, 0.797), (0.131, 0.046)),  # BT.2020
-    12: ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060)),  # Display P3
+#: Linear light of wider primaries to that of sRGB's, by their number in H.273: BT.2020, Display P3.
+_TO_SRGB = {
+    9: from_primaries((0.708, 0.292), (0.170, 0.797), (0.131, 0.046)).astype(np.float32),
+    12: from_primaries((0.680, 0.320), (0.265, 0.690), (0.150, 0.060)).astype(np.float32),
 }
-_D65 = (0.3127, 0.3290)
 _LUMINANCE_2020 = np.float32([[0.2627, 0.6780, 0.0593]])
 
 #: cd/m2 of diffuse white in HDR (ITU-R BT.2408), and of the brightest that is kept.
@@ -41,16 +39,6 @@ WHITE, PEAK = 203.0, 1000.0
 #: Up to this part of diffuse white tone-mapping changes nothing, so that skin keeps its colour.
 KNEE = 0.6
 
-
-def _xyz(primaries: int) -> NDArray[np.float64]:
-    """(3, 3) linear light to CIE XYZ, white at Y = 1."""
-    x, y = np.array([*_PRIMARIES[primaries], _D65]).T
-    columns = np.stack([x / y, np.ones(4), (1 - x - y) / y])
-    return columns[:, :3] * np.linalg.solve(columns[:, :3], columns[:, 3])
-
-
-#: Linear light of wider primaries to that of sRGB's.
-_TO_709 = {wide: (np.linalg.inv(_xyz(1)) @ _xyz(wide)).astype(np.float32) for wide in (9, 12)}
 #: Every 65535th of linear light as sRGB: 20 times as fast as to compute it.
 _ENCODED = encode_bytes(np.arange(65536) / 65535)
 
@@ -74,8 +62,8 @@ def to_srgb(tags: VideoTags, deep: bool) -> tuple[Change | None, list[str]]:
         steps.append(lambda pixels: _tone_mapped(pixels, tags))
         name = "HLG" if tags.transfer == HLG else "PQ"
         notes.append(f"The video is HDR ({name}); its frames were tone-mapped to sRGB.")
-    elif tags.primaries in _TO_709:
-        gamut = _TO_709[tags.primaries]
+    elif tags.primaries in _TO_SRGB:
+        gamut = _TO_SRGB[tags.primaries]
         steps.append(lambda pixels: _encoded(cv2.transform(cv2.LUT(pixels, SRGB_TO_LINEAR), gamut)))
         notes.append("The video's wide gamut was converted to sRGB.")
     elif deep and UNSPECIFIED in (tags.primaries, tags.transfer):
@@ -131,8 +119,8 @@ def _tone_mapped(pixels: Bytes, tags: VideoTags) -> Bytes:
     if tags.transfer == HLG:  # the display's part (OOTF), for a peak of 1000 cd/m2: gamma 1.2
         scene = cv2.transform(light, _LUMINANCE_2020)
         light *= (PEAK / WHITE) * cv2.pow(np.maximum(scene, 1e-6), 0.2)[..., None]
-    if tags.primaries in _TO_709:
-        light = np.maximum(cv2.transform(light, _TO_709[tags.primaries]), 0)
+    if tags.primaries in _TO_SRGB:
+        light = np.maximum(cv2.transform(light, _TO_SRGB[tags.primaries]), 0)
     brightest = np.maximum(np.maximum(light[..., 0], light[..., 1]), light[..., 2])
     step = np.minimum(brightest * (_STEPS / _REACH), _STEPS - 1).astype(np.uint16)
     return _encoded(light * _SCALE[step][..., None])
