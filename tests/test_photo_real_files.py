@@ -144,6 +144,7 @@ def test_what_is_there_of_half_a_jpeg_is_right(orientation: int) -> None:
     share = (x1 - x0) * (y1 - y0) / (240 * 160)
     assert 0.35 < share < 0.6
     assert np.array_equal(half.pixels[y0:y1, x0:x1], whole.pixels[y0:y1, x0:x1])
+    assert np.array_equal(half.pixels[-1, -1], half.pixels[y1 - 1, x1 - 1]), "it goes on as it ends"
     # The far edge is that which the file would have held last.
     edge = {1: (0, 159), 2: (0, 159), 3: (0, 0), 4: (0, 0), 5: (239, 0), 6: (0, 0), 7: (0, 0),
             8: (239, 0)}[orientation]  # fmt: skip

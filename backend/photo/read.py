@@ -107,6 +107,8 @@ def read_photo(path: str | os.PathLike[str], content: bytes | None = None) -> Ph
             f"{path} is damaged or incomplete ({said}): copy or download it again."
         ) from error
     pixels = np.ascontiguousarray(np.asarray(image, dtype=np.uint8))
+    if there is not None:
+        pixels = _continued(pixels, there)
     focal = focal_in_pixels(exif, *image.size)
     return Photo(pixels, path, focal, _is_grey(pixels), tuple(notes + colour_notes), there)
 
@@ -227,6 +229,13 @@ def _what_is_there(data: bytes, factor: int) -> tuple[Image.Image, int]:
         return image, last
     # The last row of blocks may be there in part, and gives its colour to the row above.
     return image, max((last // _BLOCK - 1) * _BLOCK - 1, 0)
+
+
+def _continued(pixels: NDArray[np.uint8], there: tuple[int, int, int, int]) -> NDArray[np.uint8]:
+    """The nearest pixel that is there in the place of those that are not: no edge of grey."""
+    rows = np.clip(np.arange(pixels.shape[0]), there[1], there[3] - 1)
+    columns = np.clip(np.arange(pixels.shape[1]), there[0], there[2] - 1)
+    return np.ascontiguousarray(pixels[rows[:, None], columns])
 
 
 def _mask(size: tuple[int, int], rows: int) -> Image.Image:
