@@ -46,7 +46,7 @@ def _folder(path: Path) -> None:
 
 def _truncated(path: Path) -> None:
     data = (ROOT / "assets" / "astronaut.jpg").read_bytes()
-    path.write_bytes(data[: len(data) // 3])
+    path.write_bytes(data[: len(data) // 4])  # the chin is missing
 
 
 def _huge(path: Path) -> None:
@@ -65,7 +65,7 @@ BAD = {
     "missing": (lambda path: None, 3, "photo", ()),
     "folder": (_folder, 3, "photo", ("folder",)),
     "empty": (lambda path: path.write_bytes(b""), 3, "photo", ("0 bytes",)),
-    "truncated": (_truncated, 3, "photo", ()),
+    "truncated": (_truncated, 3, "photo", ("512 x 512",)),
     "text": (lambda path: path.write_text("I am no JPEG.\n" * 50), 3, "photo", ("text", "JPEG")),
     "one_pixel": (lambda path: Image.new("RGB", (1, 1)).save(path, "PNG"), 3, "photo", ("1 x 1",)),
     "huge": (_huge, 3, "photo", ("20000 x 20000",)),

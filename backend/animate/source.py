@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-import atexit
 import math
 import os
 import re
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from ..bounded import read_bytes, reading, regular_size
 from ..errors import OutputError, PhotoError
 from ..exchange.formats import PHOTO_SUFFIXES
 from ..files import reason
 from ..motion.resample import rate_of
-from ..narrow import is_narrow, narrow_name
 from ..photo import read_photo
-
-Bytes = NDArray[np.uint8]
-Result = TypeVar("Result")
+from .video import Bytes, Video
 
 #: Of a folder of frames, unless told.
 FOLDER_RATE = 30.0
@@ -72,7 +63,10 @@ class Source:
         for index in range(start, len(self.files)):
             pixels: Bytes | None = None
             try:
-                pixels = read_photo(self.files[index]).pixels
+                photo = read_photo(self.files[index])
+                if photo.there is not None:
+                    raise PhotoError(f"{self.files[index]} was cut off; copy it again.")
+                pixels = photo.pixels
             except PhotoError as error:
                 self.note(f"A frame was left out: {error}")
             if pixels is not None and pixels.shape[1::-1] != self.size:
@@ -84,13 +78,12 @@ class Source:
             yield Frame(index, index / self.rate, pixels)
 
     def _of_video(self, start: int) -> Iterator[Frame]:
-        decoder, mended = _Decoder(), None
-        capture = decoder.says(lambda: _opened(self.path))
+        video, mended = Video(self.path, self.note), None
         first, last, index = 0.0, -1.0, 0
         try:
             # Decoded from the start: seeking is not exact in all containers.
-            while decoder.says(capture.grab):
-                moment = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            while video.grab():
+                moment = video.moment
                 if index == 0:
                     first = moment
                 moment -= first
@@ -99,18 +92,16 @@ class Source:
                         self.note("Some time stamps of the video do not increase; evened out.")
                     moment = last + 1 / self.rate
                 last = moment
-                if decoder.complained and mended is None:
+                if video.complained and mended is None:
                     mended = moment
                 if index >= start:
-                    ok, picture = decoder.says(capture.retrieve)
-                    pixels = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB) if ok else None
-                    if not ok:
+                    pixels = video.pixels()
+                    if pixels is None:
                         self.note("Some frames of the video are damaged; they were left out.")
-                    yield Frame(index, moment, None if pixels is None else np.asarray(pixels))
+                    yield Frame(index, moment, pixels)
                 index += 1
         finally:
-            decoder.says(capture.release)
-            decoder.close()
+            video.close()
         if index < self.count * (1 - _COUNT_SLACK) - 1:
             self.note(
                 f"The video {self.path.name} is damaged: only {index} of its {self.count} frames "
@@ -135,24 +126,19 @@ def open_source(path: str | os.PathLike[str], frame_rate: float | None = None) -
         return _folder(path, frame_rate)
     with reading(PhotoError, path, "a video"):
         regular_size(path, LARGEST_VIDEO)
-    decoder = _Decoder()
+    notes: list[str] = []
+    video = Video(path, notes.append)
     try:
-        capture = decoder.says(lambda: _opened(path))
-    except PhotoError:
-        decoder.close()
-        raise
-    try:
-        ok, picture = decoder.says(capture.read)
-        if not ok:
+        pixels = video.pixels() if video.grab() else None
+        if pixels is None:
             raise PhotoError(f"No frame of {path} can be read: it is damaged; copy it again.")
-        rate = float(capture.get(cv2.CAP_PROP_FPS))
-        count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        rate, count = video.rate, video.count
     finally:
-        decoder.says(capture.release)
-        decoder.close()
+        video.close()
     if not (np.isfinite(rate) and 1 <= rate <= 1000):
         rate = FOLDER_RATE
-    return Source(path, rate, max(count, 1), (picture.shape[1], picture.shape[0]), audio=True)
+    size = pixels.shape[1], pixels.shape[0]
+    return Source(path, rate, max(count, 1), size, audio=True, notes=notes)
 
 
 def _folder(path: Path, frame_rate: float | None) -> Source:
@@ -184,61 +170,6 @@ def _folder(path: Path, frame_rate: float | None) -> Source:
 def _natural(name: str) -> list[tuple[int, int | str]]:
     """``frame_9`` before ``frame_10``."""
     return [(0, int(p)) if p.isdigit() else (1, p.lower()) for p in re.split(r"(\d+)", name) if p]
-
-
-def _opened(path: Path) -> cv2.VideoCapture:
-    capture = _capture(str(path))
-    if not capture.isOpened() and not is_narrow(path):
-        try:
-            # Open until the process ends: a film is read more than once.
-            capture = _capture(_NARROW_NAMES.enter_context(narrow_name(path)))
-        except OSError as error:
-            raise PhotoError(f"{path} cannot be opened: {reason(error)}.") from error
-    if not capture.isOpened():
-        raise PhotoError(
-            f"{path} is no video that can be read: it is damaged or of an unknown kind."
-        )
-    return capture
-
-
-def _capture(name: str) -> cv2.VideoCapture:
-    # One thread: others would say what is damaged after the frame was returned.
-    return cv2.VideoCapture(name, cv2.CAP_ANY, [cv2.CAP_PROP_N_THREADS, 1])
-
-
-_NARROW_NAMES = ExitStack()
-atexit.register(_NARROW_NAMES.close)
-
-
-class _Decoder:
-    """Keeps what FFmpeg says of a video away from standard error, and notes that it did.
-
-    It mends damaged frames and gives them as if they were whole; that it says so there is all that
-    OpenCV lets one know.
-    """
-
-    def __init__(self) -> None:
-        self.complained = False
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - until close()
-
-    def says(self, call: Callable[[], Result]) -> Result:
-        """``call()``, while standard error goes to a file."""
-        sys.stderr.flush()
-        kept = os.dup(2)
-        os.dup2(self._said.fileno(), 2)
-        try:
-            return call()
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-            if self._said.seek(0, os.SEEK_END):
-                self.complained = True
-                self._said.seek(0)
-                self._said.truncate()
-
-    def close(self) -> None:
-        """Remove the file."""
-        self._said.close()
 
 
 def record(camera: int, folder: Path, seconds: float) -> Path:

@@ -9,11 +9,13 @@ import numpy as np
 
 from ..align import LandmarkPredictor
 from ..detect import Detection, Detector, DlibDetector
-from ..errors import NoFaceError
+from ..errors import NoFaceError, PhotoError
 from ..photo import Photo
 
 #: Votes that disagree by more are guesses: a profile, the back of a head, no face at all.
 UNUSABLE_SPREAD = 0.028
+#: Sides of a detected box by which the face may reach beyond it.
+_MARGIN = 0.15
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,11 +52,14 @@ def detect_faces(
 
     ``thorough``: see :meth:`Detector.detect`; the numbers are those of what was found so.
 
-    Raises :class:`NoFaceError` when there is none, or not that one.
+    Raises :class:`NoFaceError` when there is none, or not that one, and :class:`PhotoError` when
+    the file was cut off and has no whole face.
     """
     found = (detector or default_detector()).detect(
-        photo.pixels, every=face != "largest", thorough=thorough
+        photo.pixels, every=face != "largest" or photo.there is not None, thorough=thorough
     )
+    if photo.there is not None:
+        found = _whole(found, photo)
     return [Face(number, one, None, None) for number, one in _choose(found, face, photo)]
 
 
@@ -69,6 +74,25 @@ def with_landmarks(photo: Photo, face: Face) -> Face:
     )
     usable = spread <= UNUSABLE_SPREAD
     return Face(face.number, found, marks if usable else None, spread)
+
+
+def _whole(detections: list[Detection], photo: Photo) -> list[Detection]:
+    """Those that lie in what is there of a file that was cut off, chins and brows too."""
+    low, high = np.reshape(photo.there, (2, 2))
+    whole = []
+    for one in detections:
+        corners = np.reshape(one.box, (2, 2))
+        margin = _MARGIN * np.ptp(corners, axis=0)
+        inside = np.clip([corners[0] - margin, corners[1] + margin], 0, photo.size)
+        if (inside[0] >= low).all() and (inside[1] <= high).all():
+            whole.append(one)
+    if not whole:
+        across, down = high - low
+        raise PhotoError(
+            f"{photo.path} was cut off: of its {photo.size[0]} x {photo.size[1]} pixels only "
+            f"{across} x {down} are there, without a whole face; copy or download it again."
+        )
+    return whole
 
 
 def _choose(

@@ -45,3 +45,21 @@ SRGB_TO_LINEAR: NDArray[np.float32] = decode(np.arange(256) / 255).astype(np.flo
 def luminance(linear: NDArray) -> NDArray:
     """(...) of linear-light colours (..., 3), in their dtype."""
     return linear @ LUMINANCE.astype(linear.dtype)
+
+
+def from_primaries(
+    red: tuple[float, float], green: tuple[float, float], blue: tuple[float, float]
+) -> NDArray[np.float64]:
+    """(3, 3) linear light of the primaries with these chromaticities x, y to that of sRGB's.
+
+    The white of both is D65; columns by SMPTE RP 177.
+    """
+    own = _to_xyz(red, green, blue)
+    return np.linalg.solve(_to_xyz((0.640, 0.330), (0.300, 0.600), (0.150, 0.060)), own)
+
+
+def _to_xyz(*primaries: tuple[float, float]) -> NDArray[np.float64]:
+    """(3, 3) linear light to CIE XYZ, D65 at Y = 1."""
+    x, y = np.array([*primaries, (0.3127, 0.3290)]).T
+    columns = np.stack([x / y, np.ones(4), (1 - x - y) / y])
+    return columns[:, :3] * np.linalg.solve(columns[:, :3], columns[:, 3])

@@ -1,4 +1,4 @@
-"""The focal length in pixels from EXIF, for the camera estimate."""
+"""From EXIF: the focal length in pixels, for the camera estimate, and the colour space."""
 
 from __future__ import annotations
 
@@ -42,6 +42,19 @@ def focal_in_pixels(exif: Image.Exif, width: int, height: int) -> float | None:
         focal = _from_focal_plane(tags, camera_size, long_side, short_side)
     low, high = _PLAUSIBLE_RATIO
     return focal if low * diagonal <= focal <= high * diagonal else None
+
+
+def is_adobe_rgb(exif: Image.Exif) -> bool:
+    """Whether the pixels are Adobe RGB (1998), as cameras say it without a profile.
+
+    ColorSpace "uncalibrated" with the interoperability index R03 (DCF 2.0), or ColorSpace 2, which
+    some write.
+    """
+    space = exif.get_ifd(ExifTags.IFD.Exif).get(0xA001)
+    index = exif.get_ifd(ExifTags.IFD.Interop).get(1, "")
+    if isinstance(index, bytes):
+        index = index.decode("ascii", "replace")
+    return space == 2 or (space == 0xFFFF and str(index).startswith("R03"))
 
 
 def _from_focal_plane(

@@ -132,6 +132,8 @@ def _face(
     path: Path, detector: DlibDetector, predictor: LandmarkPredictor
 ) -> tuple[Bytes, NDArray[np.float32]]:
     photo = read_photo(path)
+    if photo.there is not None:
+        raise PhotoError("it was cut off.")
     faces = detector.detect(photo.pixels)
     if not faces:
         raise NoFaceError("no face was found.")
