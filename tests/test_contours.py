@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-from reconstruct_face.backend.errors import ModelError, TrainingError
-from reconstruct_face.backend.fit.contour_features import FEATURES, joined, mark_features
+from reconstruct_face.backend.fit.contour_features import joined, mark_features
 from reconstruct_face.backend.fit.expression_prior import expression_prior
 from reconstruct_face.backend.fit.expression_regressor import (
-    ExpressionRegressor,
     Opinion,
     regressor_of,
 )
@@ -22,7 +18,6 @@ from reconstruct_face.backend.geometry.upright import without_pose
 from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.model.contour import seen_landmarks
 from reconstruct_face.backend.training.contours.expressions import sample_expressions
-from reconstruct_face.backend.training.contours.fit import Recipe, save_regressor, train_regressor
 from reconstruct_face.backend.training.contours.heads import Sampler
 from reconstruct_face.backend.training.contours.observed import observed_features
 from scipy.spatial.transform import Rotation
@@ -125,23 +120,6 @@ def test_a_wink_stays_on_its_side(sampler: Sampler) -> None:
 def test_nothing_given_is_refused() -> None:
     with pytest.raises(ValueError, match="Neither"):
         joined(None, None)
-
-
-def test_file_comes_back_and_damage_is_told(tmp_path: Path) -> None:
-    trained = train_regressor(MODEL, Recipe(heads=1500, epochs=1, width=16), lambda line: None)
-    path = save_regressor(tmp_path / "small.npz", trained)
-    loaded = ExpressionRegressor.load(path)
-    features = np.random.default_rng(5).normal(size=(4, FEATURES)).astype(np.float32)
-    for found, wanted in zip(loaded.run(features), trained.run(features), strict=True):
-        np.testing.assert_allclose(found, wanted, atol=2e-3)
-    path.write_bytes(path.read_bytes()[:-300])
-    with pytest.raises(ModelError, match=r"small\.npz"):
-        ExpressionRegressor.load(path)
-
-
-def test_too_few_heads_are_refused() -> None:
-    with pytest.raises(TrainingError):
-        Recipe(heads=10)
 
 
 def test_network_is_not_asked_about_brows_and_gaze() -> None:
