@@ -24,6 +24,7 @@ COMMANDS = {
     "worker": ".worker",
     "synthesise": ".cli.synthesise",
     "train": ".cli.train",
+    "train-contours": ".cli.train_contours",
     "models": ".cli.models",
     "original": ".cli.original",
     "animate": ".cli.animate",

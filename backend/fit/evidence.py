@@ -15,6 +15,8 @@ from ..geometry.camera import Camera
 from ..model import DEFAULT_MODEL, FaceModel
 from ..photo import Photo
 from .corrections import Corrections
+from .expression_prior import BROWS, BROWS_SCALE, used_up
+from .expression_regressor import Opinion, regressor_of
 from .faces import Face
 from .mouth import visible_teeth
 from .noise import LandmarkNoise, dlib_noise
@@ -54,6 +56,7 @@ class Evidence:
     reading: Reading | None = None  #: the network's; None where it was not asked or sees no face
     disagreement: float | None = None  #: of detector and network, in sides of the face's box
     answer: NetworkAnswer | None = None  #: what a network of the user's own says
+    opinion: Opinion | None = None  #: what the landmarks as a whole say of the expression
 
     @property
     def marks(self) -> Double:
@@ -158,10 +161,17 @@ def _read(
         reading = read_detected(photo.pixels, face.detection, face.side, quality, regressor)
         if not reading.readable:  # then nothing speaks for the network and against the detector
             return _detected(photo, face, corrections)
+    noise = dlib_noise().on_people().scaled(DETECTOR_VARIANCE)
+    sigma, opinion = reading.landmark_sigma.copy(), None
+    contours = None if marks is None else regressor_of(regressor.model)
+    if contours is not None:
+        opinion = contours.opinion(marks)
+        noise = used_up(noise)
+        sigma[BROWS] *= BROWS_SCALE
     reading = replace(
         reading,
         landmarks=corrections.marks(reading.landmarks),
-        landmark_sigma=corrections.sigmas(reading.landmark_sigma, NETWORK_SIGMA_SCALE),
+        landmark_sigma=corrections.sigmas(sigma, NETWORK_SIGMA_SCALE),
     )
     return Evidence(
         photo,
@@ -169,11 +179,12 @@ def _read(
         reading.crop,
         corrections,
         marks,
-        corrections.noise(dlib_noise().scaled(DETECTOR_VARIANCE), face.spread),
+        corrections.noise(noise, face.spread),
         face.spread,
         visible_teeth(photo.pixels, reading.landmarks if marks is None else marks),
         reading,
         apart,
+        opinion=opinion,
     )
 
 

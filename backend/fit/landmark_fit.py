@@ -320,13 +320,14 @@ class LandmarkProblem:
         residual = (self.observed(state) - seen) @ upright.T
         rows = np.einsum("pq,lqk->lpk", upright, jacobian).reshape(136, -1)
         # How wide mouth and eyes are open is seen directly, whatever shifts them as a whole.
-        upper, lower = GAPS.T
+        gaps = GAPS[~np.isin(GAPS, self.noise.loose).any(axis=1)]
+        upper, lower = gaps.T
         sigma = self.settings.gap_mm * scale
         missed = self.landmarks - seen
-        gap_rows = (jacobian[upper] - jacobian[lower]).reshape(2 * len(GAPS), -1) / sigma
-        gaps = (missed[upper] - missed[lower]).ravel() / sigma
+        gap_rows = (jacobian[upper] - jacobian[lower]).reshape(2 * len(gaps), -1) / sigma
+        apart = (missed[upper] - missed[lower]).ravel() / sigma
         return np.vstack([self.whitening @ rows, gap_rows]), np.concatenate(
-            [self.whitening @ residual.ravel(), gaps]
+            [self.whitening @ residual.ravel(), apart]
         )
 
     def _pixels_per_mm(self, state: FitState) -> float:

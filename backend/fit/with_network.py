@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..geometry.camera import Camera
 from ..model import FaceModel
 from .evidence import Evidence, plausible
+from .expression_prior import expression_prior
 from .observation import State
 from .prior import Prior
 from .reading import CROP_SIZE, Reading
@@ -37,9 +38,11 @@ def fit_with_network(
     start = State(
         camera, estimate.identity, estimate.expression, estimate.albedo, estimate.sh_light
     )
-    prior = posterior(reading, float(camera.translation[2]))
+    network = posterior(reading, float(camera.translation[2]))
     # Pooled with the habits of people in photos: rare shapes stay small.
-    prior = prior.pooled(Prior.of_model(model), NETWORK_SHARE)
+    prior = network.pooled(Prior.of_model(model), NETWORK_SHARE)
+    if evidence.opinion is not None:
+        prior = expression_prior(prior, network, evidence.opinion, model.expression_names)
     prior = prior.seeing_teeth(model.expression_names, evidence.teeth)
     if identity is not None:
         start, prior = start.holding(identity), prior.holding(identity)

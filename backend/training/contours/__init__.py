@@ -1,0 +1,1 @@
+"""The regressor from contours to expression: random heads, their landmarks, what is learnt."""
