@@ -25,6 +25,7 @@ COMMANDS = {
     "synthesise": ".cli.synthesise",
     "train": ".cli.train",
     "train-contours": ".cli.train_contours",
+    "train-regions": ".cli.train_regions",
     "models": ".cli.models",
     "original": ".cli.original",
     "animate": ".cli.animate",

@@ -22,6 +22,7 @@ from .fit import fit, gather
 from .fit.faces import Face, default_predictor, detect_faces, with_landmarks
 from .fit.reading import regressor_for
 from .model import FaceModel, load_model
+from .network.regions import regions_of
 from .photo import Photo, read_photo
 from .texture import warm_texture
 
@@ -95,6 +96,7 @@ def _warm_fit(options: Options) -> None:
     load_model(options.model, options.expressions)
     if options.estimate == "network" and (regressor := regressor_for(options.model)):
         regressor.warm()
+        regions_of(regressor.model)
 
 
 def _warm_texture(options: Options) -> None:

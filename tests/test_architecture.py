@@ -94,7 +94,11 @@ GROUND = ours(
 )
 #: For those who make the shipped network.
 MAKERS = ours(
-    "backend.training", "backend.cli.train", "backend.cli.train_contours", "backend.cli.synthesise"
+    "backend.training",
+    "backend.cli.train",
+    "backend.cli.train_contours",
+    "backend.cli.train_regions",
+    "backend.cli.synthesise",
 )
 
 

@@ -15,8 +15,7 @@ from ..geometry.camera import Camera
 from ..model import DEFAULT_MODEL, FaceModel
 from ..photo import Photo
 from .corrections import Corrections
-from .expression_prior import BROWS, BROWS_SCALE, used_up
-from .expression_regressor import Opinion, regressor_of
+from .expression_prior import BROWS, BROWS_SCALE, Opinions, opinions_of, used_up
 from .faces import Face
 from .mouth import visible_teeth
 from .noise import LandmarkNoise, dlib_noise
@@ -56,7 +55,7 @@ class Evidence:
     reading: Reading | None = None  #: the network's; None where it was not asked or sees no face
     disagreement: float | None = None  #: of detector and network, in sides of the face's box
     answer: NetworkAnswer | None = None  #: what a network of the user's own says
-    opinion: Opinion | None = None  #: what the landmarks as a whole say of the expression
+    opinions: Opinions | None = None  #: what contours, eyes and mouth say of the expression
 
     @property
     def marks(self) -> Double:
@@ -162,10 +161,9 @@ def _read(
         if not reading.readable:  # then nothing speaks for the network and against the detector
             return _detected(photo, face, corrections)
     noise = dlib_noise().on_people().scaled(DETECTOR_VARIANCE)
-    sigma, opinion = reading.landmark_sigma.copy(), None
-    contours = None if marks is None else regressor_of(regressor.model)
-    if contours is not None:
-        opinion = contours.opinion(marks)
+    sigma = reading.landmark_sigma.copy()
+    opinions = opinions_of(photo.pixels, marks, regressor.model)
+    if opinions is not None:
         noise = used_up(noise)
         sigma[BROWS] *= BROWS_SCALE
     reading = replace(
@@ -184,7 +182,7 @@ def _read(
         visible_teeth(photo.pixels, reading.landmarks if marks is None else marks),
         reading,
         apart,
-        opinion=opinion,
+        opinions=opinions,
     )
 
 

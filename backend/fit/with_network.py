@@ -6,6 +6,8 @@ on landmarks and pixels.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,9 +42,11 @@ def fit_with_network(
     )
     network = posterior(reading, float(camera.translation[2]))
     # Pooled with the habits of people in photos: rare shapes stay small.
-    prior = network.pooled(Prior.of_model(model), NETWORK_SHARE)
-    if evidence.opinion is not None:
-        prior = expression_prior(prior, network, evidence.opinion, model.expression_names)
+    habits = Prior.of_model(model)
+    prior = network.pooled(habits, NETWORK_SHARE)
+    if evidence.opinions is not None:
+        prior = expression_prior(prior, habits, evidence.opinions, model.expression_names)
+        start = replace(start, expression=np.clip(prior.expression, *model.expression_range.T))
     prior = prior.seeing_teeth(model.expression_names, evidence.teeth)
     if identity is not None:
         start, prior = start.holding(identity), prior.holding(identity)
