@@ -5,13 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from reconstruct_face.backend.fit.contour_features import joined, mark_features
-from reconstruct_face.backend.fit.expression_prior import expression_prior
-from reconstruct_face.backend.fit.expression_regressor import (
-    Opinion,
-    regressor_of,
-)
+from reconstruct_face.backend.fit.expression_regressor import regressor_of
 from reconstruct_face.backend.fit.noise import dlib_noise
-from reconstruct_face.backend.fit.prior import Prior
 from reconstruct_face.backend.geometry.camera import Camera, intrinsics
 from reconstruct_face.backend.geometry.rotation import FACING
 from reconstruct_face.backend.geometry.upright import without_pose
@@ -120,20 +115,6 @@ def test_a_wink_stays_on_its_side(sampler: Sampler) -> None:
 def test_nothing_given_is_refused() -> None:
     with pytest.raises(ValueError, match="Neither"):
         joined(None, None)
-
-
-def test_network_is_not_asked_about_brows_and_gaze() -> None:
-    habits = Prior.of_model(MODEL)
-    size = len(NAMES)
-    network = Prior(
-        *(habits.identity, habits.identity_precision, np.full(size, 0.9), np.full(size, 1e6)),
-        *(habits.albedo, habits.albedo_precision),
-    )
-    opinion = Opinion(np.full(size, 0.2), 0.01 * np.eye(size))
-    found = expression_prior(habits, network, opinion, NAMES).expression
-    for name, value in zip(NAMES, found, strict=True):
-        wanted = 0.2 if name.startswith(("brow", "eyeLook")) else 0.9
-        assert value == pytest.approx(wanted, abs=0.01), name
 
 
 def test_loose_points_tell_nothing_however_they_go_together() -> None:
