@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from reconstruct_face.backend.errors import ModelError
 from reconstruct_face.backend.fit.expression_prior import (
-    REGIONS_SIGMA_SCALE,
+    EYES_SHARE,
+    MOUTH_SHARE,
     Opinions,
     expression_prior,
 )
@@ -30,7 +31,6 @@ from reconstruct_face.backend.network.region_crops import (
 )
 from reconstruct_face.backend.network.regions import (
     REGIONS_FILE,
-    Draws,
     RegionReader,
     RegionReading,
     regions_of,
@@ -148,42 +148,54 @@ def encoded(header: object) -> np.ndarray:
     return np.frombuffer(json.dumps(header).encode(), np.uint8)
 
 
-def reading(mean: np.ndarray, sigma: np.ndarray, draws: Draws) -> RegionReading:
-    return RegionReading(NAMES, mean, sigma, draws, {})
-
-
 def test_one_weight_by_hand() -> None:
-    size, at = len(NAMES), NAMES.index("eyeBlinkLeft")
-    habits = Prior.of_model(MODEL)
-    habits = replace(habits, expression_precision=np.full(size, 4.0))
-    sigma = np.full(size, 0.5)  # more than the draws': tells nothing
-    mean, sigma[at] = np.full(size, 0.9), 0.1
-    mean[at] = 0.6
-    draws = Draws(np.full(size, 0.2), np.full(size, 0.04))
-    brows = Opinion(np.zeros(size), np.eye(size))
-    found = expression_prior(habits, habits, Opinions(brows, reading(mean, sigma, draws)), NAMES)
-    precision = 100 / REGIONS_SIGMA_SCALE**2 - 25
-    told = (100 * 0.6 - 25 * 0.2) / (100 - 25)
-    assert found.expression[at] == pytest.approx(precision * told / (precision + 4))
-    assert found.expression_precision[at, at] == pytest.approx(precision + 4)
-    others = np.delete(np.arange(size), at)
-    np.testing.assert_allclose(found.expression[others], 0, atol=1e-12)
+    size = len(NAMES)
+    smile, blink = NAMES.index("mouthSmileLeft"), NAMES.index("eyeBlinkRight")
+    habits = replace(
+        Prior.of_model(MODEL),
+        expression=np.full(size, 0.1),
+        expression_precision=np.full(size, 64.0),
+    )
+    said = RegionReading(
+        ("mouthSmileLeft", "eyeBlinkRight"), np.array([0.7, 1.2]), np.array([0.1, 0.5]), {}
+    )
+    brows = Opinion(np.full(size, 0.1), np.eye(size))
+    found = expression_prior(habits, habits, Opinions(brows, said), NAMES)
+    whole = MOUTH_SHARE * 100 + (1 - MOUTH_SHARE) * 64
+    told = (MOUTH_SHARE * 100 * 0.7 + (1 - MOUTH_SHARE) * 64 * 0.1) / whole
+    assert found.expression[smile] == pytest.approx(told)
+    assert found.expression_precision[smile, smile] == pytest.approx(whole)
+    assert EYES_SHARE == 1.0  # the habits are not asked
+    assert found.expression[blink] == pytest.approx(1.0)  # of 1.2
+    assert found.expression_precision[blink, blink] == pytest.approx(4.0)
+    others = np.delete(np.arange(size), [smile, blink])
+    np.testing.assert_allclose(found.expression[others], 0.1, atol=1e-12)
 
 
-def test_prior_is_the_product_of_its_gaussians() -> None:
-    """Against Kalman's updates, one weight after the other, of the habits' covariance."""
+def test_prior_is_made_of_its_gaussians() -> None:
+    """Against Kalman's updates, one after the other, of what the habits leave."""
     rng, size = np.random.default_rng(6), len(NAMES)
     habits = Prior.of_model(MODEL)
-    draws = Draws(rng.uniform(0, 0.3, size), rng.uniform(0.02, 0.08, size))
-    seen = reading(rng.uniform(0, 1, size), rng.uniform(0.02, 0.4, size), draws)
+    told = tuple(name for name in NAMES if not name.startswith(("cheekPuff", "nostril", "tongue")))
+    said = RegionReading(told, rng.uniform(0, 1, len(told)), rng.uniform(0.02, 0.4, len(told)), {})
     root = rng.normal(size=(size, size)) / 20
     contours = Opinion(rng.uniform(0, 0.6, size), root @ root.T + 0.01 * np.eye(size))
     network = replace(habits, expression=np.full(size, 0.9), identity=habits.identity + 1.0)
-    found = expression_prior(network, habits, Opinions(contours, seen), NAMES)
+    found = expression_prior(network, habits, Opinions(contours, said), NAMES)
 
-    mean, covariance = habits.expression.copy(), np.linalg.inv(habits.expression_precision)
     brows = [NAMES.index("browInnerUp"), NAMES.index("browOuterUpLeft")]
     brows.append(NAMES.index("browOuterUpRight"))
+    precision = habits.expression_precision.copy()
+    share = {
+        name: MOUTH_SHARE if name.startswith(("mouth", "jaw")) else EYES_SHARE for name in told
+    }
+    for name in told:
+        if (i := NAMES.index(name)) not in brows:
+            precision[i] *= np.sqrt(1 - share[name])
+            precision[:, i] *= np.sqrt(1 - share[name])
+    silent = np.flatnonzero(np.diag(precision) == 0)
+    precision[silent, silent] = 1e-9  # next to nothing, so that it can be inverted
+    mean, covariance = np.zeros(size), np.linalg.inv(precision)
 
     def update(rows: list[int], value: np.ndarray, noise: np.ndarray) -> None:
         nonlocal mean, covariance
@@ -192,16 +204,9 @@ def test_prior_is_the_product_of_its_gaussians() -> None:
         covariance = covariance - gain @ covariance[rows]
 
     update(brows, contours.mean[brows], contours.covariance[np.ix_(brows, brows)])
-    silent = 0
-    for i in np.setdiff1d(np.arange(size), brows).tolist():
-        tight, wide, base = seen.sigma[i] ** -2, 0.0, 1 / draws.variance[i]
-        wide = tight / REGIONS_SIGMA_SCALE**2 - base
-        if wide <= 0:
-            silent += 1
-            continue
-        told = (tight * seen.mean[i] - base * draws.mean[i]) / (tight - base)
-        update([i], np.clip([told], -0.1, 1.1), np.array([[1 / wide]]))
-    assert 5 < silent < size - 5
-    np.testing.assert_allclose(found.expression, mean, atol=1e-8)
-    np.testing.assert_allclose(np.linalg.inv(found.expression_precision), covariance, atol=1e-8)
+    for name, value, sigma in zip(told, said.mean, said.sigma, strict=True):
+        if (i := NAMES.index(name)) not in brows:
+            update([i], np.array([value]), np.array([[sigma**2 / share[name]]]))
+    np.testing.assert_allclose(found.expression, mean, atol=1e-5)
+    np.testing.assert_allclose(np.linalg.inv(found.expression_precision), covariance, atol=1e-5)
     np.testing.assert_array_equal(found.identity, network.identity)

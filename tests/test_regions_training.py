@@ -11,7 +11,7 @@ from reconstruct_face.backend.cli.train_regions import main
 from reconstruct_face.backend.errors import OutputError, TrainingError
 from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.network.region_crops import REGIONS, SIZE
-from reconstruct_face.backend.network.regions import NETWORKS, Draws, RegionReader
+from reconstruct_face.backend.network.regions import NETWORKS, RegionReader
 from reconstruct_face.backend.training.regions.data import weight_names
 from reconstruct_face.backend.training.regions.expressions import sample_weights
 from reconstruct_face.backend.training.regions.fit import Recipe, Training, to_input
@@ -39,11 +39,9 @@ def lively(name: str) -> Network:
 
 def test_what_runs_computes_what_learnt(tmp_path: Path) -> None:
     networks = {name: lively(name) for name in NETWORKS}
-    size = len(NAMES)
     reader = RegionReader(
         NAMES,
         np.zeros((68, 3)),
-        Draws(np.zeros(size), np.ones(size)),
         {name: finished(one, weight_names(MODEL)[name]) for name, one in networks.items()},
     )
     rng = np.random.default_rng(2)
@@ -120,8 +118,7 @@ def test_what_cannot_be_trained_on_is_told(tmp_path: Path) -> None:
         Recipe(hours=-1)
     with pytest.raises(TrainingError, match="shards"):
         Training(tmp_path, MODEL, Recipe(epochs=1)).go(print)
-    with pytest.raises(TrainingError):
-        Training(tmp_path, MODEL, Recipe()).reader()
-    (tmp_path / "0000.npz").write_bytes(b"PK nothing")
-    with pytest.raises(TrainingError, match=r"0000\.npz"):
-        Training(tmp_path, MODEL, Recipe()).reader()
+    for number in range(2):
+        (tmp_path / f"000{number}.npz").write_bytes(b"PK nothing")
+    with pytest.raises(TrainingError, match=r"0001\.npz"):
+        Training(tmp_path, MODEL, Recipe(epochs=1)).go(print)

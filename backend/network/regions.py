@@ -1,9 +1,8 @@
 """What eyes, brows and mouth look like, read by two small networks on crops placed by landmarks.
 
 Their convolutions run as an ONNX graph; the last two layers, which get the head's pose beside the
-crop, are numpy's.  They say mean and standard deviation of expression weights as the drawings that
-they learnt from have them, so those drawings' own mean and variance are kept beside
-(:mod:`..training.regions`).
+crop, are numpy's.  They say mean and standard deviation of expression weights, a posterior with the
+drawings that they learnt from as its prior (:mod:`..training.regions`).
 """
 
 from __future__ import annotations
@@ -54,21 +53,12 @@ class RegionNetwork:
 
 
 @dataclass(frozen=True, eq=False)
-class Draws:
-    """Mean and variance (E,) of the weights in the drawings."""
-
-    mean: Double
-    variance: Double
-
-
-@dataclass(frozen=True, eq=False)
 class RegionReading:
     """What the networks read in one face: independent Gaussians on some expression weights."""
 
     names: tuple[str, ...]  #: (R,) of the weights
     mean: Double  #: (R,)
     sigma: Double  #: (R,) standard deviations
-    draws: Draws  #: (R,) of the drawings
     points: dict[int, tuple[float, float]]  #: landmarks 17 to 26 and 36 to 67, pixels of the photo
 
 
@@ -79,12 +69,11 @@ class RegionReader:
         self,
         names: Sequence[str],
         template: NDArray,
-        draws: Draws,
         networks: Mapping[str, RegionNetwork],
     ) -> None:
         """``names`` (E,) of the face model's weights, ``template`` (68, 3) mm its landmarks."""
         self.names, self.template = tuple(names), np.asarray(template, np.float64)
-        self.draws, self.networks = draws, dict(networks)
+        self.networks = dict(networks)
         self._runners = {name: _runner(one) for name, one in self.networks.items()}
         self._told = _told(self.names, self.networks)
 
@@ -104,9 +93,8 @@ class RegionReader:
         # What both eyes tell, as of the inner brows, is their mean.
         mean, sigma = self._told @ np.concatenate(means), self._told @ np.concatenate(sigmas)
         there = np.flatnonzero(self._told.any(axis=1))
-        draws = Draws(self.draws.mean[there], self.draws.variance[there])
         names = tuple(self.names[i] for i in there)
-        return RegionReading(names, mean[there], sigma[there], draws, points)
+        return RegionReading(names, mean[there], sigma[there], points)
 
     def run(self, name: str, pictures: Bytes, hints: Float) -> tuple[Double, Double, Double]:
         """Of network ``name``: mean and sigma (N, W), contour points (N, P, 2) crop pixels.
@@ -130,8 +118,6 @@ class RegionReader:
         found = {
             "header": np.frombuffer(json.dumps(header).encode(), np.uint8),
             "template": self.template.astype(np.float32),
-            "draws_mean": self.draws.mean.astype(np.float32),
-            "draws_variance": self.draws.variance.astype(np.float32),
         }
         for name, one in self.networks.items():
             for key, (matrix, offset) in _layers(one).items():
@@ -148,13 +134,8 @@ class RegionReader:
             if (header["format"], header["version"], header["size"]) != (FORMAT, VERSION, SIZE):
                 raise ValueError(f"{header['format']} {header['version']} {header['size']}")
             names = tuple(str(name) for name in header["names"])
-            if len(names) != len(arrays["draws_mean"]) or (arrays["draws_variance"] < 0).any():
-                raise ValueError(f"{len(names)} expressions")
             networks = {name: _network(name, header[name], arrays) for name in NETWORKS}
-            draws = Draws(
-                *(arrays[f"draws_{one}"].astype(np.float64) for one in ("mean", "variance"))
-            )
-            return cls(names, arrays["template"], draws, networks)
+            return cls(names, arrays["template"], networks)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ModelError(
                 f"The networks of eyes and mouth {Path(path).name} are missing or damaged "
@@ -170,12 +151,9 @@ def _layers(network: RegionNetwork) -> dict[str, tuple[NDArray, NDArray]]:
 
 def _members() -> dict[str, Member]:
     """What the file has to hold."""
-    names = ("expressions",)
     found = {
         "header": Member("u1", ("bytes",)),
         "template": Member("f8", (68, 3)),
-        "draws_mean": Member("f4", names),
-        "draws_variance": Member("f4", names),
     }
     for net in NETWORKS:
         for i in range(CONVOLUTIONS):

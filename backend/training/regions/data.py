@@ -15,7 +15,7 @@ from ...errors import TrainingError
 from ...model import FaceModel
 from ...model.contour import landmark_points
 from ...network.region_crops import REGIONS, SIZE, placed
-from ...network.regions import NETWORKS, SIDES, Draws
+from ...network.regions import NETWORKS, SIDES
 from .shards import read_shard, shard_files
 
 #: What an eye's crop tells, without its side, and how much each counts in the loss.
@@ -90,15 +90,6 @@ def read_examples(folder: Path, model: FaceModel) -> tuple[dict[str, Examples], 
         several = [_examples(read_shard(path, model), model) for path in paths]
         found.append({name: Examples.joined([one[name] for one in several]) for name in NETWORKS})
     return tuple(found)
-
-
-def draws_of(folder: Path, model: FaceModel) -> Draws:
-    """Mean and variance of all weights in the ``folder``; raises :class:`TrainingError`."""
-    drawn = [read_shard(path, model, ("expression",)) for path in shard_files(folder)]
-    if not drawn:
-        raise TrainingError(f"There are no shards of shots in {folder}; draw some.")
-    weights = np.concatenate([one["expression"] for one in drawn]).astype(np.float64)
-    return Draws(weights.mean(axis=0), weights.var(axis=0))
 
 
 def _examples(arrays: dict[str, NDArray], model: FaceModel) -> dict[str, Examples]:

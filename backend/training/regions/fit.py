@@ -20,7 +20,7 @@ from ...model.contour import landmark_points
 from ...network.region_crops import REGIONS, SIZE
 from ...network.regions import NETWORKS, RegionReader
 from ..checkpoint import NAME, load_checkpoint, save_checkpoint
-from .data import Examples, draws_of, importance, read_examples, weight_names
+from .data import Examples, importance, read_examples, weight_names
 from .network import Network, finished
 
 Report = Callable[[str], None]
@@ -88,15 +88,14 @@ class Training:
             save_checkpoint(self.folder, self._state())
 
     def reader(self) -> RegionReader:
-        """The networks as they are now, to be run.  Raises :class:`TrainingError`: no shards."""
+        """The networks as they are now, to be run."""
         model = self.model
         template = landmark_points(model, model.mean, model.landmarks68)
         networks = {
             name: finished(network.eval(), self.names[name])
             for name, network in self.networks.items()
         }
-        draws = draws_of(self.folder, model)
-        return RegionReader(model.expression_names, template, draws, networks)
+        return RegionReader(model.expression_names, template, networks)
 
     def _learn(self, name: str, examples: Examples) -> float:
         """One epoch; returns its mean loss."""

@@ -102,17 +102,14 @@ def shard_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("[0-9]*.npz"))
 
 
-def read_shard(
-    path: Path, model: FaceModel, members: tuple[str, ...] = tuple(MEMBERS)
-) -> dict[str, NDArray]:
-    """The arrays ``members``; raises :class:`TrainingError`: damaged, or for another model."""
+def read_shard(path: Path, model: FaceModel) -> dict[str, NDArray]:
+    """Its arrays; raises :class:`TrainingError`: damaged, or of another model."""
     try:
-        arrays = read_npz(path, {name: MEMBERS[name] for name in members})
+        arrays = read_npz(path, MEMBERS)
     except (OSError, ValueError) as error:
         raise TrainingError(
             f"The shard {path} is damaged ({short(error)}); remove it and draw it again."
         ) from error
-    names = model.expression_names
-    if "expression" in arrays and arrays["expression"].shape[1] != len(names):
+    if arrays["expression"].shape[1] != len(model.expression_names):
         raise TrainingError(f"The shard {path} was drawn with another face model.")
     return arrays
