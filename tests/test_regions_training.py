@@ -75,7 +75,7 @@ def test_drawn_expressions_show_what_was_rare() -> None:
     assert (drawn >= low).all() and (drawn <= high).all()
     often = dict(zip(NAMES, (drawn > 0.3).mean(axis=0), strict=True))
     for name in ("eyeBlinkLeft", "browDownRight", "mouthPressLeft", "mouthFrownRight"):
-        assert often[name] > 0.12, name
+        assert often[name] >= 0.1, name
 
 
 @pytest.mark.seconds
