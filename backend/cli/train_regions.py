@@ -10,35 +10,29 @@ from ..errors import FaceError
 from ..exchange.arguments import a_path
 from ..model import DEFAULT_MODEL, load_model
 from ..network.regions import REGIONS_FILE
+from .train import asking_for_torch
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line and return the exit status."""
     args = _parser().parse_args(argv)
     try:
-        from ..training.regions.shards import ShotSet, draw_shards
+        with asking_for_torch():
+            from ..training.regions.fit import Recipe, Training, save_reader
+            from ..training.regions.shards import ShotSet, draw_shards
 
         folder = Path(args.folder)
         if args.shards:
             wanted = ShotSet(folder, args.shards, args.seed, args.model)
             draw_shards(wanted, args.processes, lambda n, s: _say(f"{n} shots, {s:.1f} a second"))
-        print(_trained(folder, args))
+        recipe = Recipe(hours=args.hours, threads=args.threads)
+        training = Training(folder, load_model(args.model), recipe)
+        training.go(_say)
+        print(save_reader(args.out, training.reader()))
     except FaceError as error:
         print(f"train-regions: {error}", file=sys.stderr)
         return error.exit_status
     return 0
-
-
-def _trained(folder: Path, args: argparse.Namespace) -> Path:
-    import torch
-
-    from ..training.regions.fit import Recipe, Training, save_reader
-
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    training = Training(folder, load_model(args.model), Recipe(hours=args.hours))
-    training.go(_say)
-    return save_reader(args.out, training.reader())
 
 
 def _say(line: str) -> None:

@@ -44,6 +44,7 @@ class Recipe:
     batch: int = 64
     learning_rate: float = 1e-3
     epochs: int | None = None  #: at most, over all resumed parts
+    threads: int | None = None  #: None: torch's own number
 
     def __post_init__(self) -> None:
         if self.hours < 0 or self.batch < 2:
@@ -56,6 +57,8 @@ class Training:
     def __init__(self, folder: Path, model: FaceModel, recipe: Recipe) -> None:
         self.folder, self.model, self.recipe = folder, model, recipe
         self.names, self.epoch = weight_names(model), 0
+        if recipe.threads:
+            torch.set_num_threads(recipe.threads)
         points = {region.network: len(region.points) for region in REGIONS}
         self.networks = {n: Network(len(self.names[n]), points[n]) for n in NETWORKS}
         self.optimisers = {}
