@@ -12,7 +12,7 @@ import pytest
 from reconstruct_face.backend.errors import ModelError
 from reconstruct_face.backend.fit.expression_prior import (
     EYES_SHARE,
-    MOUTH_SHARE,
+    OTHER_SHARE,
     Opinions,
     expression_prior,
 )
@@ -161,8 +161,8 @@ def test_one_weight_by_hand() -> None:
     )
     brows = Opinion(np.full(size, 0.1), np.eye(size))
     found = expression_prior(habits, habits, Opinions(brows, said), NAMES)
-    whole = MOUTH_SHARE * 100 + (1 - MOUTH_SHARE) * 64
-    told = (MOUTH_SHARE * 100 * 0.7 + (1 - MOUTH_SHARE) * 64 * 0.1) / whole
+    whole = OTHER_SHARE * 100 + (1 - OTHER_SHARE) * 64
+    told = (OTHER_SHARE * 100 * 0.7 + (1 - OTHER_SHARE) * 64 * 0.1) / whole
     assert found.expression[smile] == pytest.approx(told)
     assert found.expression_precision[smile, smile] == pytest.approx(whole)
     assert EYES_SHARE == 1.0  # the habits are not asked
@@ -186,9 +186,7 @@ def test_prior_is_made_of_its_gaussians() -> None:
     brows = [NAMES.index("browInnerUp"), NAMES.index("browOuterUpLeft")]
     brows.append(NAMES.index("browOuterUpRight"))
     precision = habits.expression_precision.copy()
-    share = {
-        name: MOUTH_SHARE if name.startswith(("mouth", "jaw")) else EYES_SHARE for name in told
-    }
+    share = {name: EYES_SHARE if name.startswith("eye") else OTHER_SHARE for name in told}
     for name in told:
         if (i := NAMES.index(name)) not in brows:
             precision[i] *= np.sqrt(1 - share[name])
