@@ -1,7 +1,7 @@
 """The fit of the model that the shipped network knows: its reading, refined on the photo.
 
 The network's answer is start and, pooled with the face model's own prior, prior of the refinement
-on landmarks and pixels.
+on landmarks and pixels; the expression's are :mod:`.expression_prior`'s where there are landmarks.
 """
 
 from __future__ import annotations
