@@ -15,7 +15,8 @@ import numpy as np
 
 from ..bounded import read_bytes, reading, regular_size
 from ..errors import OutputError, PhotoError
-from ..exchange.formats import PHOTO_SUFFIXES
+from ..exchange.formats import names_picture
+from ..exchange.own_pictures import is_own
 from ..files import reason
 from ..motion.resample import rate_of
 from ..photo import read_photo
@@ -144,7 +145,7 @@ def open_source(path: str | os.PathLike[str], frame_rate: float | None = None) -
 def _folder(path: Path, frame_rate: float | None) -> Source:
     with reading(PhotoError, path, "a folder of frames"):
         files = sorted(
-            (f for f in path.iterdir() if f.suffix.lower() in PHOTO_SUFFIXES),
+            (f for f in path.iterdir() if names_picture(f.name) and not is_own(f)),
             key=lambda f: _natural(f.name),
         )
     if not files:
