@@ -169,6 +169,17 @@ def test_what_is_finished_is_not_done_again(head: bpy.types.Object, tmp_path: Pa
     assert state.exists()
 
 
+def test_frames_that_were_rendered_anew_are_not_finished(tmp_path: Path) -> None:
+    (tmp_path / "shots").mkdir()
+    frame = tmp_path / "shots" / "f_001.png"
+    frame.write_bytes(b"one")
+    before, stat = video_module.motion_path(tmp_path / "shots"), frame.parent.stat()
+    frame.write_bytes(b"another")
+    assert frame.parent.stat().st_mtime_ns == stat.st_mtime_ns
+    assert video_module.motion_path(tmp_path / "shots") != before
+    assert video_module.motion_path(tmp_path / "shots").name.startswith("shots_")
+
+
 def test_a_head_that_is_gone_is_told(head: bpy.types.Object, tmp_path: Path) -> None:
     video = make_video(tmp_path, "take.mp4")
     start = jobs.start_animation
