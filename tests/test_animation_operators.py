@@ -237,6 +237,32 @@ def test_motion_goes_in_and_out_again(head: bpy.types.Object, tmp_path: Path) ->
         assert BUTTONS.import_motion(filepath=str(out)) == {"FINISHED"}
 
 
+def test_yaw_and_pitch_may_be_swapped(head: bpy.types.Object, tmp_path: Path) -> None:
+    path = tmp_path / "take.csv"
+    rows = "".join(f"10:00:0{i // 60}:{i % 60:02d},{i / 100},0.4,0.1,0.0\n" for i in range(70))
+    path.write_text(f"Timecode,JawOpen,HeadYaw,HeadPitch,HeadRoll\n{rows}")
+    turned = []
+    for swap in (False, True):
+        assert BUTTONS.import_motion(filepath=str(path), swap_yaw_pitch=swap) == {"FINISHED"}
+        bpy.context.view_layer.update()
+        turned.append(np.array(head.matrix_world.normalized().to_3x3()))
+    # By hand: the nose, the head's -Y, turned by 0.4 and 0.1 or the other way round.
+    noses = [-turn[:, 1] / np.linalg.norm(turn[:, 1]) for turn in turned]
+    between = float(noses[0] @ noses[1])
+    wanted = (np.cos(0.4) * np.cos(0.1) * np.cos(0.1) * np.cos(0.4)
+              + np.sin(0.4) * np.cos(0.1) * np.sin(0.1) * np.cos(0.4)
+              + np.sin(0.1) * np.sin(0.4))  # fmt: skip
+    assert between == pytest.approx(wanted, abs=1e-4)
+
+
+def test_times_of_a_clock_start_at_the_first(head: bpy.types.Object, tmp_path: Path) -> None:
+    bpy.context.scene.render.fps = 24
+    times = 1764404430.0 + np.arange(48) / 24
+    done = apply_motion(head, Motion(times, ("jawOpen",), np.linspace(0, 1, 48)[:, None]),
+                        start_frame=10)  # fmt: skip
+    assert done.frames == (10.0, 57.0)
+
+
 def test_speech_is_made_at_the_scenes_rate(head: bpy.types.Object, tmp_path: Path) -> None:
     bpy.context.scene.render.fps = 24
     path = tmp_path / "words.lab"
