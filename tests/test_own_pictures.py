@@ -12,7 +12,7 @@ from reconstruct_face.backend.animate.source import open_source
 from reconstruct_face.backend.errors import PhotoError
 from reconstruct_face.backend.exchange.formats import names_picture
 from reconstruct_face.backend.exchange.own_pictures import is_own, marked
-from reconstruct_face.backend.exchange.photo_tasks import Names, collect
+from reconstruct_face.backend.exchange.photo_tasks import Names, collect, names_taken
 from reconstruct_face.backend.photo.encode import encode_jpeg, encode_png
 from reconstruct_face.backend.preview.files import write_contact_sheet
 
@@ -84,6 +84,7 @@ def test_previews_beside_the_photos_are_no_photos(tmp_path: Path) -> None:
     assert names_of(tmp_path) == wanted
     assert names_of(tmp_path, *sorted(tmp_path.iterdir())) == wanted
     assert Names(tmp_path).is_free("anna", "") and not Names(tmp_path).is_free("ben", "")
+    assert names_taken(tmp_path) == {"ben": ""}
     (tmp_path / "ben.npz").touch()  # version 0.1.0's previews have no mark
     assert names_of(tmp_path) == wanted[:1]
     # In another folder, and nothing beside it, it is what was asked for.

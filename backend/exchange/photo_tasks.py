@@ -130,13 +130,14 @@ class Names:
 def names_taken(folder: Path, containing: str = "") -> dict[str, str]:
     """The names that ``folder`` has results of, with the digests of their photos ("": not known).
 
-    Only those with ``containing`` in them.
+    Only those with ``containing`` in them.  A preview of ours alone takes no name.
     """
     names = {
         file.name.removesuffix(ending)
         for file in folder.iterdir()
         for ending in ENDINGS
         if containing in file.name and file.name.endswith(ending)
+        if ending != PREVIEW or not is_own(file)
     }
     return {name: str(read_record(folder, name).get("photo_sha256", "")) for name in names}
 

@@ -75,8 +75,8 @@ def _of_clocks(
         if frame_rate is None:
             notes.append(_unsure("The time code counts frames, which", rate))
         return seconds / rate, timecode.DAY_S, rate
-    rising = seconds[np.concatenate([[True], step > 0])]
-    return seconds, timecode.DAY_S, frame_rate or rate_of(rising)
+    forward = np.concatenate([[0.0], np.cumsum(step[step > 0])])
+    return seconds, timecode.DAY_S, frame_rate or rate_of(forward)
 
 
 def _unsure(what: str, rate: float) -> str:
