@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 from reconstruct_face.backend.animate.source import open_source
+from reconstruct_face.backend.cli.verify import find_pairs
 from reconstruct_face.backend.errors import PhotoError
 from reconstruct_face.backend.exchange.formats import names_picture
 from reconstruct_face.backend.exchange.own_pictures import is_own, marked
 from reconstruct_face.backend.exchange.photo_tasks import Names, collect, names_taken
+from reconstruct_face.backend.model.importing.ict import NEUTRAL, recognise
 from reconstruct_face.backend.photo.encode import encode_jpeg, encode_png
 from reconstruct_face.backend.preview.files import write_contact_sheet
 
@@ -70,6 +72,13 @@ def test_hidden_files_are_no_frames(tmp_path: Path) -> None:
     assert [file.name for file in source.files] == ["f1.png", "f2.png"]
     assert [frame.pixels is not None for frame in source.frames()] == [True, True]
     assert source.notes == []
+
+
+def test_hidden_files_are_no_heads_and_no_shapes(tmp_path: Path) -> None:
+    for name in ("anna.npz", "._anna.npz", f"{NEUTRAL}.obj", "jawOpen.obj", "._jawOpen.obj"):
+        (tmp_path / name).touch()
+    assert find_pairs([tmp_path], None) == [(tmp_path / "anna.npz", tmp_path / "anna.blend")]
+    assert set(recognise(tmp_path).fields) == {NEUTRAL, "jawOpen"}
 
 
 def test_previews_beside_the_photos_are_no_photos(tmp_path: Path) -> None:
