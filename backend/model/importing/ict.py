@@ -53,7 +53,11 @@ LICENCE = (
 def recognise(folder: Path) -> Piece:
     """The folder as a piece.  Raises :class:`ModelError` where it is no FaceXModel."""
     try:
-        files = {path.stem: path for path in folder.iterdir() if path.suffix.lower() == ".obj"}
+        files = {
+            path.stem: path
+            for path in folder.iterdir()
+            if path.suffix.lower() == ".obj" and not path.name.startswith(".")
+        }
     except OSError as error:
         raise ModelError(f"Cannot read {folder}: {reason(error)}.") from error
     if NEUTRAL not in files:
