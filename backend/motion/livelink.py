@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 
 from ..errors import ExchangeError
 from ..exchange.motion import Motion
+from ..exchange.names import ARKIT, arkit_name, listed
 from ..files import write_bytes
 from ..geometry.rotation import from_euler, to_euler
 from . import timecode
-from .names import ARKIT, arkit_name, listed
 from .resample import rate_of
 from .table import Table, fill_gaps
 
