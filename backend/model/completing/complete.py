@@ -17,6 +17,7 @@ from ..importing.raw import RawModel
 from . import albedo
 from .align import align
 from .correspondence import Correspondence, correspond, mirrored
+from .identity import ENOUGH, with_default_modes
 from .landmarks import Landmarks, find_landmarks
 from .mapping import ExpressionMapping
 from .mouth import mouth_triangles, sheet_coordinates
@@ -182,7 +183,7 @@ class _Completion:
         return FaceModel(
             name=raw.name,
             mean=self.mean.astype(np.float32),
-            identity_basis=raw.identity_basis,
+            identity_basis=self._identity(found),
             expression_basis=raw.expression_basis,
             expression_names=tuple(raw.expression_names),
             expression_range=np.asarray(raw.expression_range, np.float32),
@@ -206,6 +207,20 @@ class _Completion:
             eye_radius=eyes.radius,
             header={},
         )
+
+    def _identity(self, found: _Found) -> Float:
+        """Its own modes; the default's after them where it has few."""
+        own = self.raw.identity_basis
+        if len(own) >= ENOUGH:
+            return own
+        matrix = found.registration.similarity.matrix()[:, :3]
+        args = (found.match, matrix, self.mean, self.raw.triangles, found.parts)
+        whole = with_default_modes(own, *args)
+        self.notes.append(
+            f"It has {len(own)} identity modes; {len(whole) - len(own)} of the default head's, "
+            "carried over to its mesh, follow them."
+        )
+        return whole
 
     def _extras(self, found: _Found) -> dict[str, Any]:
         """What the registration found, to be kept with the model."""
