@@ -20,6 +20,7 @@ from .mouth import visible_teeth
 from .noise import LandmarkNoise, dlib_noise
 from .observation import Observation
 from .reading import NETWORK_SIGMA_SCALE, Reading, read_aligned, read_detected, regressor_for
+from .translated import Translation
 
 if TYPE_CHECKING:  # torch is imported by those who need it
     from ..network.predict import Regressor
@@ -88,8 +89,8 @@ class Evidence:
 def gather(photo: Photo, face: Face, model: FaceModel, options: Options) -> Evidence:
     """The evidence about ``face`` of ``photo`` for a fit of ``model`` with ``options``.
 
-    The shipped network is asked where it was trained for the model; for other models only where
-    the detector's landmarks are guesses, and only for landmarks.
+    The shipped network is asked where it was trained for the model or its answer can be translated;
+    for other models only where the detector's landmarks are guesses, and only for landmarks.
 
     Raises :class:`NoFaceError` where neither detector nor network can read the face,
     :class:`~..errors.ModelError` where ``options.network`` is none, or is for another model.
@@ -97,8 +98,8 @@ def gather(photo: Photo, face: Face, model: FaceModel, options: Options) -> Evid
     corrections = Corrections(options.corrected, face.side)
     if options.estimate == "landmarks":
         return _detected(photo, face, corrections)
-    if network_knows(options):
-        regressor = regressor_for(options.model)
+    if network_speaks(options, model):
+        regressor = regressor_for(DEFAULT_MODEL)
         assert regressor is not None
         return _read(photo, face, corrections, options.quality, regressor)
     network = None
@@ -116,9 +117,17 @@ def gather(photo: Photo, face: Face, model: FaceModel, options: Options) -> Evid
 
 
 def network_knows(options: Options) -> bool:
-    """Whether the shipped network is asked for the coefficients."""
+    """Whether the shipped network is asked for the coefficients and was trained for the model."""
     own = options.estimate == "network" and not options.network
     return own and regressor_for(options.model) is not None
+
+
+def network_speaks(options: Options, model: FaceModel) -> bool:
+    """Whether it is, of ``model`` itself or of the default model's surface in its place."""
+    if network_knows(options):
+        return True
+    own = options.estimate == "network" and not options.network
+    return own and Translation.to(model) is not None
 
 
 def plausible(camera: Camera) -> bool:

@@ -1,7 +1,8 @@
-"""The fit of the model that the shipped network knows: its reading, refined on the photo.
+"""The fit that starts from the shipped network: its reading, refined on the photo.
 
 The network's answer is start and, pooled with the face model's own prior, prior of the refinement
-on landmarks and pixels.
+on landmarks and pixels.  It speaks of the default model; for imported ones :mod:`.translated` says
+the same in their terms.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry.camera import Camera
-from ..model import FaceModel
+from ..model import DEFAULT_MODEL, FaceModel, load_model
 from .evidence import Evidence, plausible
 from .observation import State
 from .prior import Prior
 from .reading import CROP_SIZE, Reading
 from .result import FaceFit, of_refined
+from .translated import Translation
 
 #: Standard deviation of the log of the network's distance.
 DISTANCE_SIGMA = 0.35
@@ -33,11 +35,14 @@ def fit_with_network(
     reading = evidence.reading
     assert reading is not None
     estimate = reading.estimate
-    camera, focal_known = _camera(evidence, model, reading)
+    known = load_model(DEFAULT_MODEL)
+    camera, focal_known = _camera(evidence, known, reading)
     start = State(
         camera, estimate.identity, estimate.expression, estimate.albedo, estimate.sh_light
     )
     prior = posterior(reading, float(camera.translation[2]))
+    if (translation := Translation.to(model)) is not None:
+        start, prior = translation.translate(start, prior)
     # Pooled with the habits of people in photos: rare shapes stay small.
     prior = prior.pooled(Prior.of_model(model), NETWORK_SHARE)
     prior = prior.seeing_teeth(model.expression_names, evidence.teeth)

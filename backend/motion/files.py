@@ -8,8 +8,8 @@ from pathlib import Path
 from ..bounded import reading
 from ..errors import ExchangeError
 from ..exchange.motion import Motion, load_motion, save_motion
+from ..exchange.names import listed
 from .livelink import COLUMNS, TIMECODE, lost_in_live_link, parse_live_link, write_live_link
-from .names import listed
 from .own_csv import TIME, parse_own, write_own
 from .table import read_table
 from .visemes import SUFFIXES as SPOKEN

@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 
 from ..errors import ExchangeError
 from ..exchange.motion import Motion
+from ..exchange.names import ARKIT, arkit_name, listed
 from ..files import write_bytes
 from ..geometry.rotation import from_euler, to_euler
 from . import timecode
 from .moments import moments
-from .names import ARKIT, arkit_name, listed
 from .oddities import as_shares, note_equal
 from .table import Table, fill_gaps
 

@@ -19,10 +19,10 @@ import numpy as np
 
 from ..errors import ExchangeError
 from ..exchange.motion import Motion
+from ..exchange.names import listed
 from ..files import write_bytes
 from ..geometry.rotation import from_quaternions, to_quaternions
 from .moments import moments
-from .names import listed
 from .oddities import as_shares, note_equal
 from .resample import rate_of
 from .table import Table, fill_gaps

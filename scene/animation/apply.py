@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from ...backend.errors import FaceError
 from ...backend.exchange.motion import Motion
+from ...backend.exchange.names import listed, matched
 from ...backend.motion.across import translated
-from ...backend.motion.names import listed, matched
 from ...backend.motion.resample import resample
 from ...backend.motion.simplify import simplify
 from ..actions import value_path
