@@ -10,9 +10,9 @@ import pytest
 from reconstruct_face.backend.cli import motion as command
 from reconstruct_face.backend.errors import ExchangeError
 from reconstruct_face.backend.exchange.motion import Motion, load_motion
+from reconstruct_face.backend.exchange.names import ARKIT
 from reconstruct_face.backend.motion import read_motion_file, write_motion_file
 from reconstruct_face.backend.motion.livelink import COLUMNS, to_angles
-from reconstruct_face.backend.motion.names import ARKIT
 
 from tests.errors import has, raises
 

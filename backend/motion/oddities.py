@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .names import arkit_name, listed
+from ..exchange.names import arkit_name, listed
 
 Double = NDArray[np.float64]
 
