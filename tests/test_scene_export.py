@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import bpy
 import numpy as np
 import pytest
+import zstandard
 from reconstruct_face.backend.errors import OutputError
 from reconstruct_face.backend.exchange import Reconstruction
 from reconstruct_face.backend.exchange.own_pictures import marked
@@ -94,6 +95,15 @@ def test_the_blend_reopens_in_a_new_process(made: Reconstruction, tmp_path: Path
     assert found["lights"] >= 2
     assert found["transform"] == "Standard"
     assert found["modifiers"] == ["SUBSURF"]
+
+
+def test_blender_42_reads_the_header_of_the_blend(made: Reconstruction, tmp_path: Path) -> None:
+    """From 5.0 on it is longer, and 4.2 to 4.4 refuse the file as damaged."""
+    path = export_head(build(made), tmp_path, NAME, ["blend"])["blend"]
+    with open(path, "rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as plain:
+        header = plain.read(12)
+    assert header[:9] == b"BLENDER-v", "eight bytes a pointer, the least significant first"
+    assert 402 <= int(header[9:]) < 500
 
 
 def test_the_glb_has_named_morph_targets_and_the_texture(
