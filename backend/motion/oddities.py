@@ -32,7 +32,7 @@ def note_equal(names: Sequence[str], weights: Double, notes: list[str]) -> None:
     """A note on columns of (N, E) ``weights`` that move and are equal in all rows."""
     by_values: dict[bytes, list[str]] = {}
     for column in np.flatnonzero(np.ptp(weights, axis=0) > 0) if len(weights) else []:
-        by_values.setdefault(weights[:, column].tobytes(), []).append(names[column])
+        by_values.setdefault(weights[:, column].tobytes(), []).append(names[int(column)])
     groups = [" and ".join(group) for group in by_values.values() if len(group) > 1]
     if groups:
         notes.append(f"Columns that are equal in all rows: {listed(groups)}.")
