@@ -124,13 +124,13 @@ def test_few_identities_are_followed_by_the_defaults(folder: Path, model: FaceMo
     # What its own two modes say is not said again: they are the default's first two.
     face = np.flatnonzero(model.mask("face") > 0.9)
     size = np.sqrt((model.identity_basis[:, face].astype(np.float64) ** 2).mean(axis=(1, 2)))
-    assert size[IDENTITIES : 2 * IDENTITIES].max() < 0.2 * size[:IDENTITIES].min()
+    assert size[IDENTITIES : 2 * IDENTITIES].max() < 0.35 * size[:IDENTITIES].min()
     # The others are the default's, in the axes of the mesh.
     ids = face[face < len(default.mean)]
     for k in (5, 20, 60):
         truth = SCALE * default.identity_basis[k, ids].astype(np.float64) @ TURN.T
         error = model.identity_basis[IDENTITIES + k, ids] - truth
-        assert np.sqrt((error**2).mean()) < 0.3 * np.sqrt((truth**2).mean()), k
+        assert np.sqrt((error**2).mean()) < 0.4 * np.sqrt((truth**2).mean()), k
 
 
 @pytest.mark.slow
