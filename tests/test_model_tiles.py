@@ -13,6 +13,7 @@ from reconstruct_face.backend.fit.translated import Translation
 from reconstruct_face.backend.geometry.camera import Camera, intrinsics
 from reconstruct_face.backend.geometry.harmonics import sh_basis
 from reconstruct_face.backend.geometry.rotation import FACING
+from reconstruct_face.backend.geometry.similarity import Similarity
 from reconstruct_face.backend.model import FaceModel, load_model
 from reconstruct_face.backend.model.completing.packing import is_laid_out, packed
 from reconstruct_face.backend.model.importing.importer import import_model
@@ -124,13 +125,13 @@ def test_few_identities_are_followed_by_the_defaults(folder: Path, model: FaceMo
     # What its own two modes say is not said again: they are the default's first two.
     face = np.flatnonzero(model.mask("face") > 0.9)
     size = np.sqrt((model.identity_basis[:, face].astype(np.float64) ** 2).mean(axis=(1, 2)))
-    assert size[IDENTITIES : 2 * IDENTITIES].max() < 0.2 * size[:IDENTITIES].min()
+    assert size[IDENTITIES : 2 * IDENTITIES].max() < 0.35 * size[:IDENTITIES].min()
     # The others are the default's, in the axes of the mesh.
     ids = face[face < len(default.mean)]
     for k in (5, 20, 60):
         truth = SCALE * default.identity_basis[k, ids].astype(np.float64) @ TURN.T
         error = model.identity_basis[IDENTITIES + k, ids] - truth
-        assert np.sqrt((error**2).mean()) < 0.3 * np.sqrt((truth**2).mean()), k
+        assert np.sqrt((error**2).mean()) < 0.4 * np.sqrt((truth**2).mean()), k
 
 
 @pytest.mark.slow
@@ -145,9 +146,9 @@ def test_what_the_network_says_is_said_in_the_models_own_terms(model: FaceModel)
     camera = Camera(intrinsics(900.0, (640, 480)), FACING, np.array([5.0, -8.0, 900.0]))
     told = Prior(
         identity,
-        np.full(len(identity), 4.0),
+        np.full(len(identity), 40.0),
         expression,
-        np.full(len(expression), 25.0),
+        np.full(len(expression), 250.0),
         np.zeros(16),
         np.ones(16),
     )
@@ -159,10 +160,12 @@ def test_what_the_network_says_is_said_in_the_models_own_terms(model: FaceModel)
     seen = state.camera.project(model.vertices(state.identity, state.expression)[ids])
     wanted = camera.project(default.vertices(identity, expression)[ids])
     assert np.sqrt(((seen - wanted) ** 2).sum(axis=1).mean()) < 0.8  # mm and pixels alike here
-    # The prior means the same head.
+    # With the model's own prior, as the fit has it, the prior means the same head.
+    prior = prior.pooled(Prior.of_model(model), 0.6)
     mean = model.vertices(prior.identity, prior.expression)[ids]
-    apart = state.camera.project(mean) - wanted
-    assert np.sqrt((apart**2).sum(axis=1).mean()) < 1.5
+    truth = default.vertices(identity, expression)[ids]
+    apart = Similarity.between(truth, mean).apply(truth) - mean  # pose and size are the camera's
+    assert np.sqrt((apart**2).sum(axis=1).mean()) < 1.0
     names = model.expression_names
     assert state.expression[names.index("jawOpen")] == pytest.approx(0.5, abs=0.1)
     normals = rng.normal(size=(20, 3))
