@@ -32,6 +32,8 @@ LEAST_APART, LEAST_SHARE = 0.8, 0.12
 #: Share of the step that is made between neighbouring vertices at the edge: 0.46 and 0.53 of drawn
 #: shadows, up to 0.33 of the six photos where the classes are apart by 0.7.
 LEAST_SHARPNESS = 0.40
+#: Log by which the channels' steps may differ: the sky's blue, but no other thing than skin.
+MOST_HUE = 0.7
 #: Mm from the edge within which both sides are compared: beyond its blur, before the face turns.
 _COMPARED_MM = (2.5, 14.0)
 #: Standard deviations in faces: of the photo before vertices look at it, of the edge.
@@ -92,7 +94,7 @@ def find_shadow(model: FaceModel, layout: Layout, view: View) -> Shadow | None:
         return None
     depth = _median(ratio[sides[0]]) - _median(ratio[sides[1]])
     depth = depth + _missed(layout, view, colours, sure, dark, depth, sides)
-    if depth.mean() < LEAST_STEP:
+    if depth.mean() < LEAST_STEP or np.ptp(depth) > MOST_HUE:
         return None
     return Shadow(depth, _score(model, layout, view, ratio, sure, dark, depth))
 
