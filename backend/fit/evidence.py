@@ -15,6 +15,7 @@ from ..geometry.camera import Camera
 from ..model import DEFAULT_MODEL, FaceModel
 from ..photo import Photo
 from .corrections import Corrections
+from .covering import Covering, find_covering
 from .faces import Face
 from .mouth import visible_teeth
 from .noise import LandmarkNoise, dlib_noise
@@ -36,6 +37,8 @@ DETECTOR_VARIANCE = 4.0
 DISAGREEMENT = 0.10
 #: The network's landmarks err like dlib's whose votes disagree by this much of the face's side.
 NETWORK_SPREAD = 0.02
+#: Expected error in pixels of a landmark of the network's that cannot be seen.
+UNKNOWN_PX = 1e6
 #: EXIF of a cropped or edited photo can put the head at an impossible distance.
 PLAUSIBLE_DISTANCE_MM = (200.0, 8000.0)
 
@@ -55,6 +58,7 @@ class Evidence:
     reading: Reading | None = None  #: the network's; None where it was not asked or sees no face
     disagreement: float | None = None  #: of detector and network, in sides of the face's box
     answer: NetworkAnswer | None = None  #: what a network of the user's own says
+    covering: Covering | None = None  #: what covers the mouth, where something does
 
     @property
     def marks(self) -> Double:
@@ -83,6 +87,7 @@ class Evidence:
             spread=self.spread,
             network_landmarks=None if reading is None else reading.landmarks,
             network_sigma=None if reading is None else reading.landmark_sigma,
+            covered=None if self.covering is None else self.covering.crop,
         )
 
 
@@ -141,15 +146,41 @@ def _detected(photo: Photo, face: Face, corrections: Corrections) -> Evidence:
     if face.landmarks is None:
         raise _unreadable(photo)
     marks = corrections.marks(face.landmarks)
-    return Evidence(
+    crop = ffhq_crop(photo.pixels, marks)
+    evidence = Evidence(
         photo,
         face,
-        ffhq_crop(photo.pixels, marks),
+        crop,
         corrections,
         marks,
         corrections.noise(dlib_noise(), face.spread),
         face.spread,
         visible_teeth(photo.pixels, marks),
+    )
+    return _uncovered(evidence, _covering(photo, crop, marks))
+
+
+def _covering(photo: Photo, crop: Crop, marks: Double) -> Covering | None:
+    height, width = photo.pixels.shape[:2]
+    return find_covering(crop, marks, (width, height))
+
+
+def _uncovered(evidence: Evidence, covering: Covering | None) -> Evidence:
+    """``evidence`` less all that lies under ``covering``, but for landmarks set by hand."""
+    if covering is None:
+        return evidence
+    hidden = covering.landmarks.copy()
+    hidden[evidence.corrections.index] = False
+    reading = evidence.reading
+    if reading is not None:
+        sigma = np.where(hidden, UNKNOWN_PX, reading.landmark_sigma)
+        reading = replace(reading, landmark_sigma=sigma)
+    return replace(
+        evidence,
+        noise=evidence.noise.hiding(hidden),
+        teeth=0.0,
+        reading=reading,
+        covering=replace(covering, landmarks=hidden),
     )
 
 
@@ -157,22 +188,25 @@ def _read(
     photo: Photo, face: Face, corrections: Corrections, quality: str, regressor: Regressor
 ) -> Evidence:
     """By the detector's landmarks, where these agree with the network, and by the network."""
-    marks, reading, apart = None, None, None
+    marks, reading, apart, covering = None, None, None, None
     if face.landmarks is not None:
         marks = corrections.marks(face.landmarks)
         reading = read_aligned(photo.pixels, marks, face.side, quality, regressor)
-        apart = float(np.linalg.norm(reading.landmarks - marks, axis=1).mean()) / face.side
+        covering = _covering(photo, reading.crop, marks)
+        away = np.linalg.norm(reading.landmarks - marks, axis=1)
+        apart = float((away if covering is None else away[~covering.landmarks]).mean()) / face.side
     if reading is None or apart is None or apart > DISAGREEMENT:
         marks, apart = None, None
         reading = read_detected(photo.pixels, face.detection, face.side, quality, regressor)
         if not reading.readable:  # then nothing speaks for the network and against the detector
             return _detected(photo, face, corrections)
+        covering = _covering(photo, reading.crop, reading.landmarks)
     reading = replace(
         reading,
         landmarks=corrections.marks(reading.landmarks),
         landmark_sigma=corrections.sigmas(reading.landmark_sigma, NETWORK_SIGMA_SCALE),
     )
-    return Evidence(
+    evidence = Evidence(
         photo,
         face,
         reading.crop,
@@ -184,6 +218,7 @@ def _read(
         reading,
         apart,
     )
+    return _uncovered(evidence, covering)
 
 
 def _with_network_landmarks(photo: Photo, face: Face) -> Face:

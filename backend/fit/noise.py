@@ -31,6 +31,8 @@ _ARRAYS = {
 
 #: Beyond these parts of the measured variance the spread of a detector's votes tells nothing more.
 VARIANCE_SCALE = (0.15, 6.0)
+#: Error in mm of a landmark that is not seen: any place would do.
+UNKNOWN_MM = 1e4
 
 JAW, BROWS, NOSE = slice(0, 17), slice(17, 27), slice(27, 36)
 EYES, MOUTH = slice(36, 48), slice(48, 68)
@@ -46,6 +48,8 @@ class LandmarkNoise:
     bias: Double  #: (2, 68, 2) mm
     covariance: Double  #: (136, 136) mm^2, x0, y0, x1, ...
     spread: float  #: of the detector's votes, at which the covariance holds; 0: always
+    #: (68,) True for landmarks that tell nothing; None: there is none
+    hidden: NDArray[np.bool_] | None = None
 
     @classmethod
     def independent(
@@ -70,6 +74,14 @@ class LandmarkNoise:
     def scaled(self, variance: float) -> LandmarkNoise:
         """With ``variance`` times the variance."""
         return replace(self, covariance=variance * self.covariance)
+
+    def hiding(self, hidden: NDArray[np.bool_]) -> LandmarkNoise:
+        """With the landmarks ``hidden`` (68,) telling nothing, of themselves or of others."""
+        covariance = self.covariance.copy()
+        rows = np.flatnonzero(np.repeat(hidden, 2))
+        covariance[rows], covariance[:, rows] = 0.0, 0.0
+        covariance[rows, rows] = UNKNOWN_MM**2
+        return replace(self, covariance=covariance, hidden=hidden)
 
     def whitening(self, spread: float | None = None) -> Double:
         """(136, 136) W with ``W^T W = covariance^-1``, for votes that disagree by ``spread``.

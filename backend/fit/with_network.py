@@ -7,11 +7,14 @@ the same in their terms.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry.camera import Camera
 from ..model import DEFAULT_MODEL, FaceModel, load_model
+from .covering import UNSEEN_EXPRESSIONS
 from .evidence import Evidence, plausible
 from .observation import State
 from .prior import Prior
@@ -24,6 +27,8 @@ DISTANCE_SIGMA = 0.35
 #: How much the network counts beside the face model's own prior, 0 to 1.  Chosen on 24 rendered
 #: heads (``bench accuracy --seed 99``): 0.25 to 1 are within 0.01 mm of each other.
 NETWORK_SHARE = 0.6
+#: The same of a face half of which is covered: the network was trained on few of these.
+COVERED_SHARE = 0.3
 
 
 def fit_with_network(
@@ -44,7 +49,12 @@ def fit_with_network(
     if (translation := Translation.to(model)) is not None:
         start, prior = translation.translate(start, prior)
     # Pooled with the habits of people in photos: rare shapes stay small.
-    prior = prior.pooled(Prior.of_model(model), NETWORK_SHARE)
+    own = Prior.of_model(model)
+    covered = evidence.covering is not None
+    prior = prior.pooled(own, COVERED_SHARE if covered else NETWORK_SHARE)
+    if covered:
+        prior = prior.not_seeing(model.expression_names, UNSEEN_EXPRESSIONS, own)
+        start = replace(start, expression=prior.expression)
     prior = prior.seeing_teeth(model.expression_names, evidence.teeth)
     if identity is not None:
         start, prior = start.holding(identity), prior.holding(identity)
