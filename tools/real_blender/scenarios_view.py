@@ -188,9 +188,10 @@ def described(head: bpy.types.Object) -> dict[str, dict[str, list[Any]]]:
     lights = [x for x in head.users_collection[0].objects if x.type == "LIGHT"]
     return {
         "shape keys": {
-            key.name: [key.value, key.slider_min, key.slider_max, key.mute]
+            # The Basis has a value too: nothing uses it, and new ones have another in 5.2.
+            key.name: [key.value, key.slider_min, key.slider_max, key.mute] * (n > 0)
             + [x for point in key.data for x in point.co]
-            for key in mesh.shape_keys.key_blocks
+            for n, key in enumerate(mesh.shape_keys.key_blocks)
         },
         "pictures": {
             name: [hashlib.sha256(image.packed_file.data).hexdigest(), *image.size]
