@@ -144,6 +144,7 @@ def with_landmarks(photo: Photo, face: Face) -> Face:
 
 def _whole(detections: list[Detection], photo: Photo) -> list[Detection]:
     """Those that lie in what is there of a file that was cut off, chins and brows too."""
+    assert photo.there is not None
     low, high = np.reshape(photo.there, (2, 2))
     whole = []
     for one in detections:
