@@ -6,17 +6,22 @@ backend's processes, which have no ``bpy``, can import ``reconstruct_face.backen
 In Blender, ``from reconstruct_face import reconstruct`` gives :func:`.scene.api.reconstruct`.
 """
 
+import atexit
 from typing import Any
 
 
 def register() -> None:
     """Add the operators, the sidebar and the command ``reconstruct_face`` to Blender."""
+    import bpy
+
     from . import operators, panels
     from .scene.command import add_command
 
     operators.register()
     panels.register()
     add_command()
+    if bpy.app.module:  # where classes are left, Python hangs or crashes as it ends (bpy 4.5.15)
+        atexit.register(unregister)
 
 
 def unregister() -> None:
@@ -24,6 +29,7 @@ def unregister() -> None:
     from . import operators, panels
     from .scene.command import remove_command
 
+    atexit.unregister(unregister)
     remove_command()
     panels.unregister()
     operators.unregister()

@@ -29,6 +29,7 @@ COMMANDS = {
     "models": ".cli.models",
     "original": ".cli.original",
     "animate": ".cli.animate",
+    "motion": ".cli.motion",
     "verify": ".cli.verify",
     "verify-worker": ".verify.pytorch3d_worker",
     "read-worker": ".isolated_child",

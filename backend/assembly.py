@@ -37,6 +37,7 @@ def texture_of(
         size=options.texture_size,
         landmarks2d=fit.observed,
         grey=evidence.photo.grey,
+        covered=None if evidence.covering is None else evidence.covering.photo,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -80,6 +81,7 @@ class Blender(HasWorker):
         formats: Sequence[str],
         window: np.ndarray | None = None,
         progress: Progress | None = None,
+        cancelled: threading.Event | None = None,
     ) -> dict[str, Any]:
         """Build the head of ``npz`` as ``folder/name.FORMAT``; with ``window``, render the views.
 
@@ -87,7 +89,8 @@ class Blender(HasWorker):
         "photo_render": path | None, "three_quarter": path | None, "timings": {step: seconds}}``.
 
         Raises :class:`WorkerError` when Blender fails, :class:`OutputError` when a file is missing
-        afterwards (Blender reports a full disk late or not at all).
+        afterwards (Blender reports a full disk late or not at all), :class:`~.errors.Cancelled`
+        when ``cancelled`` was set meanwhile.
         """
         result = self._worker.call(
             "build",
@@ -100,6 +103,7 @@ class Blender(HasWorker):
                 "window": None if window is None else [float(x) for x in window],
             },
             progress=progress,
+            cancelled=cancelled,
         )
         for wanted in formats:
             path = Path(result["files"].get(wanted, ""))

@@ -21,7 +21,7 @@ from .exchange.options import Options
 from .fit import fit, gather
 from .fit.faces import Face, default_predictor, detect_faces, with_landmarks
 from .fit.reading import regressor_for
-from .model import FaceModel, load_model
+from .model import DEFAULT_MODEL, FaceModel, load_model
 from .network.regions import regions_of
 from .photo import Photo, read_photo
 from .texture import warm_texture
@@ -94,7 +94,8 @@ def _warm_fit(options: Options) -> None:
     if options.landmarks:
         default_predictor().warm()
     load_model(options.model, options.expressions)
-    if options.estimate == "network" and (regressor := regressor_for(options.model)):
+    regressor = regressor_for(DEFAULT_MODEL)  # imported models start from it too
+    if options.estimate == "network" and not options.network and regressor is not None:
         regressor.warm()
         regions_of(regressor.model)
 

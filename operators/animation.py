@@ -115,6 +115,9 @@ class RECONSTRUCT_FACE_OT_import_motion(ChangesExpression, ChoosesFile, bpy.type
     filepath: StringProperty(name=texts.MOTION_FILE, subtype="FILE_PATH", options={"SKIP_SAVE"})
     frame_rate: _frame_rate()
     angles: EnumProperty(name=texts.ANGLES, description=texts.ANGLES_TIP, items=texts.ANGLE_ITEMS)
+    swap_yaw_pitch: BoolProperty(
+        name=texts.SWAP_ANGLES, description=texts.SWAP_ANGLES_TIP, default=False
+    )
 
     def change(self, context: bpy.types.Context, head: bpy.types.Object) -> None:
         """Read it and put it in."""
@@ -127,7 +130,9 @@ class RECONSTRUCT_FACE_OT_import_motion(ChangesExpression, ChoosesFile, bpy.type
         rate = self.frame_rate or None
         if path.suffix.lower() in SPOKEN:  # made at any rate: best at that of the keyframes
             rate = rate or frame_rate(scene_of(context))
-        motion = read_motion_file(path, frame_rate=rate, angles=self.angles)
+        motion = read_motion_file(
+            path, frame_rate=rate, angles=self.angles, swap_yaw_pitch=self.swap_yaw_pitch
+        )
         put_motion(self, scene_of(context), head, motion)
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -136,6 +141,7 @@ class RECONSTRUCT_FACE_OT_import_motion(ChangesExpression, ChoosesFile, bpy.type
         column = self.layout.column()
         column.prop(self, "frame_rate")
         column.prop(self, "angles")
+        column.prop(self, "swap_yaw_pitch")
         draw_settings(self.layout.column(), settings)
 
 

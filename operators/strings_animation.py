@@ -31,6 +31,8 @@ RATE = "Frame Rate"
 RATE_TIP = "Of the recording, where its file does not tell; 0: as the file says"
 ANGLES = "Angles"
 ANGLES_TIP = "The unit of the head's angles in Live Link Face's CSV, which differs by version"
+SWAP_ANGLES = "Swap Yaw and Pitch"
+SWAP_ANGLES_TIP = "For a head that turns where it should nod: some programs swap the columns"
 ANGLE_ITEMS = (
     ("radians", "Radians", ""),
     ("degrees", "Degrees", ""),

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ..backend.errors import OutputError
 from ..backend.exchange.formats import FORMATS
+from ..backend.exchange.own_pictures import marked
 from .build import HeadScene
 from .formats import fbx, glb, usdz
 from .mesh import expression_keys
@@ -275,7 +276,7 @@ def _textures_in(folder: Path, head: bpy.types.Object, stem: str) -> Iterator[No
         for i, image in enumerate(images):
             number = f"_{i + 1}" if i else ""
             file = folder / f"{stem}_texture{number}{Path(image.filepath_raw).suffix}"
-            file.write_bytes(image.packed_file.data)
+            file.write_bytes(marked(image.packed_file.data))
             image.filepath_raw = str(file)
         yield
     finally:

@@ -93,9 +93,12 @@ def start_verification(
         save_reconstruction(reconstruction, exchange, compress=False)
         with quiet():
             bpy.ops.wm.save_as_mainfile(filepath=str(blend), copy=True, check_existing=False)
-    except RuntimeError as error:
-        kept.close()
-        raise OutputError(f"No copy of the file can be written: {str(error).strip()}") from error
+    except BaseException as error:
+        kept.close()  # whatever it was: a whole copy of the file would be left behind
+        if isinstance(error, RuntimeError):
+            said = str(error).strip()
+            raise OutputError(f"No copy of the file can be written: {said}") from error
+        raise
     name = head.name
 
     def work(

@@ -22,7 +22,7 @@ def build(*, npz, folder, name, formats, preview, window, progress):
     load_reconstruction(npz)
     if BEHAVIOUR == "die" or (BEHAVIOUR == "die-on-bad" and name.startswith("bad")):
         os.kill(os.getpid(), 9)
-    if BEHAVIOUR == "hang":
+    if BEHAVIOUR in ("hang", "late"):
         time.sleep(60)
     progress(0.5, "Building")
     files = {}
@@ -42,4 +42,6 @@ def build(*, npz, folder, name, formats, preview, window, progress):
 if __name__ == "__main__":
     print("Blender 5.0.1 greets")  # as the executable does, before any script runs
     sys.stdout.flush()
+    if BEHAVIOUR == "late":
+        time.sleep(20)
     serve({"ping": ping, "build": build})

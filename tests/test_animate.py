@@ -78,9 +78,9 @@ def test_a_folder_of_frames_is_read_in_natural_order_and_bad_ones_are_left_out(t
     source = open_source(tmp_path, 10.0)
     frames = list(source.frames())
     shown = [None if f.pixels is None else round(float(f.pixels.mean())) for f in frames]
-    assert shown == [10, 20, None, 100, 110, None]
-    assert np.allclose([f.time for f in frames], np.arange(6) / 10)
-    assert len(source.notes) == 2 and "f12.png" in source.notes[1]
+    assert shown == [10, 20, *[None] * 7, 100, 110, None]
+    assert np.allclose([f.time for f in frames], np.arange(12) / 10)
+    assert len(source.notes) == 3 and "f12.png" in source.notes[2]
 
 
 def test_what_is_no_video_is_said_in_one_sentence(tmp_path, capsys):

@@ -17,6 +17,7 @@ from reconstruct_face.backend.animate.source import Frame, open_source
 from reconstruct_face.backend.errors import Cancelled, NoFaceError
 from reconstruct_face.backend.exchange import load_reconstruction
 from reconstruct_face.backend.exchange.motion import Motion, load_motion
+from reconstruct_face.backend.exchange.own_pictures import is_own
 from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.pipeline import Options
 from threadpoolctl import threadpool_limits
@@ -148,7 +149,7 @@ def test_the_head_is_a_normal_reconstruction_of_the_person(run, tmp_path):
 
     assert apart(head.vertices_neutral) < apart(model.mean)
     sheet = write_sheet(tmp_path / "s.jpg", open_source(run.film.path), run.motion, head, 16)
-    assert sheet.stat().st_size > 10_000
+    assert sheet.stat().st_size > 10_000 and is_own(sheet)
 
 
 def test_nothing_is_left_beside_the_results(run):

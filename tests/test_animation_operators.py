@@ -169,6 +169,17 @@ def test_what_is_finished_is_not_done_again(head: bpy.types.Object, tmp_path: Pa
     assert state.exists()
 
 
+def test_frames_that_were_rendered_anew_are_not_finished(tmp_path: Path) -> None:
+    (tmp_path / "shots").mkdir()
+    frame = tmp_path / "shots" / "f_001.png"
+    frame.write_bytes(b"one")
+    before, stat = video_module.motion_path(tmp_path / "shots"), frame.parent.stat()
+    frame.write_bytes(b"another")
+    assert frame.parent.stat().st_mtime_ns == stat.st_mtime_ns
+    assert video_module.motion_path(tmp_path / "shots") != before
+    assert video_module.motion_path(tmp_path / "shots").name.startswith("shots_")
+
+
 def test_a_head_that_is_gone_is_told(head: bpy.types.Object, tmp_path: Path) -> None:
     video = make_video(tmp_path, "take.mp4")
     start = jobs.start_animation
@@ -224,6 +235,32 @@ def test_motion_goes_in_and_out_again(head: bpy.types.Object, tmp_path: Path) ->
             found = [float(row[column]) for row in csv.DictReader(file)]
         np.testing.assert_allclose(found, t, atol=1e-5)
         assert BUTTONS.import_motion(filepath=str(out)) == {"FINISHED"}
+
+
+def test_yaw_and_pitch_may_be_swapped(head: bpy.types.Object, tmp_path: Path) -> None:
+    path = tmp_path / "take.csv"
+    rows = "".join(f"10:00:0{i // 60}:{i % 60:02d},{i / 100},0.4,0.1,0.0\n" for i in range(70))
+    path.write_text(f"Timecode,JawOpen,HeadYaw,HeadPitch,HeadRoll\n{rows}")
+    turned = []
+    for swap in (False, True):
+        assert BUTTONS.import_motion(filepath=str(path), swap_yaw_pitch=swap) == {"FINISHED"}
+        bpy.context.view_layer.update()
+        turned.append(np.array(head.matrix_world.normalized().to_3x3()))
+    # By hand: the nose, the head's -Y, turned by 0.4 and 0.1 or the other way round.
+    noses = [-turn[:, 1] / np.linalg.norm(turn[:, 1]) for turn in turned]
+    between = float(noses[0] @ noses[1])
+    wanted = (np.cos(0.4) * np.cos(0.1) * np.cos(0.1) * np.cos(0.4)
+              + np.sin(0.4) * np.cos(0.1) * np.sin(0.1) * np.cos(0.4)
+              + np.sin(0.1) * np.sin(0.4))  # fmt: skip
+    assert between == pytest.approx(wanted, abs=1e-4)
+
+
+def test_times_of_a_clock_start_at_the_first(head: bpy.types.Object, tmp_path: Path) -> None:
+    bpy.context.scene.render.fps = 24
+    times = 1764404430.0 + np.arange(48) / 24
+    done = apply_motion(head, Motion(times, ("jawOpen",), np.linspace(0, 1, 48)[:, None]),
+                        start_frame=10)  # fmt: skip
+    assert done.frames == (10.0, 57.0)
 
 
 def test_speech_is_made_at_the_scenes_rate(head: bpy.types.Object, tmp_path: Path) -> None:

@@ -156,11 +156,18 @@ def test_output_that_is_no_folder(kind: str, tmp_path: Path, astronaut: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["int", "term"]
+    ("number", "status", "behaviour"),
+    [
+        (signal.SIGINT, 130, "hang"),
+        (signal.SIGTERM, 143, "hang"),
+        (signal.SIGTERM, 143, "late"),  # it is still starting
+    ],
+    ids=["int", "term", "starting"],
 )
 def test_interrupting_cleans_up(
     number: int,
     status: int,
+    behaviour: str,
     tmp_path: Path,
     astronaut: Path,
     fake_blender: Callable[[str], dict[str, str]],
@@ -168,7 +175,7 @@ def test_interrupting_cleans_up(
     out = tmp_path / "out"
     process = subprocess.Popen(
         [sys.executable, str(ENTRY), "reconstruct", str(astronaut), "-o", str(out)],
-        env=fake_blender("hang"),
+        env=fake_blender(behaviour),
         stderr=subprocess.PIPE,
         text=True,
         # A shell's background jobs, CI's among them, are born with the signal ignored.
@@ -180,7 +187,7 @@ def test_interrupting_cleans_up(
         time.sleep(0.1)
     time.sleep(0.5)
     process.send_signal(number)
-    _, said = process.communicate(timeout=100)
+    _, said = process.communicate(timeout=40)  # Blender would be done after 60 s
     assert process.returncode == status, said
     assert "Traceback" not in said
     assert list(out.rglob("*")) == []

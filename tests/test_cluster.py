@@ -22,12 +22,18 @@ from reconstruct_face.backend.cluster import photos as cluster
 from reconstruct_face.backend.cluster.host import Host
 from reconstruct_face.backend.cluster.options import ClusterOptions
 from reconstruct_face.backend.cluster.pool import connected
-from reconstruct_face.backend.errors import ClusterError, NoFaceError, PhotoError
+from reconstruct_face.backend.errors import ClusterError, NoFaceError, OutputError, PhotoError
 from reconstruct_face.backend.exchange import EXCHANGE_VERSION, load_reconstruction
 from reconstruct_face.backend.exchange.batch import BatchOptions
 from reconstruct_face.backend.exchange.options import Options
 from reconstruct_face.backend.exchange.output import prepare_output, staging
-from reconstruct_face.backend.exchange.photo_tasks import PhotoTask, collect, names_taken
+from reconstruct_face.backend.exchange.photo_tasks import (
+    PhotoTask,
+    collect,
+    digest_of,
+    names_taken,
+    read_record,
+)
 from reconstruct_face.backend.photo import Photo, read_photo
 
 from tests.errors import has, raises
@@ -177,6 +183,29 @@ def test_names_of_others_in_the_output_folder_are_not_taken(
         tmp_path / "photos", tmp_path / "out", BatchOptions(NUMBERS.options, (), False, True), sees
     )
     assert list(again[0].faces) == ["group", "group_face2_2"], "its own is written over"
+
+
+def test_a_result_that_another_run_wrote_meanwhile_stays(
+    photos, heads, sees: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder, out, other = photos("a.png"), prepare_output(tmp_path / "out"), tmp_path / "others"
+    other.mkdir()
+    Image.new("RGB", (64, 64), "black").save(other / "a.png")
+    plain = pipeline.reconstruct
+
+    def beaten(*arguments: Any) -> list[Any]:
+        monkeypatch.setattr(pipeline, "reconstruct", plain)
+        list(run(collect([other], out), out, NUMBERS, lambda *_: None, NoBlender()))  # type: ignore[arg-type]
+        return plain(*arguments)
+
+    monkeypatch.setattr(pipeline, "reconstruct", beaten)
+    (found,), _ = on_one_worker(folder, out, NUMBERS, sees)
+    assert found.status == "failed"
+    assert isinstance(found.error, OutputError)
+    has(str(found.error), "a", out)
+    assert read_record(out, "a")["photo_sha256"] == digest_of(other / "a.png")
+    (again,), _ = on_one_worker(folder, out, NUMBERS, sees)
+    assert (again.status, list(again.faces)) == ("ok", ["a_2"])
 
 
 def test_what_is_finished_asks_for_no_cluster(photos, heads, tmp_path: Path) -> None:

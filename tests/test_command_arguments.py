@@ -10,7 +10,15 @@ import numpy as np
 import pytest
 from reconstruct_face.backend.animate import identity
 from reconstruct_face.backend.animate.source import open_source
-from reconstruct_face.backend.cli import animate, models, original, reconstruct, train, verify
+from reconstruct_face.backend.cli import (
+    animate,
+    models,
+    motion,
+    original,
+    reconstruct,
+    train,
+    verify,
+)
 from reconstruct_face.backend.errors import ExchangeError, PhotoError
 from reconstruct_face.backend.exchange.arguments import above_zero
 from reconstruct_face.backend.pipeline import Options
@@ -25,6 +33,8 @@ COMMANDS = {
     "animate": (animate, [""]),
     "animate -o": (animate, ["a.mp4", "-o", ""]),
     "animate --identity": (animate, ["a.mp4", "--identity", ""]),
+    "motion": (motion, ["", "-o", "a.npz"]),
+    "motion -o": (motion, ["a.csv", "-o", ""]),
     "models import": (models, ["import", ""]),
     "train": (train, [""]),
     "original": (original, [""]),

@@ -82,7 +82,9 @@ def test_every_photo_is_in_one_task_and_the_summary_comes_last(
 
 
 def test_the_script_knows_the_same_pictures(submit: ModuleType) -> None:
-    assert submit.suffixes() == PHOTO_SUFFIXES
+    told = submit.is_picture()
+    assert all(told(f"a{suffix}") and told(f"A{suffix.upper()}") for suffix in PHOTO_SUFFIXES)
+    assert not any(told(name) for name in ("._a.jpg", ".jpg", "a.txt", "jpg"))
 
 
 def test_the_job_reaches_the_manager(

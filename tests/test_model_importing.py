@@ -251,7 +251,7 @@ def test_icts_folder(tmp_path: Path, size: int) -> None:
     expected = np.sqrt((face.identity.astype(np.float64) ** 2).sum(axis=(1, 2)))
     np.testing.assert_allclose(spread, expected, rtol=1e-4)
     if size == files.ICT_VERTICES:
-        assert model.landmarks68 is not None and "parts" in model.extras
+        assert model.landmarks68 is not None
         np.testing.assert_allclose(
             model.mean[model.landmarks68], face.mean[face.landmarks68], atol=1e-6
         )

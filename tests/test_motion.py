@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from reconstruct_face.backend.errors import ExchangeError, OutputError
 from reconstruct_face.backend.exchange.motion import Motion, load_motion, save_motion
+from reconstruct_face.backend.exchange.names import ARKIT, arkit_name
 from reconstruct_face.backend.geometry.rotation import FACING, from_quaternions, to_quaternions
 from reconstruct_face.backend.motion import (
     read_motion_file,
@@ -19,7 +20,6 @@ from reconstruct_face.backend.motion import (
 )
 from reconstruct_face.backend.motion.files import lost_in
 from reconstruct_face.backend.motion.livelink import from_angles, to_angles
-from reconstruct_face.backend.motion.names import ARKIT, arkit_name
 from reconstruct_face.backend.motion.resample import rate_of
 
 from tests.errors import raises

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from reconstruct_face.backend.exchange.motion import Motion
+from reconstruct_face.backend.exchange.names import ARKIT
 from reconstruct_face.backend.geometry.least_squares import bounded_least_squares
 from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.motion import across
 from reconstruct_face.backend.motion.across import Translation, translated
-from reconstruct_face.backend.motion.names import ARKIT
 from scipy.optimize import lsq_linear
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from reconstruct_face.backend.cli.original import main as original
 from reconstruct_face.backend.errors import ModelError
+from reconstruct_face.backend.exchange.own_pictures import is_own
 from reconstruct_face.backend.original.cards import ORIGINAL, NetworkCard
 from reconstruct_face.backend.original.face import posed, read_face, rotation
 from reconstruct_face.backend.original.network import tensor_shapes
@@ -272,6 +273,7 @@ def test_a_folder_with_good_and_bad_pictures(tmp_path, network, files, astronaut
         has(line.partition(f"{name}: ")[2], name)
     out = tmp_path / "rendered"
     done = sorted(path.name for path in out.iterdir())
+    assert is_own(out / "anna_rendered.jpg")
     assert "anna_rendered.jpg" in done and "anna_coefficients.json" in done
     assert not [name for name in done if name.startswith(("empty", "page", "cut"))]
     picture = cv2.imread(str(out / "anna_rendered.jpg"))

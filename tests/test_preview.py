@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from reconstruct_face.backend.errors import OutputError, PhotoError
 from reconstruct_face.backend.exchange import Reconstruction
+from reconstruct_face.backend.exchange.own_pictures import is_own
 from reconstruct_face.backend.photo.encode import encode_png
 from reconstruct_face.backend.preview import (
     compose_preview,
@@ -147,6 +148,7 @@ def test_preview_file(head: Reconstruction, tmp_path: Path) -> None:
     out = write_preview(head, tmp_path / "ünd so.png", view, view, window)
     with Image.open(out) as picture:
         assert picture.width == 4 * 512 + 5 * GAP
+    assert is_own(out)
     with raises(PhotoError, tmp_path / "missing.png"):
         write_preview(head, tmp_path / "b.png", tmp_path / "missing.png", None, window)
     with raises(OutputError, tmp_path / "no" / "b.png"):

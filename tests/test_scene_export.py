@@ -13,8 +13,10 @@ from types import SimpleNamespace
 import bpy
 import numpy as np
 import pytest
+import zstandard
 from reconstruct_face.backend.errors import OutputError
 from reconstruct_face.backend.exchange import Reconstruction
+from reconstruct_face.backend.exchange.own_pictures import marked
 from reconstruct_face.scene.build import HeadScene, build_scene, prepare_file
 from reconstruct_face.scene.export import export_head, staged
 
@@ -93,6 +95,15 @@ def test_the_blend_reopens_in_a_new_process(made: Reconstruction, tmp_path: Path
     assert found["lights"] >= 2
     assert found["transform"] == "Standard"
     assert found["modifiers"] == ["SUBSURF"]
+
+
+def test_blender_42_reads_the_header_of_the_blend(made: Reconstruction, tmp_path: Path) -> None:
+    """From 5.0 on it is longer, and 4.2 to 4.4 refuse the file as damaged."""
+    path = export_head(build(made), tmp_path, NAME, ["blend"])["blend"]
+    with open(path, "rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as plain:
+        header = plain.read(12)
+    assert header[:9] == b"BLENDER-v", "eight bytes a pointer, the least significant first"
+    assert 402 <= int(header[9:]) < 500
 
 
 def test_the_glb_has_named_morph_targets_and_the_texture(
@@ -177,7 +188,7 @@ def test_the_obj_shows_the_expression_with_its_texture(
         f"{NAME}.mtl", f"{NAME}.obj", f"{NAME}_texture.png",
     ]  # fmt: skip
     assert str(tmp_path) not in (tmp_path / f"{NAME}.mtl").read_text()
-    assert (tmp_path / f"{NAME}_texture.png").read_bytes() == made.texture.tobytes()
+    assert (tmp_path / f"{NAME}_texture.png").read_bytes() == marked(made.texture.tobytes())
     lines = path.read_text().splitlines()
     vertices = np.array([line.split()[1:] for line in lines if line.startswith("v ")], float)
     assert np.allclose(vertices, made.vertices_posed / 1000, atol=1e-5)  # y up, as in the head

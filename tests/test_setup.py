@@ -251,8 +251,8 @@ def test_a_disk_that_is_too_small_is_told_before_anything_is_downloaded(project:
             "another file than the lock file names",
         ),
         (
-            "echo 'ERROR: No matching distribution found for bpy==5.0.1'; exit 1",
-            "No matching distribution found for bpy==5.0.1",
+            "echo 'ERROR: No matching distribution found for bpy==4.5.15'; exit 1",
+            "No matching distribution found for bpy==4.5.15",
         ),
         ("echo 'something else'; echo; exit 1", "could not install the packages: something else"),
     ],

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from reconstruct_face.backend.cli.verify import find_pairs
 from reconstruct_face.backend.errors import ExchangeError, VerificationError, WorkerError
+from reconstruct_face.backend.exchange.own_pictures import is_own
 from reconstruct_face.backend.exchange.passes import Passes, load_passes, save_passes
 from reconstruct_face.backend.geometry.triangles import angle_weighted_normals
 from reconstruct_face.backend.verify import measures, pytorch3d
@@ -260,6 +261,7 @@ def test_the_sample_photo_passes(heads: Path, tmp_path: Path) -> None:
     assert head["measures"]["descriptor_distance"]["value"] < 0.1
     assert "data:image/png;base64," in report.read_text()
     assert (tmp_path / "p" / "astronaut_verification.png").stat().st_size > 10_000
+    assert is_own(tmp_path / "p" / "astronaut_verification.png")
 
 
 @pytest.mark.slow

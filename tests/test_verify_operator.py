@@ -9,6 +9,7 @@ from pathlib import Path
 import bpy
 import pytest
 import reconstruct_face
+from reconstruct_face.backend.errors import OutputError
 from reconstruct_face.backend.exchange import save_reconstruction
 from reconstruct_face.operators.session import SESSION
 from reconstruct_face.panels.verify import measures_of
@@ -127,3 +128,30 @@ def test_the_real_pass_from_the_button() -> None:
     assert verification.result_of(head)["scene"] is False
     rows = measures_of(verification.result_of(head), everything=False)
     assert any("Depth" in title for _, title, _ in rows)
+
+
+@pytest.mark.parametrize("failing", ["numbers", "file"])
+def test_no_copy_is_left_behind_when_it_cannot_be_written(
+    failing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither of the numbers nor of the file, whatever the failure is; looked at while the error
+    is still held, as an operator's report holds it."""
+    head = add()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    def full(*args: object, **settings: object) -> None:
+        raise OutputError("Cannot write head.npz: the disk is full.")
+
+    if failing == "numbers":
+        monkeypatch.setattr(verification, "save_reconstruction", full)
+    else:
+        made = verification.save_reconstruction
+
+        def in_the_way(found: object, path: Path, **settings: object) -> object:
+            (path.parent / "scene.blend").mkdir()
+            return made(found, path, **settings)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(verification, "save_reconstruction", in_the_way)
+    with pytest.raises(OutputError) as caught:
+        verification.start_verification(head)
+    assert list(tmp_path.glob("reconstruct_face-run-*")) == [], caught.value

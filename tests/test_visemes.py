@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from reconstruct_face.backend.errors import ExchangeError
 from reconstruct_face.backend.exchange.motion import Motion
+from reconstruct_face.backend.exchange.names import ARKIT
 from reconstruct_face.backend.motion import read_motion_file
-from reconstruct_face.backend.motion.names import ARKIT
 from reconstruct_face.backend.motion.visemes import VISEMES, Cue, speak, viseme_of
 
 from tests.errors import raises

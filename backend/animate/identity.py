@@ -8,6 +8,7 @@ and every texel is taken from those that show it best.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -91,12 +92,14 @@ def candidates(
     """The faces in frames spread over the clip, of all persons; ``shares`` looks for them."""
     size = source.size[0] * source.size[1] * 3
     wanted = int(np.clip(_BYTES // max(size, 1), 8, _LOOKED_AT))
-    step = max(1, source.count // wanted)
+    step = max(1, (len(source.files) or source.count) // wanted)
     looked_at: list[tuple[int, Bytes]] = []
 
     def frames() -> Iterator[Share]:
+        # Counted without those that are missing: every n-th number may be, in a folder.
+        place = itertools.count()
         for frame in source.frames():
-            if frame.index % step or frame.pixels is None:
+            if frame.pixels is None or next(place) % step:
                 continue
             if progress:
                 progress(min(frame.index / source.count, 1.0), "Looking for the best frames")

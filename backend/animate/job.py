@@ -8,7 +8,6 @@ stopped goes on where it was and ends with the same result.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -25,6 +24,7 @@ from ..arrays import open_npz
 from ..bounded import DAMAGE, Damaged, parse_json, read_json
 from ..errors import Cancelled, FaceError, NoFaceError, OutputError, PhotoError
 from ..exchange import Reconstruction, load_reconstruction, save_reconstruction
+from ..exchange.clips import mark_of
 from ..exchange.motion import Motion, save_motion
 from ..exchange.npz import write_arrays
 from ..exchange.options import Options
@@ -40,7 +40,7 @@ from .source import Source, open_source
 Progress = Callable[[float, str], None]
 
 #: Raised whenever the same video gives another result.
-VERSION = 2
+VERSION = 3
 #: Frames written at once.
 CHUNK = 120
 #: Frames between two words about the progress.
@@ -255,8 +255,6 @@ def _joined(
 def _request(source: Source, head: str | Path | None, options: AnimateOptions) -> dict[str, Any]:
     """What the result depends on."""
     paths = source.files or (source.path,)
-    stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
-    mark = hashlib.sha256(json.dumps(stats).encode()).hexdigest()
     own = "" if head is None else sha256(Path(head))
     asked = asdict(options)
     for later in ("smoothing", "whole_blinks"):
@@ -265,7 +263,7 @@ def _request(source: Source, head: str | Path | None, options: AnimateOptions) -
         "version": VERSION,
         "chunk": CHUNK,
         "source": os.path.realpath(source.path),
-        "mark": mark,
+        "mark": mark_of(paths),
         "head": own,
         "options": asked,
     }

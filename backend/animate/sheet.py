@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 
 from ..exchange import Reconstruction
 from ..exchange.motion import Motion
+from ..exchange.own_pictures import marked
 from ..files import write_bytes
 from ..geometry.camera import Camera
 from ..model import FaceModel, load_model
@@ -46,7 +47,7 @@ def write_sheet(
             break
         if frame.index % every == 0 and frame.pixels is not None:
             pairs.append((frame.index, *painter.pair(frame.pixels, motion, frame.index)))
-    return write_bytes(path, encode_jpeg(_page(pairs, motion), 90).tobytes())
+    return write_bytes(path, marked(encode_jpeg(_page(pairs, motion), 90).tobytes()))
 
 
 class _Painter:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,7 +14,8 @@ import numpy as np
 
 from ..bounded import read_bytes, reading, regular_size
 from ..errors import OutputError, PhotoError
-from ..exchange.formats import PHOTO_SUFFIXES
+from ..exchange.clips import Numbering, frame_files, numbering
+from ..exchange.own_pictures import is_own
 from ..files import reason
 from ..motion.resample import rate_of
 from ..photo import read_photo
@@ -47,6 +47,7 @@ class Source:
     count: int  #: frames there should be
     size: tuple[int, int]  #: width, height
     files: tuple[Path, ...] = ()  #: of a folder
+    numbering: Numbering | None = None  #: of ``files``
     audio: bool = False  #: whether sound may be in the file
     notes: list[str] = field(default_factory=list)  #: what was found wrong while reading
 
@@ -60,22 +61,29 @@ class Source:
             self.notes.append(sentence)
 
     def _of_folder(self, start: int) -> Iterator[Frame]:
-        for index in range(start, len(self.files)):
-            pixels: Bytes | None = None
-            try:
-                photo = read_photo(self.files[index])
-                if photo.there is not None:
-                    raise PhotoError(f"{self.files[index]} was cut off; copy it again.")
-                pixels = photo.pixels
-            except PhotoError as error:
-                self.note(f"A frame was left out: {error}")
-            if pixels is not None and pixels.shape[1::-1] != self.size:
-                self.note(
-                    f"{self.files[index].name} is {pixels.shape[1]} x {pixels.shape[0]} where the "
-                    f"first frame is {self.size[0]} x {self.size[1]}; it was left out."
-                )
-                pixels = None
-            yield Frame(index, index / self.rate, pixels)
+        assert self.numbering is not None
+        at = dict(zip(self.numbering.indices, self.files, strict=True))
+        for index in range(start, self.numbering.count):
+            pixels = self._picture(at[index]) if index in at else None
+            yield Frame(index, index * self.numbering.step / self.rate, pixels)
+
+    def _picture(self, file: Path) -> Bytes | None:
+        """(H, W, 3) of a folder's frame; None where it cannot be used, which is noted."""
+        try:
+            photo = read_photo(file)
+            if photo.there is not None:
+                raise PhotoError(f"{file} was cut off; copy it again.")
+        except PhotoError as error:
+            self.note(f"A frame was left out: {error}")
+            return None
+        pixels = photo.pixels
+        if pixels.shape[1::-1] != self.size:
+            self.note(
+                f"{file.name} is {pixels.shape[1]} x {pixels.shape[0]} where the "
+                f"first frame is {self.size[0]} x {self.size[1]}; it was left out."
+            )
+            return None
+        return pixels
 
     def _of_video(self, start: int) -> Iterator[Frame]:
         video, mended = Video(self.path, self.note), None
@@ -117,7 +125,10 @@ class Source:
 def open_source(path: str | os.PathLike[str], frame_rate: float | None = None) -> Source:
     """The clip at ``path``: a video that OpenCV reads, or a folder of pictures, by name.
 
-    ``frame_rate`` is that of a folder.  Raises :class:`PhotoError` where nothing can be read.
+    ``frame_rate`` is that of the numbers in a folder: a number that is missing is a frame without
+    pixels (:func:`..exchange.clips.numbering`).
+
+    Raises :class:`PhotoError` where nothing can be read.
     """
     if not os.fspath(path):
         raise PhotoError("A video's name is empty; choose one.")
@@ -143,10 +154,7 @@ def open_source(path: str | os.PathLike[str], frame_rate: float | None = None) -
 
 def _folder(path: Path, frame_rate: float | None) -> Source:
     with reading(PhotoError, path, "a folder of frames"):
-        files = sorted(
-            (f for f in path.iterdir() if f.suffix.lower() in PHOTO_SUFFIXES),
-            key=lambda f: _natural(f.name),
-        )
+        files = [file for file in frame_files(path) if not is_own(file)]
     if not files:
         raise PhotoError(f"There is no picture in the folder {path}; choose one with frames.")
     size = None
@@ -161,15 +169,13 @@ def _folder(path: Path, frame_rate: float | None) -> Source:
     rate = FOLDER_RATE if frame_rate is None else float(frame_rate)
     if not (math.isfinite(rate) and rate > 0):
         raise PhotoError(f"{frame_rate} is no frame rate; give a positive number.")
-    source = Source(path, rate, len(files), size, tuple(files))
+    order = numbering([file.name for file in files])
+    source = Source(path, rate, order.count, size, tuple(files), order)
+    if order.note:
+        source.note(order.note)
     if frame_rate is None:
         source.note(f"A folder has no frame rate; {rate:.0f} a second was taken.")
     return source
-
-
-def _natural(name: str) -> list[tuple[int, int | str]]:
-    """``frame_9`` before ``frame_10``."""
-    return [(0, int(p)) if p.isdigit() else (1, p.lower()) for p in re.split(r"(\d+)", name) if p]
 
 
 def record(camera: int, folder: Path, seconds: float) -> Path:

@@ -32,7 +32,7 @@ _TO_SRGB = {
     9: from_primaries((0.708, 0.292), (0.170, 0.797), (0.131, 0.046)).astype(np.float32),
     12: from_primaries((0.680, 0.320), (0.265, 0.690), (0.150, 0.060)).astype(np.float32),
 }
-_LUMINANCE_2020 = np.float32([[0.2627, 0.6780, 0.0593]])
+_LUMINANCE_2020 = np.array([[0.2627, 0.6780, 0.0593]], np.float32)
 
 #: cd/m2 of diffuse white in HDR (ITU-R BT.2408), and of the brightest that is kept.
 WHITE, PEAK = 203.0, 1000.0

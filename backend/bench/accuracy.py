@@ -15,7 +15,7 @@ from tqdm import tqdm
 from ..errors import FaceError, NoFaceError
 from ..exchange import Reconstruction
 from ..files import write_bytes
-from ..model import FaceModel, load_model
+from ..model import DEFAULT_MODEL, FaceModel, load_model
 from ..pipeline import Options, reconstruct
 from .accuracy_set import HEADS, SEED, SIZE, Truth, accuracy_set, default_folder
 from .measured import Measured
@@ -33,13 +33,14 @@ def measure_runs(
 ) -> dict[str, list[Measured]]:
     """Each run's measures in the order of ``truths``; first, as ``AVERAGE``, the mean head's.
 
+    The true heads are ``model``'s, whatever face models the runs use.
     Raises what the pipeline raises, but for :class:`NoFaceError`, which is a result.
     """
     found: dict[str, list[Measured]] = {AVERAGE: []}
     found |= {run.name: [] for run in runs}
     progress = tqdm(truths, unit="head", disable=not sys.stderr.isatty())
     for truth in progress:
-        average = _distances(model, truth, model.mean, model.mean)
+        average = _distances(model, truth, model.mean, model.mean, model)
         name = truth.picture.name
         found[AVERAGE].append(Measured(name, truth.yaw, average, None, None, 0.0))
         for run in runs:
@@ -48,7 +49,8 @@ def measure_runs(
 
 
 def measure(truth: Truth, options: Options, model: FaceModel) -> Measured:
-    """Reconstruct the picture of ``truth`` and compare."""
+    """Reconstruct the picture of ``truth``, a head of ``model``, and compare."""
+    own = load_model(options.model, options.expressions)
     start = time.perf_counter()
     try:
         head = reconstruct(truth.picture, options)[0]
@@ -60,7 +62,7 @@ def measure(truth: Truth, options: Options, model: FaceModel) -> Measured:
     return Measured(
         truth.picture.name,
         truth.yaw,
-        _distances(model, truth, head.vertices_neutral, head.vertices_posed),
+        _distances(own, truth, head.vertices_neutral, head.vertices_posed, model),
         landmark_error(head.landmarks2d, truth.landmarks2d),
         _detected(head, truth),
         seconds,
@@ -69,11 +71,11 @@ def measure(truth: Truth, options: Options, model: FaceModel) -> Measured:
 
 
 def _distances(
-    model: FaceModel, truth: Truth, neutral: NDArray, posed: NDArray
+    own: FaceModel, truth: Truth, neutral: NDArray, posed: NDArray, model: FaceModel
 ) -> dict[str, NDArray[np.float32]]:
     pairs = ((neutral, truth.vertices_neutral), (posed, truth.vertices_posed))
     return {
-        shape: surface_distances(model, found, true).astype(np.float32)
+        shape: surface_distances(own, found, true, model).astype(np.float32)
         for shape, (found, true) in zip(SHAPES, pairs, strict=True)
     }
 
@@ -106,10 +108,7 @@ def main(argv: list[str] | None = None) -> int:
     if len({run.name for run in runs} | {AVERAGE}) != len(runs) + 1:
         parser.error("every --run needs a name of its own")
     try:
-        models = {run.options.model for run in runs}
-        if len(models) > 1:
-            parser.error("all runs must use the same face model")
-        model = load_model(models.pop())
+        model = load_model(DEFAULT_MODEL)
         truths = accuracy_set(
             args.set or default_folder(), model, args.heads, args.size, args.seed, _say
         )

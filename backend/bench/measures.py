@@ -18,17 +18,22 @@ _NOSE_TIP = 30  #: iBUG
 _JAW = 17  #: landmarks that depend on the view
 
 
-def surface_distances(model: FaceModel, found: NDArray, true: NDArray) -> Double:
-    """(N,) mm from points of the true face to the reconstructed surface, both (V, 3) of ``model``.
+def surface_distances(
+    model: FaceModel, found: NDArray, true: NDArray, true_model: FaceModel | None = None
+) -> Double:
+    """(N,) mm from points of the true face (W, 3) to the reconstructed surface (V, 3).
+
+    ``found`` is of ``model``, ``true`` of ``true_model``: the same one unless given.
 
     The protocol of the NoW benchmark (Sanyal et al. 2019, "Learning to Regress 3D Face Shape and
     Expression from an Image without 3D Supervision"): points within 95 mm of the nose tip, the
     reconstruction aligned by a similarity from landmarks and then by ICP.  The points lie evenly on
     the true outer face, without eyes and mouth; distances are exact, point to triangle.
     """
-    points = true_points(model, true)
+    true_model = true_model or model
+    points = true_points(true_model, true)
     surface = ClosestPoints(found, _near_face(model, found))
-    start = Similarity.between(inner_landmarks(model, found), inner_landmarks(model, true))
+    start = Similarity.between(inner_landmarks(model, found), inner_landmarks(true_model, true))
     moved = align(surface, points[::_ALIGN_EVERY], start)
     nearest = moved.apply(surface.closest(moved.inverse(points)))
     return np.linalg.norm(nearest - points, axis=1)

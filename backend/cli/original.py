@@ -17,6 +17,7 @@ from ..errors import FaceError, ModelError, as_face_error
 from ..exchange.arguments import a_path
 from ..exchange.claims import claimed
 from ..exchange.output import prepare_output
+from ..exchange.own_pictures import marked
 from ..exchange.photo_tasks import Names, PhotoTask, collect
 from ..files import write_bytes
 from ..original.cards import DEEP3D, ORIGINAL, list_networks
@@ -51,7 +52,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"original: {error}", file=sys.stderr)
         return error.exit_status
     statuses = set()
-    tasks = [task for task in collect(pictures, folder) if not _left_there(task.photo, folder)]
+    tasks = collect(pictures, folder)
     names = Names(folder, [task.name for task in tasks])
     for task, result in run(tasks, work):
         if isinstance(result, FaceError):
@@ -126,12 +127,7 @@ def write_result(folder: Path, name: str, result: Result, coefficients: bool) ->
         text = json.dumps(document, indent=1)
         write_bytes(folder / f"{name}_coefficients.json", text.encode())
     data = encode_jpeg(result.picture, quality=95)
-    return write_bytes(folder / f"{name}{RENDERED}.jpg", data.tobytes())
-
-
-def _left_there(photo: Path, folder: Path) -> bool:
-    """Whether an earlier run wrote ``photo``: no picture to work on."""
-    return photo.stem.endswith(RENDERED) and Path(os.path.realpath(photo)).parent == folder
+    return write_bytes(folder / f"{name}{RENDERED}.jpg", marked(data.tobytes()))
 
 
 def find_or_convert(settings: Settings) -> tuple[Network, Stats | None]:

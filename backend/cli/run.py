@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..blender import Blender
-from ..errors import FaceError, as_face_error
+from ..errors import Cancelled, FaceError, as_face_error
 from ..exchange import Reconstruction, save_reconstruction
 from ..exchange.batch import BatchOptions, finished_faces, write_records
 from ..exchange.claims import claimed
@@ -152,10 +152,12 @@ def _build(
                 beside = stack.enter_context(staging(folder, name))
                 staged[name] = beside, head
                 outcome.landmark_errors.append(head.landmark_error)
-                _write_face(head, name, beside, request, blender, progress)
+                _write_face(head, name, beside, request, blender, progress, ended)
                 outcome.warnings += [w for w in head.warnings if w not in outcome.warnings]
                 for step, seconds in head.timings.items():
                     outcome.timings[step] = outcome.timings.get(step, 0.0) + seconds
+            if ended.is_set():
+                raise Cancelled("Cancelled.")
             write_records(claims.task, staged, request)
             for name, (beside, _) in staged.items():
                 outcome.faces[name] = publish(beside, folder)
@@ -171,6 +173,7 @@ def _write_face(
     request: BatchOptions,
     blender: Blender,
     progress: Callable[[float, str], None],
+    ended: threading.Event,
 ) -> None:
     """``name.npz``, the Blender files and the preview of one head, into ``folder``."""
     progress(0.0, "Saving")
@@ -184,7 +187,7 @@ def _write_face(
         from ..preview import preview_window
 
         window = preview_window(head)
-    built = blender.build(npz, folder, name, request.formats, window, progress)
+    built = blender.build(npz, folder, name, request.formats, window, progress, ended)
     head.timings.update(built["timings"])
     if window is None:
         return

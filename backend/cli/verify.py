@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..errors import FaceError, VerificationError
 from ..exchange.arguments import a_path
+from ..exchange.own_pictures import marked
 from ..files import write_bytes
 from ..photo.encode import encode_png
 from ..verify.blender import SceneRenderer
@@ -42,7 +43,7 @@ def find_pairs(
     """
     found: list[Path] = []
     for path in reconstructions:
-        found += sorted(path.glob("*.npz")) if os.path.isdir(path) else [path]
+        found += sorted(path.glob("[!.]*.npz")) if os.path.isdir(path) else [path]
     if not found:
         raise VerificationError(f"There are no .npz files in {reconstructions[0]}.")
     if blends is None:
@@ -99,7 +100,7 @@ def _write(
     if args.pictures:
         args.pictures.mkdir(parents=True, exist_ok=True)
         for result in results:
-            data = encode_png(result.sheet).tobytes()
+            data = marked(encode_png(result.sheet).tobytes())
             write_bytes(args.pictures / f"{result.name}_verification.png", data)
 
 

@@ -20,6 +20,7 @@ from ..blender import Blender
 from ..cli.run import Outcome, Report, run, settled
 from ..errors import ClusterError, FaceError, OutputError, as_face_error, error_from_code
 from ..exchange.batch import BatchOptions
+from ..exchange.claims import claimed
 from ..exchange.options import Options
 from ..exchange.output import publish, staging
 from ..exchange.photo_tasks import Names, PhotoTask, digest_of, names_taken
@@ -137,18 +138,30 @@ def received(task: PhotoTask, result: Item, folder: Path, work: Path) -> Outcome
         landmark_errors=result["landmark_errors"],
         error=error,
     )
+    if not result["faces"]:
+        return outcome
     try:
-        for name, files in result["faces"].items():
-            if "content" not in result:
-                outcome.faces[name] = publish(Path(result["folder"]), folder, files)
-                continue
-            with staging(work, name) as beside:
-                for file in files:
-                    write_bytes(beside / Path(file).name, result["content"][file])
-                outcome.faces[name] = publish(beside, folder)
+        with claimed(task, folder, Names(folder)) as claims:
+            if taken := [name for name in result["faces"] if not claims.take(name)]:
+                raise OutputError(
+                    f"{folder} got a {taken[0]} of another photo meanwhile, which was left; run "
+                    "this again, and the photo gets a name of its own."
+                )
+            for name, files in result["faces"].items():
+                outcome.faces[name] = _published(result, name, files, folder, work)
     except OutputError as error:
         return Outcome(task, "failed", error=error)
     return outcome
+
+
+def _published(result: Item, name: str, files: list[str], folder: Path, work: Path) -> list[str]:
+    """The ``files`` of one face in ``folder``: moved there, or written where they came as bytes."""
+    if "content" not in result:
+        return publish(Path(result["folder"]), folder, files)
+    with staging(work, name) as beside:
+        for file in files:
+            write_bytes(beside / Path(file).name, result["content"][file])
+        return publish(beside, folder)
 
 
 def _told(error: FaceError) -> dict[str, str]:

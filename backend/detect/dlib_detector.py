@@ -37,6 +37,8 @@ HOG_PATCH_SIDES = (240, 320)  # 20
 # then, even at two sizes.  Under SURE, mmod has to find a face there too.
 SURE = 0.5
 SURE_TURNED = 0.7
+#: Faces with a bar or a mask over the mouth have -0.55 to 0.9, one of ten less.
+DOUBTFUL = -0.6
 _HOG_FLOOR = -1.0  # what scores less is not reported
 # mmod confidences: faces about 1, strong profiles from 0.25.
 MMOD_SURE = 0.2
@@ -111,6 +113,20 @@ class DlibDetector:
         with self._lock:
             found = self._hog_pass(pixels, HOG_SIDE, "hog")
         return largest_first(without_doubles(found) if doubtful else _sure(found))
+
+    def doubtful(self, pixels: Bytes) -> list[Detection]:
+        """Upright places of ``pixels`` that look a little like a face, the likeliest first.
+
+        A covered face is among them, as are lattices and buttons: for who can tell in another way.
+        """
+        with self._lock:
+            found = [
+                one
+                for side, method in ((HOG_SIDE, "hog"), (HOG_UPSAMPLED_SIDE, "hog_upsampled"))
+                for one in _search(pixels, side, method, self._run_hog)
+                if one.score >= DOUBTFUL
+            ]
+        return without_doubles(sorted(found, key=lambda one: -one.score))[:MOST_DOUBTFUL]
 
     def near(self, pixels: Bytes, box: Float) -> Detection | None:
         """The upright face at about the place and size of ``box`` (4,), by HOG on a small part of

@@ -58,21 +58,36 @@ class Claims:
         name = f"{self.task.name}_face{head.face_index}"
         return self._claim(self._names.reserve(name, self.task.digest), wait=False)
 
+    def take(self, name: str) -> bool:
+        """Whether ``name`` itself could be claimed; False where it is another photo's."""
+        return name in self._held or bool(self._taken(name))
+
+    def _taken(self, name: str) -> bool | None:
+        """Whether ``name`` is claimed now; None where another process has it, False: another photo.
+
+        Raises :class:`OutputError`.
+        """
+        try:
+            number = _lock(self._folder, name, self.task.digest)
+        except OSError as error:
+            raise OutputError(f"Cannot write into {self._folder}: {reason(error)}.") from error
+        if number is None:
+            return None
+        if self._names.is_free(name, self.task.digest):
+            self._held[name] = number
+            _remove_parts(self._folder, name)
+            return True
+        _unlock(self._folder, name, number)
+        return False
+
     def _claim(self, name: str, wait: bool) -> str:
         """``name``, or one with a number where another process has it for another photo."""
         digest, wanted = self.task.digest, name
         while True:
-            try:
-                number = _lock(self._folder, name, digest)
-            except OSError as error:
-                raise OutputError(f"Cannot write into {self._folder}: {reason(error)}.") from error
-            if number is not None:
-                if self._names.is_free(name, digest):
-                    self._held[name] = number
-                    _remove_parts(self._folder, name)
-                    return name
-                _unlock(self._folder, name, number)
-            elif wait and digest and _holder(self._folder, name) in (digest, ""):
+            taken = self._taken(name)
+            if taken:
+                return name
+            if taken is None and wait and digest and _holder(self._folder, name) in (digest, ""):
                 if self._ended.wait(_POLL):
                     raise Cancelled("Cancelled.")
                 continue

@@ -57,3 +57,11 @@ PHOTO_SUFFIXES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif",
     ".heic", ".heif", ".avif",
 )  # fmt: skip
+
+
+def names_picture(name: str) -> bool:
+    """Whether the file ``name`` of a folder is a picture's: no hidden one, as ``._anna.jpg`` is.
+
+    macOS leaves such companions on disks and cards that hold no resource forks.
+    """
+    return not name.startswith(".") and name.lower().endswith(PHOTO_SUFFIXES)

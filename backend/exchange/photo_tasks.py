@@ -12,14 +12,15 @@ from typing import Any
 from ..bounded import Damaged, checked, open_regular, read_json, reading
 from ..errors import FaceError, PhotoError, as_face_error
 from ..files import plain_name
-from .formats import FORMATS, LARGEST_PHOTO_FILE, PHOTO_SUFFIXES
+from .formats import FORMATS, LARGEST_PHOTO_FILE, names_picture
+from .own_pictures import PREVIEW, is_own
 
 #: Of the ``run`` record (:func:`..bounded.fits`).
 _RECORD = {"photo_sha256": str, "request": dict, "faces": {str: {str: (int, str)}}}
 
 #: What one reconstruction leaves in the output folder, behind its name.
 ENDINGS = (
-    ".json", ".npz", *(kind.suffix for kind in FORMATS.values()), ".mtl", "_preview.png",
+    ".json", ".npz", *(kind.suffix for kind in FORMATS.values()), ".mtl", PREVIEW,
 )  # fmt: skip
 
 
@@ -39,10 +40,13 @@ def collect(arguments: Sequence[str | Path], folder: Path) -> list[PhotoTask]:
     """The photos named by ``arguments``, files or folders, each once, with names of their own.
 
     A name is the photo's stem; when ``folder`` or this run has that name for another photo, a
-    number is added: ``anna_2``.
+    number is added: ``anna_2``.  Of a folder's pictures those are left out that this project made
+    (:mod:`.own_pictures`), of pictures named one by one those of them that lie in ``folder``: who
+    names all of its files means the photos.  Where nothing else is named, that is the error.
     """
     names = Names(folder)
     tasks: dict[str, PhotoTask] = {}
+    left: list[Path] = []
     for argument in arguments:
         try:
             pictures = _pictures(argument)
@@ -52,8 +56,15 @@ def collect(arguments: Sequence[str | Path], folder: Path) -> list[PhotoTask]:
             continue
         for picture in pictures:
             key = os.path.realpath(picture)
-            if key not in tasks:
-                tasks[key] = _task(picture, names)
+            if key in tasks:
+                continue
+            if os.path.dirname(key) == os.path.realpath(folder) and is_own(picture):
+                left.append(picture)
+                continue
+            tasks[key] = _task(picture, names)
+    if left and not tasks:
+        error = PhotoError(f"{left[0]} is no photo: this program made it; name a photo.")
+        return [PhotoTask(left[0], left[0].name, "", error)]
     return list(tasks.values())
 
 
@@ -65,10 +76,12 @@ def _pictures(argument: str | Path) -> list[Path]:
     if not os.path.isdir(path):
         return [path]
     with reading(PhotoError, path, "a folder of photos"):
-        pictures = sorted(p for p in path.iterdir() if p.suffix.lower() in PHOTO_SUFFIXES)
-    if not pictures:
-        raise PhotoError(f"There is no picture in the folder {path}; name a photo.")
-    return pictures
+        pictures = sorted(p for p in path.iterdir() if names_picture(p.name))
+    photos = [picture for picture in pictures if not is_own(picture)]
+    if not photos:
+        own = f" but {len(pictures)} that this program made" if pictures else ""
+        raise PhotoError(f"There is no picture in the folder {path}{own}; name a photo.")
+    return photos
 
 
 def _task(picture: Path, names: Names) -> PhotoTask:
@@ -108,21 +121,23 @@ class Names:
         """Whether no other photo's results have ``name``."""
         if name in self._elsewhere:
             return bool(digest) and self._elsewhere[name] == digest
-        if not any(os.path.lexists(self._folder / (name + ending)) for ending in ENDINGS):
-            return True
+        there = [x for x in ENDINGS if os.path.lexists(self._folder / (name + x))]
+        if not there or (there == [PREVIEW] and is_own(self._folder / (name + PREVIEW))):
+            return True  # a picture of a head that is gone keeps no name
         return bool(digest) and read_record(self._folder, name).get("photo_sha256") == digest
 
 
 def names_taken(folder: Path, containing: str = "") -> dict[str, str]:
     """The names that ``folder`` has results of, with the digests of their photos ("": not known).
 
-    Only those with ``containing`` in them.
+    Only those with ``containing`` in them.  A preview of ours alone takes no name.
     """
     names = {
         file.name.removesuffix(ending)
         for file in folder.iterdir()
         for ending in ENDINGS
         if containing in file.name and file.name.endswith(ending)
+        if ending != PREVIEW or not is_own(file)
     }
     return {name: str(read_record(folder, name).get("photo_sha256", "")) for name in names}
 

@@ -82,6 +82,13 @@ _RAMPS = {
         "About {:.0%} of the face looks unlike skin in this light (hair, glasses, a hand, a hard "
         "shadow), so its shape is partly guessed.",
     ),
+    "hidden": _Ramp(
+        0.0,
+        0.25,
+        0.5,
+        "Something covers the mouth (a mask, a bar, a scarf), so jaw, lips and {:.0%} of the "
+        "landmarks are guessed.",
+    ),
     "residual": _Ramp(
         0.15,
         0.30,
@@ -99,6 +106,7 @@ def assess(
     disagreement: float | None = None,
     network_sigma: float | None = None,
     inlier: float | None = None,
+    hidden: float | None = None,
     residual: float | None = None,
 ) -> Confidence:
     """The reliability of one result; what is None was not measured and does not count.
@@ -106,7 +114,8 @@ def assess(
     ``yaw_degrees`` of the head, ``face_px`` the side of the face's box, ``spread`` of the
     detector's votes (over the box's side), ``disagreement`` the mean distance between the
     detector's and the network's landmarks and ``network_sigma`` the network's own mean expected
-    error (both over the box's side), ``inlier`` and ``residual`` of :class:`~.refine.Refined`.
+    error (both over the box's side), ``inlier`` and ``residual`` of :class:`~.refine.Refined`,
+    ``hidden`` the share of the landmarks that something covers.
     """
     measured = {
         "yaw": abs(yaw_degrees),
@@ -115,6 +124,7 @@ def assess(
         "disagreement": disagreement,
         "sigma": network_sigma,
         "covered": None if inlier is None else 1 - inlier,
+        "hidden": hidden,
         "residual": residual,
     }
     score, reasons = 1.0, []
@@ -137,6 +147,7 @@ def confidence_of(evidence: Evidence, fit: FaceFit) -> Confidence:
         disagreement=fit.disagreement,
         network_sigma=fit.network_sigma,
         inlier=fit.inlier,
+        hidden=None if evidence.covering is None else evidence.covering.share,
         residual=fit.residual,
     )
 

@@ -15,12 +15,14 @@ from ..geometry.camera import Camera
 from ..model import DEFAULT_MODEL, FaceModel
 from ..photo import Photo
 from .corrections import Corrections
+from .covering import Covering, find_covering
 from .expression_prior import BROWS, BROWS_SCALE, Opinions, opinions_of, used_up
 from .faces import Face
 from .mouth import visible_teeth
 from .noise import LandmarkNoise, dlib_noise
 from .observation import Observation
 from .reading import NETWORK_SIGMA_SCALE, Reading, read_aligned, read_detected, regressor_for
+from .translated import Translation
 
 if TYPE_CHECKING:  # torch is imported by those who need it
     from ..network.predict import Regressor
@@ -36,6 +38,8 @@ DETECTOR_VARIANCE = 4.0
 DISAGREEMENT = 0.10
 #: The network's landmarks err like dlib's whose votes disagree by this much of the face's side.
 NETWORK_SPREAD = 0.02
+#: Expected error in pixels of a landmark of the network's that cannot be seen.
+UNKNOWN_PX = 1e6
 #: EXIF of a cropped or edited photo can put the head at an impossible distance.
 PLAUSIBLE_DISTANCE_MM = (200.0, 8000.0)
 
@@ -56,6 +60,7 @@ class Evidence:
     disagreement: float | None = None  #: of detector and network, in sides of the face's box
     answer: NetworkAnswer | None = None  #: what a network of the user's own says
     opinions: Opinions | None = None  #: what contours, eyes and mouth say of the expression
+    covering: Covering | None = None  #: what covers the mouth, where something does
 
     @property
     def marks(self) -> Double:
@@ -84,14 +89,15 @@ class Evidence:
             spread=self.spread,
             network_landmarks=None if reading is None else reading.landmarks,
             network_sigma=None if reading is None else reading.landmark_sigma,
+            covered=None if self.covering is None else self.covering.crop,
         )
 
 
 def gather(photo: Photo, face: Face, model: FaceModel, options: Options) -> Evidence:
     """The evidence about ``face`` of ``photo`` for a fit of ``model`` with ``options``.
 
-    The shipped network is asked where it was trained for the model; for other models only where
-    the detector's landmarks are guesses, and only for landmarks.
+    The shipped network is asked where it was trained for the model or its answer can be translated;
+    for other models only where the detector's landmarks are guesses, and only for landmarks.
 
     Raises :class:`NoFaceError` where neither detector nor network can read the face,
     :class:`~..errors.ModelError` where ``options.network`` is none, or is for another model.
@@ -99,8 +105,8 @@ def gather(photo: Photo, face: Face, model: FaceModel, options: Options) -> Evid
     corrections = Corrections(options.corrected, face.side)
     if options.estimate == "landmarks":
         return _detected(photo, face, corrections)
-    if network_knows(options):
-        regressor = regressor_for(options.model)
+    if network_speaks(options, model):
+        regressor = regressor_for(DEFAULT_MODEL)
         assert regressor is not None
         return _read(photo, face, corrections, options.quality, regressor)
     network = None
@@ -118,9 +124,17 @@ def gather(photo: Photo, face: Face, model: FaceModel, options: Options) -> Evid
 
 
 def network_knows(options: Options) -> bool:
-    """Whether the shipped network is asked for the coefficients."""
+    """Whether the shipped network is asked for the coefficients and was trained for the model."""
     own = options.estimate == "network" and not options.network
     return own and regressor_for(options.model) is not None
+
+
+def network_speaks(options: Options, model: FaceModel) -> bool:
+    """Whether it is, of ``model`` itself or of the default model's surface in its place."""
+    if network_knows(options):
+        return True
+    own = options.estimate == "network" and not options.network
+    return own and Translation.to(model) is not None
 
 
 def plausible(camera: Camera) -> bool:
@@ -134,15 +148,41 @@ def _detected(photo: Photo, face: Face, corrections: Corrections) -> Evidence:
     if face.landmarks is None:
         raise _unreadable(photo)
     marks = corrections.marks(face.landmarks)
-    return Evidence(
+    crop = ffhq_crop(photo.pixels, marks)
+    evidence = Evidence(
         photo,
         face,
-        ffhq_crop(photo.pixels, marks),
+        crop,
         corrections,
         marks,
         corrections.noise(dlib_noise(), face.spread),
         face.spread,
         visible_teeth(photo.pixels, marks),
+    )
+    return _uncovered(evidence, _covering(photo, crop, marks))
+
+
+def _covering(photo: Photo, crop: Crop, marks: Double) -> Covering | None:
+    height, width = photo.pixels.shape[:2]
+    return find_covering(crop, marks, (width, height))
+
+
+def _uncovered(evidence: Evidence, covering: Covering | None) -> Evidence:
+    """``evidence`` less all that lies under ``covering``, but for landmarks set by hand."""
+    if covering is None:
+        return evidence
+    hidden = covering.landmarks.copy()
+    hidden[evidence.corrections.index] = False
+    reading = evidence.reading
+    if reading is not None:
+        sigma = np.where(hidden, UNKNOWN_PX, reading.landmark_sigma)
+        reading = replace(reading, landmark_sigma=sigma)
+    return replace(
+        evidence,
+        noise=evidence.noise.hiding(hidden),
+        teeth=0.0,
+        reading=reading,
+        covering=replace(covering, landmarks=hidden),
     )
 
 
@@ -150,16 +190,19 @@ def _read(
     photo: Photo, face: Face, corrections: Corrections, quality: str, regressor: Regressor
 ) -> Evidence:
     """By the detector's landmarks, where these agree with the network, and by the network."""
-    marks, reading, apart = None, None, None
+    marks, reading, apart, covering = None, None, None, None
     if face.landmarks is not None:
         marks = corrections.marks(face.landmarks)
         reading = read_aligned(photo.pixels, marks, face.side, quality, regressor)
-        apart = float(np.linalg.norm(reading.landmarks - marks, axis=1).mean()) / face.side
+        covering = _covering(photo, reading.crop, marks)
+        away = np.linalg.norm(reading.landmarks - marks, axis=1)
+        apart = float((away if covering is None else away[~covering.landmarks]).mean()) / face.side
     if reading is None or apart is None or apart > DISAGREEMENT:
         marks, apart = None, None
         reading = read_detected(photo.pixels, face.detection, face.side, quality, regressor)
         if not reading.readable:  # then nothing speaks for the network and against the detector
             return _detected(photo, face, corrections)
+        covering = _covering(photo, reading.crop, reading.landmarks)
     noise = dlib_noise().on_people().scaled(DETECTOR_VARIANCE)
     sigma = reading.landmark_sigma.copy()
     opinions = opinions_of(photo.pixels, marks, regressor.model)
@@ -171,7 +214,7 @@ def _read(
         landmarks=corrections.marks(reading.landmarks),
         landmark_sigma=corrections.sigmas(sigma, NETWORK_SIGMA_SCALE),
     )
-    return Evidence(
+    evidence = Evidence(
         photo,
         face,
         reading.crop,
@@ -184,6 +227,7 @@ def _read(
         apart,
         opinions=opinions,
     )
+    return _uncovered(evidence, covering)
 
 
 def _with_network_landmarks(photo: Photo, face: Face) -> Face:

@@ -97,7 +97,8 @@ def find_iris(
         return None
     margin = 2 * radius
     low = np.maximum(np.floor(outline.min(axis=0) - margin).astype(int), 0)
-    high = np.ceil(outline.max(axis=0) + margin).astype(int) + 1
+    # Not below 0, which would count from the picture's other end.
+    high = np.maximum(np.ceil(outline.max(axis=0) + margin).astype(int) + 1, 0)
     patch = pixels[low[1] : high[1], low[0] : high[0]]
     if min(patch.shape[:2]) < 4:
         return None

@@ -225,6 +225,7 @@ class LandmarkProblem:
         self.noise = noise or LandmarkNoise.independent()
         self.whitening = self.noise.whitening(spread)
         self.points, self.landmarks = points, landmarks
+        self._gaps = GAPS[~np.isin(GAPS, self.noise.loose).any(axis=1)]
         self.image_size, self.focal_px, self.settings = image_size, focal_px, settings
         names = points.model.expression_names
         self.sigma = expression_sigma(names, points.model.expression_range)
@@ -320,11 +321,10 @@ class LandmarkProblem:
         residual = (self.observed(state) - seen) @ upright.T
         rows = np.einsum("pq,lqk->lpk", upright, jacobian).reshape(136, -1)
         # How wide mouth and eyes are open is seen directly, whatever shifts them as a whole.
-        gaps = GAPS[~np.isin(GAPS, self.noise.loose).any(axis=1)]
-        upper, lower = gaps.T
+        upper, lower = self._gaps.T
         sigma = self.settings.gap_mm * scale
         missed = self.landmarks - seen
-        gap_rows = (jacobian[upper] - jacobian[lower]).reshape(2 * len(gaps), -1) / sigma
+        gap_rows = (jacobian[upper] - jacobian[lower]).reshape(2 * len(upper), -1) / sigma
         apart = (missed[upper] - missed[lower]).ravel() / sigma
         return np.vstack([self.whitening @ rows, gap_rows]), np.concatenate(
             [self.whitening @ residual.ravel(), apart]

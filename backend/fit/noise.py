@@ -31,6 +31,8 @@ _ARRAYS = {
 
 #: Beyond these parts of the measured variance the spread of a detector's votes tells nothing more.
 VARIANCE_SCALE = (0.15, 6.0)
+#: Error in mm of a landmark that is not seen: any place would do.
+UNKNOWN_MM = 1e4
 
 #: On people dlib marks the brows so many mm lower over the corners of the eyes than on renderings:
 #: mean and standard deviation (26 photographs of different people beside 266 renderings; a face
@@ -92,6 +94,15 @@ class LandmarkNoise:
         rows = np.concatenate([2 * np.asarray(points), 2 * np.asarray(points) + 1])
         covariance[rows, rows] += sigma_mm**2
         loose = tuple(sorted({*self.loose, *np.asarray(points).tolist()}))
+        return replace(self, covariance=covariance, loose=loose)
+
+    def hiding(self, hidden: NDArray[np.bool_]) -> LandmarkNoise:
+        """With the landmarks ``hidden`` (68,) telling nothing, of themselves or of others."""
+        covariance = self.covariance.copy()
+        rows = np.flatnonzero(np.repeat(hidden, 2))
+        covariance[rows], covariance[:, rows] = 0.0, 0.0
+        covariance[rows, rows] = UNKNOWN_MM**2
+        loose = tuple(sorted({*self.loose, *np.flatnonzero(hidden).tolist()}))
         return replace(self, covariance=covariance, loose=loose)
 
     def whitening(self, spread: float | None = None) -> Double:

@@ -26,14 +26,16 @@ class Observation:
     spread: float | None = None  #: how far the detector's votes disagreed
     network_landmarks: Double | None = None  #: (68, 2) of the network's head, photo pixels
     network_sigma: Double | None = None  #: (68,) their expected error in photo pixels
+    covered: NDArray[np.bool_] | None = None  #: (S, S) where ``image`` shows what covers the face
 
     @property
     def valid(self) -> NDArray[np.bool_]:
-        """(S, S) True where the crop shows the photo rather than its padding."""
+        """(S, S) True where the crop shows the photo, not its padding, nor what covers the face."""
         side = len(self.image)
         x, y = np.meshgrid(np.arange(side), np.arange(side))
         at = np.stack([x, y, np.ones_like(x)], -1) @ self.to_photo.T
-        return ((at[..., :2] >= 0) & (at[..., :2] <= np.array(self.image_size) - 1)).all(-1)
+        inside = ((at[..., :2] >= 0) & (at[..., :2] <= np.array(self.image_size) - 1)).all(-1)
+        return inside if self.covered is None else inside & ~self.covered
 
 
 @dataclass(frozen=True, eq=False)

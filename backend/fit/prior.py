@@ -20,6 +20,8 @@ Double = NDArray[np.float64]
 
 #: Of an identity that is given, standard deviations.
 KNOWN_IDENTITY_SIGMA = 1e-3
+#: Of an expression that cannot be seen, about the mean of its prior.
+UNSEEN_SIGMA = 0.01
 #: What teeth that fill the mouth tell of an expression: its mean and standard deviation.
 BARED_TEETH = {
     "jawOpen": (0.0, TEETH_JAW_SIGMA),
@@ -79,6 +81,19 @@ class Prior:
         known = np.asarray(identity, np.float64)
         sure = np.full(len(known), KNOWN_IDENTITY_SIGMA**-2.0)
         return replace(self, identity=known, identity_precision=sure)
+
+    def not_seeing(self, names: tuple[str, ...], parts: tuple[str, ...], model: Prior) -> Prior:
+        """Knowing nothing of the expressions that begin with ``parts``: at ``model``'s mean.
+
+        They are held there (:data:`UNSEEN_SIGMA`): what is seen around would else move them.
+        ``names`` (E,) of the expressions.
+        """
+        unseen = np.array([name.startswith(parts) for name in names], bool)
+        precision = square(self.expression_precision).copy()
+        precision[unseen], precision[:, unseen] = 0.0, 0.0
+        precision[unseen, unseen] = UNSEEN_SIGMA**-2.0
+        mean = np.where(unseen, model.expression, self.expression)
+        return replace(self, expression=mean, expression_precision=precision)
 
     def seeing_teeth(self, names: tuple[str, ...], teeth: float) -> Prior:
         """Knowing that ``teeth`` (0..1) of the opening between the lips shows teeth.

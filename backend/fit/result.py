@@ -61,7 +61,7 @@ def of_refined(evidence: Evidence, model: FaceModel, refined: Refined, source: s
         landmarks3d=points.astype(np.float32),
         observed=observed.astype(np.float32),
         crop=evidence.crop,
-        error_px=float(np.linalg.norm(seen - observed, axis=1).mean()),
+        error_px=_error(evidence, seen - observed),
         source=source,
         detected=evidence.marks.astype(np.float32),
         disagreement=evidence.disagreement,
@@ -82,10 +82,19 @@ def looking(model: FaceModel, expression: Float, gaze: NDArray) -> Float:
 
 
 def _observed(evidence: Evidence, state: State, points: Double, seen: Double) -> Double:
-    """(68, 2) the detector's landmarks without its bias in this view; without any, as ``seen``."""
+    """(68, 2) the detector's landmarks without its bias here; where it saw none, as ``seen``."""
     if evidence.landmarks is None:
         return evidence.corrections.marks(seen)
     camera = state.camera
     yaw, _, roll = camera.euler_degrees
     scale = camera.focal / float(camera.to_camera(points)[:, 2].mean())
-    return evidence.landmarks - evidence.noise.offset(yaw, roll, scale)
+    observed = evidence.landmarks - evidence.noise.offset(yaw, roll, scale)
+    covering = evidence.covering
+    return observed if covering is None else np.where(covering.landmarks[:, None], seen, observed)
+
+
+def _error(evidence: Evidence, missed: Double) -> float:
+    """Mean length of ``missed`` (68, 2) over the landmarks that are not covered."""
+    covering = evidence.covering
+    seen = missed if covering is None else missed[~covering.landmarks]
+    return float(np.linalg.norm(seen, axis=1).mean())

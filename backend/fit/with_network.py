@@ -1,7 +1,8 @@
-"""The fit of the model that the shipped network knows: its reading, refined on the photo.
+"""The fit that starts from the shipped network: its reading, refined on the photo.
 
 The network's answer is start and, pooled with the face model's own prior, prior of the refinement
 on landmarks and pixels; the expression's are :mod:`.expression_prior`'s where there are landmarks.
+It speaks of the default model; for imported ones :mod:`.translated` says the same in their terms.
 """
 
 from __future__ import annotations
@@ -12,19 +13,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry.camera import Camera
-from ..model import FaceModel
+from ..model import DEFAULT_MODEL, FaceModel, load_model
+from .covering import UNSEEN_EXPRESSIONS
 from .evidence import Evidence, plausible
 from .expression_prior import expression_prior
 from .observation import State
 from .prior import Prior
 from .reading import CROP_SIZE, Reading
 from .result import FaceFit, of_refined
+from .translated import Translation
 
 #: Standard deviation of the log of the network's distance.
 DISTANCE_SIGMA = 0.35
 #: How much the network counts beside the face model's own prior, 0 to 1.  Chosen on 24 rendered
 #: heads (``bench accuracy --seed 99``): 0.25 to 1 are within 0.01 mm of each other.
 NETWORK_SHARE = 0.6
+#: The same of a face half of which is covered: the network was trained on few of these.
+COVERED_SHARE = 0.3
 
 
 def fit_with_network(
@@ -36,17 +41,25 @@ def fit_with_network(
     reading = evidence.reading
     assert reading is not None
     estimate = reading.estimate
-    camera, focal_known = _camera(evidence, model, reading)
+    known = load_model(DEFAULT_MODEL)
+    camera, focal_known = _camera(evidence, known, reading)
     start = State(
         camera, estimate.identity, estimate.expression, estimate.albedo, estimate.sh_light
     )
-    network = posterior(reading, float(camera.translation[2]))
+    prior = posterior(reading, float(camera.translation[2]))
+    translation = Translation.to(model)
+    if translation is not None:
+        start, prior = translation.translate(start, prior)
     # Pooled with the habits of people in photos: rare shapes stay small.
     habits = Prior.of_model(model)
-    prior = network.pooled(habits, NETWORK_SHARE)
-    if evidence.opinions is not None:
+    covered = evidence.covering is not None
+    prior = prior.pooled(habits, COVERED_SHARE if covered else NETWORK_SHARE)
+    if evidence.opinions is not None and translation is None:
         prior = expression_prior(prior, habits, evidence.opinions, model.expression_names)
         start = replace(start, expression=np.clip(prior.expression, *model.expression_range.T))
+    if covered:
+        prior = prior.not_seeing(model.expression_names, UNSEEN_EXPRESSIONS, habits)
+        start = replace(start, expression=prior.expression)
     prior = prior.seeing_teeth(model.expression_names, evidence.teeth)
     if identity is not None:
         start, prior = start.holding(identity), prior.holding(identity)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..model import FaceModel
 from ..model.contour import landmark_points
+from .covering import UNSEEN_EXPRESSIONS
 from .evidence import Evidence, plausible
 from .gaze import estimate_gaze
 from .landmark_fit import fit_landmarks
@@ -83,6 +84,10 @@ def fit_without_network(
     if answer is not None:
         start = replace(start, identity=answer.identity, expression=answer.expression)
         prior = replace(prior, identity=answer.identity, expression=answer.expression)
+    if evidence.covering is not None:
+        own = Prior.of_model(model)
+        prior = prior.not_seeing(model.expression_names, UNSEEN_EXPRESSIONS, own)
+        start = replace(start, expression=prior.expression)
     if identity is not None:
         start, prior = start.holding(identity), prior.holding(identity)
     focal = evidence.photo.focal_px

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from ..errors import ModelError
 from ..exchange.motion import Motion
+from ..exchange.names import arkit_name
 from ..geometry.least_squares import bounded_least_squares
-from .names import arkit_name
 
 Double = NDArray[np.float64]
 

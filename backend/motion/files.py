@@ -8,8 +8,8 @@ from pathlib import Path
 from ..bounded import reading
 from ..errors import ExchangeError
 from ..exchange.motion import Motion, load_motion, save_motion
-from .livelink import lost_in_live_link, parse_live_link, write_live_link
-from .names import listed
+from ..exchange.names import listed
+from .livelink import COLUMNS, TIMECODE, lost_in_live_link, parse_live_link, write_live_link
 from .own_csv import TIME, parse_own, write_own
 from .table import read_table
 from .visemes import SUFFIXES as SPOKEN
@@ -20,13 +20,18 @@ KINDS = {"csv": ".csv", "livelink": "_livelink.csv", "npz": ".npz"}
 
 
 def read_motion_file(
-    path: str | os.PathLike[str], *, frame_rate: float | None = None, angles: str = "radians"
+    path: str | os.PathLike[str],
+    *,
+    frame_rate: float | None = None,
+    angles: str = "radians",
+    swap_yaw_pitch: bool = False,
 ) -> Motion:
     """The motion in ``path``, whichever kind of file it is.
 
     ``frame_rate`` replaces what the file says, or does not say; ``angles`` is the unit of Live Link
-    Face's angles ("radians", "degrees", "half-turns").  ``header["notes"]`` are sentences about
-    what was left out or filled in.
+    Face's angles ("radians", "degrees", "half-turns"), and ``swap_yaw_pitch`` reads the head's yaw
+    from the column of the pitch and the other way round.  ``header["notes"]`` are sentences about
+    what was left out, filled in or guessed.
 
     Raises :class:`ExchangeError` when nothing in it can be used.
     """
@@ -36,10 +41,16 @@ def read_motion_file(
         return load_motion(path)
     if suffix in SPOKEN:
         return read_visemes(path, frame_rate=frame_rate or 30.0)
-    table = read_table(path, ("Timecode",))
+    table = read_table(path, (TIMECODE, TIME), COLUMNS)
     with reading(ExchangeError, path, "a motion file"):
-        if table.index("Timecode") is not None:
-            return parse_live_link(table, str(path), frame_rate=frame_rate, angles=angles)
+        if table.index(TIMECODE) is not None:
+            return parse_live_link(
+                table,
+                str(path),
+                frame_rate=frame_rate,
+                angles=angles,
+                swap_yaw_pitch=swap_yaw_pitch,
+            )
         if table.index(TIME) is not None:
             return parse_own(table, str(path), frame_rate=frame_rate)
     raise ExchangeError(

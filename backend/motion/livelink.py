@@ -6,7 +6,8 @@ position of the head is not recorded, nor the frame rate.
 
 Angles are taken in the person's own directions, as they follow from Epic's AppleARKit plug-in:
 yaw > 0 to the right, pitch > 0 down, roll > 0 tilted to the left.  Their unit differs between
-versions of the app; it is asked for, radians unless given.
+versions of the app; it is asked for, radians unless given.  Other programs write such files too:
+with seconds for the time code, weights in percent, yaw and pitch swapped.
 """
 
 from __future__ import annotations
@@ -22,38 +23,46 @@ from numpy.typing import NDArray
 
 from ..errors import ExchangeError
 from ..exchange.motion import Motion
+from ..exchange.names import ARKIT, arkit_name, listed
 from ..files import write_bytes
 from ..geometry.rotation import from_euler, to_euler
 from . import timecode
-from .names import ARKIT, arkit_name, listed
-from .resample import rate_of
+from .moments import moments
+from .oddities import as_shares, note_equal
 from .table import Table, fill_gaps
 
 HEAD = ("HeadYaw", "HeadPitch", "HeadRoll")
 EYES = tuple(f"{side}Eye{axis}" for side in ("Left", "Right") for axis in ("Yaw", "Pitch", "Roll"))
 #: Radians of one unit of the angles.
 UNITS = {"radians": 1.0, "degrees": np.pi / 180, "half-turns": np.pi}
-#: A gap in the time code that is longer than this is a recording that was interrupted, in seconds.
-JUMP_S = 10.0
+#: The columns, as the app writes them.
+TIMECODE, COUNT = "Timecode", "BlendShapeCount"
+COLUMNS = (TIMECODE, COUNT, *(name[0].upper() + name[1:] for name in ARKIT), *HEAD, *EYES)
 #: What an eye turns by at the weight 1, about, for the columns that nobody animates by.
 EYE_ANGLE = np.radians(25.0)
 
 
 def parse_live_link(
-    table: Table, path: str, *, frame_rate: float | None = None, angles: str = "radians"
+    table: Table,
+    path: str,
+    *,
+    frame_rate: float | None = None,
+    angles: str = "radians",
+    swap_yaw_pitch: bool = False,
 ) -> Motion:
     """The motion in ``table``; names are ARKit's own (``eyeBlinkLeft``).
 
     Columns that are no blendshape of ARKit's are left out and named in the notes; so is what was
     missing, or odd about the time code.  Rows without values are not ``valid``.  The frame rate is
     told from the time code unless given.  The eyes' angles are left out: the gaze is in the
-    ``eyeLook`` weights as well.
+    ``eyeLook`` weights as well.  ``swap_yaw_pitch``: each of the two stands in the other's column,
+    which the numbers do not tell.
 
     Raises :class:`ExchangeError` when there is no row with a time code, or no known column.
     """
     if angles not in UNITS:
         raise ExchangeError(f"'{angles}' is no unit of angles; choose of {', '.join(UNITS)}.")
-    notes: list[str] = []
+    notes = list(table.notes)
     columns, unknown = _columns(table)
     if not columns:
         raise ExchangeError(
@@ -65,8 +74,10 @@ def parse_live_link(
     absent = [name for name in ARKIT if name not in columns]
     if absent:
         notes.append(f"The recording has no {listed(absent)}.")
-    rows, times, rate = _times(table, path, frame_rate, notes)
-    head = [table.index(name) for name in HEAD]
+    texts = table.text(table.index(TIMECODE) or 0)
+    rows, times, rate = moments(texts, TIMECODE, path, frame_rate, notes)
+    yaw, pitch, roll = HEAD
+    head = [table.index(x) for x in ((pitch, yaw, roll) if swap_yaw_pitch else HEAD)]
     posed = [column for column in head if column is not None]
     numbers = table.numbers([*columns.values(), *(posed if len(posed) == 3 else [])])[rows]
     count = len(columns)
@@ -75,6 +86,8 @@ def parse_live_link(
     if not valid.any():
         raise ExchangeError(f"{path} holds no values: the face was never seen. Record it again.")
     _note_gaps(numbers[:, :count], valid, notes)
+    weights = as_shares(tuple(columns), filled[:, :count], notes)
+    note_equal(tuple(columns), weights[valid], notes)
     rotation = None
     if len(posed) == 3:
         pose = filled[:, count:]
@@ -82,9 +95,8 @@ def parse_live_link(
             angles = "degrees"
             notes.append("The head's angles are beyond a turn in radians; taken as degrees.")
         rotation = from_angles(*(pose * UNITS[angles]).T)
-    start = table.text(table.index("Timecode") or 0)[rows[0]]
-    header: dict[str, Any] = {"source": path, "timecode": start, "notes": notes}
-    weights = filled[:, :count].astype(np.float32)
+    header: dict[str, Any] = {"source": path, "timecode": texts[rows[0]], "notes": notes}
+    weights = weights.astype(np.float32)
     return Motion(times, tuple(columns), weights, rotation, None, valid, rate, header)
 
 
@@ -107,7 +119,7 @@ def _columns(table: Table) -> tuple[dict[str, int], list[str]]:
     """ARKit name to column, and the columns that are neither that nor known otherwise."""
     found: dict[str, int] = {}
     unknown = []
-    others = {name.lower() for name in (*HEAD, *EYES, "Timecode", "BlendShapeCount")}
+    others = {name.lower() for name in (*HEAD, *EYES, TIMECODE, COUNT)}
     for i, column in enumerate(table.columns):
         name = arkit_name(column)
         if name is not None and name not in found:
@@ -117,52 +129,9 @@ def _columns(table: Table) -> tuple[dict[str, int], list[str]]:
     return {name: found[name] for name in ARKIT if name in found}, unknown
 
 
-def _times(
-    table: Table, path: str, frame_rate: float | None, notes: list[str]
-) -> tuple[NDArray[np.int64], NDArray[np.float64], float]:
-    """Rows that are used, their seconds from the first on, and the frame rate."""
-    column = table.index("Timecode")
-    parsed = [timecode.parse(text) for text in table.text(0 if column is None else column)]
-    rows = np.array([i for i, code in enumerate(parsed) if code is not None], np.int64)
-    codes = [code for code in parsed if code is not None]
-    if not codes:
-        raise ExchangeError(
-            f"{path} has no time code of the form HH:MM:SS:FF in its rows; record it again."
-        )
-    if len(codes) < len(parsed):
-        notes.append(f"{len(parsed) - len(codes)} rows without a time code were left out.")
-    rate, certain = timecode.guess_rate(codes) if frame_rate is None else (frame_rate, True)
-    if not (np.isfinite(rate) and rate > 0):
-        raise ExchangeError(f"{rate} is no frame rate; give a positive number.")
-    if not certain:
-        notes.append(f"The time code does not tell the frame rate; {rate:g} was taken.")
-    seconds = timecode.to_seconds(codes, rate)
-    step = np.diff(seconds)
-    midnight = step < -timecode.DAY_S / 2
-    if midnight.any():
-        step[midnight] += timecode.DAY_S * round(rate) / rate
-        notes.append("The time code passes midnight.")
-    usual = float(np.median(step[step > 0])) if (step > 0).any() else 1 / rate
-    repeated = step == 0
-    jumps = (step < 0) | (step > JUMP_S)
-    if jumps.any():
-        at = int(np.flatnonzero(jumps)[0])
-        more = f", and {int(jumps.sum()) - 1} times more" if jumps.sum() > 1 else ""
-        notes.append(
-            f"The time code jumps by {step[at]:+.2f} s after row {int(rows[at]) + 2}{more}; the "
-            "frames go on from there without a gap."
-        )
-        step[jumps] = usual
-    if repeated.any():
-        notes.append(f"{int(repeated.sum())} rows that repeat a time code were left out.")
-    kept = np.concatenate([[True], ~repeated])
-    times = np.concatenate([[0.0], np.cumsum(step)])[kept]
-    return rows[kept], times, rate_of(times) if frame_rate is None and len(times) > 9 else rate
-
-
 def _lost(table: Table, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
     """(R,) whether a row says that it holds nothing."""
-    column = table.index("BlendShapeCount")
+    column = table.index(COUNT)
     if column is None:
         return np.zeros(len(rows), bool)
     return table.numbers([column])[rows, 0] == 0
@@ -206,13 +175,12 @@ def write_live_link(
     if motion.rotation is not None:
         head = np.stack(to_angles(motion.rotation), 1)
     pose = np.concatenate([head, _eye_angles(weights)], 1) / UNITS[angles]
-    start = _start(motion)
+    start, drops = _start(motion)
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\n")
-    columns = [name[0].upper() + name[1:] for name in ARKIT]
-    writer.writerow(["Timecode", "BlendShapeCount", *columns, *HEAD, *EYES])
+    writer.writerow(COLUMNS)
     for time, row in zip(motion.times, np.concatenate([weights, pose], 1).tolist(), strict=True):
-        code = timecode.to_text(start + float(time - motion.times[0]), motion.frame_rate)
+        code = timecode.to_text(start + float(time - motion.times[0]), motion.frame_rate, drops)
         writer.writerow([code, len(row), *(f"{value:.8f}" for value in row)])
     return write_bytes(path, out.getvalue().encode())
 
@@ -235,10 +203,19 @@ def lost_in_live_link(motion: Motion) -> tuple[str, ...]:
     return tuple(told)
 
 
-def _start(motion: Motion) -> float:
-    """Seconds of the day of the first frame: the recording's time code, if it is known."""
-    code = timecode.parse(str(motion.header.get("timecode", "")))
-    return 0.0 if code is None else float(timecode.to_seconds([code], motion.frame_rate)[0])
+def _start(motion: Motion) -> tuple[float, bool]:
+    """Seconds of the day of the first frame, and whether labels are dropped.
+
+    By the recording's time code, if it is known; labels are dropped at 29.97 and 59.94 only.
+    """
+    text = str(motion.header.get("timecode", ""))
+    code = timecode.parse(text)
+    if code is None:
+        return (timecode.parse_clock(text) or 0.0) % timecode.DAY_S, False
+    drops = code[2] and np.isclose(timecode.real_rate([code], motion.frame_rate), motion.frame_rate)
+    whole, frames, _ = code
+    start = timecode.to_seconds([(whole, frames, bool(drops))], motion.frame_rate)
+    return float(start[0]), bool(drops)
 
 
 def _eye_angles(weights: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,9 +1,9 @@
 """The CSV of our own: what a ``Motion`` holds, for spreadsheets and scripts.
 
-One row a frame, in any order of columns.  ``time`` in seconds is needed.  ``valid`` is 0 where the
-face was lost.  ``rotation_w``, ``_x``, ``_y``, ``_z`` (a quaternion) and ``translation_x``, ``_y``,
-``_z`` (mm) are the head's pose, head to camera, as in ``NAME.npz``.  Every other column is the
-weight of the shape key of that name.
+One row a frame, in any order of columns.  ``time`` is needed, in seconds (or as a time code or
+date).  ``valid`` is 0 where the face was lost.  ``rotation_w``, ``_x``, ``_y``, ``_z`` (a
+quaternion) and ``translation_x``, ``_y``, ``_z`` (mm) are the head's pose, head to camera, as in
+``NAME.npz``.  Every other column is the weight of the shape key of that name.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ import numpy as np
 
 from ..errors import ExchangeError
 from ..exchange.motion import Motion
+from ..exchange.names import listed
 from ..files import write_bytes
 from ..geometry.rotation import from_quaternions, to_quaternions
-from .names import listed
+from .moments import moments
+from .oddities import as_shares, note_equal
 from .resample import rate_of
 from .table import Table, fill_gaps
 
@@ -34,15 +36,17 @@ _RESERVED = (TIME, VALID, *ROTATION, *TRANSLATION)
 def parse_own(table: Table, path: str, *, frame_rate: float | None = None) -> Motion:
     """The motion in ``table``; columns that hold no number are left out and named in the notes.
 
-    Raises :class:`ExchangeError` when no row has a time, or no column a weight or a pose.
+    Weights that go to 100 are percent.  Raises :class:`ExchangeError` when no row has a time, or no
+    column a weight or a pose.
     """
-    notes: list[str] = []
+    notes = list(table.notes)
     times_column = table.index(TIME)
     assert times_column is not None
     seconds = table.numbers([times_column])[:, 0]
+    if not np.isfinite(seconds).any():  # a time code, a date
+        rows, times, _ = moments(table.text(times_column), TIME, path, frame_rate, notes)
+        seconds[rows] = times
     rows = np.flatnonzero(np.isfinite(seconds))
-    if not len(rows):
-        raise ExchangeError(f"{path} has no number in its column 'time'; record it again.")
     if len(rows) < len(seconds):
         notes.append(f"{len(seconds) - len(rows)} rows without a time were left out.")
     later = np.concatenate([[True], np.diff(np.maximum.accumulate(seconds[rows])) > 0])
@@ -71,6 +75,8 @@ def parse_own(table: Table, path: str, *, frame_rate: float | None = None) -> Mo
             f"{path} has times but nothing that moves; its columns are {listed(table.columns)}."
         )
     weights, there = fill_gaps(times, values[:, ~bad])
+    weights = as_shares(names, weights, notes)
+    note_equal(names, weights, notes)
     if not names:
         there = np.ones(len(times), bool)
     flags = table.index(VALID)
@@ -122,5 +128,7 @@ def write_own(path: str | os.PathLike[str], motion: Motion) -> Path:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([*columns, *motion.names])
     for row in np.concatenate(parts, 1).tolist():
-        writer.writerow([f"{x:.9g}" for x in row[:fixed]] + [f"{x:.7g}" for x in row[fixed:]])
+        # Times to the last digit: those since 1970 have ten before the point.
+        time, pose, weights = row[0], row[1:fixed], row[fixed:]
+        writer.writerow([repr(time), *(f"{x:.9g}" for x in pose), *(f"{x:.7g}" for x in weights)])
     return write_bytes(path, out.getvalue().encode())

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from ..bounded import MB, Damaged, checked, parse_json, read_bytes, reading
 from ..errors import ExchangeError
 from ..exchange.motion import Motion
-from .names import ARKIT, listed
+from ..exchange.names import ARKIT, listed
 
 SUFFIXES = (".tsv", ".json", ".dat", ".txt", ".lab")
 #: Frames a second that Moho's switch files count in, unless they say.

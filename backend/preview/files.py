@@ -12,6 +12,7 @@ from PIL import Image
 
 from ..errors import PhotoError
 from ..exchange import Reconstruction
+from ..exchange.own_pictures import marked
 from ..files import write_bytes
 from ..photo.encode import encode_jpeg, encode_png
 from .compose import compose_preview
@@ -34,7 +35,7 @@ def write_preview(
     """
     views = [None if view is None else _read_rgba(view) for view in (photo_render, three_quarter)]
     picture = compose_preview(reconstruction, views[0], views[1], window)
-    return write_bytes(path, encode_png(picture, compression=6).tobytes())
+    return write_bytes(path, marked(encode_png(picture, compression=6).tobytes()))
 
 
 def write_contact_sheet(
@@ -43,7 +44,8 @@ def write_contact_sheet(
     """:func:`contact_sheet` of ``files``, written to ``path`` as JPEG, or PNG if it ends so."""
     page = contact_sheet(files, titles, columns)
     png = Path(path).suffix.lower() == ".png"
-    return write_bytes(path, (encode_png(page, 6) if png else encode_jpeg(page)).tobytes())
+    data = (encode_png(page, 6) if png else encode_jpeg(page)).tobytes()
+    return write_bytes(path, marked(data))
 
 
 def _read_rgba(path: FilePath) -> NDArray[np.uint8]:

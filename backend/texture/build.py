@@ -14,7 +14,8 @@ shading back in everywhere, so mirrored and unseen parts are lit from the right 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -28,6 +29,7 @@ from .eyes import eye_colours
 from .hair import find_hair
 from .layout import Float, Layout, layout_of, sample
 from .light import LightFit, fit_light
+from .shadow import find_shadow
 from .trust import SMOOTHING, judge, photo_weight
 from .view import View, make_view
 
@@ -40,6 +42,12 @@ _FEW_SAMPLES = 60.0
 _FEW_SAMPLES_WARNING = (
     "Hardly any skin is visible in the photo, so light and skin colour are guesses; "
     "use a photo that shows more of the face."
+)
+
+
+_SHADOW_WARNING = (
+    "Part of the face lies in a hard shadow; the texture is lightened there, so skin and details "
+    "are less certain."
 )
 
 
@@ -71,6 +79,7 @@ def build_texture(
     size: int = 2048,
     landmarks2d: NDArray | None = None,
     grey: bool = False,
+    covered: NDArray[np.bool_] | None = None,
 ) -> Texture:
     """Texture of the head ``vertices_posed`` (V, 3) mm, head coordinates, from the photo.
 
@@ -78,31 +87,47 @@ def build_texture(
     ``rotation`` (3, 3), ``translation`` (3,) mm: head to camera.  ``mode`` "albedo" divides the
     fitted light out, "photo" leaves it in.  ``landmarks2d`` (68, 2) detected pixels line the
     photo up with the head.  ``grey``: the photo has no colour; the skin's is then the model's.
+    ``covered`` (H, W) where the photo shows something before the head: left out, and completed.
 
     Raises ValueError for an unknown mode or a photo of another shape.
     """
     _check(photo_pixels, mode)
     layout = layout_of(model, size)
     camera = (camera_matrix, rotation, translation)
-    view = make_view(model, photo_pixels, vertices_posed, *camera, landmarks2d, size)
+    view = make_view(model, photo_pixels, vertices_posed, *camera, landmarks2d, size, covered)
+    shadow = find_shadow(model, layout, view)
+    shown = view  # in "photo" mode the shadow stays
+    if shadow is not None:
+        view = shadow.lifted(view)
+        shown = shown if mode == "photo" else view
     light, samples = _fit(model, layout, view, grey)
     log_albedo, log_shading = _fitted(layout, view, light)
     trust = judge(view, model, layout, log_albedo + log_shading, log_shading, grey)
+    if shadow is not None:
+        off_edge = shadow.off_edge(view)
+        trust = replace(trust, weight=trust.weight * off_edge, clear=trust.clear * off_edge)
     hair = find_hair(model, layout, view, trust)
     eyes = None if grey else eye_colours(model, layout, view, log_shading)
     albedo = model.albedo(light.albedo_coefficients)
     lit = log_shading if mode == "photo" else np.zeros_like(log_shading)
     ground = paint_ground(model, layout, albedo, trust.correction, hair, eyes, lit)
     divided = log_shading if mode == "albedo" else None
-    detail = project(model, layout, view, trust, ground, divided, grey)
+    detail = project(model, layout, shown, trust, ground, divided, grey)
     image, coverage = compose(layout, ground, detail)
     return Texture(
         image=image,
         albedo_coefficients=light.albedo_coefficients,
         sh_light=light.sh_light,
         coverage=coverage,
-        warnings=() if samples >= _FEW_SAMPLES else (_FEW_SAMPLES_WARNING,),
+        warnings=tuple(_warnings(samples, shadow is not None)),
     )
+
+
+def _warnings(samples: float, shadow: bool) -> Iterator[str]:
+    if samples < _FEW_SAMPLES:
+        yield _FEW_SAMPLES_WARNING
+    if shadow:
+        yield _SHADOW_WARNING
 
 
 def _check(photo_pixels: NDArray, mode: str) -> None:

@@ -61,7 +61,7 @@ class View:
     small_scale: float  #: analysis pixels per pixel of ``photo``
     small_photo: NDArray[np.uint8]  #: the window at the analysis scale
     raster: Raster  #: of the posed head, at the analysis scale
-    inside: NDArray[np.bool_]  #: analysis pixels that lie inside the given photo
+    inside: NDArray[np.bool_]  #: analysis pixels inside the given photo, and not covered there
     landmarks: Float  #: (68, 2) of the posed head in analysis pixels, the jaw as the model has it
     face_size: float  #: brows to chin in analysis pixels
 
@@ -79,6 +79,7 @@ def make_view(
     translation: NDArray,
     landmarks2d: NDArray | None,
     size: int,
+    covered: NDArray[np.bool_] | None = None,
 ) -> View:
     """The :class:`View` of ``photo`` (H, W, 3) sRGB through the given camera.
 
@@ -91,7 +92,7 @@ def make_view(
     corners, weights = model.landmarks68_triangles, model.landmarks68_barycentric
     marks = (pixels[corners] * weights[..., None]).sum(axis=1)
     texels = _texels_per_pixel(model, pixels, size)
-    window, matrix, inside = _cut_out(photo, pixels, min(1.0, PIXELS_PER_TEXEL * texels))
+    window, matrix, inside = _cut_out(photo, pixels, min(1.0, PIXELS_PER_TEXEL * texels), covered)
     pixels, marks = _apply(matrix, pixels), _apply(matrix, marks)
     if landmarks2d is not None:
         window = _warp_to_landmarks(window, marks, _apply(matrix, np.asarray(landmarks2d)))
@@ -153,11 +154,14 @@ def _texels_per_pixel(model: FaceModel, pixels: NDArray, size: int) -> float:
 
 
 def _cut_out(
-    photo: NDArray[np.uint8], pixels: NDArray, scale: float
+    photo: NDArray[np.uint8],
+    pixels: NDArray,
+    scale: float,
+    covered: NDArray[np.bool_] | None,
 ) -> tuple[NDArray[np.uint8], NDArray, NDArray[np.uint8]]:
     """The window of ``photo`` around ``pixels``, scaled down; the (3, 3) matrix from photo pixels
-    to window pixels; and which window pixels the photo really holds (255), the rest repeating
-    its border."""
+    to window pixels; and which window pixels show the head in the photo (255): not those that
+    repeat its border, nor those that are ``covered`` (H, W)."""
     height, width = photo.shape[:2]
     low, high = pixels.min(axis=0), pixels.max(axis=0)
     margin = 0.06 * (high - low).max() + 2
@@ -171,6 +175,8 @@ def _cut_out(
         part, outside = photo, (0, 0, 0, 0)
         x0 = y0 = 0
     inside = np.full(part.shape[:2], 255, np.uint8)
+    if covered is not None and part is not photo:
+        inside[covered[max(y0, 0) : min(y1, height), max(x0, 0) : min(x1, width)]] = 0
     window = cv2.copyMakeBorder(part, *outside, cv2.BORDER_REPLICATE)
     inside = cv2.copyMakeBorder(inside, *outside, cv2.BORDER_CONSTANT, value=0)
     size = tuple(max(2, round(s * scale)) for s in window.shape[1::-1])

@@ -18,7 +18,7 @@ from ..arrays import Member, check_arrays, map_npy
 from ..bounded import read_json, reading
 from ..detect import DlibDetector
 from ..errors import NoFaceError, OutputError, PhotoError, TrainingError
-from ..exchange.formats import PHOTO_SUFFIXES
+from ..exchange.formats import names_picture
 from ..files import reason, write_bytes
 from ..photo import read_photo
 
@@ -67,9 +67,7 @@ def prepare_photos(folder: Path, cache: Path, report: Callable[[str], None]) -> 
     left out, and named with the reason in ``cache``/photos.json.  The cache is made anew when a
     picture was added, removed or changed.  Raises :class:`TrainingError` when none can be used.
     """
-    files = sorted(
-        p for p in folder.rglob("*") if p.suffix.lower() in PHOTO_SUFFIXES and p.is_file()
-    )
+    files = sorted(p for p in folder.rglob("*") if names_picture(p.name) and p.is_file())
     if not files:
         raise TrainingError(f"There are no pictures in {folder}.")
     signature = _signature(folder, files)

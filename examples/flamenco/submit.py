@@ -13,6 +13,7 @@ import json
 import runpy
 import sys
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +21,17 @@ SCRIPT = Path(__file__).resolve().parents[1] / "03_folder.py"
 FORMATS = SCRIPT.parents[1] / "backend" / "exchange" / "formats.py"
 
 
-def suffixes() -> tuple[str, ...]:
-    """The endings of pictures; the module that has them needs nothing else of the project."""
-    return runpy.run_path(str(FORMATS))["PHOTO_SUFFIXES"]
+def is_picture() -> Callable[[str], bool]:
+    """Tells pictures by their names; the module that has it needs nothing else of the project."""
+    return runpy.run_path(str(FORMATS))["names_picture"]
 
 
 def job_of(
     photos: Path, out: Path, python: Path, options: list[str], chunk_size: int
 ) -> dict[str, Any]:
     """The job as the Manager takes it; absolute paths."""
-    kinds = suffixes()
-    pictures = sorted(p for p in photos.absolute().iterdir() if p.suffix.lower() in kinds)
+    is_photo = is_picture()
+    pictures = sorted(p for p in photos.absolute().iterdir() if is_photo(p.name))
     return {
         "name": f"Heads of {photos.name}",
         "type": "reconstruct-faces",

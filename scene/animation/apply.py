@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from ...backend.errors import FaceError
 from ...backend.exchange.motion import Motion
+from ...backend.exchange.names import listed, matched
 from ...backend.motion.across import translated
-from ...backend.motion.names import listed, matched
 from ...backend.motion.resample import resample
 from ...backend.motion.simplify import simplify
 from ..actions import value_path
@@ -78,7 +78,7 @@ def apply_motion(
     """Animate ``head`` in ``scene`` (the current one) as ``motion`` does.
 
     * The motion is resampled to the scene's frame rate; its second 0 is at ``start_frame`` (the
-      scene's first frame).
+      scene's first frame), or its first one where the times are those of a clock.
     * ``tolerance`` above 0 leaves out keyframes as long as no weight is off by more.
     * ``existing``: "keep" sets an action that is there aside in the file, "replace" removes it
       where nothing else uses it, "merge" replaces only the curves of the motion's names.
@@ -160,7 +160,9 @@ def _names_to_move(
 def _at_frames(motion: Motion, rate: float, start: float) -> tuple[Motion, NDArray[np.float64]]:
     """The motion at ``rate``, and the (N,) frames of the scene that its own are."""
     at_rate = resample(motion, rate)
-    frames = start + at_rate.times * rate
+    # Of times since 1970, or of a day, the first one is where it starts.
+    begin = at_rate.times[0] if at_rate.times[0] * rate > _LAST_FRAME else 0.0
+    frames = start + (at_rate.times - begin) * rate
     # Whole where they are meant to be: the user's frame 10 is 10.0, not 10.0000003.
     frames = np.where(np.abs(frames - np.round(frames)) < 1e-3, np.round(frames), frames)
     if abs(frames[[0, -1]]).max() > _LAST_FRAME:

@@ -7,8 +7,8 @@ import math
 import bpy
 
 from ...backend.errors import FaceError
+from ...backend.exchange.names import matched
 from ...backend.motion.across import translated
-from ...backend.motion.names import matched
 from ..actions import value_path
 from ..expression import driven_names, editable_keys
 from ..mesh import model_of

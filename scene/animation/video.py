@@ -11,6 +11,7 @@ from typing import Any
 import bpy
 
 from ...backend.errors import PhotoError
+from ...backend.exchange.clips import frame_files, mark_of
 from ..installation.blender import version
 from .sound import start_of
 
@@ -59,18 +60,17 @@ def source_of(key: str, scene: bpy.types.Scene) -> Source:
 
 
 def motion_path(video: str | os.PathLike[str], frame_rate: float | None = None) -> Path:
-    """Where the motion of ``video`` goes: the same place for the same file, as it is now.
+    """Where the motion of ``video`` goes: the same place for the same file or frames, as they are.
 
     So a run that was stopped is gone on with, also after Blender was closed, and one that is
     finished is not done again by the same version of the add-on.  Raises :class:`PhotoError`.
     """
     path = Path(video).absolute()
     try:
-        stat = path.stat()
+        changes = mark_of(frame_files(path) if path.is_dir() else [path])
     except OSError as error:
         raise PhotoError(f"There is no video {path}; choose another one.") from error
-    size = stat.st_size if path.is_file() else ""
-    mark = f"{path}|{size}|{stat.st_mtime_ns}|{frame_rate}|{version()}"
+    mark = f"{path}|{changes}|{frame_rate}|{version()}"
     name = f"{path.stem or 'video'}_{hashlib.sha256(mark.encode()).hexdigest()[:12]}.npz"
     return _folder() / name
 

@@ -32,7 +32,7 @@ LIMIT = float(os.environ.get("REAL_BLENDER_LIMIT", "900"))
 #: the last, which has no window: see ``repository.py``.
 ALL = ("journey", "photo_view", "landmarks", "faces", "pasted", "cancel", "killed", "hung",
        "photo_gone", "two_heads", "verify", "new_file", "animation", "looking", "elsewhere",
-       "landmark_buttons",
+       "landmark_buttons", "opened",
        "closed", "crashed", "repository")  # fmt: skip
 
 

@@ -48,7 +48,7 @@ def measure(frames: int) -> dict[str, Any]:
     _import_add_on()
     import bpy
     from reconstruct_face.backend.exchange.motion import Motion
-    from reconstruct_face.backend.motion.names import ARKIT
+    from reconstruct_face.backend.exchange.names import ARKIT
     from reconstruct_face.scene.animation.apply import apply_motion, frame_rate
     from reconstruct_face.scene.animation.read import read_motion
     from reconstruct_face.scene.context import scene_of

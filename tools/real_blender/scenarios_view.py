@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any
 
 import bpy
+from scenarios import slider
 from steps import BUTTON, busy, finish, pick, press
 from user import PACKAGE, User
 
@@ -134,3 +139,78 @@ def landmark_buttons(user: User) -> Iterator[float]:
         user.check(session.editing is None, "the button ends it")
         user.check(settings.overlay == 0.0, "the overlay is given back")
     yield from user.screenshot("ended")
+
+
+def opened(user: User) -> Iterator[float]:
+    """The command line's .blend holds what the add-on builds of the same numbers here."""
+    photo, out = user.project / "assets" / "astronaut.jpg", user.out / "command"
+    command = [os.environ["RECONSTRUCT_FACE_PYTHON"], user.project / "backend" / "__main__.py"]
+    command += ["reconstruct", photo, "-o", out, "--format", "blend", "--no-preview", "--force"]
+    done = subprocess.Popen(list(map(str, command)), env=os.environ | {"PYTHONPATH": ""})
+    yield from user.wait_until(lambda: done.poll() is not None, 400.0, "the command ends")
+    user.check(done.returncode == 0, f"the command's exit status is {done.returncode}")
+    written = out / "astronaut.blend"
+
+    load = importlib.import_module(f"{PACKAGE}.backend.exchange").load_reconstruction
+    build = importlib.import_module(f"{PACKAGE}.scene.build").build_scene
+    head = build(load(written.with_suffix(".npz")), set_active=True).head
+    bpy.context.view_layer.update()
+    expected = described(head)
+    with bpy.context.temp_override(window=user.window):
+        bpy.ops.wm.open_mainfile(filepath=str(written), load_ui=False)
+    yield 2.0
+    yield from user.open_sidebar()
+    user.found["written_by"] = list(bpy.data.version)
+    user.check(len(user.heads()) == 1, "the file opens, with one head")
+    found = described(user.heads()[0])
+    for what, values in expected.items():
+        user.check(list(found[what]) == list(values), f"{what}: {list(found[what])}")
+        others = [x for x in values if not same(values[x], found[what].get(x, ()))]
+        user.check(not others, f"{what} as the add-on has them, but for {others}")
+    user.found["opened"] = {what: len(value) for what, value in found.items()}
+    user.check(user.view.spaces.active.local_view is None, "the whole scene is shown")
+    user.check(bpy.context.scene.camera == user.heads()[0]["camera"], "the scene has its camera")
+    user.view.spaces.active.shading.color_type = "TEXTURE"
+    user.view.spaces.active.region_3d.view_perspective = "CAMERA"
+    yield 2.0
+    yield from user.screenshot("the command's file, through its camera")
+    yield from slider(user)
+
+
+def described(head: bpy.types.Object) -> dict[str, dict[str, list[Any]]]:
+    """Shape keys, pictures, camera, lights, surface and modifiers of a head, by name."""
+    mesh, camera = head.data, head["camera"]
+    nodes = {x.name: x.node_tree.nodes.get("Image Texture") for x in mesh.materials}
+    seen = {name.split()[-1]: node.image for name, node in nodes.items() if node}
+    seen |= {f"photo {n}": x.image for n, x in enumerate(camera.data.background_images)}
+    lens = ("lens", "sensor_fit", "sensor_width", "shift_x", "shift_y", "clip_start", "clip_end")
+    place = head.matrix_world.inverted() @ camera.matrix_world
+    lights = [x for x in head.users_collection[0].objects if x.type == "LIGHT"]
+    return {
+        "shape keys": {
+            # The Basis has a value too: nothing uses it, and new ones have another in 5.2.
+            key.name: [key.value, key.slider_min, key.slider_max, key.mute] * (n > 0)
+            + [x for point in key.data for x in point.co]
+            for n, key in enumerate(mesh.shape_keys.key_blocks)
+        },
+        "pictures": {
+            name: [hashlib.sha256(image.packed_file.data).hexdigest(), *image.size]
+            for name, image in seen.items()
+        },
+        "camera": {name: [getattr(camera.data, name)] for name in lens}
+        | {"place": [x for row in place for x in row]},
+        "lights": {x.name.split()[-1]: [x.data.energy, *x.data.color] for x in lights},
+        "surface": {
+            "uv": [x for layer in mesh.uv_layers for uv in layer.data for x in uv.uv],
+            "materials": [face.material_index for face in mesh.polygons],
+        },
+        "modifiers": {x.name: [x.type, x.levels, x.render_levels] for x in head.modifiers},
+    }
+
+
+def same(some: list[Any], others: list[Any]) -> bool:
+    """Whether two lists hold the same words, and numbers to 1e-5."""
+    return len(some) == len(others) and all(
+        x == y if isinstance(x, str) else abs(x - y) < 1e-5
+        for x, y in zip(some, others, strict=True)
+    )

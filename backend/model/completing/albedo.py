@@ -9,10 +9,7 @@ from numpy.typing import NDArray
 from ...geometry import srgb
 from ...geometry.triangles import triangle_normals
 from ...raster import Atlas
-from ...raster.atlas import texel_coordinates
-from .correspondence import Correspondence
-from .surface import LookupMesh
-from .template import Template
+from .sources import Sources
 
 Float = NDArray[np.float32]
 Int = NDArray[np.int32]
@@ -20,6 +17,8 @@ Int = NDArray[np.int32]
 TEXTURE = 512  #: texels of the textures' sides
 #: Modes that are kept: as many as the original system used.  All 199 would take 600 MB.
 MODES = 40
+#: Parts of one colour each, which is the same for everybody.
+PLAIN = ("teeth", "tongue", "mouth")
 
 
 def from_vertices(
@@ -39,33 +38,38 @@ def from_vertices(
 
 
 def from_default(
-    template: Template, match: Correspondence, atlas: Atlas, mean: NDArray, triangles: Int
+    sources: Sources, atlas: Atlas, mean: NDArray, triangles: Int, kinds: NDArray
 ) -> tuple[Float, Float]:
-    """The default model's mean (T, T, 3) and basis (A, T, T, 3) at the counterparts."""
-    model = template.model
-    points = np.einsum(
-        "nk,nkd->nd",
-        atlas.barycentric[atlas.mask],
-        np.asarray(mean, np.float64)[triangles[atlas.face_id[atlas.mask]]],
-    )
-    normals = triangle_normals(mean, triangles)[atlas.face_id[atlas.mask]]
-    shown = ~template.hidden()
-    hits = LookupMesh(match.registered, template.triangles[shown]).nearest(points, normals, 1)
-    kept = np.isin(
-        model.polygon_material[model.polygon_of_face],
-        [model.material_kinds.index(kind) for kind in ("skin", "eye", "mouth")],
-    )
-    corners = model.uv[model.uv_faces[kept][shown][hits.triangle]]
-    uv = np.einsum("nk,nkd->nd", hits.weights, corners)
-    side = len(model.albedo_mean)
-    place = np.clip(np.round(texel_coordinates(uv, side)).astype(int), 0, side - 1)
+    """The default model's mean (T, T, 3) and basis (A, T, T, 3) on the mesh.
 
-    def at(picture: NDArray) -> Float:
+    ``kinds`` (F,) are those of the ``triangles`` (F, 3) of ``mean`` (V, 3) mm.
+    """
+    model = sources.template.model
+    face = atlas.face_id[atlas.mask]
+    points = np.einsum(
+        "nk,nkd->nd", atlas.barycentric[atlas.mask], np.asarray(mean, np.float64)[triangles[face]]
+    )
+    of_texel = kinds[face]
+    eye = (of_texel == "eye") & (sources.eyes is not None)
+    plain = {kind: of_texel == kind for kind in PLAIN if kind in of_texel}
+    skin = ~(eye | np.isin(of_texel, list(plain)))
+    normals = triangle_normals(mean, triangles)[face]
+    found = sources.of_skin(points[skin], normals[skin])
+    found_eyes = sources.of_eyes(points[eye]) if eye.any() else None
+
+    def at(picture: NDArray, flat: bool) -> Float:
+        texels = np.zeros((len(points), 3), np.float32)
+        texels[skin] = sources.texture(picture, *found)
+        if found_eyes is not None:
+            texels[eye] = sources.texture(picture, *found_eyes)
+        for kind, mine in plain.items():
+            colour = sources.plain(picture, kind) if flat else None
+            texels[mine] = 0.0 if colour is None else colour
         out = np.zeros((*atlas.face_id.shape, 3), np.float32)
-        out[atlas.mask] = picture[place[:, 1], place[:, 0]]
+        out[atlas.mask] = texels
         return _grounded(out, atlas)
 
-    return at(model.albedo_mean), np.stack([at(picture) for picture in model.albedo_basis])
+    return at(model.albedo_mean, True), np.stack([at(one, False) for one in model.albedo_basis])
 
 
 def painted(atlas: Atlas, triangles: Int, values: NDArray) -> Float:

@@ -17,11 +17,14 @@ from ..importing.raw import RawModel
 from . import albedo
 from .align import align
 from .correspondence import Correspondence, correspond, mirrored
+from .identity import ENOUGH, with_default_modes
 from .landmarks import Landmarks, find_landmarks
 from .mapping import ExpressionMapping
 from .mouth import mouth_triangles, sheet_coordinates
-from .parts import Parts, classify, connected, eye_spheres
+from .packing import is_laid_out, packed
+from .parts import Parts, classify, connected, eye_spheres, own_eyes
 from .registration import Registration, register
+from .sources import Eyes, Sources
 from .surface import LookupMesh
 from .template import ARKIT_COUNT, Template, default_template
 from .transfer import transfer
@@ -31,11 +34,14 @@ Progress = Callable[[float, str], None]
 Float = NDArray[np.float32]
 Int = NDArray[np.int32]
 
+NOSE_TIP = 30  #: of the 68 landmarks
 GUTTER = 3  #: texels that repeat the border of the texture's islands
 #: Of the default's scalp with a counterpart, from which on a mesh is a whole head.
 WHOLE_HEAD = 0.6
 #: Masks that mean nothing on a mesh whose eyes and mouth are one surface with the skin.
 INSIDE = ("teeth", "tongue")
+#: Masks that only eyeballs have.
+EYEBALL = ("sclera", "iris")
 #: Random expressions that the mapping's error is measured with.
 TRIALS = 50
 
@@ -73,6 +79,7 @@ class _Found:
     parts: Parts
     landmarks: Landmarks
     symmetry: Int  #: (V,) each vertex's mirror image
+    eyes: Eyes | None  #: the mesh's own eyeballs
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,36 +145,45 @@ class _Completion:
             registration.vertices,
             self.mean,
             raw.triangles,
-            raw.extras.get("parts"),
+            None if raw.part_of_triangle is None else (raw.part_names, raw.part_of_triangle),
         )
         landmarks = find_landmarks(self.template, registration, self.surface, raw.landmarks68)
         if raw.landmarks68 is None:
             self.notes.append("Landmarks were found by registration of the default head.")
-        return _Found(registration, match, parts, landmarks, self._symmetry(registration))
+        eyes = own_eyes(self.template, registration.vertices, self.mean, raw.triangles, parts)
+        return _Found(
+            registration,
+            match,
+            parts,
+            landmarks,
+            self._symmetry(registration),
+            eyes and Eyes(*eyes),
+        )
 
     def _mesh(self, found: _Found, arkit: Float) -> _Mesh:
         """Its faces with the mouth closed, and their texture coordinates."""
         triangles, material, kinds = self._faces(found.parts, found.landmarks)
-        uv, uv_triangles = self._texture_coordinates(found.registration, found.parts)
+        uv, uv_triangles = self._texture_coordinates(found)
         sheet = self._sheet_coordinates(triangles, arkit, uv, uv_triangles)
         return _Mesh(triangles, material, kinds, *(sheet or (uv, uv_triangles)))
 
     def _colours(self, found: _Found, mesh: _Mesh) -> _Colours:
         """Albedo and masks."""
         atlas = rasterize_uv(mesh.uv, mesh.uv_triangles, albedo.TEXTURE, GUTTER)
-        mean, basis = self._albedo(found.match, atlas, mesh.triangles)
-        masks = self._masks(found.match, found.parts)
+        sources = Sources(self.template, found.registration.vertices, found.eyes)
+        mean, basis = self._albedo(sources, atlas, mesh)
+        masks = self._masks(found, sources)
         drawn = albedo.painted(atlas, mesh.triangles, masks.T) * atlas.mask[..., None]
         uv_masks = np.ascontiguousarray(np.moveaxis(np.round(drawn), 2, 0), np.uint8)
         return _Colours(mean, basis, masks, uv_masks)
 
     def _model(self, found: _Found, mesh: _Mesh, colours: _Colours) -> FaceModel:
         raw, landmarks = self.raw, found.landmarks
-        centres, radius = eye_spheres(self.template, found.registration.vertices)
+        eyes = found.eyes or Eyes(*eye_spheres(self.template, found.registration.vertices))
         return FaceModel(
             name=raw.name,
             mean=self.mean.astype(np.float32),
-            identity_basis=raw.identity_basis,
+            identity_basis=self._identity(found),
             expression_basis=raw.expression_basis,
             expression_names=tuple(raw.expression_names),
             expression_range=np.asarray(raw.expression_range, np.float32),
@@ -187,10 +203,24 @@ class _Completion:
             mask_names=self.template.model.mask_names,
             vertex_masks=colours.masks,
             uv_masks=colours.uv_masks,
-            eye_centers=centres.astype(np.float32),
-            eye_radius=radius,
+            eye_centers=eyes.centres.astype(np.float32),
+            eye_radius=eyes.radius,
             header={},
         )
+
+    def _identity(self, found: _Found) -> Float:
+        """Its own modes; the default's after them where it has few."""
+        own = self.raw.identity_basis
+        if len(own) >= ENOUGH:
+            return own
+        matrix = found.registration.similarity.matrix()[:, :3]
+        args = (found.match, matrix, self.mean, self.raw.triangles, found.parts)
+        whole = with_default_modes(own, *args)
+        self.notes.append(
+            f"It has {len(own)} identity modes; {len(whole) - len(own)} of the default head's, "
+            "carried over to its mesh, follow them."
+        )
+        return whole
 
     def _extras(self, found: _Found) -> dict[str, Any]:
         """What the registration found, to be kept with the model."""
@@ -228,7 +258,10 @@ class _Completion:
         raw = self.raw
         kept = ~parts.dropped
         if not kept.all():
-            self.notes.append("Parts that only shade the eyes are left out of its faces.")
+            self.notes.append(
+                "Lashes and what only shades or covers the eyes are left out of its faces; they "
+                "would need transparent pictures of their own."
+            )
         triangles, material = raw.triangles[kept], parts.material[kept]
         self.kept = np.flatnonzero(kept)
         kinds = list(parts.kind)
@@ -245,20 +278,38 @@ class _Completion:
             material = np.concatenate([material, inside])
         return np.ascontiguousarray(triangles), material, tuple(kinds)
 
-    def _texture_coordinates(self, registration: Registration, parts: Parts) -> tuple[Float, Int]:
+    def _texture_coordinates(self, found: _Found) -> tuple[Float, Int]:
         """(U, 2) and (F, 3), without the sheet that closes the mouth."""
+        uv, corners = self._own_coordinates(found.parts, int(found.landmarks.ids[NOSE_TIP]))
+        if uv is None or corners is None:
+            uv, corners = self._unwrapped(found.registration, found.parts)
+        return uv, corners
+
+    def _own_coordinates(self, parts: Parts, nose: int) -> tuple[Float, Int] | tuple[None, None]:
+        """The file's own, each part in a place of its own; None where it has none that can be."""
         raw = self.raw
-        if raw.uv is not None and raw.uv_triangles is not None:
-            uv, corners = np.asarray(raw.uv, np.float32), raw.uv_triangles
-        else:
-            scalp = self.template.skin & (self.template.model.mask("scalp") > 0.5)
-            near = self.surface.nearest(
-                registration.vertices[scalp], self.template.normals[scalp], 1
-            )
-            whole = float((near.distance < 15).mean()) > WHOLE_HEAD
-            uv, corners = unwrap(self.mean, raw.triangles, parts, whole)
-            self.notes.append("Texture coordinates were made by unwrapping.")
-        self.corners = corners
+        if raw.uv is None or raw.uv_triangles is None:
+            return None, None
+        uv, corners = np.asarray(raw.uv, np.float32), raw.uv_triangles[self.kept]
+        if not is_laid_out(uv, corners):
+            self.notes.append("Its texture coordinates are folded over themselves and not used.")
+            return None, None
+        kinds = np.array(parts.kind)[parts.material[self.kept]]
+        moved = packed(uv, corners, self.mean, raw.triangles[self.kept], kinds, nose)
+        if moved is None:
+            return uv, corners
+        self.notes.append(
+            "Its texture coordinates lie in several tiles or over one another; each part was given "
+            "a place of its own in one texture."
+        )
+        return moved
+
+    def _unwrapped(self, registration: Registration, parts: Parts) -> tuple[Float, Int]:
+        scalp = self.template.skin & (self.template.model.mask("scalp") > 0.5)
+        near = self.surface.nearest(registration.vertices[scalp], self.template.normals[scalp], 1)
+        whole = float((near.distance < 15).mean()) > WHOLE_HEAD
+        uv, corners = unwrap(self.mean, self.raw.triangles, parts, whole)
+        self.notes.append("Texture coordinates were made by unwrapping.")
         return uv, corners[self.kept]
 
     def _sheet_coordinates(
@@ -272,32 +323,27 @@ class _Completion:
         found = sheet_coordinates(self.mean + arkit[jaw], sheet, uv, uv_triangles)
         if found is None:  # then it repeats the lips
             place = np.zeros(len(self.mean), np.int32)
-            place[self.raw.triangles.ravel()[::-1]] = self.corners.ravel()[::-1]
+            place[self.raw.triangles[self.kept].ravel()[::-1]] = uv_triangles.ravel()[::-1]
             return uv, np.concatenate([uv_triangles, place[sheet]]).astype(np.int32)
         return np.concatenate([uv, found[0]]), np.concatenate([uv_triangles, found[1]])
 
-    def _albedo(self, match: Correspondence, atlas: Atlas, triangles: Int) -> tuple[Float, Float]:
+    def _albedo(self, sources: Sources, atlas: Atlas, mesh: _Mesh) -> tuple[Float, Float]:
         """Mean and basis; the mouth behind the lips has the default's colour and no modes."""
-        mean, basis = self._skin_albedo(match, atlas, triangles)
-        default = self.template.model
-        sheet = atlas.face_id >= len(self.kept)
-        inside = default.albedo_mean[default.uv_mask("mouth") > 0.95]
-        if sheet.any() and len(inside):
-            mean[sheet] = inside.mean(axis=0)
-            basis[:, sheet] = 0
-        return mean, basis
-
-    def _skin_albedo(
-        self, match: Correspondence, atlas: Atlas, triangles: Int
-    ) -> tuple[Float, Float]:
         raw = self.raw
         if raw.albedo_mean is None:
             self.notes.append("It has no colours: those of the default head are used.")
-            return albedo.from_default(self.template, match, atlas, self.mean, triangles)
+            kinds = np.array(mesh.kinds)[mesh.material]
+            return albedo.from_default(sources, atlas, self.mean, mesh.triangles, kinds)
         found = 0 if raw.albedo_basis is None else len(raw.albedo_basis)
         if found > albedo.MODES:
             self.notes.append(f"The first {albedo.MODES} of its {found} colour modes are used.")
-        return albedo.from_vertices(atlas, triangles, raw.albedo_mean, raw.albedo_basis)
+        mean, basis = albedo.from_vertices(atlas, mesh.triangles, raw.albedo_mean, raw.albedo_basis)
+        sheet = atlas.face_id >= len(self.kept)
+        inside = sources.plain(self.template.model.albedo_mean, "mouth")
+        if sheet.any() and inside is not None:
+            mean[sheet] = inside
+            basis[:, sheet] = 0
+        return mean, basis
 
     def _symmetry(self, registration: Registration) -> Int:
         if self.raw.symmetry is not None:
@@ -305,14 +351,26 @@ class _Completion:
         middle = self.template.landmarks_of(registration.vertices)[27:31, 0].mean()
         return mirrored(self.mean, float(middle))
 
-    def _masks(self, match: Correspondence, parts: Parts) -> NDArray[np.uint8]:
+    def _masks(self, found: _Found, sources: Sources) -> NDArray[np.uint8]:
         """(M, V) the default's masks at the counterparts."""
-        default = self.template.model
-        out = match.carry(default.vertex_masks.T.astype(np.float64)).T * match.belief
-        names = default.mask_names
+        default, parts = self.template.model, found.parts
+        values, names = default.vertex_masks.T.astype(np.float64), default.mask_names
+        out = found.match.carry(values).T * found.match.belief
         if parts.kind == ("skin",):
             for name in INSIDE:
                 out[names.index(name)] = 0
+        kinds = np.array(parts.kind)[parts.material]
+        if sources.eyes is not None:
+            mine = np.unique(self.raw.triangles[kinds == "eye"])
+            out[:, mine] = sources.at_vertices(values, *sources.of_eyes(self.mean[mine])).T
+            skin = np.unique(self.raw.triangles[kinds == "skin"])
+            for name in EYEBALL:
+                out[names.index(name), skin] = 0
+        for kind in albedo.PLAIN:
+            mine = np.unique(self.raw.triangles[kinds == kind])
+            if kind in parts.kind and kind in names and len(mine):
+                out[:, mine] = 0
+                out[names.index(kind), mine] = 255
         return np.clip(np.round(out), 0, 255).astype(np.uint8)
 
     def _arkit(self, match: Correspondence, registration: Registration) -> Float:

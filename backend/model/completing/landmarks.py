@@ -17,6 +17,9 @@ Int = NDArray[np.int32]
 
 #: A point of the jaw's strip farther from the mesh lies beyond its border.
 BEYOND_MM = 5.0
+#: Along closed lips: files put them anywhere within the mouth, and what is seen of the gap between
+#: them is known for the default's only.  With ICT-FaceKit's own, smiles had no upper teeth.
+BETWEEN_LIPS = np.array([61, 62, 63, 65, 66, 67])
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,12 +35,26 @@ class Landmarks:
 def find_landmarks(
     template: Template, registration: Registration, surface: LookupMesh, known: NDArray | None
 ) -> Landmarks:
-    """``known`` (68,) vertex ids where the file has them, else the default's counterparts."""
+    """``known`` (68,) vertex ids where the file has them, else the default's counterparts.
+
+    The exact points of :data:`BETWEEN_LIPS` are always the default's counterparts.
+    """
     contour = _contour(template, registration, surface)
-    if known is not None:
-        ids = np.asarray(known, np.int32)
-        weights = np.tile(np.array([1, 0, 0], np.float32), (68, 1))
-        return Landmarks(ids, _triangles_of(ids, surface), weights, contour)
+    found = _counterparts(template, registration, surface, contour)
+    if known is None:
+        return found
+    ids = np.asarray(known, np.int32)
+    corners = _triangles_of(ids, surface)
+    weights = np.tile(np.array([1, 0, 0], np.float32), (68, 1))
+    corners[BETWEEN_LIPS] = found.corners[BETWEEN_LIPS]
+    weights[BETWEEN_LIPS] = found.weights[BETWEEN_LIPS]
+    return Landmarks(ids, corners, weights, contour)
+
+
+def _counterparts(
+    template: Template, registration: Registration, surface: LookupMesh, contour: Int
+) -> Landmarks:
+    """Where the registration has the default's landmarks."""
     model = template.model
     registered = registration.vertices
     normals = vertex_normals(registered, template.triangles)

@@ -2,7 +2,8 @@
 
 Centimetres, x to the head's left, y up, z forward.  ``generic_neutral_mesh.obj``,
 ``identity000.obj`` on (a mode each, per standard deviation) and expressions with ARKit's names but
-for ``_L`` and ``_R``.
+for ``_L`` and ``_R``.  Materials name the parts of the mesh; each part has a tile of the texture's
+plane, or shares one.
 """
 
 from __future__ import annotations
@@ -37,13 +38,6 @@ LANDMARKS68 = (
     5708, 5695, 2081, 0, 4275, 6200, 6213, 6346, 6461, 5518, 5957, 5841, 5702, 5711, 5533, 6216,
     6207, 6470, 5517, 5966,
 )  # fmt: skip
-#: Its documentation's parts: [first, last] vertex.
-PARTS = {
-    "face": (0, 9408), "head": (9409, 11247), "mouth": (11248, 13293),
-    "eye sockets": (13294, 14061), "gums and tongue": (14062, 17038), "teeth": (17039, 21450),
-    "left eyeball": (21451, 23020), "right eyeball": (23021, 24590),
-    "eye wetness": (24591, 25350), "eyelashes": (25351, 26718),
-}  # fmt: skip
 LICENCE = (
     "ICT-FaceKit, USC Institute for Creative Technologies: MIT licence; keep its copyright notice "
     "with copies of the model."
@@ -53,7 +47,11 @@ LICENCE = (
 def recognise(folder: Path) -> Piece:
     """The folder as a piece.  Raises :class:`ModelError` where it is no FaceXModel."""
     try:
-        files = {path.stem: path for path in folder.iterdir() if path.suffix.lower() == ".obj"}
+        files = {
+            path.stem: path
+            for path in folder.iterdir()
+            if path.suffix.lower() == ".obj" and not path.name.startswith(".")
+        }
     except OSError as error:
         raise ModelError(f"Cannot read {folder}: {reason(error)}.") from error
     if NEUTRAL not in files:
@@ -83,12 +81,6 @@ def read_ict(main: Piece) -> RawModel:
         )
     names = sorted(set(files) - set(identities))
     missing = sorted(set(_listed(main.path)) - set(names))
-    if missing:
-        raise ModelError(
-            f"The folder {where} lacks {missing[0]}.obj"
-            + (f" and {len(missing) - 1} more" if missing[1:] else "")
-            + f" that {INDICES} lists; copy all of FaceXModel."
-        )
     if not names:
         raise ModelError(f"The folder {where} has no expressions; copy all of FaceXModel.")
 
@@ -103,11 +95,10 @@ def read_ict(main: Piece) -> RawModel:
 
     identity = np.stack([moved(name) for name in identities])
     shapes = _named({name: moved(name) for name in names})
-    landmarks, extras = None, {}
+    landmarks = None
     if len(mean) == VERTICES:
         landmarks = np.array(LANDMARKS68, np.int32)
         checks.check_axes(mean, landmarks, where)
-        extras["parts"] = {name: list(ends) for name, ends in PARTS.items()}
     return RawModel(
         kind="ICT-FaceKit face model",
         name="ict",
@@ -121,9 +112,10 @@ def read_ict(main: Piece) -> RawModel:
         expression_range=checks.expression_range(len(shapes), 0, 1),
         landmarks68=landmarks,
         **_texture_coordinates(neutral, mean),
+        part_names=neutral.materials,
+        part_of_triangle=neutral.material_of_triangle,
         licence=LICENCE,
-        notes=_notes(len(mean), set(names)),
-        extras=extras,
+        notes=_notes(len(mean), set(names), missing),
     )
 
 
@@ -158,8 +150,14 @@ def _texture_coordinates(neutral: Obj, mean: np.ndarray) -> dict[str, Any]:
     return {"uv": neutral.uv, "uv_triangles": np.ascontiguousarray(corners)}
 
 
-def _notes(count: int, names: set[str]) -> tuple[str, ...]:
+def _notes(count: int, names: set[str], missing: list[str]) -> tuple[str, ...]:
     notes = []
+    if missing:
+        more = f" and {len(missing) - 1} more files" if missing[1:] else ""
+        notes.append(
+            f"The folder lacks {missing[0]}.obj{more} that {INDICES} lists; copy all of FaceXModel "
+            "to have its own shapes in place of transferred ones."
+        )
     if any(f"{name}_L" in names for name in MERGED):
         notes.append("The halves of browInnerUp and cheekPuff are one shape each, as ARKit has it.")
     if count != VERTICES:

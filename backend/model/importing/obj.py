@@ -24,6 +24,8 @@ class Obj:
     triangles: NDArray[np.int32]  #: (F, 3) from 0
     uv: NDArray[np.float32] | None  #: (U, 2) v up
     uv_triangles: NDArray[np.int32] | None  #: (F, 3)
+    materials: tuple[str, ...]  #: as ``usemtl`` names them, "" before the first
+    material_of_triangle: NDArray[np.int32]  #: (F,) index into ``materials``
 
 
 def read_points(path: Path) -> NDArray[np.float64]:
@@ -32,15 +34,19 @@ def read_points(path: Path) -> NDArray[np.float64]:
 
 
 def read_obj(path: Path) -> Obj:
-    """Vertices, texture coordinates and faces.  Raises :class:`ModelError`."""
+    """Vertices, texture coordinates, faces and materials.  Raises :class:`ModelError`."""
     lines = _lines(path)
     points = _table(lines, b"v ", 3, path)
     has_uv = any(line.startswith(b"vt ") for line in lines)
     uv = _table(lines, b"vt ", 2, path) if has_uv else None
     corners: list[tuple[int, int]] = []
+    begins: list[tuple[int, str]] = [(0, "")]  # triangle from which on a material holds
     try:
         for line in lines:
-            if line.startswith(b"f "):
+            if line.startswith(b"usemtl "):
+                name = plain(line[7:].decode(errors="replace").strip(), 80)
+                begins.append((len(corners) // 3, name))
+            elif line.startswith(b"f "):
                 if len(line) > _LONGEST_FACE or len(corners) > 3 * MOST_TRIANGLES:
                     raise ValueError("there are too many corners")
                 ring = [
@@ -60,7 +66,20 @@ def read_obj(path: Path) -> Obj:
         np.ascontiguousarray(table[:, :, 0]),
         uv.astype(np.float32) if uv is not None and with_uv else None,
         np.ascontiguousarray(table[:, :, 1]) if with_uv else None,
+        *_materials(begins, len(table)),
     )
+
+
+def _materials(
+    begins: list[tuple[int, str]], count: int
+) -> tuple[tuple[str, ...], NDArray[np.int32]]:
+    """The names that some of ``count`` triangles have, and (count,) which one each has."""
+    of_triangle = np.zeros(count, np.int32)
+    names: dict[str, int] = {}
+    for (first, name), (after, _) in zip(begins, [*begins[1:], (count, "")], strict=True):
+        if after > first:
+            of_triangle[first:after] = names.setdefault(name, len(names))
+    return tuple(names), of_triangle
 
 
 def _lines(path: Path) -> list[bytes]:

@@ -42,6 +42,8 @@ class RawModel:
     uv: Float | None = None  #: (U, 2) v up
     uv_triangles: Int | None = None  #: (F, 3) into ``uv``
     symmetry: Int | None = None  #: (V,) the mirror vertex of each vertex
+    part_names: tuple[str, ...] = ()  #: what the file calls the parts of its mesh, if anything
+    part_of_triangle: Int | None = None  #: (F,) index into ``part_names``
     licence: str = ""  #: a sentence for the user: whose terms hold
     files: dict[str, str] = field(default_factory=dict)  #: file name -> SHA-256
     notes: tuple[str, ...] = ()  #: sentences about what was left out or assumed

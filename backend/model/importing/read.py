@@ -16,6 +16,7 @@ from .deep3d import read_deep3d
 from .eos import read_eos
 from .flame import read_flame
 from .ict import read_ict
+from .naming import with_known_names
 from .piece import BASEL, BFM, BLENDSHAPES, CALLED, COMPANIONS, DEEP3D, EOS, FLAME, H5, ICT, Piece
 from .raw import RawModel
 from .recognise import recognise
@@ -31,7 +32,7 @@ def read_model(paths: Sequence[str | Path]) -> RawModel:
         raise ModelError("Name the files of the face model.")
     main, parts = _sorted([recognise(Path(path)) for path in paths])
     try:
-        model = _read(main, parts)
+        model = with_known_names(_read(main, parts))
     except DAMAGE as error:  # the readers look at every array, but what they hold together?
         raise ModelError(f"{main.name} is damaged ({short(error)}).") from error
     return replace(model, files=_digests([main, *parts.values()]))

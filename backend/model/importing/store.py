@@ -112,6 +112,7 @@ def _header(raw: RawModel, digest: str) -> dict[str, Any]:
         "sha256": digest,
         "kind": raw.kind,
         "units": "mm",
+        "colours": "default" if raw.albedo_mean is None else "own",
         **raw.extras,
     }
 
