@@ -70,7 +70,7 @@ class Prior:
         """
         merged = {}
         for name in ("identity", "expression", "albedo"):
-            own, its = (_square(getattr(p, name + "_precision")) for p in (self, other))
+            own, its = (square(getattr(p, name + "_precision")) for p in (self, other))
             precision = share * own + (1 - share) * its
             pull = share * own @ getattr(self, name) + (1 - share) * its @ getattr(other, name)
             merged |= {name: np.linalg.solve(precision, pull), name + "_precision": precision}
@@ -89,7 +89,7 @@ class Prior:
         ``names`` (E,) of the expressions.
         """
         unseen = np.array([name.startswith(parts) for name in names], bool)
-        precision = _square(self.expression_precision).copy()
+        precision = square(self.expression_precision).copy()
         precision[unseen], precision[:, unseen] = 0.0, 0.0
         precision[unseen, unseen] = UNSEEN_SIGMA**-2.0
         mean = np.where(unseen, model.expression, self.expression)
@@ -109,11 +109,11 @@ class Prior:
                     weight[i], target[i] = sure / sigma**2, expected
         if not weight.any():
             return self
-        own = _square(self.expression_precision)
+        own = square(self.expression_precision)
         precision = own + np.diag(weight)
         mean = np.linalg.solve(precision, own @ self.expression + weight * target)
         return replace(self, expression=mean, expression_precision=precision)
 
 
-def _square(precision: Double) -> Double:
+def square(precision: Double) -> Double:
     return np.diag(precision) if precision.ndim == 1 else precision
