@@ -22,7 +22,7 @@ from ..model import DEFAULT_MODEL, FaceModel, load_model
 from ..model.stored import load_extras
 from .landmark_fit import expression_sigma
 from .observation import State
-from .prior import Prior
+from .prior import Prior, square
 
 Double = NDArray[np.float64]
 
@@ -63,12 +63,12 @@ class Translation:
         """``start`` and ``told``, which speak of the default model, for the other one."""
         place, identity = self._placed(start.identity)
         jacobian, offset = self._identity_rows(place)
-        sure = _square(told.identity_precision)
+        sure = square(told.identity_precision)
         missed = told.identity - offset
         precision = jacobian.T @ sure @ jacobian + FAINT_PRECISION * np.eye(len(identity))
         identity_mean = np.linalg.solve(precision, jacobian.T @ sure @ missed)
         changes = self._expression_rows(place)
-        certain = _square(told.expression_precision)
+        certain = square(told.expression_precision)
         firm = changes.T @ certain @ changes + FAINT_PRECISION * np.eye(changes.shape[1])
         firm_mean = np.linalg.solve(firm, changes.T @ certain @ told.expression)
         camera = _seen_from(start.camera, place)
@@ -226,7 +226,3 @@ def _turned_light(light: NDArray, rotation: Double) -> Double:
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     before = sh_basis(normals) @ np.asarray(light, np.float64)
     return np.linalg.lstsq(sh_basis(normals @ rotation.T), before, rcond=None)[0]
-
-
-def _square(precision: Double) -> Double:
-    return np.diag(precision) if precision.ndim == 1 else precision
