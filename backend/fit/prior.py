@@ -116,4 +116,5 @@ class Prior:
 
 
 def square(precision: Double) -> Double:
+    """(N, N) of a diagonal (N,) or of itself."""
     return np.diag(precision) if precision.ndim == 1 else precision
