@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import subprocess
 import sys
 import tomllib
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import bpy
 import pytest
 import reconstruct_face
+from reconstruct_face import operators, panels
+from reconstruct_face.scene import command
 
 from tests.imports import anywhere, module_name, project
 
@@ -274,3 +278,22 @@ def test_it_installs_from_the_package_and_finds_its_backend(package: Path, tmp_p
     assert "INSTALLED" in done.stdout, done.stdout + done.stderr
     report = done.stdout.split("REPORT", 1)[1].splitlines()[0]
     assert "/no such photo.jpg" in report, "the backend was asked and gave its sentence"
+
+
+@pytest.mark.parametrize(
+    ("app", "ends"),
+    [(SimpleNamespace(), False), (SimpleNamespace(module=False), False),
+     (SimpleNamespace(module=True), True)],
+    ids=["Blender 4.2 to 4.4", "later ones", "the module"],
+)  # fmt: skip
+def test_only_the_module_is_unregistered_as_python_ends(
+    app: SimpleNamespace, ends: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (operators, panels):
+        monkeypatch.setattr(module, "register", lambda: None)
+    monkeypatch.setattr(command, "add_command", lambda: None)
+    monkeypatch.setitem(sys.modules, "bpy", SimpleNamespace(app=app))
+    registered: list[object] = []
+    monkeypatch.setattr(atexit, "register", registered.append)
+    reconstruct_face.register()
+    assert bool(registered) is ends
