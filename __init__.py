@@ -20,7 +20,9 @@ def register() -> None:
     operators.register()
     panels.register()
     add_command()
-    if bpy.app.module:  # where classes are left, Python hangs or crashes as it ends (bpy 4.5.15)
+    # Where the module's Python ends with classes left, it hangs or crashes (4.5.15); Blender before
+    # 4.5 has no such attribute.
+    if getattr(bpy.app, "module", False):
         atexit.register(unregister)
 
 

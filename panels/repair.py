@@ -119,7 +119,3 @@ def _width_inside() -> float | None:
     """Of a box, in pixels; its margins differ a little between Blenders."""
     region = bpy.context.region
     return region.width - 56 if region is not None else None
-
-
-#: Nothing is registered for this module: other panels call :func:`draw_repair`.
-CLASSES = ()

@@ -17,7 +17,6 @@ from ..operators.reconstruct import RECONSTRUCT_FACE_OT_reconstruct
 from ..operators.session import SESSION, InspectedPhoto
 from .presets import RECONSTRUCT_FACE_PT_presets
 from .progress import draw_failure, draw_progress
-from .repair import draw_repair
 from .text import draw_sentence, layout_of
 
 
@@ -37,6 +36,8 @@ class RECONSTRUCT_FACE_PT_reconstruct(FacePanel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw from the scene's settings and the session."""
+        from .repair import draw_repair  # and what knows of installations
+
         layout = layout_of(self)
         if not draw_repair(layout):
             return

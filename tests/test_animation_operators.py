@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,6 @@ from pathlib import Path
 import bpy
 import numpy as np
 import pytest
-import reconstruct_face
 from reconstruct_face.backend.errors import WorkerError
 from reconstruct_face.backend.exchange.motion import Motion, save_motion
 from reconstruct_face.backend.motion.files import KINDS
@@ -25,14 +23,13 @@ from reconstruct_face.scene.animation.apply import apply_motion
 from reconstruct_face.scene.animation.curves import curves_by_name
 from reconstruct_face.scene.animation.export import ENDINGS, WRITERS
 from reconstruct_face.scene.animation.sound import strips_of
-from reconstruct_face.scene.backend_process import BackendProcess
 from reconstruct_face.scene.build import build_scene
 from reconstruct_face.scene.mesh import about, is_head
 
+from tests.add_on import registered
 from tests.errors import raises
 from tests.synthetic_reconstruction import encode_png, make_reconstruction
 
-FAKE = [sys.executable, str(Path(__file__).parent / "fake_backend.py")]
 MADE = make_reconstruction(rows=8, columns=10)
 BUTTONS = bpy.ops.reconstruct_face
 
@@ -40,17 +37,11 @@ BUTTONS = bpy.ops.reconstruct_face
 @pytest.fixture(autouse=True)
 def _add_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The add-on in an empty file, its backend the fake one, its motions in a folder of ours."""
-    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     motions = tmp_path / "motions"
     motions.mkdir()
     monkeypatch.setattr(video_module, "_folder", lambda: motions)
-    jobs.use_backend(lambda: BackendProcess(command=FAKE))
-    reconstruct_face.register()
-    try:
+    with registered():
         yield
-    finally:
-        reconstruct_face.unregister()
-        jobs.use_backend(BackendProcess)
 
 
 @pytest.fixture

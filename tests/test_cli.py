@@ -269,7 +269,7 @@ class _SlowBlender:
 
     def warm_up(self) -> None: ...
 
-    def build(self, npz, folder, name, formats, window=None, progress=None):
+    def build(self, npz, folder, name, formats, window=None, progress=None, cancelled=None):
         self.order.append(name)
         following = chr(ord(name) + 1)
         if following in self.begun:

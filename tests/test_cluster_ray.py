@@ -230,7 +230,10 @@ def test_a_film_is_the_same_as_on_one_machine(
         shared = animate(film.path, tmp_path / "shared.npz", options=options, shares=shares)
     one, other = load_motion(alone.motion), load_motion(shared.motion)
     for name in ("times", "weights", "rotation", "translation", "valid"):
-        np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+        # Not to the last bit: how many threads share a product is another matter there.
+        np.testing.assert_allclose(
+            getattr(one, name), getattr(other, name), rtol=0, atol=1e-9, err_msg=name
+        )
     heads = [load_reconstruction(done.reconstruction) for done in (alone, shared)]
     np.testing.assert_array_equal(heads[0].texture, heads[1].texture)
     np.testing.assert_array_equal(heads[0].identity, heads[1].identity)

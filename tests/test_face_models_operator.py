@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import bpy
 import pytest
-import reconstruct_face
 from reconstruct_face.backend.errors import ModelError
 from reconstruct_face.backend.exchange.model_cards import list_models
 from reconstruct_face.operators import strings
 from reconstruct_face.operators.face_models import draw_models, imported, suggestions
 from reconstruct_face.operators.session import SESSION
-from reconstruct_face.scene import jobs
-from reconstruct_face.scene.backend_process import BackendProcess
 
+from tests.add_on import registered
 from tests.errors import raises
 from tests.test_installation_panels import Recorder
-
-FAKE = [sys.executable, str(Path(__file__).parent / "fake_backend.py")]
 
 
 @pytest.fixture(autouse=True)
 def _add_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("RECONSTRUCT_FACE_DATA", str(tmp_path / "data"))
-    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
-    jobs.use_backend(lambda: BackendProcess(command=FAKE))
-    reconstruct_face.register()
-    try:
+    with registered():
         yield
-    finally:
-        reconstruct_face.unregister()
-        jobs.use_backend(BackendProcess)
 
 
 def run(folder: Path, *names: str, **more: object) -> set[str]:

@@ -3,40 +3,29 @@
 from __future__ import annotations
 
 import shutil
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import bpy
 import pytest
-import reconstruct_face
 from reconstruct_face.backend.exchange.options import Options
 from reconstruct_face.operators import photo as photo_operators
 from reconstruct_face.operators import settings as settings_module
 from reconstruct_face.operators import strings
 from reconstruct_face.operators.session import SESSION
 from reconstruct_face.scene import api, jobs, landmarks, photo_source
-from reconstruct_face.scene.backend_process import BackendProcess
 from reconstruct_face.scene.mesh import is_head
 
+from tests.add_on import registered
 from tests.errors import raises
-
-FAKE = [sys.executable, str(Path(__file__).parent / "fake_backend.py")]
 
 
 @pytest.fixture(autouse=True)
 def _add_on() -> Iterator[None]:
     """The add-on registered in an empty file, its backend being the fake one."""
-    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
-    jobs.use_backend(lambda: BackendProcess(command=FAKE))
-    reconstruct_face.register()
-    try:
+    with registered():
         yield
-    finally:
-        reconstruct_face.unregister()
-        assert jobs.backend_state() == "stopped", "unregistering ends the backend"
-        jobs.use_backend(BackendProcess)
 
 
 @pytest.fixture

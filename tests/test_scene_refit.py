@@ -137,7 +137,8 @@ def test_a_painted_texture_stays_in_the_file() -> None:
     assert node.image.packed_file.data == new.texture.tobytes()
     kept = bpy.data.images[f"{name} painted"]
     assert kept.use_fake_user and kept.name in note
-    assert kept.pixels[0] == pytest.approx(0.25, abs=0.005)
+    kept.pixels.foreach_get(pixels)
+    assert pixels[0] == pytest.approx(0.25, abs=0.005)
 
 
 def test_another_set_of_expressions_is_refused_before_anything_changes() -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import bpy
 import pytest
-import reconstruct_face
 from reconstruct_face.backend.errors import OutputError
 from reconstruct_face.backend.exchange import save_reconstruction
 from reconstruct_face.operators.session import SESSION
@@ -17,23 +15,16 @@ from reconstruct_face.scene import api, jobs, verification
 from reconstruct_face.scene.backend_process import BackendProcess
 from reconstruct_face.scene.build import build_scene
 
+from tests.add_on import registered
 from tests.errors import raises
 from tests.synthetic_reconstruction import make_reconstruction
 from tests.verification import default_head
 
-FAKE = [sys.executable, str(Path(__file__).parent / "fake_backend.py")]
-
 
 @pytest.fixture(autouse=True)
 def _add_on() -> Iterator[None]:
-    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
-    jobs.use_backend(lambda: BackendProcess(command=FAKE))
-    reconstruct_face.register()
-    try:
+    with registered():
         yield
-    finally:
-        reconstruct_face.unregister()
-        jobs.use_backend(BackendProcess)
 
 
 def add(name: str = "Ada") -> bpy.types.Object:

@@ -4,42 +4,32 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import bpy
 import pytest
-import reconstruct_face
 from reconstruct_face.operators import strings
 from reconstruct_face.operators.choosing import ChoosesFile
 from reconstruct_face.operators.session import SESSION, Failure, LandmarkEditing
 from reconstruct_face.operators.view import OnHead
 from reconstruct_face.panels.progress import draw_failure, draw_progress
 from reconstruct_face.scene import jobs
-from reconstruct_face.scene.backend_process import BackendProcess
 from reconstruct_face.scene.build import build_scene, head_scene_of
 from reconstruct_face.scene.context import head_of
 from reconstruct_face.scene.current import current_head
 from reconstruct_face.scene.mesh import expression_keys, is_head
 
+from tests.add_on import registered
 from tests.errors import raises
 from tests.synthetic_reconstruction import make_reconstruction
-
-FAKE = [sys.executable, str(Path(__file__).parent / "fake_backend.py")]
 
 
 @pytest.fixture(autouse=True)
 def _add_on() -> Iterator[None]:
-    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
-    jobs.use_backend(lambda: BackendProcess(command=FAKE))
-    reconstruct_face.register()
-    try:
+    with registered():
         yield
-    finally:
-        reconstruct_face.unregister()
-        jobs.use_backend(BackendProcess)
 
 
 @pytest.fixture

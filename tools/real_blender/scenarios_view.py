@@ -165,7 +165,7 @@ def opened(user: User) -> Iterator[float]:
     found = described(user.heads()[0])
     for what, values in expected.items():
         user.check(list(found[what]) == list(values), f"{what}: {list(found[what])}")
-        others = [x for x in values if not same(values[x], found[what].get(x, ()))]
+        others = [x for x in values if not same(values[x], found[what].get(x, []))]
         user.check(not others, f"{what} as the add-on has them, but for {others}")
     user.found["opened"] = {what: len(value) for what, value in found.items()}
     user.check(user.view.spaces.active.local_view is None, "the whole scene is shown")
