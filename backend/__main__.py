@@ -24,7 +24,6 @@ COMMANDS = {
     "worker": ".worker",
     "synthesise": ".cli.synthesise",
     "train": ".cli.train",
-    "train-contours": ".cli.train_contours",
     "train-regions": ".cli.train_regions",
     "models": ".cli.models",
     "original": ".cli.original",

@@ -96,7 +96,6 @@ GROUND = ours(
 MAKERS = ours(
     "backend.training",
     "backend.cli.train",
-    "backend.cli.train_contours",
     "backend.cli.train_regions",
     "backend.cli.synthesise",
 )

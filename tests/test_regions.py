@@ -10,13 +10,13 @@ import cv2
 import numpy as np
 import pytest
 from reconstruct_face.backend.errors import ModelError
+from reconstruct_face.backend.fit.brows import LOWERED_SIGMA, RAISED_SIGMA, Brows
 from reconstruct_face.backend.fit.expression_prior import (
     EYES_SHARE,
     OTHER_SHARE,
     Opinions,
     expression_prior,
 )
-from reconstruct_face.backend.fit.expression_regressor import Opinion
 from reconstruct_face.backend.fit.prior import Prior
 from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.model.contour import landmark_points
@@ -159,8 +159,7 @@ def test_one_weight_by_hand() -> None:
     said = RegionReading(
         ("mouthSmileLeft", "eyeBlinkRight"), np.array([0.7, 1.2]), np.array([0.1, 0.5]), {}
     )
-    brows = Opinion(np.full(size, 0.1), np.eye(size))
-    found = expression_prior(habits, habits, Opinions(brows, said), NAMES)
+    found = expression_prior(habits, habits, Opinions(said, None, lips_touch=False), NAMES)
     whole = OTHER_SHARE * 100 + (1 - OTHER_SHARE) * 64
     told = (OTHER_SHARE * 100 * 0.7 + (1 - OTHER_SHARE) * 64 * 0.1) / whole
     assert found.expression[smile] == pytest.approx(told)
@@ -178,17 +177,17 @@ def test_prior_is_made_of_its_gaussians() -> None:
     habits = Prior.of_model(MODEL)
     told = tuple(name for name in NAMES if not name.startswith(("cheekPuff", "nostril", "tongue")))
     said = RegionReading(told, rng.uniform(0, 1, len(told)), rng.uniform(0.02, 0.4, len(told)), {})
-    root = rng.normal(size=(size, size)) / 20
-    contours = Opinion(rng.uniform(0, 0.6, size), root @ root.T + 0.01 * np.eye(size))
+    brows = Brows(0.6, (0.3, 0.1), (0.2, 0.5))
     network = replace(habits, expression=np.full(size, 0.9), identity=habits.identity + 1.0)
-    found = expression_prior(network, habits, Opinions(contours, said), NAMES)
+    found = expression_prior(network, habits, Opinions(said, brows, lips_touch=False), NAMES)
 
-    brows = [NAMES.index("browInnerUp"), NAMES.index("browOuterUpLeft")]
-    brows.append(NAMES.index("browOuterUpRight"))
+    raised = {"browInnerUp": 0.6, "browOuterUpRight": 0.3, "browOuterUpLeft": 0.1}
+    lowered = {"browDownRight": 0.2, "browDownLeft": 0.5}
     precision = habits.expression_precision.copy()
     share = {name: EYES_SHARE if name.startswith("eye") else OTHER_SHARE for name in told}
     for name in told:
-        if (i := NAMES.index(name)) not in brows:
+        if name not in raised:
+            i = NAMES.index(name)
             precision[i] *= np.sqrt(1 - share[name])
             precision[:, i] *= np.sqrt(1 - share[name])
     silent = np.flatnonzero(np.diag(precision) == 0)
@@ -201,9 +200,12 @@ def test_prior_is_made_of_its_gaussians() -> None:
         mean = mean + gain @ (value - mean[rows])
         covariance = covariance - gain @ covariance[rows]
 
-    update(brows, contours.mean[brows], contours.covariance[np.ix_(brows, brows)])
+    for weights, sigma in ((raised, RAISED_SIGMA), (lowered, LOWERED_SIGMA)):
+        for name, value in weights.items():
+            update([NAMES.index(name)], np.array([value]), np.array([[sigma**2]]))
     for name, value, sigma in zip(told, said.mean, said.sigma, strict=True):
-        if (i := NAMES.index(name)) not in brows:
+        if name not in raised:
+            i = NAMES.index(name)
             update([i], np.array([value]), np.array([[sigma**2 / share[name]]]))
     np.testing.assert_allclose(found.expression, mean, atol=1e-5)
     np.testing.assert_allclose(np.linalg.inv(found.expression_precision), covariance, atol=1e-5)

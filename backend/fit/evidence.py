@@ -59,7 +59,7 @@ class Evidence:
     reading: Reading | None = None  #: the network's; None where it was not asked or sees no face
     disagreement: float | None = None  #: of detector and network, in sides of the face's box
     answer: NetworkAnswer | None = None  #: what a network of the user's own says
-    opinions: Opinions | None = None  #: what contours, eyes and mouth say of the expression
+    opinions: Opinions | None = None  #: what brows, eyes and mouth say of the expression
     covering: Covering | None = None  #: what covers the mouth, where something does
 
     @property
@@ -79,6 +79,8 @@ class Evidence:
     def observation(self) -> Observation:
         """What the refinement compares a head with."""
         reading = self.reading
+        seen = self.opinions is not None and self.covering is None
+        touching = seen and self.opinions.lips_touch
         return Observation(
             image=self.crop.image,
             to_photo=self.crop.to_photo,
@@ -90,6 +92,7 @@ class Evidence:
             network_landmarks=None if reading is None else reading.landmarks,
             network_sigma=None if reading is None else reading.landmark_sigma,
             covered=None if self.covering is None else self.covering.crop,
+            lips_touch=touching,
         )
 
 
@@ -205,7 +208,8 @@ def _read(
         covering = _covering(photo, reading.crop, reading.landmarks)
     noise = dlib_noise().on_people().scaled(DETECTOR_VARIANCE)
     sigma = reading.landmark_sigma.copy()
-    opinions = opinions_of(photo.pixels, marks, regressor.model)
+    best = reading.landmarks if marks is None else marks
+    opinions = opinions_of(photo.pixels, best, regressor.model, marks is not None)
     if opinions is not None:
         noise = used_up(noise)
         sigma[BROWS] *= BROWS_SCALE
@@ -222,7 +226,7 @@ def _read(
         marks,
         corrections.noise(noise, face.spread),
         face.spread,
-        visible_teeth(photo.pixels, reading.landmarks if marks is None else marks),
+        visible_teeth(photo.pixels, best),
         reading,
         apart,
         opinions=opinions,

@@ -10,9 +10,9 @@ two are pooled: densities to the power of shares a and 1 - a (Genest and Zidek 1
 Dividing a Gaussian of the drawings out instead makes a lowered brow, read as 0.64 +- 0.2, tell
 nothing, as that is about how far the drawings' weights spread (``docs/expressions.md``).
 
-Raised brows are not told from the crops of real people: there the regressor of contours speaks,
-which knows what is identity.  The whole-face network is not asked, as it looked at drawn faces
-whose brows and lids mostly rest.
+Raised brows are not told from the crops of real people: there the landmarks speak
+(:mod:`.brows`), and of lowered ones both.  The whole-face network is not asked, as it looked at
+drawn faces whose brows and lids mostly rest.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 
 from ..model import FaceModel
 from ..network.regions import RegionReading, regions_of
-from .expression_regressor import Opinion, regressor_of
+from .brows import Brows, read_brows
+from .mouth import lips_touch
 from .noise import LandmarkNoise
 from .prior import Prior, square
 
@@ -36,8 +37,8 @@ Double = NDArray[np.float64]
 #: brows ("balanced").
 EYES_SHARE, OTHER_SHARE = 1.0, 0.6
 EYES = "eye"
-#: Expressions which the contours' regressor tells, and the crops do not.
-BY_CONTOURS = ("browInnerUp", "browOuterUp")
+#: Expressions which the landmarks tell, and the crops do not.
+BY_LANDMARKS = ("browInnerUp", "browOuterUp")
 #: Landmarks that are used up: they follow lids in part, and would open them again, by their heights
 #: and, going together as they do, by a millimetre sideways.
 LIDS, LID_CORNERS = np.array([37, 38, 40, 41, 43, 44, 46, 47]), np.array([36, 45])
@@ -51,21 +52,24 @@ BROWS, BROWS_SCALE = np.arange(17, 27), 3.0
 class Opinions:
     """What is said of the expression of one face."""
 
-    contours: Opinion  #: by the landmarks as a whole
     regions: RegionReading  #: by the pixels of eyes, brows and mouth
+    brows: Brows | None  #: by the detector's landmarks; None where these are not to be believed
+    lips_touch: bool  #: by the landmarks and the pixels of the mouth
 
 
 def opinions_of(
-    pixels: NDArray[np.uint8], marks: NDArray | None, model: FaceModel
+    pixels: NDArray[np.uint8], marks: NDArray, model: FaceModel, detected: bool
 ) -> Opinions | None:
-    """Of the face with ``marks`` (68, 2) in ``pixels`` (H, W, 3) uint8.
+    """Of the face with ``marks`` (68, 2), the detector's or not, in ``pixels`` (H, W, 3) uint8.
 
-    None without marks, and where the regressor or the networks do not know ``model``'s expressions.
+    None where the networks do not know ``model``'s expressions.
     """
-    contours, regions = regressor_of(model), regions_of(model)
-    if marks is None or contours is None or regions is None:
+    reader = regions_of(model)
+    if reader is None:
         return None
-    return Opinions(contours.opinion(marks), regions.read(pixels, marks))
+    regions = reader.read(pixels, marks)
+    brows = read_brows(marks, reader.template) if detected else None
+    return Opinions(regions, brows, lips_touch(marks, regions.points, reader.template))
 
 
 def used_up(noise: LandmarkNoise) -> LandmarkNoise:
@@ -85,11 +89,11 @@ def expression_prior(
     precision = square(habits.expression_precision) * np.outer(left, left)
     pull = precision @ habits.expression + shares * told * mean
     precision += np.diag(shares * told)
-    brows = np.flatnonzero([name.startswith(BY_CONTOURS) for name in names])
-    contours = opinions.contours  # their marginal, of the brows alone, beside the habits
-    raised = np.linalg.inv(contours.covariance[np.ix_(brows, brows)])
-    precision[np.ix_(brows, brows)] += raised
-    pull[brows] += raised @ contours.mean[brows]
+    said = {} if opinions.brows is None else opinions.brows.weights()
+    for name, (value, sigma) in said.items():
+        i = names.index(name)
+        precision[i, i] += sigma**-2.0
+        pull[i] += sigma**-2.0 * value
     found = np.linalg.solve(precision, pull)
     return replace(prior, expression=found, expression_precision=precision)
 
@@ -98,7 +102,7 @@ def _told(regions: RegionReading, names: tuple[str, ...]) -> tuple[Double, Doubl
     """(E,) precision, mean and share of what the networks say; share 0 where they say nothing."""
     precision, mean, shares = np.zeros((3, len(names)))
     for name, value, sigma in zip(regions.names, regions.mean, regions.sigma, strict=True):
-        if not name.startswith(BY_CONTOURS):
+        if not name.startswith(BY_LANDMARKS):
             i = names.index(name)
             precision[i], mean[i] = sigma**-2.0, np.clip(value, 0, 1)
             shares[i] = EYES_SHARE if name.startswith(EYES) else OTHER_SHARE

@@ -48,10 +48,10 @@ REGIONS = (RIGHT_EYE, LEFT_EYE, MOUTH)
 
 #: How much the landmarks count for the pose: the nose and the eyes' corners hardly move with an
 #: expression; the jaw's upper ends tell how far the head is turned.
-_POSE_WEIGHTS = np.zeros(68)
-_POSE_WEIGHTS[27:36] = 1.0
-_POSE_WEIGHTS[[36, 39, 42, 45]] = 1.5
-_POSE_WEIGHTS[[0, 1, 2, 14, 15, 16]] = 0.15
+POSE_WEIGHTS = np.zeros(68)
+POSE_WEIGHTS[27:36] = 1.0
+POSE_WEIGHTS[[36, 39, 42, 45]] = 1.5
+POSE_WEIGHTS[[0, 1, 2, 14, 15, 16]] = 0.15
 #: Pixels per mm: marks that all lie in one place would have none.
 _LEAST_SCALE = 1e-2
 #: Photo pixels per crop pixel from which on the photo is smoothed before it is sampled, the
@@ -75,7 +75,7 @@ class Placement:
 def placed(marks: NDArray, template: NDArray) -> Placement:
     """By landmarks ``marks`` (68, 2) pixels; ``template`` (68, 3) mm are the mean head's."""
     marks = np.asarray(marks, np.float64)
-    scales, turns = rigid_view(marks[None], template, _POSE_WEIGHTS)
+    scales, turns = rigid_view(marks[None], template, POSE_WEIGHTS)
     scale, level = max(float(scales[0]), _LEAST_SCALE), levelling(turns)[0]
     seen = level @ turns[0]
     matrices = [_matrix(region, marks, scale, level) for region in REGIONS]

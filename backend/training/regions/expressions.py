@@ -1,6 +1,6 @@
 """Expressions and brows of the heads that the regions' crops show.
 
-Those of :mod:`..contours.expressions`, and more of what is rare there and told only by pixels.
+Those of :mod:`.film_expressions`, and more of what is rare there and told only by pixels.
 Shares and strengths are set by eye.
 """
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...model import FaceModel
 from ...model.sampling import sample_expression
-from ..contours.expressions import sample_expressions
+from .film_expressions import sample_expressions
 
 Double = NDArray[np.float64]
 Float = NDArray[np.float32]

@@ -1,1 +1,0 @@
-"""The regressor from contours to expression: random heads, their landmarks, what is learnt."""
