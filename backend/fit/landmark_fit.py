@@ -324,7 +324,8 @@ class LandmarkProblem:
         upper, lower = self._gaps.T
         sigma = self.settings.gap_mm * scale
         missed = self.landmarks - seen
-        gap_rows = (jacobian[upper] - jacobian[lower]).reshape(2 * len(upper), -1) / sigma
+        parting = (jacobian[upper] - jacobian[lower]) / sigma
+        gap_rows = parting.reshape(2 * len(upper), rows.shape[1])
         apart = (missed[upper] - missed[lower]).ravel() / sigma
         return np.vstack([self.whitening @ rows, gap_rows]), np.concatenate(
             [self.whitening @ residual.ravel(), apart]
