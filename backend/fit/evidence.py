@@ -211,7 +211,7 @@ def _read(
     best = reading.landmarks if marks is None else marks
     opinions = opinions_of(photo.pixels, best, regressor.model, marks is not None)
     if opinions is not None:
-        noise = used_up(noise)
+        noise = used_up(noise, opinions)
         sigma[BROWS] *= BROWS_SCALE
     reading = replace(
         reading,

@@ -44,6 +44,9 @@ BY_LANDMARKS = ("browInnerUp", "browOuterUp")
 LIDS, LID_CORNERS = np.array([37, 38, 40, 41, 43, 44, 46, 47]), np.array([36, 45])
 #: mm of their further error in the solve.
 LIDS_SIGMA_MM, LID_CORNERS_SIGMA_MM = 20.0, 8.0
+#: What the networks say of a lid that is on its way down, and from which weight on.
+LOWERED = ("eyeBlinkLeft", "eyeBlinkRight", "eyeLookDownLeft", "eyeLookDownRight")
+LOWERED_FROM = 0.3
 #: The brows' landmarks as the network has them err by so many times what it says.
 BROWS, BROWS_SCALE = np.arange(17, 27), 3.0
 
@@ -72,8 +75,14 @@ def opinions_of(
     return Opinions(regions, brows, lips_touch(marks, regions.points, reader.template))
 
 
-def used_up(noise: LandmarkNoise) -> LandmarkNoise:
-    """``noise`` for a solve that has the :class:`Opinions`."""
+def used_up(noise: LandmarkNoise, opinions: Opinions) -> LandmarkNoise:
+    """``noise`` for a solve that has ``opinions``: lids that come down are marked badly.
+
+    Open eyes are marked well enough, and without their marks the head would stare.
+    """
+    said = dict(zip(opinions.regions.names, opinions.regions.mean, strict=True))
+    if max(said.get(name, 0.0) for name in LOWERED) < LOWERED_FROM:
+        return noise
     return noise.without(LIDS, LIDS_SIGMA_MM).without(LID_CORNERS, LID_CORNERS_SIGMA_MM)
 
 
