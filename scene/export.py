@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,12 @@ CHOICES = (
 
 
 def export_head(
-    head_scene: HeadScene, folder: str | Path, name: str, formats: Iterable[str]
+    head_scene: HeadScene,
+    folder: str | Path,
+    name: str,
+    formats: Iterable[str],
+    *,
+    compact: bool = False,
 ) -> dict[str, Path]:
     """Write the head as ``folder``/``name``.* in each of ``formats`` and return the main files.
 
@@ -48,6 +54,9 @@ def export_head(
     * obj: y up, metres, in the photo's expression; ``name``.mtl and the texture lie beside.
     * usd: ``name``.usdz, y up, metres, shape keys as blend shapes at the photo's expression.
 
+    ``compact``: numbers of a .glb in 8 and 16 bits, as ``formats/quantised.py`` says, with the
+    errors that this has; a program that reads it has to know KHR_mesh_quantization.
+
     Raises :class:`OutputError` with one sentence when a file cannot be written.
     """
     folder = Path(folder)
@@ -56,8 +65,9 @@ def export_head(
     if unknown:
         raise OutputError(f"There is no format '{unknown[0]}'; choose of {', '.join(FORMATS)}.")
     written = {}
+    writers = WRITERS | {"glb": partial(_write_glb, compact=compact)}
     for key in formats:
-        suffix, write = FORMATS[key].suffix, WRITERS[key]
+        suffix, write = FORMATS[key].suffix, writers[key]
         with staged(folder) as beside, quiet():
             try:
                 write(head_scene, beside / f"{name}{suffix}")
@@ -125,7 +135,7 @@ def _without_choices() -> Iterator[None]:
             values[name] = path
 
 
-def _write_glb(head_scene: HeadScene, path: Path) -> None:
+def _write_glb(head_scene: HeadScene, path: Path, *, compact: bool = False) -> None:
     with alone(head_scene) as collection:
         bpy.ops.export_scene.gltf(
             filepath=str(path),
@@ -141,7 +151,7 @@ def _write_glb(head_scene: HeadScene, path: Path) -> None:
             export_animations=False,
             export_extras=False,
         )
-    glb.mend(path, head_scene.head.name)
+    glb.mend(path, head_scene.head.name, compact=compact)
 
 
 def _write_fbx(head_scene: HeadScene, path: Path) -> None:

@@ -129,7 +129,9 @@ def test_a_commands_files_hold_each_head_at_the_origin(
     """Beside one another in the .blend; of the other formats each has a file of its own."""
     places: dict[str, float] = {}
 
-    def export_head(around: HeadScene, folder: Path, name: str, kinds: list[str]) -> dict:
+    def export_head(
+        around: HeadScene, folder: Path, name: str, kinds: list[str], **_: bool
+    ) -> dict:
         places[f"{name}.{kinds[0]}"] = around.head.matrix_world.translation.x
         return {}
 

@@ -52,7 +52,10 @@ def test_the_worker_builds_files_and_pictures(command: list[str], tmp_path: Path
         )
         with raises(ExchangeError, __file__):
             worker.call("build", {**params, "npz": __file__})
-        again = worker.call("build", {**params, "preview": False})  # alive after an error
+        full = (out / "Ada é.glb").stat().st_size
+        # Alive after an error.
+        again = worker.call("build", {**params, "preview": False, "compact": True})
+    assert (out / "Ada é.glb").stat().st_size < full
     assert answer["files"] == {key: str(out / f"Ada é.{key}") for key in ("blend", "glb")}
     assert sorted(file.name for file in out.iterdir()) == [
         "Ada é.blend", "Ada é.glb", "Ada é_photo_render.png", "Ada é_three_quarter.png",
