@@ -91,8 +91,6 @@ def _reconstruct(
 def _write(
     heads: list[Reconstruction], outputs: list[tuple[Path, str]], *, compact: bool = False
 ) -> None:
-    from mathutils import Matrix
-
     from .api import add_heads
     from .build import head_scene_of, prepare_file
     from .export import export_head
@@ -103,13 +101,9 @@ def _write(
         # A .blend holds all heads; of the other formats each gets a file of its own.
         for head, around in list(zip(heads, built, strict=True))[: 1 if kind == "blend" else None]:
             end = "" if head is heads[0] else f"_face{head.face_index}"
-            place = around.head.matrix_world.copy()
-            if kind != "blend":  # beside nothing there
-                around.head.matrix_world = Matrix.Identity(4)
             name = path.stem + end
             for file in export_head(around, path.parent, name, [kind], compact=compact).values():
                 print(file)
-            around.head.matrix_world = place
 
 
 def _parser() -> argparse.ArgumentParser:

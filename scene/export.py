@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from ..backend.exchange.own_pictures import marked
 from .build import HeadScene
 from .formats import fbx, glb, usdz
 from .mesh import expression_keys
+from .placing import at_origin
 from .quiet import quiet
 
 #: Group and property of a scene that hold paths: ``operators/settings.py``, ``animation.py``.
@@ -46,7 +47,9 @@ def export_head(
     """Write the head as ``folder``/``name``.* in each of ``formats`` and return the main files.
 
     Formats: the keys of ``FORMATS`` in ``backend/exchange/formats.py``.  "blend" holds the whole
-    open file; the others hold the head alone, with its texture, without the subdivision applied:
+    open file; the others hold the head alone, with its texture, without the subdivision applied.
+    There it is where it was moved to, or at the origin if it still is where ``build_scene`` put it.
+    They differ so:
 
     * glb: y up, metres, every shape key a named morph target at the photo's expression.
     * fbx: y up, metres (the file's UnitScaleFactor is 100 centimetres), shape keys with their
@@ -68,7 +71,8 @@ def export_head(
     writers = WRITERS | {"glb": partial(_write_glb, compact=compact)}
     for key in formats:
         suffix, write = FORMATS[key].suffix, writers[key]
-        with staged(folder) as beside, quiet():
+        place = nullcontext() if key == "blend" else at_origin(head_scene.head)
+        with staged(folder) as beside, quiet(), place:
             try:
                 write(head_scene, beside / f"{name}{suffix}")
             except RuntimeError as error:  # what operators raise for their error reports
