@@ -217,5 +217,3 @@ def test_what_is_out_of_range_is_left() -> None:
         assert not quantised.rest("TEXCOORD_0", np.array(outside, np.float32)).rounded
     for other in ("COLOR_0", "WEIGHTS_0", "TANGENT"):
         assert not quantised.rest(other, np.ones((1, 4), np.float32)).rounded
-    bytes_ = np.ones((1, 3), np.uint8)
-    assert quantised.rest("POSITION", bytes_).values is bytes_

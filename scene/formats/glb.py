@@ -164,13 +164,13 @@ class _Writer:
 
     def attribute(self, key: str, index: int) -> int:
         """The accessor ``index`` of vertices' ``key``: as it is, or rounded."""
-        if index in self._moved or not self.compact:
+        old = self.old.document["accessors"][index]
+        if index in self._moved or not self.compact or old["componentType"] != _FLOAT:
             return self.kept(index)
         stored = quantised.rest(key, self.old.numbers(index))
         if not stored.rounded:
             return self.kept(index)
-        accessor = _about(stored, bounded=key == "POSITION")
-        accessor["type"] = self.old.document["accessors"][index]["type"]
+        accessor = _about(stored, bounded=key == "POSITION") | {"type": old["type"]}
         accessor["bufferView"] = self._dense(stored)
         self.rounds = True
         self._moved[index] = self._add(accessor)

@@ -66,7 +66,7 @@ def change(key: str, values: NDArray) -> Stored:
 
 
 def _stored(kind: str | None, values: NDArray) -> Stored:
-    if kind is None or values.dtype != np.float32:
+    if kind is None:
         return Stored(values)
     component, steps = _TYPES[kind]
     found = np.round(values.astype(np.float64) * steps)
