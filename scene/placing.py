@@ -53,7 +53,7 @@ def at_origin(head: bpy.types.Object) -> Iterator[None]:
     """
     place = head.matrix_basis.copy()
     put = _ASIDE in head and head.parent is None
-    if not put or not np.allclose(place, _place_of(head), atol=_SAME_M):
+    if not put or not np.allclose(np.array(place), np.array(_place_of(head)), atol=_SAME_M):
         yield
         return
     try:
