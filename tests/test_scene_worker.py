@@ -153,6 +153,8 @@ def test_the_operators_result_is_the_apis(tmp_path: Path) -> None:
     for ours, its in zip(heads, reconstruct_face.reconstruct(photo, face="all"), strict=True):
         mine, other = everything_of(ours), everything_of(its)
         first, second = (found.pop("matrix").translation.x for found in (mine, other))
+        aside = [found["properties"].pop("placed_aside") for found in (mine, other)]
+        assert aside == pytest.approx([first, second])
         assert mine == other
         assert second > first, "these stand beside those"
 
