@@ -82,9 +82,12 @@ class Blender(HasWorker):
         window: np.ndarray | None = None,
         progress: Progress | None = None,
         cancelled: threading.Event | None = None,
+        *,
+        compact: bool = False,
     ) -> dict[str, Any]:
         """Build the head of ``npz`` as ``folder/name.FORMAT``; with ``window``, render the views.
 
+        ``compact`` is that of ``export_head`` in ``scene/export.py``.
         ``window`` is (4,) x0, y0, x1, y1 in photo pixels.  Returns ``{"files": {format: path},
         "photo_render": path | None, "three_quarter": path | None, "timings": {step: seconds}}``.
 
@@ -99,6 +102,7 @@ class Blender(HasWorker):
                 "folder": str(folder),
                 "name": name,
                 "formats": list(formats),
+                "compact": compact,
                 "preview": window is not None,
                 "window": None if window is None else [float(x) for x in window],
             },

@@ -27,7 +27,9 @@ def main(arguments: list[str]) -> int:
 
     args = _parser().parse_args(arguments)
     try:
-        options = BatchOptions(options_of(args), args.format, not args.no_preview, args.force)
+        options = BatchOptions(
+            options_of(args), args.format, not args.no_preview, args.force, args.compact
+        )
         with BackendProcess(args.python) as backend:
             results = run_batch(args.photos, args.out, options, backend=backend, report=_say)
     except FaceError as error:

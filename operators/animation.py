@@ -17,7 +17,7 @@ from bpy.props import (
 from bpy_extras.io_utils import ExportHelper
 
 from ..backend.errors import ExchangeError, FaceError, OutputError
-from ..backend.exchange.formats import ANIMATED_FORMATS
+from ..backend.exchange.formats import ANIMATED_FORMATS, COMPACT_LABEL, COMPACT_TIP
 from ..scene.context import head_of, scene_of
 from . import strings
 from . import strings_animation as texts
@@ -216,6 +216,7 @@ class RECONSTRUCT_FACE_OT_export_animation(ChangesExpression, bpy.types.Operator
         options={"ENUM_FLAG"},
         default={"glb"},
     )
+    compact: BoolProperty(name=COMPACT_LABEL, description=COMPACT_TIP)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Ask which formats, and where."""
@@ -240,7 +241,9 @@ class RECONSTRUCT_FACE_OT_export_animation(ChangesExpression, bpy.types.Operator
         if head.mode != "OBJECT":
             raise FaceError(f"{strings.LEAVE_MODE}.")
         notes: list[str] = []
-        written = export_animation(head_scene_of(head), folder, name, chosen, notes=notes)
+        written = export_animation(
+            head_scene_of(head), folder, name, chosen, notes=notes, compact=self.compact
+        )
         self.report({"INFO"}, strings.exported([x.name for x in written.values()], str(folder)))
         for sentence in notes:
             self.report({"WARNING"}, sentence)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import bpy
-from bpy.props import EnumProperty, PointerProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, PointerProperty, StringProperty
 
 from ..backend.errors import FaceError, OutputError
-from ..backend.exchange.formats import ANIMATED_FORMATS, FORMATS
+from ..backend.exchange.formats import ANIMATED_FORMATS, COMPACT_LABEL, COMPACT_TIP, FORMATS
 from ..scene.context import head_of, scene_of
 from . import strings
 from .view import OnHead
@@ -34,6 +34,7 @@ class ExportSettings(bpy.types.PropertyGroup):
         options={"ENUM_FLAG"},
         default={"glb"},
     )
+    compact: BoolProperty(name=COMPACT_LABEL, description=COMPACT_TIP)
 
 
 def target_of(filepath: str, settings: ExportSettings, head: bpy.types.Object) -> tuple[Path, str]:
@@ -76,6 +77,7 @@ class RECONSTRUCT_FACE_OT_export(OnHead, bpy.types.Operator):
         items=FORMAT_ITEMS,
         options={"ENUM_FLAG", "SKIP_SAVE"},
     )
+    compact: BoolProperty(name=COMPACT_LABEL, description=COMPACT_TIP, options={"SKIP_SAVE"})
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -105,7 +107,9 @@ class RECONSTRUCT_FACE_OT_export(OnHead, bpy.types.Operator):
         head = head_of(context)
         try:
             folder, name, formats = self._wanted(context)
-            written = export_head(head_scene_of(head), folder, name, formats)
+            written = export_head(
+                head_scene_of(head), folder, name, formats, compact=self._compact(context)
+            )
         except FaceError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -124,6 +128,12 @@ class RECONSTRUCT_FACE_OT_export(OnHead, bpy.types.Operator):
         if not formats:
             raise OutputError(strings.NO_FORMAT)
         return folder, name, formats
+
+    def _compact(self, context: bpy.types.Context) -> bool:
+        """As the caller says, or else the scene's settings."""
+        if self.properties.is_property_set("compact"):
+            return self.compact
+        return scene_of(context).reconstruct_face_export.compact
 
 
 CLASSES = (ExportSettings, RECONSTRUCT_FACE_OT_export)

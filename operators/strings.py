@@ -333,8 +333,8 @@ def no_such_expression(name: str) -> str:
 EXPORT_PANEL = "Export"
 EXPORT = "Export"
 EXPORT_TIP = (
-    "Write the active head as it is now, with its expression, place and texture, to files. "
-    "A .blend holds the whole open file"
+    "Write the active head as it is now, with its expression and texture, to files; its place is "
+    "where you moved it, or the origin. A .blend holds the whole open file"
 )
 EXPORT_FOLDER = "Folder"
 EXPORT_FOLDER_TIP = "Where the files go; empty: beside the .blend"

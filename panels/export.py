@@ -31,6 +31,8 @@ class RECONSTRUCT_FACE_PT_export(FacePanel, bpy.types.Panel):
         settings = scene_of(context).reconstruct_face_export
         layout = layout_of(self)
         layout.row(align=True).prop(settings, "formats", expand=True)
+        if "glb" in settings.formats:
+            layout.prop(settings, "compact")
         layout.prop(settings, "folder", text="", placeholder=strings.EXPORT_FOLDER)
         layout.prop(settings, "name", text="", placeholder=head_of(context).name)
         layout.operator(RECONSTRUCT_FACE_OT_export.bl_idname, icon="EXPORT")

@@ -146,7 +146,7 @@ def _write_face(
     prepare_file(head)
     head_scene = build_scene(head, name=name, set_active=True)
     head.timings["blender build"] = time.perf_counter() - start
-    export_head(head_scene, folder, name, options.formats)
+    export_head(head_scene, folder, name, options.formats, compact=options.compact)
     if options.preview:
         photo_render, three_quarter = work / "photo_render.png", work / "three_quarter.png"
         render_preview(head_scene, head, window, photo_render, three_quarter)

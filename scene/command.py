@@ -56,7 +56,7 @@ def run(arguments: list[str]) -> int:
         return end.code if isinstance(end.code, int) else 2
     try:
         with jobs.interruptible():
-            _reconstruct(args.photo, options, outputs)
+            _reconstruct(args.photo, options, outputs, compact=args.compact)
     except Exception as error:
         expected = isinstance(error, FaceError)
         _say(str(error) if expected else f"Unexpected {type(error).__name__}: {error}")
@@ -73,7 +73,9 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def _reconstruct(photo: str, options: Options, outputs: list[tuple[Path, str]]) -> None:
+def _reconstruct(
+    photo: str, options: Options, outputs: list[tuple[Path, str]], *, compact: bool = False
+) -> None:
     from ..backend.exchange.output import prepare_output
     from . import jobs
 
@@ -83,12 +85,12 @@ def _reconstruct(photo: str, options: Options, outputs: list[tuple[Path, str]]) 
     for warning in dict.fromkeys(warning for head in heads for warning in head.warnings):
         _say(f"warning: {warning}")
     _progress(1.0, "Writing the files")
-    _write(heads, outputs)
+    _write(heads, outputs, compact=compact)
 
 
-def _write(heads: list[Reconstruction], outputs: list[tuple[Path, str]]) -> None:
-    from mathutils import Matrix
-
+def _write(
+    heads: list[Reconstruction], outputs: list[tuple[Path, str]], *, compact: bool = False
+) -> None:
     from .api import add_heads
     from .build import head_scene_of, prepare_file
     from .export import export_head
@@ -99,18 +101,15 @@ def _write(heads: list[Reconstruction], outputs: list[tuple[Path, str]]) -> None
         # A .blend holds all heads; of the other formats each gets a file of its own.
         for head, around in list(zip(heads, built, strict=True))[: 1 if kind == "blend" else None]:
             end = "" if head is heads[0] else f"_face{head.face_index}"
-            place = around.head.matrix_world.copy()
-            if kind != "blend":  # beside nothing there
-                around.head.matrix_world = Matrix.Identity(4)
-            for file in export_head(around, path.parent, path.stem + end, [kind]).values():
+            name = path.stem + end
+            for file in export_head(around, path.parent, name, [kind], compact=compact).values():
                 print(file)
-            around.head.matrix_world = place
 
 
 def _parser() -> argparse.ArgumentParser:
     import argparse
 
-    from ..backend.exchange.arguments import add_options
+    from ..backend.exchange.arguments import add_compact, add_options
     from ..backend.exchange.formats import FORMATS, PHOTO_KINDS
 
     parser = argparse.ArgumentParser(
@@ -132,6 +131,7 @@ def _parser() -> argparse.ArgumentParser:
         "may be repeated",
     )
     add_options(parser)
+    add_compact(parser)
     return parser
 
 

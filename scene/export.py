@@ -10,7 +10,8 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from ..backend.exchange.own_pictures import marked
 from .build import HeadScene
 from .formats import fbx, glb, usdz
 from .mesh import expression_keys
+from .placing import at_origin
 from .quiet import quiet
 
 #: Group and property of a scene that hold paths: ``operators/settings.py``, ``animation.py``.
@@ -35,18 +37,28 @@ CHOICES = (
 
 
 def export_head(
-    head_scene: HeadScene, folder: str | Path, name: str, formats: Iterable[str]
+    head_scene: HeadScene,
+    folder: str | Path,
+    name: str,
+    formats: Iterable[str],
+    *,
+    compact: bool = False,
 ) -> dict[str, Path]:
     """Write the head as ``folder``/``name``.* in each of ``formats`` and return the main files.
 
     Formats: the keys of ``FORMATS`` in ``backend/exchange/formats.py``.  "blend" holds the whole
-    open file; the others hold the head alone, with its texture, without the subdivision applied:
+    open file; the others hold the head alone, with its texture, without the subdivision applied.
+    There it is where it was moved to, or at the origin if it still is where ``build_scene`` put it.
+    They differ so:
 
     * glb: y up, metres, every shape key a named morph target at the photo's expression.
     * fbx: y up, metres (the file's UnitScaleFactor is 100 centimetres), shape keys with their
       normals, texture embedded.
     * obj: y up, metres, in the photo's expression; ``name``.mtl and the texture lie beside.
     * usd: ``name``.usdz, y up, metres, shape keys as blend shapes at the photo's expression.
+
+    ``compact``: numbers of a .glb in 8 and 16 bits, as ``formats/quantised.py`` says, with the
+    errors that this has; a program that reads it has to know KHR_mesh_quantization.
 
     Raises :class:`OutputError` with one sentence when a file cannot be written.
     """
@@ -56,9 +68,11 @@ def export_head(
     if unknown:
         raise OutputError(f"There is no format '{unknown[0]}'; choose of {', '.join(FORMATS)}.")
     written = {}
+    writers = WRITERS | {"glb": partial(_write_glb, compact=compact)}
     for key in formats:
-        suffix, write = FORMATS[key].suffix, WRITERS[key]
-        with staged(folder) as beside, quiet():
+        suffix, write = FORMATS[key].suffix, writers[key]
+        place = nullcontext() if key == "blend" else at_origin(head_scene.head)
+        with staged(folder) as beside, quiet(), place:
             try:
                 write(head_scene, beside / f"{name}{suffix}")
             except RuntimeError as error:  # what operators raise for their error reports
@@ -125,7 +139,7 @@ def _without_choices() -> Iterator[None]:
             values[name] = path
 
 
-def _write_glb(head_scene: HeadScene, path: Path) -> None:
+def _write_glb(head_scene: HeadScene, path: Path, *, compact: bool = False) -> None:
     with alone(head_scene) as collection:
         bpy.ops.export_scene.gltf(
             filepath=str(path),
@@ -141,7 +155,7 @@ def _write_glb(head_scene: HeadScene, path: Path) -> None:
             export_animations=False,
             export_extras=False,
         )
-    glb.mend(path, head_scene.head.name)
+    glb.mend(path, head_scene.head.name, compact=compact)
 
 
 def _write_fbx(head_scene: HeadScene, path: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import bpy
 import numpy as np
 from mathutils import Matrix, Vector
@@ -12,9 +15,14 @@ from .mesh import is_head
 
 #: Between a head and what stands beside it.
 _GAP_M = 0.05
+#: What Blender's 32 bits may change of a place.
+_SAME_M = 1e-6
 #: What is larger is a room, a ground or a set, in which a head may stand; the default cube is 2 m.
 _LARGEST_M = 3.0
 _SOLID = ("MESH", "CURVE", "SURFACE", "META", "FONT")
+
+#: Custom property of a head: how far along x it was put from the origin, metres.
+_ASIDE = "placed_aside"
 
 #: (2, 3) lowest and highest corner in the world, metres.
 Box = NDArray[np.float64]
@@ -32,8 +40,38 @@ def place_beside(head: bpy.types.Object, scene: bpy.types.Scene) -> None:
     for start in (own[0, 0], *(end for end in ends if end > own[0, 0])):
         moved = own + (start - own[0, 0], 0.0, 0.0)
         if not any((moved[0] < box[1]).all() and (box[0] < moved[1]).all() for box in taken):
-            head.matrix_world = Matrix.Translation((start - own[0, 0], 0.0, 0.0))
+            head[_ASIDE] = float(start - own[0, 0])
+            head.matrix_world = _place_of(head)
             return
+
+
+@contextmanager
+def at_origin(head: bpy.types.Object) -> Iterator[None]:
+    """``head`` at the origin for the while, if it is still where :func:`place_beside` put it.
+
+    One that was moved or turned since, or has a parent, stays where it is.
+    """
+    place = head.matrix_basis.copy()
+    put = _ASIDE in head and head.parent is None
+    if not put or not np.allclose(np.array(place), np.array(_place_of(head)), atol=_SAME_M):
+        yield
+        return
+    try:
+        _move(head, Matrix.Identity(4))
+        yield
+    finally:
+        _move(head, place)
+
+
+def _place_of(head: bpy.types.Object) -> Matrix:
+    return Matrix.Translation((head[_ASIDE], 0.0, 0.0))
+
+
+def _move(head: bpy.types.Object, place: Matrix) -> None:
+    head.matrix_basis = place
+    layer = bpy.context.view_layer
+    assert layer is not None
+    layer.update()
 
 
 def box_of(thing: bpy.types.Object) -> Box:

@@ -44,8 +44,11 @@ def build(
     preview: bool = True,
     window: list[float] | None = None,
     size: int = PREVIEW_PX,
+    compact: bool = False,
 ) -> dict[str, Any]:
     """Build the head of the exchange file ``npz`` and write ``folder/name.*`` in ``formats``.
+
+    ``compact`` is that of :func:`export_head`.
 
     With ``preview`` also the two pictures ``name_photo_render.png`` (of ``window``, x0, y0, x1, y1
     in photo pixels; the whole head without one) and ``name_three_quarter.png``, ``size`` pixels
@@ -64,7 +67,7 @@ def build(
         head_scene = build_scene(reconstruction, name=name, set_active=True)
     with clock("export"):
         progress(0.1, "Writing the files")
-        files = export_head(head_scene, folder, name, formats)
+        files = export_head(head_scene, folder, name, formats, compact=compact)
     pictures: dict[str, str | None] = {"photo_render": None, "three_quarter": None}
     if preview:
         with clock("render"):

@@ -18,8 +18,9 @@ def ping(*, progress):
     return {}
 
 
-def build(*, npz, folder, name, formats, preview, window, progress):
+def build(*, npz, folder, name, formats, preview, window, compact, progress):
     load_reconstruction(npz)
+    said = "compact " if compact else ""
     if BEHAVIOUR == "die" or (BEHAVIOUR == "die-on-bad" and name.startswith("bad")):
         os.kill(os.getpid(), 9)
     if BEHAVIOUR in ("hang", "late"):
@@ -28,7 +29,7 @@ def build(*, npz, folder, name, formats, preview, window, progress):
     files = {}
     for kind in formats:
         path = Path(folder) / f"{name}.{kind}"
-        path.write_bytes(b"" if BEHAVIOUR == "empty" else f"{kind} of {name}".encode())
+        path.write_bytes(b"" if BEHAVIOUR == "empty" else f"{said}{kind} of {name}".encode())
         files[kind] = str(path)
     views = {"photo_render": None, "three_quarter": None}
     if preview:

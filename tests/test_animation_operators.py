@@ -301,6 +301,9 @@ def test_animated_exports(head: bpy.types.Object, tmp_path: Path) -> None:
         "FINISHED"
     }
     assert {path.name for path in tmp_path.iterdir()} >= {"ada.glb", "ada.abc"}
+    full = (tmp_path / "ada.glb").stat().st_size
+    BUTTONS.export_animation(filepath=str(tmp_path / "ada"), formats={"glb"}, compact=True)
+    assert (tmp_path / "ada.glb").stat().st_size < full
     assert {key for key, *_ in ANIMATION_FORMATS} | set(KINDS) == set(WRITERS) == set(ENDINGS)
     assert {key for key, *_ in texts.MOTION_KIND_ITEMS} == set(KINDS)
     bpy.ops.object.mode_set(mode="EDIT")

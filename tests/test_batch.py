@@ -164,6 +164,10 @@ def command(
         ("", BatchOptions()),
         ("--format glb --no-preview", BatchOptions(formats=("glb",), preview=False)),
         (
+            "--format glb --no-preview --compact",
+            BatchOptions(formats=("glb",), preview=False, compact=True),
+        ),
+        (
             "--face 2 --texture photo --texture-size 512 --format none --no-preview",
             BatchOptions(Options(face=2, texture="photo", texture_size=512), (), False),
         ),

@@ -191,6 +191,11 @@ def test_finished_photos_are_skipped_until_something_changes(
     assert calls("--texture", "photo") == 1
     assert calls("--texture", "photo", "--format", "glb") == 1
     assert calls("--texture", "photo", "--format", "glb") == 0
+    assert calls("--texture", "photo", "--format", "glb", "--compact") == 1
+    assert calls("--texture", "photo", "--format", "glb", "--compact") == 0
+    assert (tmp_path / "out" / "a.glb").read_bytes() == b"compact glb of a"
+    assert calls("--texture", "photo", "--format", "glb") == 1
+    assert (tmp_path / "out" / "a.glb").read_bytes() == b"glb of a"
     (tmp_path / "out" / "a.glb").unlink()
     assert calls("--texture", "photo", "--format", "glb") == 1
     photo.write_bytes(b"another picture under the same name")
@@ -269,7 +274,7 @@ class _SlowBlender:
 
     def warm_up(self) -> None: ...
 
-    def build(self, npz, folder, name, formats, window=None, progress=None, cancelled=None):
+    def build(self, npz, folder, name, formats, *_, compact):
         self.order.append(name)
         following = chr(ord(name) + 1)
         if following in self.begun:

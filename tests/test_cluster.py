@@ -160,11 +160,12 @@ def test_what_blender_makes_comes_along(
     photos, heads, sees: bool, fake_blender, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("RECONSTRUCT_FACE_BLENDER", fake_blender("")["RECONSTRUCT_FACE_BLENDER"])
-    found, _ = on_one_worker(photos("a.png", "b.png"), tmp_path / "out", BatchOptions(), sees)
+    asked = BatchOptions(compact=True)
+    found, _ = on_one_worker(photos("a.png", "b.png"), tmp_path / "out", asked, sees)
     assert [one.status for one in found] == ["ok", "ok"]
     ends = (".blend", ".glb", ".json", ".npz", "_preview.png")
     assert listing(tmp_path / "out") == {f"{name}{end}" for name in "ab" for end in ends}
-    assert (tmp_path / "out" / "b.glb").read_bytes() == b"glb of b"
+    assert (tmp_path / "out" / "b.glb").read_bytes() == b"compact glb of b"
 
 
 def test_names_of_others_in_the_output_folder_are_not_taken(

@@ -93,6 +93,21 @@ def test_a_path_of_the_caller_counts_more_than_the_settings(
     assert (tmp_path / "v1.2.glb").is_file()
 
 
+def test_a_compact_glb_is_a_setting_and_a_word_of_the_caller(
+    head: bpy.types.Object, tmp_path: Path
+) -> None:
+    def rounded(**said: bool) -> bool:
+        path = tmp_path / "a.glb"
+        bpy.ops.reconstruct_face.export(filepath=str(path), formats={"glb"}, **said)
+        return "KHR_mesh_quantization" in read_glb(path)["extensionsUsed"]
+
+    assert not rounded()
+    assert rounded(compact=True)
+    settings().compact = True
+    assert rounded()
+    assert not rounded(compact=False)
+
+
 def test_an_animated_heads_files_say_that_they_stand_still(
     head: bpy.types.Object, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -177,7 +177,7 @@ def test_no_function_lists_them_again() -> None:
     for function in functions:
         assert not set(NAMES) & set(inspect.signature(function).parameters), function
     assert [field.name for field in dataclasses.fields(BatchOptions)] == [
-        "options", "formats", "preview", "force",
+        "options", "formats", "preview", "force", "compact",
     ]  # fmt: skip
 
 
@@ -237,7 +237,9 @@ def test_command_lines_take_it(
     rest = [str(photo), "-o", str(tmp_path / "out")]
     numbers = ["--format", "none", "--no-preview", "--quiet"]
     assert reconstruct_command.main([*rest, *numbers, *words(name)]) == 0
-    monkeypatch.setattr(command, "_reconstruct", lambda photo, options, _: found.append(options))
+    monkeypatch.setattr(
+        command, "_reconstruct", lambda photo, options, _, compact: found.append(options)
+    )
     assert command.run([str(photo), "-o", str(tmp_path / "a.glb"), *words(name)]) == 0
     found.append(options_of(example()._parser().parse_args([*rest, *words(name)])))
     assert found == [other(name)] * 3
@@ -255,6 +257,7 @@ def test_the_command_lines_help_is_the_same() -> None:
             assert actions[name].default == getattr(Options(), name)
             assert tuple(actions[name].choices or ()) == ABOUT[name].values
             assert actions[name].help.startswith(phrase(ABOUT[name].tip))
+        assert actions["compact"].option_strings == ["--compact"]
         parser.format_help()  # a stray % fails here
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert all(f"| `{flag}" in readme for flag in kept.values())

@@ -8,12 +8,14 @@ import bpy
 import numpy as np
 import pytest
 from mathutils import Matrix
-from reconstruct_face.scene import command, export
-from reconstruct_face.scene.build import HeadScene, build_scene, head_scene_of
-from reconstruct_face.scene.placing import box_of
+from reconstruct_face.scene import command
+from reconstruct_face.scene.build import build_scene, head_scene_of
+from reconstruct_face.scene.export import export_head
+from reconstruct_face.scene.placing import at_origin, box_of
 from reconstruct_face.scene.rig import remove_left_behind
 from reconstruct_face.scene.update import update_head
 
+from tests.glb_files import read_glb
 from tests.synthetic_reconstruction import make_reconstruction
 
 
@@ -123,19 +125,60 @@ def test_a_copy_of_the_head_keeps_them() -> None:
     assert head_scene_of(copy).camera == built.camera
 
 
-def test_a_commands_files_hold_each_head_at_the_origin(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.seconds
+@pytest.mark.parametrize("kind", ["glb", "fbx", "obj", "usd"])
+def test_a_file_holds_a_head_at_the_origin_unless_it_was_moved(kind: str, tmp_path: Path) -> None:
+    made = make_reconstruction(rows=12, columns=16)
+    built = [build_scene(made, name=name) for name in ("Ada", "Ada")]
+    head = built[1].head
+    place = head.location.copy()
+    files = [
+        export_head(one, tmp_path, name, [kind])[kind]
+        for one, name in zip(built, ("first", "second"), strict=True)
+    ]
+    assert place.x > 0.1
+    assert head.location == place, "it is back beside the first"
+    head.location.y = 0.5
+    files.append(export_head(built[1], tmp_path, "moved", [kind])[kind])
+    first, second, moved = (vertices_of(path) for path in files)
+    np.testing.assert_allclose(second, first, atol=1e-6)
+    np.testing.assert_allclose(
+        moved - first, np.tile([place.x, 0.5, 0], (len(first), 1)), atol=1e-6
+    )
+
+
+def vertices_of(path: Path) -> np.ndarray:
+    """(V, 3) in the world, of the mesh that Blender's importer makes of ``path``."""
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    if path.suffix in (".glb", ".fbx"):
+        getattr(bpy.ops.import_scene, {".glb": "gltf"}.get(path.suffix, "fbx"))(filepath=str(path))
+    else:
+        getattr(bpy.ops.wm, f"{path.suffix[1:4]}_import")(filepath=str(path))
+    bpy.context.view_layer.update()
+    (head,) = (thing for thing in bpy.data.objects if thing.type == "MESH")
+    return np.array([tuple(head.matrix_world @ vertex.co) for vertex in head.data.vertices])
+
+
+def test_what_has_a_parent_is_where_it_is() -> None:
+    build_scene(make_reconstruction())
+    head = build_scene(make_reconstruction()).head
+    head.parent = bpy.data.objects.new("Empty", None)
+    with at_origin(head):
+        assert head.location.x > 0.1
+    head.parent = None
+    with at_origin(head):
+        assert tuple(head.location) == (0, 0, 0)
+        assert tuple(head.matrix_world.translation) == (0, 0, 0)
+
+
+@pytest.mark.seconds
+def test_a_commands_files_hold_each_head_at_the_origin(tmp_path: Path) -> None:
     """Beside one another in the .blend; of the other formats each has a file of its own."""
-    places: dict[str, float] = {}
-
-    def export_head(around: HeadScene, folder: Path, name: str, kinds: list[str]) -> dict:
-        places[f"{name}.{kinds[0]}"] = around.head.matrix_world.translation.x
-        return {}
-
-    monkeypatch.setattr(export, "export_head", export_head)
-    heads = [make_reconstruction(face_index=number) for number in (1, 2)]
+    heads = [make_reconstruction(rows=12, columns=16, face_index=number) for number in (1, 2)]
     command._write(heads, [(tmp_path / "two.glb", "glb"), (tmp_path / "two.blend", "blend")])
-    assert places == {"two.glb": 0.0, "two_face2.glb": 0.0, "two.blend": 0.0}
+    for name in ("two", "two_face2"):
+        (node,) = read_glb(tmp_path / f"{name}.glb")[0]["nodes"]
+        assert "translation" not in node
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "two.blend"))
     second = max(x.location.x for x in bpy.data.objects if x.type == "MESH")
-    assert second > 0.1, "and it is back beside the first"
+    assert second > 0.1

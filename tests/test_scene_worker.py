@@ -52,7 +52,10 @@ def test_the_worker_builds_files_and_pictures(command: list[str], tmp_path: Path
         )
         with raises(ExchangeError, __file__):
             worker.call("build", {**params, "npz": __file__})
-        again = worker.call("build", {**params, "preview": False})  # alive after an error
+        full = (out / "Ada é.glb").stat().st_size
+        # Alive after an error.
+        again = worker.call("build", {**params, "preview": False, "compact": True})
+    assert (out / "Ada é.glb").stat().st_size < full
     assert answer["files"] == {key: str(out / f"Ada é.{key}") for key in ("blend", "glb")}
     assert sorted(file.name for file in out.iterdir()) == [
         "Ada é.blend", "Ada é.glb", "Ada é_photo_render.png", "Ada é_three_quarter.png",
@@ -150,6 +153,8 @@ def test_the_operators_result_is_the_apis(tmp_path: Path) -> None:
     for ours, its in zip(heads, reconstruct_face.reconstruct(photo, face="all"), strict=True):
         mine, other = everything_of(ours), everything_of(its)
         first, second = (found.pop("matrix").translation.x for found in (mine, other))
+        aside = [found["properties"].pop("placed_aside") for found in (mine, other)]
+        assert aside == pytest.approx([first, second])
         assert mine == other
         assert second > first, "these stand beside those"
 

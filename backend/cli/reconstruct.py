@@ -180,7 +180,8 @@ def _request(
         options, cluster = options_of(args), cluster_options(args)
     except OptionError as error:
         parser.error(str(error))
-    return BatchOptions(options, args.format, not args.no_preview, args.force), cluster
+    request = BatchOptions(options, args.format, not args.no_preview, args.force, args.compact)
+    return request, cluster
 
 
 def _row(outcome: Outcome) -> SummaryRow:

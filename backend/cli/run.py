@@ -187,7 +187,9 @@ def _write_face(
         from ..preview import preview_window
 
         window = preview_window(head)
-    built = blender.build(npz, folder, name, request.formats, window, progress, ended)
+    built = blender.build(
+        npz, folder, name, request.formats, window, progress, ended, compact=request.compact
+    )
     head.timings.update(built["timings"])
     if window is None:
         return

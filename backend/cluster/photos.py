@@ -105,6 +105,7 @@ def setup_of(
         "options": request.options.to_dict(),
         "formats": list(request.formats),
         "preview": request.preview,
+        "compact": request.compact,
         "work": str(work),
         "token": token,
         "samples": [[where, str(t.photo.absolute()), t.digest] for where, t in samples.items()],
@@ -173,7 +174,10 @@ class PhotoJob:
 
     def __init__(self, setup: Item) -> None:
         self._request = BatchOptions(
-            Options.from_dict(setup["options"]), tuple(setup["formats"]), setup["preview"]
+            Options.from_dict(setup["options"]),
+            tuple(setup["formats"]),
+            setup["preview"],
+            compact=setup["compact"],
         )
         self._samples = setup["samples"]
         shared = _shared(Path(setup["work"]), setup["token"])

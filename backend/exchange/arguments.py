@@ -10,7 +10,7 @@ import math
 from collections.abc import Collection
 from pathlib import Path
 
-from .formats import DEFAULT_FORMATS, FORMATS
+from .formats import COMPACT_TIP, DEFAULT_FORMATS, FORMATS
 from .options import ABOUT, About, Options, phrase
 
 
@@ -54,7 +54,10 @@ def options_of(args: argparse.Namespace, base: Options | None = None) -> Options
 
 
 def add_formats(parser: argparse.ArgumentParser) -> None:
-    """Add ``--format``, whose value is a tuple of names of :data:`~.formats.FORMATS`."""
+    """Add ``--format``, whose value is a tuple of names of :data:`~.formats.FORMATS`.
+
+    And what :func:`add_compact` adds.
+    """
     parser.add_argument(
         "--format",
         type=_formats,
@@ -62,6 +65,12 @@ def add_formats(parser: argparse.ArgumentParser) -> None:
         metavar="LIST",
         help=f"of {','.join(FORMATS)}, or none (default: {','.join(DEFAULT_FORMATS)})",
     )
+    add_compact(parser)
+
+
+def add_compact(parser: argparse.ArgumentParser) -> None:
+    """Add ``--compact``, a switch that makes a .glb smaller."""
+    parser.add_argument("--compact", action="store_true", help=phrase(COMPACT_TIP))
 
 
 def a_path(text: str) -> Path:

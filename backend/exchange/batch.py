@@ -47,6 +47,7 @@ class BatchOptions:
     formats: tuple[str, ...] = DEFAULT_FORMATS  #: names of :data:`~.formats.FORMATS`
     preview: bool = True  #: NAME_preview.png, which takes most of the time
     force: bool = False  #: also what was finished before
+    compact: bool = False  #: numbers of a .glb in fewer bits
 
     def __post_init__(self) -> None:
         for name in self.formats:
@@ -62,7 +63,9 @@ class BatchOptions:
 
     def record(self) -> dict[str, Any]:
         """What has to be the same for a result to count as finished: JSON types only."""
-        return self.options.to_dict() | {"formats": list(self.formats), "preview": self.preview}
+        wanted = {"formats": list(self.formats), "preview": self.preview}
+        # Left out where it is off, so that what older versions finished counts as finished.
+        return self.options.to_dict() | wanted | ({"compact": True} if self.compact else {})
 
 
 def finished_faces(task: PhotoTask, folder: Path, options: BatchOptions) -> list[str]:

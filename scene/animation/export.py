@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import bpy
@@ -35,6 +36,7 @@ def export_animation(
     frames: Frames | None = None,
     *,
     notes: list[str] | None = None,
+    compact: bool = False,
 ) -> dict[str, Path]:
     """Write the head's animation as ``folder``/``name``.* in each of ``formats``; the files.
 
@@ -48,7 +50,8 @@ def export_animation(
     * abc: Alembic, every frame's vertices; no materials.
     * csv, npz: the motion, as ``backend/motion`` describes; livelink: ``name``_livelink.csv.
 
-    ``notes`` gets sentences about what a format cannot hold.
+    ``notes`` gets sentences about what a format cannot hold; ``compact`` is that of
+    :func:`~..export.export_head`, and leaves the animation's own numbers as they are.
     Raises :class:`OutputError` with one sentence when a file cannot be written.
     """
     folder = Path(folder)
@@ -61,8 +64,9 @@ def export_animation(
     if chosen[1] < chosen[0]:
         raise OutputError(f"There are no frames from {chosen[0]} to {chosen[1]}; change the range.")
     written = {}
+    writers = WRITERS | {"glb": partial(_write_glb, compact=compact)}
     for key in formats:
-        suffix, write = ENDINGS[key], WRITERS[key]
+        suffix, write = ENDINGS[key], writers[key]
         if notes is not None and key in KINDS:
             notes += lost_in(read_motion(head_scene.head, chosen), key)
         with staged(folder) as beside, quiet():
@@ -86,7 +90,7 @@ def _write_motion(kind: str) -> Callable[[HeadScene, Path, Frames], None]:
     return write
 
 
-def _write_glb(head_scene: HeadScene, path: Path, frames: Frames) -> None:
+def _write_glb(head_scene: HeadScene, path: Path, frames: Frames, *, compact: bool = False) -> None:
     with _shown(head_scene, frames) as collection:
         call(
             bpy.ops.export_scene.gltf,
@@ -113,7 +117,7 @@ def _write_glb(head_scene: HeadScene, path: Path, frames: Frames) -> None:
             export_optimize_animation_size=False,
         )
         seconds = (frames[1] - frames[0]) / frame_rate(scene_of(bpy.context))
-    glb.mend(path, head_scene.head.name, seconds)
+    glb.mend(path, head_scene.head.name, seconds, compact=compact)
 
 
 def _write_fbx(head_scene: HeadScene, path: Path, frames: Frames) -> None:

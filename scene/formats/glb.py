@@ -6,6 +6,7 @@
 * Times: the exporter takes ``fps * fps_base`` for the rate, where it is the quotient: at 29.97
   frames a second an animation is 0.2 percent too fast, and runs away from its sound.
 * Names: scene and clip get that of the head.
+* If asked for: numbers in fewer bits, see ``quantised.py``.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from . import quantised
+from .quantised import Stored
 
 _HEADER, _CHUNK = 12, 8
 _FLOAT, _SHORT, _INT = 5126, 5123, 5125
@@ -87,10 +91,11 @@ class Glb:
         return found
 
 
-def mend(path: Path, name: str, seconds: float | None = None) -> None:
+def mend(path: Path, name: str, seconds: float | None = None, *, compact: bool = False) -> None:
     """Do to the file ``path`` what the module says.
 
-    ``name``: of scene and clip; ``seconds``: how long the clip lasts, if there is one.
+    ``name``: of scene and clip; ``seconds``: how long the clip lasts, if there is one; ``compact``:
+    round the numbers of surfaces and shapes.
     """
     glb = Glb.read(path)
     for scene in glb.document["scenes"]:
@@ -99,7 +104,7 @@ def mend(path: Path, name: str, seconds: float | None = None) -> None:
         clip["name"] = name
     if seconds is not None:
         _retime(glb, seconds)
-    _rebuild(glb)
+    _rebuild(glb, compact)
     glb.write(path)
 
 
@@ -123,8 +128,9 @@ def _retime(glb: Glb, seconds: float) -> None:
 class _Writer:
     """Accessors, views and bytes gathered anew, so that nothing unused stays."""
 
-    def __init__(self, old: Glb) -> None:
-        self.old = old
+    def __init__(self, old: Glb, compact: bool) -> None:
+        self.old, self.compact = old, compact
+        self.rounds = False  #: whether numbers were rounded
         self.accessors: list[dict[str, Any]] = []
         self.views: list[dict[str, Any]] = []
         self.blob = bytearray()
@@ -156,11 +162,32 @@ class _Writer:
             self._moved[index] = self._add(accessor)
         return self._moved[index]
 
-    def morph(self, values: NDArray, bounded: bool) -> int:
-        """(V, 3) a target's differences, in as few bytes as they need; with bounds."""
-        accessor: dict[str, Any] = {"componentType": _FLOAT, "type": "VEC3", "count": len(values)}
-        if bounded:
-            accessor |= {"min": values.min(0).tolist(), "max": values.max(0).tolist()}
+    def attribute(self, key: str, index: int) -> int:
+        """The accessor ``index`` of vertices' ``key``: as it is, or rounded."""
+        old = self.old.document["accessors"][index]
+        if index in self._moved or not self.compact or old["componentType"] != _FLOAT:
+            return self.kept(index)
+        stored = quantised.rest(key, self.old.numbers(index))
+        if not stored.rounded:
+            return self.kept(index)
+        accessor = _about(stored, bounded=key == "POSITION") | {"type": old["type"]}
+        accessor["bufferView"] = self._dense(stored)
+        self.rounds = True
+        self._moved[index] = self._add(accessor)
+        return self._moved[index]
+
+    def stored(self, key: str, values: NDArray) -> Stored:
+        """(V, 3) what a target adds to ``key``, as it will be written."""
+        if not self.compact:
+            return Stored(values)
+        stored = quantised.change(key, values)
+        self.rounds |= stored.rounded
+        return stored
+
+    def morph(self, stored: Stored, bounded: bool) -> int:
+        """A target's differences, in as few bytes as they need; with bounds."""
+        values = stored.values
+        accessor = _about(stored, bounded) | {"type": "VEC3"}
         (where,) = values.any(axis=1).nonzero()
         if not len(where):
             shared = (len(values), bounded)
@@ -169,28 +196,45 @@ class _Writer:
             return self._zeros[shared]
         kind = _SHORT if len(values) <= 1 << 16 else _INT
         indices = where.astype(_KINDS[kind]).tobytes()
-        if len(indices) + 12 * len(where) < values.nbytes:
+        if len(indices) + stored.element * len(where) < stored.stride * len(values):
             accessor["sparse"] = {
                 "count": len(where),
                 "indices": {"bufferView": self.view(indices), "componentType": kind},
                 "values": {"bufferView": self.view(values[where].tobytes())},
             }
         else:
-            accessor["bufferView"] = self.view(values.tobytes(), target=_VERTICES)
+            accessor["bufferView"] = self._dense(stored)
         return self._add(accessor)
+
+    def _dense(self, stored: Stored) -> int:
+        padded = {"byteStride": stored.stride} if stored.stride != stored.element else {}
+        return self.view(stored.dense(), target=_VERTICES, **padded)
 
     def _add(self, accessor: dict[str, Any]) -> int:
         self.accessors.append(accessor)
         return len(self.accessors) - 1
 
 
-def _rebuild(glb: Glb) -> None:
-    """Write the morph targets sparse and everything else as it is."""
-    document, new = glb.document, _Writer(glb)
+def _about(stored: Stored, bounded: bool) -> dict[str, Any]:
+    """What an accessor says of its numbers; bounds are those of the steps, if they are steps."""
+    values = stored.values
+    found: dict[str, Any] = {"componentType": stored.component, "count": len(values)}
+    if stored.rounded:
+        found["normalized"] = True
+    if bounded:
+        found |= {"min": values.min(0).tolist(), "max": values.max(0).tolist()}
+    return found
+
+
+def _rebuild(glb: Glb, compact: bool) -> None:
+    """Write the morph targets sparse and everything else as it is, or rounded."""
+    document, new = glb.document, _Writer(glb, compact)
     for mesh in document["meshes"]:
         for primitive in mesh["primitives"]:
             found = primitive["attributes"]
-            primitive["attributes"] = {key: new.kept(index) for key, index in found.items()}
+            primitive["attributes"] = {
+                key: new.attribute(key, index) for key, index in found.items()
+            }
             if "indices" in primitive:
                 primitive["indices"] = new.kept(primitive["indices"])
             if "targets" in primitive:
@@ -203,16 +247,22 @@ def _rebuild(glb: Glb) -> None:
         image["bufferView"] = new.kept_view(image["bufferView"])
     document["accessors"], document["bufferViews"] = new.accessors, new.views
     document["buffers"] = [{"byteLength": len(new.blob)}]
+    if new.rounds:
+        for told in ("extensionsUsed", "extensionsRequired"):
+            document.setdefault(told, []).append(quantised.NAME)
     glb.blob = new.blob
 
 
 def _targets(glb: Glb, new: _Writer, targets: list[dict[str, int]]) -> list[dict[str, int]]:
     """The morph targets of one primitive, all of the same attributes as viewers expect it."""
-    found = [{key: _without_noise(glb, key, i) for key, i in one.items()} for one in targets]
+    found = [
+        {key: new.stored(key, _without_noise(glb, key, i)) for key, i in one.items()}
+        for one in targets
+    ]
     # Normals that no shape changes, as those of rigid parts, need not be told.
-    kept = {key for one in found for key in one if key == "POSITION" or one[key].any()}
+    kept = {key for one in found for key in one if key == "POSITION" or one[key].values.any()}
     return [
-        {key: new.morph(values, key == "POSITION") for key, values in one.items() if key in kept}
+        {key: new.morph(stored, key == "POSITION") for key, stored in one.items() if key in kept}
         for one in found
     ]
 
