@@ -137,6 +137,8 @@ def test_full_streams(tmp_path: Path) -> None:
     done = shell(f"{COMMAND} models list > /dev/full", tmp_path)
     assert done.returncode == OutputError.exit_status and "full" in done.stderr
     assert shell(f"{COMMAND} models show none 2> /dev/full", tmp_path).returncode == 6
+    told = shell(f"{COMMAND} models --help > /dev/full", tmp_path)
+    assert told.returncode == OutputError.exit_status and "full" in told.stderr
 
 
 def test_a_reader_that_goes_away(tmp_path: Path) -> None:

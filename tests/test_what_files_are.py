@@ -109,7 +109,9 @@ def test_a_pipe_put_in_a_files_place_is_refused(
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-ENDLESS = Path("/proc/kmsg")  # claims to be a regular file; reading it waits for the kernel to speak
+ENDLESS = Path(
+    "/proc/kmsg"
+)  # claims to be a regular file; reading it waits for the kernel to speak
 
 
 @pytest.mark.skipif(not os.access(ENDLESS, os.R_OK), reason="only root may read it, on Linux")

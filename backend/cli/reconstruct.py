@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import sys
 import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from .run import Outcome
 
 SAMPLE = ASSETS / "astronaut.jpg"
-CANCELLED, TERMINATED = 130, 143
 
 EXIT_CODES = """\
 exit status:
@@ -48,7 +46,7 @@ exit status:
  11  (--cluster) the cluster cannot be used, or a photo was lost with two workers
   1  several different failures, or an unexpected one
 130  interrupted
-143  ended by SIGTERM, as an interrupt ends it
+143  ended by SIGTERM, as an interrupt ends it; 129: by SIGHUP
 One bad photo never stops the others; the status tells what went wrong.
 """
 
@@ -63,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     args = parser.parse_args(argv)
     request, cluster = _request(args, parser)
-    with _Progress(args) as show, _terminating():
+    with _Progress(args) as show:
         outcomes: list[Outcome] = []
         status = 0
         try:
@@ -85,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             show.failure = error
         except KeyboardInterrupt as end:
             show.problem("Interrupted; unfinished results were removed.")
-            return TERMINATED if isinstance(end, Terminated) else CANCELLED
+            return terminal.interrupted_status(end)
     status = status or exit_status(outcomes)
     if args.json:
         document = _document(args.out, outcomes, status, show.failure)
@@ -193,24 +191,6 @@ def _row(outcome: Outcome) -> SummaryRow:
         outcome.warnings,
         str(outcome.error or ""),
     )
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM was sent."""
-
-
-@contextmanager
-def _terminating() -> Iterator[None]:
-    """SIGTERM ends the program as Ctrl-C does: unfinished results are removed first."""
-
-    def end(number: int, frame: Any) -> NoReturn:
-        raise Terminated
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 class _Progress:
