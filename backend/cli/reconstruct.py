@@ -261,13 +261,20 @@ def _document(
 ) -> dict[str, Any]:
     """What ``--json`` prints."""
     document: dict[str, Any] = {
-        "out": str(Path(out).absolute()),
+        "out": _absolute(out),
         "exit_status": status,
         "photos": [_describe(outcome) for outcome in outcomes],
     }
     if failure is not None:
         document["error"] = {"code": failure.code, "message": str(failure)}
     return document
+
+
+def _absolute(path: str) -> str:
+    try:
+        return str(Path(path).absolute())
+    except OSError:  # the current folder was deleted
+        return str(path)
 
 
 def _describe(outcome: Outcome) -> dict[str, Any]:

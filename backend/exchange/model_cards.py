@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..bounded import Damaged, checked, read_json, short
-from ..errors import ModelError
+from ..errors import ModelError, OutputError
 from ..folders import data_folder
 
 FORMAT = "reconstruct_face.imported_model"
@@ -84,7 +84,7 @@ class ModelCard:
 
 
 def models_folder() -> Path:
-    """Where the imported models are; it need not exist."""
+    """Where the imported models are; it need not exist.  Raises :class:`OutputError`."""
     return data_folder() / "models"
 
 
@@ -93,7 +93,7 @@ def list_models() -> list[ModelCard]:
     try:
         folders = [path for path in models_folder().iterdir() if path.name[:1] != "."]
         folders = [path for path in folders if os.path.isdir(path)]
-    except OSError:
+    except (OSError, OutputError):
         return []
     return [_card(path) for path in sorted(folders)]
 
