@@ -17,7 +17,7 @@ from tqdm import tqdm
 from .. import terminal
 from ..blender import Blender
 from ..cluster.options import ClusterOptions, add_cluster, cluster_options
-from ..errors import FaceError, OptionError
+from ..errors import FaceError, OptionError, shown
 from ..estimator import Estimator
 from ..exchange.arguments import a_path, add_formats, add_options, options_of
 from ..exchange.batch import BatchOptions, SummaryRow, write_summary
@@ -225,7 +225,7 @@ class _Progress:
     def outcome(self, outcome: Outcome, folder: Path) -> None:
         """A line for a finished photo, its warnings, or its error."""
         self.report(outcome.task, 1.0, outcome.status)
-        photo = outcome.task.photo.name
+        photo = shown(outcome.task.photo.name)  # line breaks too
         if outcome.error is not None:
             self.problem(f"{photo}: {outcome.error}")
         for warning in outcome.warnings:

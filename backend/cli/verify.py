@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import FaceError, VerificationError
+from ..errors import FaceError, VerificationError, shown
 from ..exchange.arguments import a_path
 from ..exchange.own_pictures import marked
 from ..files import write_bytes
@@ -73,7 +73,7 @@ def _run(
         except FaceError as error:
             failures.append((npz.stem, str(error)))
             statuses.add(error.exit_status)
-            print(f"{npz.stem}: {error}", file=sys.stderr)
+            print(f"{shown(npz.stem)}: {error}", file=sys.stderr)
             continue
         results.append(result)
         if not result.passed("scene"):
