@@ -133,9 +133,14 @@ def _checked_size(found: os.stat_result, most: int) -> int:
         raise Damaged("it is no regular file, but a pipe or a device")
     if found.st_size > most:
         raise Damaged(
-            f"it has {found.st_size / MB:,.0f} MB, and no such file has more than {most / MB:,.0f}"
+            f"it has {size_of(found.st_size)}, and no such file has more than {size_of(most)}"
         )
     return found.st_size
+
+
+def size_of(count: int) -> str:
+    """So many bytes for a sentence: in MB from 2 MB on, else in kB."""
+    return f"{count / MB:,.0f} MB" if count >= 2 * MB else f"{count / 1000:,.0f} kB"
 
 
 def read_bytes(path: str | os.PathLike[str], most: int) -> bytes:
@@ -143,7 +148,7 @@ def read_bytes(path: str | os.PathLike[str], most: int) -> bytes:
     with open_regular(path, most) as file:
         data = file.read(most + 1)
     if len(data) > most:  # it has grown meanwhile
-        raise Damaged(f"it has more than {most / MB:,.0f} MB")
+        raise Damaged(f"it has more than {size_of(most)}")
     return data
 
 
@@ -169,7 +174,7 @@ def parse_json(data: bytes | bytearray | memoryview | str, most: int = LARGEST_J
     elif not isinstance(data, bytes):
         data = bytes(memoryview(data))  # a TypeError for what is neither text nor bytes
     if len(data) > most:
-        raise Damaged(f"its JSON has more than {most / MB:,.0f} MB")
+        raise Damaged(f"its JSON has more than {size_of(most)}")
     depth = 0
     for bracket in _BRACKET.finditer(data):
         depth += {b"[": 1, b"{": 1, b"": 0}.get(bracket[1], -1)

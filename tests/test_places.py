@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from reconstruct_face.backend.errors import OutputError
-from reconstruct_face.backend.exchange.model_cards import list_models, models_folder
+from reconstruct_face.backend.bounded import Damaged, regular_size
+from reconstruct_face.backend.cli import verify
+from reconstruct_face.backend.errors import ModelError, OutputError
+from reconstruct_face.backend.exchange.model_cards import list_models, models_folder, read_header
 from reconstruct_face.backend.exchange.output import prepare_output
 from reconstruct_face.backend.exchange.photo_tasks import collect
 from reconstruct_face.backend.folders import VARIABLE, data_folder
@@ -82,6 +84,34 @@ def test_each_photo_is_collected_once_wherever_one_stands(
     assert [task.name for task in collect([ASTRONAUT, ASTRONAUT], out)] == ["astronaut"]
 
 
+@pytest.mark.parametrize("taken", ["file", "pipe"])
+def test_pictures_of_a_verification_go_into_a_folder(
+    tmp_path: Path, taken: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Asked before anything is drawn."""
+    target = tmp_path / taken
+    if taken == "file":
+        target.write_text("mine")
+    else:
+        os.mkfifo(target)
+    status = verify.main([str(tmp_path / "a.npz"), "--pictures", str(target)])
+    assert status == OutputError.exit_status
+    has(capsys.readouterr().err, target)
+
+
+@pytest.mark.parametrize(
+    ("most", "size", "facts"),
+    [(250_000, 320_000, ("320 kB", "250 kB")), (4_000_000, 10**10, ("10,000 MB", "4 MB"))],
+)
+def test_sizes_of_files_in_sentences(
+    tmp_path: Path, most: int, size: int, facts: tuple[str, ...]
+) -> None:
+    with open(tmp_path / "a", "wb") as file:
+        file.truncate(size)
+    with raises(Damaged, *facts):
+        regular_size(tmp_path / "a", most)
+
+
 @pytest.mark.seconds
 def test_an_import_asks_where_it_goes_before_it_computes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -96,3 +126,13 @@ def test_an_import_asks_where_it_goes_before_it_computes(
     monkeypatch.setattr(importer, "_complete", lambda *_: pytest.fail("it computes"))
     with raises(OutputError, tmp_path / "models"):
         importer.import_model([tmp_path / "FaceXModel"])
+
+
+def test_nobody_is_told_to_remove_a_folder_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "data"))
+    for folder, fact in ((tmp_path, "another"), (tmp_path / "data" / "models" / "x", "remove")):
+        folder.mkdir(parents=True, exist_ok=True)
+        with raises(ModelError, folder, fact):
+            read_header(folder)

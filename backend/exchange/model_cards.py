@@ -119,20 +119,25 @@ def read_header(folder: Path) -> dict[str, Any]:
     try:
         header = read_json(folder / HEADER)
     except FileNotFoundError as error:
-        raise ModelError(f"{folder} holds no imported face model; remove it.") from error
+        raise ModelError(f"{folder} holds no imported face model; {_advice(folder)}.") from error
     except (OSError, ValueError) as error:
         raise ModelError(
             f"The imported face model {folder.name} is damaged ({HEADER}: {short(error)}); import "
             "it again."
         ) from error
     if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise ModelError(f"{folder} is not a face model that was imported here; remove it.")
+        raise ModelError(f"{folder} is not a face model that was imported here; {_advice(folder)}.")
     if header.get("version") != VERSION:
         raise ModelError(
             f"The face model {folder.name} was imported by another release (version "
             f"{header.get('version')!r:.20}, not {VERSION}); import it again."
         )
     return header
+
+
+def _advice(folder: Path) -> str:
+    """Only what lies among the imported models is ours; others are named by their path."""
+    return "remove it" if folder.parent == models_folder() else "name another one"
 
 
 def _card(folder: Path) -> ModelCard:
