@@ -97,27 +97,33 @@ def regular_size(path: str | os.PathLike[str], most: int) -> int:
     """The size in bytes of the file ``path``, asked before it is opened.
 
     Opening a pipe waits for ever, and a device has no end.  Raises OSError, and :class:`Damaged`
-    where it is no file or larger than ``most``.
+    where it is no file, empty or larger than ``most``.
     """
-    return _checked_size(os.stat(path), most)
+    size = _checked_size(os.stat(path), most)
+    if size == 0:
+        raise Damaged("it is empty")
+    return size
 
 
 def open_regular(path: str | os.PathLike[str], most: int) -> io.BufferedReader:
     """The file ``path``, opened for reading bytes; every file that was handed in is opened here.
 
-    It is asked what it is before (:func:`regular_size`), and again once it is open, since another
-    process may have put a pipe in its place; opening that does not wait.  Raises as
-    :func:`regular_size`.
+    It is asked what it is before it is opened, and again once it is open, since another process may
+    have put a pipe in its place; opening that does not wait.  What has no size is read as empty:
+    some files of ``/proc`` (kmsg, a trace) claim to be regular, and reading them waits or never
+    ends.  Raises OSError, and :class:`Damaged` where it is no file or larger than ``most``.
     """
-    regular_size(path, most)
+    _checked_size(os.stat(path), most)
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     number = os.open(path, flags)
     try:
-        _checked_size(os.fstat(number), most)
-        return os.fdopen(number, "rb")
+        if _checked_size(os.fstat(number), most):
+            return os.fdopen(number, "rb")
     except BaseException:
         os.close(number)
         raise
+    os.close(number)
+    return open(os.devnull, "rb")
 
 
 def _checked_size(found: os.stat_result, most: int) -> int:
@@ -127,9 +133,14 @@ def _checked_size(found: os.stat_result, most: int) -> int:
         raise Damaged("it is no regular file, but a pipe or a device")
     if found.st_size > most:
         raise Damaged(
-            f"it has {found.st_size / MB:,.0f} MB, and no such file has more than {most / MB:,.0f}"
+            f"it has {size_of(found.st_size)}, and no such file has more than {size_of(most)}"
         )
     return found.st_size
+
+
+def size_of(count: int) -> str:
+    """So many bytes for a sentence: in MB from 2 MB on, else in kB."""
+    return f"{count / MB:,.0f} MB" if count >= 2 * MB else f"{count / 1000:,.0f} kB"
 
 
 def read_bytes(path: str | os.PathLike[str], most: int) -> bytes:
@@ -137,7 +148,7 @@ def read_bytes(path: str | os.PathLike[str], most: int) -> bytes:
     with open_regular(path, most) as file:
         data = file.read(most + 1)
     if len(data) > most:  # it has grown meanwhile
-        raise Damaged(f"it has more than {most / MB:,.0f} MB")
+        raise Damaged(f"it has more than {size_of(most)}")
     return data
 
 
@@ -163,7 +174,7 @@ def parse_json(data: bytes | bytearray | memoryview | str, most: int = LARGEST_J
     elif not isinstance(data, bytes):
         data = bytes(memoryview(data))  # a TypeError for what is neither text nor bytes
     if len(data) > most:
-        raise Damaged(f"its JSON has more than {most / MB:,.0f} MB")
+        raise Damaged(f"its JSON has more than {size_of(most)}")
     depth = 0
     for bracket in _BRACKET.finditer(data):
         depth += {b"[": 1, b"{": 1, b"": 0}.get(bracket[1], -1)

@@ -9,6 +9,8 @@ import os
 import sys
 from pathlib import Path
 
+from .errors import OutputError
+
 #: Names the folder itself, before all others.
 VARIABLE = "RECONSTRUCT_FACE_DATA"
 NAME = "reconstruct_face"
@@ -19,8 +21,17 @@ def data_folder() -> Path:
 
     ``$RECONSTRUCT_FACE_DATA`` where that is set, else ``reconstruct_face`` in ``XDG_DATA_HOME`` or
     ``~/.local/share`` (Linux), ``LOCALAPPDATA`` (Windows), ``~/Library/Application Support``
-    (macOS).
+    (macOS).  Raises :class:`OutputError` where the system knows no home folder.
     """
+    try:
+        return _data_folder()
+    except (RuntimeError, OSError) as error:  # OSError: a relative one, and the current is gone
+        raise OutputError(
+            f"There is no folder for the user's data; set {VARIABLE} to the path of one."
+        ) from error
+
+
+def _data_folder() -> Path:
     if own := os.environ.get(VARIABLE):
         return Path(own).expanduser().absolute()
     if sys.platform == "win32":

@@ -1,7 +1,7 @@
-"""What a command says, whatever its standard streams are: closed, full, of few letters, a pipe.
+"""What a command says and ends with, whatever its standard streams are: closed, full, a pipe.
 
-Nothing that is only said may end the work.  Standard library only, and imported before anything
-that opens a file.
+Nothing that is only said may end the work, and nothing that ends it shows a traceback.  Standard
+library only, and imported before anything that opens a file.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 import errno
 import io
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
-from typing import TextIO
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NoReturn, TextIO
 
-from .errors import OutputError, shown
+from .errors import OutputError, as_face_error, shown
 from .files import reason
 
 
@@ -21,16 +23,64 @@ def run(main: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:
     """``main(argv)`` as a program of its own; returns its exit status.
 
     Where standard output could not be written, another one than 0 is kept, and 0 becomes that of
-    :class:`OutputError`; a reader that goes away (``| head``) is none of that.
+    :class:`OutputError`; a reader that goes away (``| head``) is none of that.  Whatever else ends
+    ``main`` is told in a sentence: an interrupt, SIGTERM and SIGHUP (:class:`Ended`), an exception.
     """
     out, err = steady_streams()
-    status = main(argv)
+    with _signals():
+        status = _status(main, argv)
     for stream in (out, err):
         stream.flush()
     if status == 0 and out.failure is not None and out.failure.errno != errno.EPIPE:
         print(f"Cannot write standard output: {reason(out.failure)}.", file=sys.stderr)
         return OutputError.exit_status
     return status
+
+
+def _status(main: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:
+    try:
+        return main(argv)
+    except SystemExit as end:  # of the parser of the command line
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except KeyboardInterrupt as end:
+        print("Interrupted.", file=sys.stderr)
+        return interrupted_status(end)
+    except Exception as error:  # noqa: BLE001 - a sentence for whatever it is
+        told = as_face_error(error)
+        print(told, file=sys.stderr)
+        return told.exit_status
+
+
+class Ended(KeyboardInterrupt):
+    """A signal was sent that ends the program as Ctrl-C does: unfinished results are removed."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+def interrupted_status(end: KeyboardInterrupt) -> int:
+    """The exit status of a program that was interrupted: 128 and the signal's number."""
+    return 128 + (end.number if isinstance(end, Ended) else signal.SIGINT)
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP (the terminal was closed) raise :class:`Ended`; not where they are ignored
+    (``nohup``)."""
+
+    def end(number: int, frame: Any) -> NoReturn:
+        raise Ended(number)
+
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    ours = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
+    for number in ours:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
 
 
 #: Bytes of address space that the process which looks at photos takes (2.7 GB on two cores), and

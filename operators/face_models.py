@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import bpy
 from bpy.props import BoolProperty, CollectionProperty, StringProperty
 
-from ..backend.errors import ModelError
+from ..backend.errors import ModelError, OutputError
 from ..backend.exchange.options import DEFAULT_MODEL
 from ..scene.context import scene_of
 from . import strings
@@ -26,10 +26,10 @@ def imported() -> list[ModelCard]:
     """The cards of the imported models; read anew only where the folder has changed."""
     from ..backend.exchange.model_cards import list_models, models_folder
 
-    folder = models_folder()
     try:
+        folder = models_folder()
         at = (str(folder), folder.stat().st_mtime_ns)
-    except OSError:
+    except (OSError, OutputError):
         at = None
     if at is None or _read["at"] != at:
         _read.update(at=at, cards=list_models())

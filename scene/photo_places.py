@@ -36,8 +36,8 @@ def remember(key: str, reconstruction: Reconstruction) -> None:
         return
     places.pop(key, None)
     places[key] = path
-    file = data_folder() / NAME
     with suppress(OutputError, OSError):
+        file = data_folder() / NAME
         file.parent.mkdir(parents=True, exist_ok=True)
         kept = dict(list(places.items())[-_KEPT:])
         write_bytes(file, json.dumps(kept, indent=0).encode())
@@ -52,6 +52,6 @@ def place_of(key: str) -> Path | None:
 def _read() -> dict[str, str]:
     try:
         found = read_json(data_folder() / NAME)
-    except (OSError, Damaged, ValueError):
+    except (OSError, Damaged, ValueError, OutputError):
         return {}
     return {k: v for k, v in found.items() if isinstance(v, str)} if isinstance(found, dict) else {}

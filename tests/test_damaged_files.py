@@ -374,7 +374,7 @@ def test_toml_and_json_nested_without_end(tmp_path: Path) -> None:
                 read(tmp_path / "bad.toml")
             refused(tmp_path / "bad.toml", by=read)
     (tmp_path / "bad.toml").write_bytes(bytes(300_000))
-    refused(tmp_path / "bad.toml", "0 MB", by=read_config)
+    refused(tmp_path / "bad.toml", "250 kB", by=read_config)
     with pytest.raises(Damaged, match="nested"):
         parse_json(b'{"a": "]]]]", "b": ' + b"[" * 40)
     assert parse_json('{"a": "[[[[' + "[" * 100 + '", "b": ' + "[" * 30 + "]" * 30 + "}")["b"]

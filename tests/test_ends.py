@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from reconstruct_face.backend.animate import job
@@ -26,7 +27,7 @@ from reconstruct_face.backend.exchange import temporary
 from reconstruct_face.backend.exchange.temporary import temporary_folder
 from reconstruct_face.backend.pipeline import Options
 
-from tests.errors import raises
+from tests.errors import has, raises
 from tests.processes import seconds_until
 
 ROOT = Path(__file__).parents[1]
@@ -128,7 +129,8 @@ def test_a_photo_that_crashes_a_library_costs_that_photo(
 
 @pytest.mark.seconds
 @pytest.mark.parametrize(
-    ("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)]
+    ("number", "status"),
+    [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130), (signal.SIGKILL, -9)],
 )
 def test_a_command_that_is_ended(number: int, status: int, place: Path, tmp_path: Path) -> None:
     """At once, with a sentence, and nothing is left but what the next run removes."""
@@ -154,6 +156,53 @@ def test_a_command_that_is_ended(number: int, status: int, place: Path, tmp_path
         time.sleep(6.0)  # Blender, if it only loads, takes a moment to notice
         subprocess.run([sys.executable, "-c", HOLDER], input=b"\n", check=True, capture_output=True)
     assert not list(place.iterdir()) and not list(out.rglob("*"))
+
+
+#: A command that is ended in every way; its process is killed where it is not.
+COMMAND = """
+import os, signal, sys, time
+from reconstruct_face.backend import terminal
+from reconstruct_face.backend.errors import ModelError
+
+def main(argv):
+    if argv[0].isdecimal():
+        os.kill(os.getpid(), int(argv[0]))
+        time.sleep(5)
+    if argv[0] == "exit":
+        sys.exit(2)
+    raise {"model": ModelError, "memory": MemoryError, "key": KeyError}[argv[0]]("A sentence.")
+
+sys.exit(terminal.run(main, sys.argv[1:]))
+"""
+
+
+def ended(how: str, **started: Any) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", COMMAND, how]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, **started)
+
+
+@pytest.mark.parametrize(
+    ("how", "status", "fact"),
+    [
+        (str(int(signal.SIGTERM)), 143, "Interrupted"),
+        (str(int(signal.SIGHUP)), 129, "Interrupted"),
+        ("exit", 2, None),
+        ("model", 6, "sentence"),
+        ("memory", 1, "memory"),
+        ("key", 1, "KeyError"),
+    ],
+)
+def test_every_end_of_a_command_is_told(how: str, status: int, fact: str | None) -> None:
+    done = ended(how)
+    assert done.returncode == status, done.stderr
+    assert done.stderr == "" if fact is None else not has(done.stderr, fact)
+
+
+def test_hanging_up_does_not_end_what_ignores_it() -> None:
+    """As 'nohup' has it."""
+    hangup = int(signal.SIGHUP)
+    done = ended(str(hangup), preexec_fn=lambda: signal.signal(hangup, signal.SIG_IGN))
+    assert done.returncode == 1 and "KeyError" in done.stderr  # it has gone on
 
 
 @pytest.mark.parametrize("error", [NoFaceError("None."), Cancelled("Cancelled.")])

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tools.fuzz import kinds, readers, runner
 from tools.fuzz.child import make_case, read_case
 from tools.fuzz.kinds import KINDS, Kind, Sample
-from tools.fuzz.mutate import binary
+from tools.fuzz.mutate import binary, record
 
 #: Of a round that takes three minutes with the other kinds.
 SECONDS, COUNT = 60.0, 150
@@ -48,6 +49,25 @@ def test_what_is_no_sentence_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert outcome(ExchangeError("Something is damaged.")) == "no sentence"
     assert outcome(ExchangeError("oddity.bin " + "is " * 500)) == "no sentence"
     assert outcome(KeyError("oddity.bin")) == "unexpected KeyError"
+
+
+def test_a_case_that_cannot_be_made_ends_nothing(tmp_path: Path) -> None:
+    """It counts as a failure with the exception that says why."""
+    import tools.fuzz.good  # noqa: F401
+
+    (tmp_path / "good" / "motion").mkdir(parents=True)
+    KINDS["motion"].make(tmp_path / "good" / "motion")
+    for name in ("motion.npz", "live.csv", "own.csv"):
+        (tmp_path / "good" / "motion" / name).unlink()
+    report = runner.run(["motion"], 1, {"motion": 12}, tmp_path)
+    made, failed = report.counts["motion"], {one.outcome for one in report.failures}
+    assert made.total() == 12 and 0 < made["not made"] < 12 and failed == {"not made"}
+    assert all("FileNotFoundError" in one.told() for one in report.failures)
+
+
+def test_a_document_is_damaged_that_was_nested_too_deep_before() -> None:
+    deep = b"[" * 100_000 + b"]" * 100_000
+    assert all(record(deep, np.random.default_rng(seed)) for seed in range(20))
 
 
 BAD = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -10,9 +11,11 @@ from pathlib import Path
 
 import pytest
 from reconstruct_face.backend import files
+from reconstruct_face.backend.cli import reconstruct as cli
+from reconstruct_face.backend.cli.run import Outcome
 from reconstruct_face.backend.errors import FaceError, OutputError, shown
 from reconstruct_face.backend.exchange.output import write_json
-from reconstruct_face.backend.exchange.photo_tasks import collect
+from reconstruct_face.backend.exchange.photo_tasks import PhotoTask, collect
 from reconstruct_face.backend.files import LONGEST_NAME, plain_name, write_bytes
 from reconstruct_face.backend.verify.report import html_report
 
@@ -137,6 +140,8 @@ def test_full_streams(tmp_path: Path) -> None:
     done = shell(f"{COMMAND} models list > /dev/full", tmp_path)
     assert done.returncode == OutputError.exit_status and "full" in done.stderr
     assert shell(f"{COMMAND} models show none 2> /dev/full", tmp_path).returncode == 6
+    told = shell(f"{COMMAND} models --help > /dev/full", tmp_path)
+    assert told.returncode == OutputError.exit_status and "full" in told.stderr
 
 
 def test_a_reader_that_goes_away(tmp_path: Path) -> None:
@@ -156,6 +161,16 @@ def test_escape_codes_in_names_and_options(tmp_path: Path) -> None:
         done = shell(f"{COMMAND} {line}", tmp_path)
         assert done.returncode and "\x1b" not in done.stdout + done.stderr
         assert "\\x1b[31mred" in done.stderr
+
+
+def test_a_line_break_in_a_name_makes_no_line(capsys: pytest.CaptureFixture[str]) -> None:
+    task = PhotoTask(Path("a\nreconstruct: b.jpg"), "a", "")
+    with cli._Progress(argparse.Namespace(quiet=False, json=False)) as show:
+        show.outcome(Outcome(task, "failed", error=FaceError("It is none.")), Path("out"))
+        show.outcome(Outcome(task, "ok", {"a": ["a.npz"]}, ["A warning."]), Path("out"))
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 1 and len(err.splitlines()) == 2
+    assert (out + err).count("a\\nreconstruct: b.jpg") == 3
 
 
 @pytest.mark.slow

@@ -1,6 +1,8 @@
 """Synthetic training pictures: coefficients, views, labels, shards."""
 
 import json
+from multiprocessing import active_children
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from reconstruct_face.backend.model.sampling import (
 )
 from reconstruct_face.backend.network.crop_camera import CropPose, photo_camera
 from reconstruct_face.backend.network.layout import Layout, anchor_of
+from reconstruct_face.backend.training.synthetic import shards
 from reconstruct_face.backend.training.synthetic.assembly import openness
 from reconstruct_face.backend.training.synthetic.picture import sample_picture
 from reconstruct_face.backend.training.synthetic.shards import ShardSet, render_shards
@@ -190,3 +193,15 @@ def test_another_set_is_not_overwritten(tmp_path, capsys):
 def test_a_full_disk_is_told_before_rendering(tmp_path):
     with raises(OutputError, 10**9, "150528.0 GB", tmp_path / "huge"):
         render_shards(ShardSet(tmp_path / "huge", 224, 10**9, seed=1))
+
+
+@pytest.mark.seconds
+def test_an_interrupt_ends_the_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(jobs: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shards, "as_completed", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        render_shards(ShardSet(tmp_path, 32, 3000, seed=1), processes=2)
+    assert not active_children()
+    assert [path.name for path in tmp_path.iterdir()] == ["shards.json"]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from reconstruct_face.backend import bounded
-from reconstruct_face.backend.bounded import Damaged, open_regular
+from reconstruct_face.backend.bounded import Damaged, open_regular, regular_size
 from reconstruct_face.backend.errors import ModelError, PhotoError, TrainingError
 from reconstruct_face.backend.exchange.batch import BatchOptions, finished_faces
 from reconstruct_face.backend.exchange.photo_tasks import collect, read_record
@@ -93,19 +94,40 @@ def test_a_pipe_put_in_a_files_place_is_refused(
 ) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(b"x")
-    real = bounded.regular_size
+    real = bounded._checked_size
 
-    def then_replaced(asked: Path, most: int) -> int:
-        size = real(asked, most)
-        path.unlink()
-        os.mkfifo(path)
-        return size
+    def then_replaced(found: os.stat_result, most: int) -> int:
+        if stat.S_ISREG(found.st_mode):
+            path.unlink()
+            os.mkfifo(path)
+        return real(found, most)
 
-    monkeypatch.setattr(bounded, "regular_size", then_replaced)
+    monkeypatch.setattr(bounded, "_checked_size", then_replaced)
     before = len(os.listdir("/proc/self/fd"))
     with raises(Damaged):
         within(5, lambda: open_regular(path, 100))
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+ENDLESS = Path(
+    "/proc/kmsg"
+)  # claims to be a regular file; reading it waits for the kernel to speak
+
+
+@pytest.mark.skipif(not os.access(ENDLESS, os.R_OK), reason="only root may read it, on Linux")
+def test_what_only_claims_to_be_a_file_is_empty(tmp_path: Path) -> None:
+    found = []
+    within(5, lambda: found.append(open_regular(ENDLESS, 100).read()))
+    assert found == [b""]
+    with raises(Damaged):
+        regular_size(ENDLESS, 100)
+    (tmp_path / "a.png").symlink_to(ENDLESS)
+    (tmp_path / "b.jpg").symlink_to(ASTRONAUT)
+    tasks = []
+    within(5, lambda: tasks.extend(collect([tmp_path], tmp_path / "out")))
+    assert [task.digest[:8] for task in tasks] == ["e3b0c442", "af15b18c"]
+    with raises(PhotoError, "a.png"):
+        within(5, lambda: read_photo(tasks[0].photo))
 
 
 @pytest.mark.parametrize("make", NO_FILES)

@@ -22,7 +22,7 @@ from ..exchange.arguments import a_path, above_zero, add_options, options_of
 from ..exchange.motion import load_motion
 from ..exchange.output import prepare_output
 from ..files import plain_name
-from .reconstruct import CANCELLED
+from ..terminal import interrupted_status
 
 #: How the head is made unless the arguments say otherwise.
 _HEAD = AnimateOptions().reconstruction
@@ -75,10 +75,10 @@ def main(argv: list[str] | None = None) -> int:
         bar.close()
         print(f"animate: {error}", file=sys.stderr)
         return error.exit_status
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as end:
         bar.close()
         print("Interrupted; the same command goes on from here.", file=sys.stderr)
-        return CANCELLED
+        return interrupted_status(end)
     return 0
 
 

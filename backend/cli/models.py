@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="models",
         description="Face models of your own.",
-        epilog=f"They are in {models_folder()}.",
+        epilog=f"They are in {_place()}.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, (add, run, text) in COMMANDS.items():
@@ -56,6 +56,13 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--json", action="store_true", help="one JSON document")
         command.set_defaults(run=run)
     return parser
+
+
+def _place() -> str:
+    try:
+        return str(models_folder())
+    except FaceError:
+        return "the user's data folder"
 
 
 def _add_import(parser: argparse.ArgumentParser) -> None:

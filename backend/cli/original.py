@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import FaceError, ModelError, as_face_error
+from ..errors import FaceError, ModelError, as_face_error, shown
 from ..exchange.arguments import a_path
 from ..exchange.claims import claimed
 from ..exchange.output import prepare_output
@@ -56,14 +56,14 @@ def main(argv: list[str] | None = None) -> int:
     names = Names(folder, [task.name for task in tasks])
     for task, result in run(tasks, work):
         if isinstance(result, FaceError):
-            print(f"{task.photo.name}: {result}", file=sys.stderr)
+            print(f"{shown(task.photo.name)}: {result}", file=sys.stderr)
             statuses.add(result.exit_status)
             continue
         try:
             with claimed(task, folder, names) as claims:
                 written = write_result(folder, claims.task.name, result, args.coefficients)
         except FaceError as error:
-            print(f"{task.photo.name}: {error}", file=sys.stderr)
+            print(f"{shown(task.photo.name)}: {error}", file=sys.stderr)
             statuses.add(error.exit_status)
             continue
         if not args.quiet:

@@ -5,20 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import sys
 import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
 from .. import terminal
 from ..blender import Blender
 from ..cluster.options import ClusterOptions, add_cluster, cluster_options
-from ..errors import FaceError, OptionError
+from ..errors import FaceError, OptionError, shown
 from ..estimator import Estimator
 from ..exchange.arguments import a_path, add_formats, add_options, options_of
 from ..exchange.batch import BatchOptions, SummaryRow, write_summary
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from .run import Outcome
 
 SAMPLE = ASSETS / "astronaut.jpg"
-CANCELLED, TERMINATED = 130, 143
 
 EXIT_CODES = """\
 exit status:
@@ -48,7 +46,7 @@ exit status:
  11  (--cluster) the cluster cannot be used, or a photo was lost with two workers
   1  several different failures, or an unexpected one
 130  interrupted
-143  ended by SIGTERM, as an interrupt ends it
+143  ended by SIGTERM, as an interrupt ends it; 129: by SIGHUP
 One bad photo never stops the others; the status tells what went wrong.
 """
 
@@ -63,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     args = parser.parse_args(argv)
     request, cluster = _request(args, parser)
-    with _Progress(args) as show, _terminating():
+    with _Progress(args) as show:
         outcomes: list[Outcome] = []
         status = 0
         try:
@@ -85,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             show.failure = error
         except KeyboardInterrupt as end:
             show.problem("Interrupted; unfinished results were removed.")
-            return TERMINATED if isinstance(end, Terminated) else CANCELLED
+            return terminal.interrupted_status(end)
     status = status or exit_status(outcomes)
     if args.json:
         document = _document(args.out, outcomes, status, show.failure)
@@ -196,24 +194,6 @@ def _row(outcome: Outcome) -> SummaryRow:
     )
 
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM was sent."""
-
-
-@contextmanager
-def _terminating() -> Iterator[None]:
-    """SIGTERM ends the program as Ctrl-C does: unfinished results are removed first."""
-
-    def end(number: int, frame: Any) -> NoReturn:
-        raise Terminated
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 class _Progress:
     """The progress bar and messages on standard error, results on standard output."""
 
@@ -246,7 +226,7 @@ class _Progress:
     def outcome(self, outcome: Outcome, folder: Path) -> None:
         """A line for a finished photo, its warnings, or its error."""
         self.report(outcome.task, 1.0, outcome.status)
-        photo = outcome.task.photo.name
+        photo = shown(outcome.task.photo.name)  # line breaks too
         if outcome.error is not None:
             self.problem(f"{photo}: {outcome.error}")
         for warning in outcome.warnings:
@@ -282,13 +262,20 @@ def _document(
 ) -> dict[str, Any]:
     """What ``--json`` prints."""
     document: dict[str, Any] = {
-        "out": str(Path(out).absolute()),
+        "out": _absolute(out),
         "exit_status": status,
         "photos": [_describe(outcome) for outcome in outcomes],
     }
     if failure is not None:
         document["error"] = {"code": failure.code, "message": str(failure)}
     return document
+
+
+def _absolute(path: str) -> str:
+    try:
+        return str(Path(path).absolute())
+    except OSError:  # the current folder was deleted
+        return str(path)
 
 
 def _describe(outcome: Outcome) -> dict[str, Any]:

@@ -8,8 +8,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import FaceError, VerificationError
+from ..errors import FaceError, VerificationError, shown
 from ..exchange.arguments import a_path
+from ..exchange.output import prepare_output
 from ..exchange.own_pictures import marked
 from ..files import write_bytes
 from ..photo.encode import encode_png
@@ -18,6 +19,9 @@ from ..verify.pytorch3d import PyTorch3D
 from ..verify.report import html_report, json_report, line, table
 from ..verify.verify import SIZE, Verification, verify
 
+#: Bytes that have to be free: a picture of each of a few heads.
+_NEEDED = 20_000_000
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line and return the exit status."""
@@ -25,6 +29,8 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         pairs = find_pairs(args.reconstruction, args.blend)
+        if args.pictures:
+            prepare_output(args.pictures, _NEEDED)
         with PyTorch3D() as pytorch3d, SceneRenderer() as blender:
             results, failures, status = _run(pairs, args, pytorch3d, blender)
         _write(args, results, failures)
@@ -73,7 +79,7 @@ def _run(
         except FaceError as error:
             failures.append((npz.stem, str(error)))
             statuses.add(error.exit_status)
-            print(f"{npz.stem}: {error}", file=sys.stderr)
+            print(f"{shown(npz.stem)}: {error}", file=sys.stderr)
             continue
         results.append(result)
         if not result.passed("scene"):
@@ -98,7 +104,6 @@ def _write(
     if args.json:
         write_bytes(args.json, json_report(results, failures).encode())
     if args.pictures:
-        args.pictures.mkdir(parents=True, exist_ok=True)
         for result in results:
             data = marked(encode_png(result.sheet).tobytes())
             write_bytes(args.pictures / f"{result.name}_verification.png", data)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..bounded import Damaged, checked, read_json, short
-from ..errors import ModelError
+from ..errors import ModelError, OutputError
 from ..folders import data_folder
 
 FORMAT = "reconstruct_face.imported_model"
@@ -84,7 +84,7 @@ class ModelCard:
 
 
 def models_folder() -> Path:
-    """Where the imported models are; it need not exist."""
+    """Where the imported models are; it need not exist.  Raises :class:`OutputError`."""
     return data_folder() / "models"
 
 
@@ -93,7 +93,7 @@ def list_models() -> list[ModelCard]:
     try:
         folders = [path for path in models_folder().iterdir() if path.name[:1] != "."]
         folders = [path for path in folders if os.path.isdir(path)]
-    except OSError:
+    except (OSError, OutputError):
         return []
     return [_card(path) for path in sorted(folders)]
 
@@ -119,20 +119,25 @@ def read_header(folder: Path) -> dict[str, Any]:
     try:
         header = read_json(folder / HEADER)
     except FileNotFoundError as error:
-        raise ModelError(f"{folder} holds no imported face model; remove it.") from error
+        raise ModelError(f"{folder} holds no imported face model; {_advice(folder)}.") from error
     except (OSError, ValueError) as error:
         raise ModelError(
             f"The imported face model {folder.name} is damaged ({HEADER}: {short(error)}); import "
             "it again."
         ) from error
     if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise ModelError(f"{folder} is not a face model that was imported here; remove it.")
+        raise ModelError(f"{folder} is not a face model that was imported here; {_advice(folder)}.")
     if header.get("version") != VERSION:
         raise ModelError(
             f"The face model {folder.name} was imported by another release (version "
             f"{header.get('version')!r:.20}, not {VERSION}); import it again."
         )
     return header
+
+
+def _advice(folder: Path) -> str:
+    """Only what lies among the imported models is ours; others are named by their path."""
+    return "remove it" if folder.parent == models_folder() else "name another one"
 
 
 def _card(folder: Path) -> ModelCard:

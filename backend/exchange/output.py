@@ -26,8 +26,9 @@ def prepare_output(folder: str | os.PathLike[str], needed: int = NEEDED_BYTES) -
     What a process that was killed has left there is removed.
     Raises :class:`OutputError` when it is no folder, cannot be written to, or the disk is full.
     """
-    path = Path(os.path.abspath(folder))
+    path = Path(folder)
     try:
+        path = Path(os.path.abspath(folder))  # an OSError where the current folder was deleted
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path) as file:
             file.write(b"\0" * 4096)

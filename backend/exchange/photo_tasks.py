@@ -55,7 +55,7 @@ def collect(arguments: Sequence[str | Path], folder: Path) -> list[PhotoTask]:
             tasks.setdefault(str(path), PhotoTask(path, path.name, "", error))
             continue
         for picture in pictures:
-            key = os.path.realpath(picture)
+            key = _place(picture)
             if key in tasks:
                 continue
             if os.path.dirname(key) == os.path.realpath(folder) and is_own(picture):
@@ -66,6 +66,14 @@ def collect(arguments: Sequence[str | Path], folder: Path) -> list[PhotoTask]:
         error = PhotoError(f"{left[0]} is no photo: this program made it; name a photo.")
         return [PhotoTask(left[0], left[0].name, "", error)]
     return list(tasks.values())
+
+
+def _place(picture: Path) -> str:
+    """One path for all names of a file; its own where the current folder was deleted."""
+    try:
+        return os.path.realpath(picture)
+    except OSError:
+        return str(picture)
 
 
 def _pictures(argument: str | Path) -> list[Path]:

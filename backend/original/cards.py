@@ -63,7 +63,7 @@ class NetworkCard:
 
 
 def networks_folder() -> Path:
-    """Where the converted networks are; it need not exist."""
+    """Where the converted networks are; it need not exist.  Raises :class:`OutputError`."""
     return data_folder() / "networks"
 
 
@@ -81,7 +81,7 @@ def list_networks() -> list[NetworkCard]:
     try:
         folders = [path for path in networks_folder().iterdir() if path.name[:1] != "."]
         folders = [path for path in folders if os.path.isdir(path)]
-    except OSError:
+    except (OSError, OutputError):
         return []
     return [_read_card(path) for path in sorted(folders)]
 

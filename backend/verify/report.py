@@ -65,11 +65,11 @@ def line(result: Verification) -> str:
     verdicts = ", ".join(f"{group} {'ok' if result.passed(group) else 'OFF'}" for group in GROUPS)
     failed = [one for one in result.measures if not one.passed]
     if not failed:
-        return f"{result.name}: {verdicts}"
+        return f"{shown(result.name)}: {verdicts}"
     told = "; ".join(
         f"{one.threshold.title} {one.text()} ({one.threshold.text()})" for one in failed
     )
-    return f"{result.name}: {verdicts} - {told}"
+    return f"{shown(result.name)}: {verdicts} - {told}"
 
 
 def table(result: Verification) -> str:

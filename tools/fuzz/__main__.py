@@ -35,7 +35,7 @@ def main() -> int:
         print(report.table())
         print(f"{time.monotonic() - start:.0f} s, seed {args.seed}")
         if args.keep:
-            for one in report.failures:
+            for one in (one for one in report.failures if one.outcome != "not made"):
                 target = args.keep / one.kind
                 print(make_case(one.kind, args.seed, one.index, folder / "good", target)[0])
     return 1 if report.failures else 0

@@ -1,7 +1,7 @@
 """The process that makes and reads cases: ``python -m tools.fuzz.child GOOD CASES``.
 
 Standard input has a case a line (JSON: kind, seed, index); on standard output each gets a line when
-its file is made and one when it is read.
+its file is made and one when it is read, or one that says why it could not be made.
 """
 
 from __future__ import annotations
@@ -62,9 +62,13 @@ def read_case(path: Path, sample: Sample, good: Path) -> dict[str, object]:
             return {"outcome": "no sentence", "said": text[:300]}
         return {"outcome": error.code, "said": text[:300]}
     except BaseException as error:
-        frames = traceback.format_exc().strip().splitlines()[-5:]
-        return {"outcome": f"unexpected {type(error).__name__}", "said": " | ".join(frames)[-600:]}
+        return {"outcome": f"unexpected {type(error).__name__}", "said": _told()}
     return {"outcome": "ok", "said": ""}
+
+
+def _told() -> str:
+    """The end of the traceback of the exception at hand."""
+    return " | ".join(traceback.format_exc().strip().splitlines()[-5:])[-600:]
 
 
 def main(good: Path, cases: Path) -> None:
@@ -76,7 +80,11 @@ def main(good: Path, cases: Path) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for line in sys.stdin:
         case = json.loads(line)
-        path, sample = make_case(**case, good=good, cases=cases)
+        try:
+            path, sample = make_case(**case, good=good, cases=cases)
+        except Exception:
+            out.write(json.dumps({"outcome": "exception", "said": _told()}) + "\n")
+            continue
         before = _reset_peak()
         out.write(json.dumps({"made": str(path), "reader": sample.reader}) + "\n")
         start = time.process_time()

@@ -113,7 +113,7 @@ def record(data: bytes, rng: Rng) -> bytes:
         return deep.encode() if rng.random() < 0.5 else data[:-2] + b', "z": ' + deep.encode()
     try:
         return json.dumps(changed_value(json.loads(data), rng)).encode()
-    except ValueError:
+    except (ValueError, RecursionError):  # of a document that was damaged before
         return binary(data, rng)
 
 

@@ -5,6 +5,7 @@ Linux only: what a case took is told by ``/proc``.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -40,6 +41,10 @@ class Failure:
     outcome: str
     said: str
 
+    def told(self) -> str:
+        """For people."""
+        return f"FAILED {self.kind} {self.index}: {self.outcome}: {self.said}"
+
 
 @dataclass
 class Report:
@@ -50,14 +55,16 @@ class Report:
     slowest_s: dict[str, float] = field(default_factory=dict)
     most_mb: dict[str, float] = field(default_factory=dict)
 
-    def add(self, kind: str, index: int, result: dict[str, Any]) -> None:
-        """Count one."""
+    def add(self, kind: str, index: int, result: dict[str, Any]) -> Failure | None:
+        """Count one; what it is if it failed."""
         outcome = result["outcome"]
         self.counts.setdefault(kind, Counter())[outcome] += 1
         self.slowest_s[kind] = max(self.slowest_s.get(kind, 0), result.get("seconds", 0))
         self.most_mb[kind] = max(self.most_mb.get(kind, 0), result.get("memory_mb", 0))
-        if outcome not in GOOD:
-            self.failures.append(Failure(kind, index, outcome, result.get("said", "")))
+        if outcome in GOOD:
+            return None
+        self.failures.append(Failure(kind, index, outcome, result.get("said", "")))
+        return self.failures[-1]
 
     def table(self) -> str:
         """For people."""
@@ -68,9 +75,7 @@ class Report:
                 f"{kind:10} {counts.total():6} {self.slowest_s[kind]:10.1f} "
                 f"{self.most_mb[kind]:8.0f}  {told}"
             )
-        for one in self.failures:
-            lines.append(f"FAILED {one.kind} {one.index}: {one.outcome}: {one.said}")
-        return "\n".join(lines)
+        return "\n".join([*lines, *(one.told() for one in self.failures)])
 
 
 def run(
@@ -100,8 +105,9 @@ def run(
                 child.close()
             child = _Child(folder)
         result = child.ask(kind, seed, index)
-        report.add(kind, index, result)
-        if result["outcome"] in ("crash", "hang"):
+        if failure := report.add(kind, index, result):
+            print(failure.told(), file=sys.stderr, flush=True)
+        if result["outcome"] in ("crash", "hang", "not made"):
             child.close()
             child = None
     if child:
@@ -124,15 +130,17 @@ class _Child:
     def __init__(self, folder: Path) -> None:
         cases = folder / "cases"
         cases.mkdir(exist_ok=True)
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tools.fuzz.child", str(folder / "good"), str(cases)],
-            cwd=ROOT,
-            env=os.environ | {"PYTHONFAULTHANDLER": "", "OMP_NUM_THREADS": "1"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
+        self._said = folder / "child.txt"  # its standard error
+        with self._said.open("wb") as said:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tools.fuzz.child", str(folder / "good"), str(cases)],
+                cwd=ROOT,
+                env=os.environ | {"PYTHONFAULTHANDLER": "", "OMP_NUM_THREADS": "1"},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=said,
+                text=True,
+            )
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         threading.Thread(target=self._listen, daemon=True).start()
 
@@ -145,11 +153,13 @@ class _Child:
     def ask(self, kind: str, seed: int, index: int) -> dict[str, Any]:
         """What came of the case."""
         assert self._process.stdin
-        self._process.stdin.write(json.dumps({"kind": kind, "seed": seed, "index": index}) + "\n")
-        self._process.stdin.flush()
+        case = json.dumps({"kind": kind, "seed": seed, "index": index})
+        with contextlib.suppress(BrokenPipeError):  # it has ended: told by its next line
+            self._process.stdin.write(case + "\n")
+            self._process.stdin.flush()
         made = self._next(_START_S)
         if "made" not in made:
-            raise RuntimeError(f"The case {kind} {index} could not be made: {made}.")
+            return {"outcome": "not made", "said": f"{made['outcome']}: {made['said']}"}
         result = self._next(CLOCK_S, self._processor_s() + LIMIT_S)
         if result.get("memory_mb", 0) > LIMIT_MB:
             said = f"{result['memory_mb']:.0f} MB; {result['outcome']}: {result['said']}"
@@ -169,7 +179,8 @@ class _Child:
                 if self._processor_s() > processor:
                     return {"outcome": "hang", "said": f"more than {LIMIT_S:.0f} s"}
         if line is None:
-            return {"outcome": "crash", "said": f"exit status {self._process.wait()}"}
+            said = self._said.read_text(errors="replace")[-600:].replace("\n", " | ")
+            return {"outcome": "crash", "said": f"exit status {self._process.wait()}: {said}"}
         return json.loads(line)
 
     def _processor_s(self) -> float:

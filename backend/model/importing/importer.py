@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import ModelError
-from ...exchange.model_cards import ModelCard, list_models
+from ...exchange.model_cards import ModelCard, list_models, models_folder
+from ...exchange.output import prepare_output
 from .raw import RawModel
 from .read import read_model
 from .store import check_name, write_model
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from ..completing import CompletedModel
 
 Progress = Callable[[float, str], None]
+
+#: On disk; the largest that was stored (ICT-FaceKit's) has 123 MB.
+NEEDED_BYTES = 150_000_000
 
 
 def import_model(
@@ -51,6 +55,7 @@ def import_model(
                 f"There is already a face model {name!r} from other files ({there.kind}); give "
                 "another --name, or --force to replace it."
             )
+    prepare_output(models_folder(), NEEDED_BYTES)  # completing it takes a minute
     from .picture import draw_card
 
     completed = _complete(raw, lambda fraction, step: report(0.08 + 0.82 * fraction, step))

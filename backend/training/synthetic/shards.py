@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
@@ -79,12 +80,19 @@ def in_processes(
     """
     start, done = time.perf_counter(), 0
     # Forked processes would inherit threads of libraries in an undefined state.
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        jobs = [pool.submit(render, number) for number in numbers]
-        for job in as_completed(jobs):
-            done += job.result()
-            if progress:
-                progress(done, done / (time.perf_counter() - start))
+    with ProcessPoolExecutor(
+        processes, get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN)
+    ) as pool:
+        try:
+            jobs = [pool.submit(render, number) for number in numbers]
+            for job in as_completed(jobs):
+                done += job.result()
+                if progress:
+                    progress(done, done / (time.perf_counter() - start))
+        except BaseException:  # interrupted: leaving the pool would wait for all shards
+            for child in active_children():
+                child.kill()
+            raise
     return done / max(time.perf_counter() - start, 1e-9)
 
 
