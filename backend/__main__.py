@@ -24,6 +24,7 @@ COMMANDS = {
     "worker": ".worker",
     "synthesise": ".cli.synthesise",
     "train": ".cli.train",
+    "train-regions": ".cli.train_regions",
     "models": ".cli.models",
     "original": ".cli.original",
     "animate": ".cli.animate",

@@ -22,6 +22,7 @@ from .fit import fit, gather
 from .fit.faces import Face, default_predictor, detect_faces, with_landmarks
 from .fit.reading import regressor_for
 from .model import DEFAULT_MODEL, FaceModel, load_model
+from .network.regions import regions_of
 from .photo import Photo, read_photo
 from .texture import warm_texture
 
@@ -96,6 +97,7 @@ def _warm_fit(options: Options) -> None:
     regressor = regressor_for(DEFAULT_MODEL)  # imported models start from it too
     if options.estimate == "network" and not options.network and regressor is not None:
         regressor.warm()
+        regions_of(regressor.model)
 
 
 def _warm_texture(options: Options) -> None:

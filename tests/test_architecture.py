@@ -93,7 +93,12 @@ GROUND = ours(
     "backend.heap",
 )
 #: For those who make the shipped network.
-MAKERS = ours("backend.training", "backend.cli.train", "backend.cli.synthesise")
+MAKERS = ours(
+    "backend.training",
+    "backend.cli.train",
+    "backend.cli.train_regions",
+    "backend.cli.synthesise",
+)
 
 
 @pytest.fixture(scope="module")

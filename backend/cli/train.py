@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import FaceError, TrainingError
@@ -43,8 +44,16 @@ def main(argv: list[str] | None = None) -> int:
 
 def _trainer() -> Callable[..., Path]:
     """The training loop; raises :class:`TrainingError` where torch is not installed."""
-    try:
+    with asking_for_torch():
         from ..training.loop import train
+    return train
+
+
+@contextmanager
+def asking_for_torch() -> Iterator[None]:
+    """Where torch is imported: raises :class:`TrainingError` where it is not installed."""
+    try:
+        yield
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
@@ -52,7 +61,6 @@ def _trainer() -> Callable[..., Path]:
             f"Training needs torch, which {sys.executable} does not have; install it there (the "
             "extra 'torch')."
         ) from error
-    return train
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -53,4 +53,5 @@ class Corrections:
         bias[:, self.index] = 0.0
         covariance[rows], covariance[:, rows] = 0.0, 0.0
         covariance[rows, rows] = SIGMA_MM**2 / scale
-        return replace(noise, bias=bias, covariance=covariance)
+        loose = tuple(point for point in noise.loose if point not in self.index)
+        return replace(noise, bias=bias, covariance=covariance, loose=loose)

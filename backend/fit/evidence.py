@@ -16,6 +16,7 @@ from ..model import DEFAULT_MODEL, FaceModel
 from ..photo import Photo
 from .corrections import Corrections
 from .covering import Covering, find_covering
+from .expression_prior import BROWS, BROWS_SCALE, Opinions, opinions_of, used_up
 from .faces import Face
 from .mouth import visible_teeth
 from .noise import LandmarkNoise, dlib_noise
@@ -58,6 +59,7 @@ class Evidence:
     reading: Reading | None = None  #: the network's; None where it was not asked or sees no face
     disagreement: float | None = None  #: of detector and network, in sides of the face's box
     answer: NetworkAnswer | None = None  #: what a network of the user's own says
+    opinions: Opinions | None = None  #: what brows, eyes and mouth say of the expression
     covering: Covering | None = None  #: what covers the mouth, where something does
 
     @property
@@ -77,6 +79,8 @@ class Evidence:
     def observation(self) -> Observation:
         """What the refinement compares a head with."""
         reading = self.reading
+        seen = self.opinions is not None and self.covering is None
+        touching = seen and self.opinions.lips_touch
         return Observation(
             image=self.crop.image,
             to_photo=self.crop.to_photo,
@@ -88,6 +92,7 @@ class Evidence:
             network_landmarks=None if reading is None else reading.landmarks,
             network_sigma=None if reading is None else reading.landmark_sigma,
             covered=None if self.covering is None else self.covering.crop,
+            lips_touch=touching,
         )
 
 
@@ -201,10 +206,17 @@ def _read(
         if not reading.readable:  # then nothing speaks for the network and against the detector
             return _detected(photo, face, corrections)
         covering = _covering(photo, reading.crop, reading.landmarks)
+    noise = dlib_noise().on_people().scaled(DETECTOR_VARIANCE)
+    sigma = reading.landmark_sigma.copy()
+    best = reading.landmarks if marks is None else marks
+    opinions = opinions_of(photo.pixels, best, regressor.model, marks is not None)
+    if opinions is not None:
+        noise = used_up(noise, opinions)
+        sigma[BROWS] *= BROWS_SCALE
     reading = replace(
         reading,
         landmarks=corrections.marks(reading.landmarks),
-        landmark_sigma=corrections.sigmas(reading.landmark_sigma, NETWORK_SIGMA_SCALE),
+        landmark_sigma=corrections.sigmas(sigma, NETWORK_SIGMA_SCALE),
     )
     evidence = Evidence(
         photo,
@@ -212,11 +224,12 @@ def _read(
         reading.crop,
         corrections,
         marks,
-        corrections.noise(dlib_noise().scaled(DETECTOR_VARIANCE), face.spread),
+        corrections.noise(noise, face.spread),
         face.spread,
-        visible_teeth(photo.pixels, reading.landmarks if marks is None else marks),
+        visible_teeth(photo.pixels, best),
         reading,
         apart,
+        opinions=opinions,
     )
     return _uncovered(evidence, covering)
 

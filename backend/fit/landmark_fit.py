@@ -225,8 +225,7 @@ class LandmarkProblem:
         self.noise = noise or LandmarkNoise.independent()
         self.whitening = self.noise.whitening(spread)
         self.points, self.landmarks = points, landmarks
-        hidden = self.noise.hidden
-        self._gaps = GAPS if hidden is None else GAPS[~hidden[GAPS].any(axis=1)]
+        self._gaps = GAPS[~np.isin(GAPS, self.noise.loose).any(axis=1)]
         self.image_size, self.focal_px, self.settings = image_size, focal_px, settings
         names = points.model.expression_names
         self.sigma = expression_sigma(names, points.model.expression_range)
@@ -325,10 +324,11 @@ class LandmarkProblem:
         upper, lower = self._gaps.T
         sigma = self.settings.gap_mm * scale
         missed = self.landmarks - seen
-        gap_rows = (jacobian[upper] - jacobian[lower]).reshape(2 * len(upper), -1) / sigma
-        gaps = (missed[upper] - missed[lower]).ravel() / sigma
+        parting = (jacobian[upper] - jacobian[lower]) / sigma
+        gap_rows = parting.reshape(2 * len(upper), rows.shape[1])
+        apart = (missed[upper] - missed[lower]).ravel() / sigma
         return np.vstack([self.whitening @ rows, gap_rows]), np.concatenate(
-            [self.whitening @ residual.ravel(), gaps]
+            [self.whitening @ residual.ravel(), apart]
         )
 
     def _pixels_per_mm(self, state: FitState) -> float:

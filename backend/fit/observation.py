@@ -27,6 +27,7 @@ class Observation:
     network_landmarks: Double | None = None  #: (68, 2) of the network's head, photo pixels
     network_sigma: Double | None = None  #: (68,) their expected error in photo pixels
     covered: NDArray[np.bool_] | None = None  #: (S, S) where ``image`` shows what covers the face
+    lips_touch: bool = False  #: the mouth is seen to be shut
 
     @property
     def valid(self) -> NDArray[np.bool_]:

@@ -1,8 +1,8 @@
 """The fit that starts from the shipped network: its reading, refined on the photo.
 
 The network's answer is start and, pooled with the face model's own prior, prior of the refinement
-on landmarks and pixels.  It speaks of the default model; for imported ones :mod:`.translated` says
-the same in their terms.
+on landmarks and pixels; the expression's are :mod:`.expression_prior`'s where there are landmarks.
+It speaks of the default model; for imported ones :mod:`.translated` says the same in their terms.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from ..geometry.camera import Camera
 from ..model import DEFAULT_MODEL, FaceModel, load_model
 from .covering import UNSEEN_EXPRESSIONS
 from .evidence import Evidence, plausible
+from .expression_prior import expression_prior
 from .observation import State
 from .prior import Prior
 from .reading import CROP_SIZE, Reading
@@ -46,14 +47,18 @@ def fit_with_network(
         camera, estimate.identity, estimate.expression, estimate.albedo, estimate.sh_light
     )
     prior = posterior(reading, float(camera.translation[2]))
-    if (translation := Translation.to(model)) is not None:
+    translation = Translation.to(model)
+    if translation is not None:
         start, prior = translation.translate(start, prior)
     # Pooled with the habits of people in photos: rare shapes stay small.
-    own = Prior.of_model(model)
+    habits = Prior.of_model(model)
     covered = evidence.covering is not None
-    prior = prior.pooled(own, COVERED_SHARE if covered else NETWORK_SHARE)
+    prior = prior.pooled(habits, COVERED_SHARE if covered else NETWORK_SHARE)
+    if evidence.opinions is not None and translation is None:
+        prior = expression_prior(prior, habits, evidence.opinions, model.expression_names)
+        start = replace(start, expression=np.clip(prior.expression, *model.expression_range.T))
     if covered:
-        prior = prior.not_seeing(model.expression_names, UNSEEN_EXPRESSIONS, own)
+        prior = prior.not_seeing(model.expression_names, UNSEEN_EXPRESSIONS, habits)
         start = replace(start, expression=prior.expression)
     prior = prior.seeing_teeth(model.expression_names, evidence.teeth)
     if identity is not None:

@@ -62,6 +62,10 @@ class Graph:
         """max(x, 0)."""
         return self._node("Relu", x)
 
+    def silu(self, x: str) -> str:
+        """x / (1 + exp(-x)) (Elfwing et al. 2018)."""
+        return self._node("Mul", x, self._node("Sigmoid", x))
+
     def sum(self, x: str, y: str) -> str:
         """x + y."""
         return self._node("Add", x, y)
@@ -76,7 +80,11 @@ class Graph:
 
     def mean(self, x: str) -> str:
         """(N, C) over all pixels."""
-        return self._node("Flatten", self._node("GlobalAveragePool", x))
+        return self.flatten(self._node("GlobalAveragePool", x))
+
+    def flatten(self, x: str) -> str:
+        """(N, C H W): pixels after channels."""
+        return self._node("Flatten", x)
 
     def linear(self, x: str, weight: NDArray, bias: NDArray) -> str:
         """``x @ weight.T + bias``."""

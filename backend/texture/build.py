@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from ..geometry.harmonics import shade
 from ..geometry.srgb import SRGB_TO_LINEAR
 from ..model import FaceModel
+from .brows import brows_shown
 from .compose import compose, paint_ground, project
 from .eyes import eye_colours
 from .hair import find_hair
@@ -110,7 +111,8 @@ def build_texture(
     eyes = None if grey else eye_colours(model, layout, view, log_shading)
     albedo = model.albedo(light.albedo_coefficients)
     lit = log_shading if mode == "photo" else np.zeros_like(log_shading)
-    ground = paint_ground(model, layout, albedo, trust.correction, hair, eyes, lit)
+    brows = brows_shown(model, view, trust.weight)
+    ground = paint_ground(model, layout, albedo, trust.correction, hair, eyes, lit, brows)
     divided = log_shading if mode == "albedo" else None
     detail = project(model, layout, shown, trust, ground, divided, grey)
     image, coverage = compose(layout, ground, detail)

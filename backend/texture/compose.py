@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..geometry.chunks import in_parts
 from ..geometry.srgb import encode_bytes, luminance
 from ..model import FaceModel
+from .brows import without_brows
 from .eyes import EyeColours, tint_eyes
 from .hair import Hair
 from .layout import (
@@ -67,13 +68,15 @@ def paint_ground(
     hair: Hair,
     eyes: EyeColours | None,
     log_light: Float,
+    brows_shown: float = 0.0,
 ) -> Ground:
     """The :class:`Ground` of the fitted ``albedo`` (T, T, 3) linear, worked out at T x T.
 
     ``correction`` (V, 3) log ratio of the photo to the model; ``log_light`` (V, 3) is multiplied
-    in (zeros for an albedo texture).
+    in (zeros for an albedo texture).  ``brows_shown`` (0..1): so much of the painted brows gives
+    way to the photo's.
     """
-    base = np.log(albedo)
+    base = without_brows(np.log(albedo), model, layout, brows_shown)
     if eyes is not None:
         tint_eyes(base, model, eyes)
     covered = layout.small.mask

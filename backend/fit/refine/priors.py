@@ -10,9 +10,14 @@ from numpy.typing import NDArray
 
 from ...model import FaceModel
 from .. import landmark_fit as lf
+from ..mouth import FACING_LIPS
 from ..observation import Observation, State
 from ..prior import Prior
 from ..reading import NETWORK_SIGMA_SCALE
+
+#: mm, of lips that touch: what is left of the millimetre and a half by which the mean head's are
+#: apart is not seen.
+LIPS_SIGMA_MM = 0.25
 
 Double = NDArray[np.float64]
 Rows = tuple[Double, Double]
@@ -67,6 +72,16 @@ class LandmarkTerms:
         scale = 1 / (NETWORK_SIGMA_SCALE * np.maximum(sigma, 1e-3))[:, None]
         values = (target - state.camera.project(points)) * scale
         return (jacobian * scale[..., None]).reshape(136, -1), values.ravel()
+
+    def lips(self, state: State) -> Rows | None:
+        """Rows over camera 7, K, E that close the mouth; None where it is not seen to be shut."""
+        if not self.observation.lips_touch:
+            return None
+        points, basis = self._problem.landmark_points(self._view(state))
+        upper, lower = np.transpose(FACING_LIPS)
+        rows = np.zeros((len(upper), 7 + len(basis)))
+        rows[:, 7:] = (basis[:, upper, 1] - basis[:, lower, 1]).T / LIPS_SIGMA_MM
+        return rows, (points[lower, 1] - points[upper, 1]) / LIPS_SIGMA_MM
 
     def camera(self, state: State) -> Rows:
         """Rows over camera 7, K, E: distance and focal length."""

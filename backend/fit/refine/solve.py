@@ -123,7 +123,12 @@ class Problem:
 
     def _rows(self, state: State) -> dict[str, Rows]:
         """Whitened rows by term over all columns."""
-        found = {"landmarks": self.terms.landmarks(state), "network": self.terms.network(state)}
+        terms = self.terms
+        found = {
+            "landmarks": terms.landmarks(state),
+            "network": terms.network(state),
+            "lips": terms.lips(state),
+        }
         head = np.r_[0 : 7 + self.k, self.size - self.e : self.size]
         rows = {
             name: (self._spread(given[0], head), given[1])

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ...geometry.camera import Camera
 from ...geometry.triangles import vertex_normals
 from ...model import FaceModel
 from ...raster import Raster, occluded, rasterize, ray_scene
@@ -51,34 +52,57 @@ def sample_picture(model: FaceModel, size: int, rng: Rng) -> Picture:
 
 def compose(model: FaceModel, scene: Scene, shot: Shot, rng: Rng) -> Float:
     """(S, S, 3) linear light of a ``shot`` of ``scene``; ``rng`` scatters the lamps' rays."""
-    linear = scene.background.copy()
-    layers = [scene.mesh]
-    if (scene.mesh.opacity < 1).any():  # what is seen through lenses comes first
-        layers.insert(0, scene.mesh.solid())
-    for mesh in layers:
-        layer = _Seen(model, mesh, scene.skin, shot.view)
-        raster = layer.rasterize(len(linear))
-        colour = layer.shade(raster, shot.light, shot.shadows, rng)
+    camera = shot.view.camera
+    layers = layers_of(model, scene.mesh, scene.skin, camera)
+    matrix = camera.camera_matrix
+    return composed(layers, matrix, scene.background, shot.light, shot.shadows, rng)
+
+
+def layers_of(model: FaceModel, mesh: Assembly, skin: Skin, camera: Camera) -> list[Layer]:
+    """What of ``mesh`` is drawn, one over the other."""
+    layers = [Layer(model, mesh, skin, camera)]
+    if (mesh.opacity < 1).any():  # what is seen through lenses comes first
+        layers.insert(0, Layer(model, mesh.solid(), skin, camera))
+    return layers
+
+
+def composed(
+    layers: list[Layer],
+    matrix: NDArray,
+    background: Float,
+    light: Light,
+    shadows: bool,
+    rng: Rng,
+) -> Float:
+    """(S, S, 3) linear light of ``layers`` over a square ``background``, which stays as it is.
+
+    ``matrix`` (3, 3) is their camera's, or one of another crop of its picture.
+    """
+    linear = background.copy()
+    for layer in layers:
+        raster = layer.rasterize(matrix, len(linear))
         seen = raster.mask
+        if not seen.any():
+            continue
+        colour = layer.shade(raster, light, shadows, rng)
+        mesh = layer.mesh
         opacity = mesh.opacity[mesh.part_of_face[raster.face_id[seen]]][:, None]
         linear[seen] = opacity * colour + (1 - opacity) * linear[seen]
     return linear
 
 
-class _Seen:
+class Layer:
     """An assembly before a camera."""
 
-    def __init__(self, model: FaceModel, mesh: Assembly, skin: Skin, view: View) -> None:
-        self.model, self.mesh, self.skin, self.view = model, mesh, skin, view
+    def __init__(self, model: FaceModel, mesh: Assembly, skin: Skin, camera: Camera) -> None:
+        self.model, self.mesh, self.skin, self.camera = model, mesh, skin, camera
         self.normals = vertex_normals(mesh.vertices, mesh.faces)
-        camera = view.camera
         self.seen_from = mesh.vertices @ camera.rotation.T.astype(np.float32)
         self.seen_from += camera.translation.astype(np.float32)
         self.rays = ray_scene(self.seen_from, mesh.faces)
 
-    def rasterize(self, size: int) -> Raster:
-        """What the view's camera sees."""
-        matrix = self.view.camera.camera_matrix
+    def rasterize(self, matrix: NDArray, size: int) -> Raster:
+        """What the camera sees with the camera matrix ``matrix`` (3, 3)."""
         return rasterize(self.seen_from, self.mesh.faces, matrix, (size, size), self.rays)
 
     def shade(self, raster: Raster, light: Light, shadows: bool, rng: Rng) -> Float:
@@ -88,7 +112,7 @@ class _Seen:
         mesh = self.mesh
         corners = mesh.faces[face]
         points = _mix(mesh.vertices, corners, weights)
-        camera = self.view.camera
+        camera = self.camera
         eye = -camera.rotation.T @ camera.translation
         towards = eye.astype(np.float32) - points
         towards /= np.linalg.norm(towards, axis=1, keepdims=True)
@@ -126,7 +150,7 @@ class _Seen:
         disk = 0.3 * lamp.softness * rng.normal(size=(int(lit.sum()), 3))
         target = LAMP_MM * (lamp.direction + disk)
         shadow = np.ones(len(points), np.float32)
-        camera = self.view.camera
+        camera = self.camera
         starts, ends = (
             camera.to_camera(at).astype(np.float32) for at in (points[lit] + normals[lit], target)
         )
@@ -143,6 +167,8 @@ class _Seen:
 def _sample(texture: Float, uv: Float) -> Float:
     """(N, C) bilinear samples of ``texture`` (T, T, C) at ``uv`` (N, 2), v up."""
     side, count = len(texture), len(uv)
+    if not count:  # a crop all covered by hair or a hand
+        return np.empty((0, texture.shape[2]), np.float32)
     # cv2.remap takes tables, so the points are laid out as one.
     columns = 512
     table = np.zeros((-(-count // columns) * columns, 2), np.float32)

@@ -12,11 +12,13 @@ import json
 import shutil
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import active_children, get_context
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -63,13 +65,26 @@ def render_shards(
         for number in range(len(wanted.lengths()))
         if not (wanted.folder / f"{number:04d}_jaw.npy").exists()
     ]
+    return in_processes(partial(_render_shard, wanted), missing, processes, progress)
+
+
+def in_processes(
+    render: Callable[[int], int],
+    numbers: Sequence[int],
+    processes: int,
+    progress: Callable[[int, float], None] | None = None,
+) -> float:
+    """``render`` the shards ``numbers``, each of which returns its pictures, several at a time.
+
+    Returns pictures per second; ``progress`` as in :func:`render_shards`.
+    """
     start, done = time.perf_counter(), 0
     # Forked processes would inherit threads of libraries in an undefined state.
     with ProcessPoolExecutor(
         processes, get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN)
     ) as pool:
         try:
-            jobs = [pool.submit(_render_shard, wanted, number) for number in missing]
+            jobs = [pool.submit(render, number) for number in numbers]
             for job in as_completed(jobs):
                 done += job.result()
                 if progress:
@@ -82,18 +97,26 @@ def render_shards(
 
 
 def _prepare(wanted: ShardSet) -> None:
-    model = load_model(wanted.model)
     header = {
         "format": FORMAT,
         "size": wanted.size,
         "count": wanted.count,
         "shard": SHARD,
         "seed": wanted.seed,
-        "model_sha256": model.header["sha256"],
+        "model_sha256": load_model(wanted.model).header["sha256"],
     }
+    prepare_folder(wanted.folder, header, wanted.count * wanted.size**2 * 3)
+
+
+def prepare_folder(folder: Path, header: dict[str, Any], needed: int) -> None:
+    """Make ``folder`` one of ``needed`` bytes of pictures that ``header`` describes.
+
+    Raises :class:`OutputError` when the disk is too full or the folder holds other pictures; only
+    ``header``'s "count" may differ from what was asked for before.
+    """
     try:
-        wanted.folder.mkdir(parents=True, exist_ok=True)
-        file = wanted.folder / "shards.json"
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / "shards.json"
         if file.exists():
             found = read_json(file)
             checked(found, {})
@@ -101,18 +124,17 @@ def _prepare(wanted: ShardSet) -> None:
                 k: v for k, v in header.items() if k != "count"
             }:
                 raise OutputError(
-                    f"{wanted.folder} holds another set of pictures ({found}); choose another "
+                    f"{folder} holds another set of pictures ({found}); choose another "
                     "folder or remove it."
                 )
-        needed = wanted.count * wanted.size**2 * 3
-        if shutil.disk_usage(wanted.folder).free < needed:
+        if shutil.disk_usage(folder).free < needed:
             raise OutputError(
-                f"{wanted.count} pictures need {needed / 1e9:.1f} GB, which the disk of "
-                f"{wanted.folder} does not have free; render fewer or choose another folder."
+                f"{header['count']} pictures need {needed / 1e9:.1f} GB, which the disk of "
+                f"{folder} does not have free; render fewer or choose another folder."
             )
         write_bytes(file, json.dumps(header, indent=1).encode())
     except (OSError, ValueError) as error:
-        raise OutputError(f"{wanted.folder} cannot be used ({error}); choose another.") from error
+        raise OutputError(f"{folder} cannot be used ({error}); choose another.") from error
 
 
 def _render_shard(wanted: ShardSet, number: int) -> int:

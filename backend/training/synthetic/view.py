@@ -42,8 +42,8 @@ class View:
 
 def sample_view(model: FaceModel, vertices: NDArray, size: int, rng: Rng) -> View:
     """A camera for the posed ``vertices`` (V, 3) mm, cropped to ``size`` pixels."""
-    rotation = from_euler(*np.radians(_angles(rng)))
-    return crop_view(model, vertices, rotation, _distance(rng), size, rng)
+    rotation = from_euler(*np.radians(sample_angles(rng)))
+    return crop_view(model, vertices, rotation, sample_distance(rng), size, rng)
 
 
 def crop_view(
@@ -75,7 +75,7 @@ def crop_view(
     return View(camera, jaw[:17])
 
 
-def _angles(rng: Rng) -> tuple[float, float, float]:
+def sample_angles(rng: Rng) -> tuple[float, float, float]:
     """Yaw, pitch, roll in degrees: half of the heads near the front, half anywhere."""
     wide = rng.random() < 0.5
     yaw = rng.uniform(-YAW, YAW) if wide else np.clip(rng.normal(0, 18), -YAW, YAW)
@@ -84,7 +84,7 @@ def _angles(rng: Rng) -> tuple[float, float, float]:
     return float(yaw), float(pitch), float(roll)
 
 
-def _distance(rng: Rng) -> float:
+def sample_distance(rng: Rng) -> float:
     """From a focal length and how much of the scene the photographer wants around the head."""
     focal = np.exp(rng.uniform(*np.log(FOCAL_MM)))
     frame = np.exp(rng.uniform(*np.log(FRAME_MM)))
