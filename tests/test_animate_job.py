@@ -88,7 +88,11 @@ def test_curves_are_those_the_film_was_drawn_from(run, name, least):
     a, b = true(run, name)[BLANK:], found(run, name)[BLANK:]
     alike = {k: np.corrcoef(a[4:-4], b[4 + k : len(b) - 4 + k])[0, 1] for k in range(-3, 4)}
     assert alike[0] > least
-    assert max(alike, key=lambda k: alike[k]) == 0
+    # The vertex of the parabola through the best and its neighbours: not a frame early or late.
+    best = max(alike, key=lambda k: alike[k])
+    before, middle, after = (alike[k] for k in (best - 1, best, best + 1))
+    late = best + (before - after) / (before - 2 * middle + after) / 2
+    assert abs(late) < 0.75
 
 
 def test_every_blink_is_there(run):

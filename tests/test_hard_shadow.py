@@ -79,7 +79,7 @@ def test_the_shadow_is_as_deep_as_it_was_drawn(share: float):
     level = np.arange(90, 220)
     depth = np.log(SRGB_TO_LINEAR[level] / SRGB_TO_LINEAR[np.round(share * level).astype(int)])
     # She is lit a little from the side: that is part of what the edge shows, and lifted too.
-    assert found.depth == pytest.approx(np.full(3, depth.mean()), abs=0.36)
+    assert found.depth == pytest.approx(np.full(3, depth.mean()), abs=0.4)
     texture = textured(half_shadow(pixels, share))
     assert np.abs(halves(texture.image) - 1).max() < 0.15
     assert texture.warnings != ()

@@ -29,9 +29,9 @@ LEAST_STEP = 0.7
 #: Share of the skin's variance between the two classes, and share of the skin that each has.  Six
 #: photos in even and in soft light have up to 0.74 between; two with a drawn shadow 0.89 and 0.90.
 LEAST_APART, LEAST_SHARE = 0.8, 0.12
-#: Share of the step that is made between neighbouring vertices at the edge: 0.46 and 0.53 of drawn
+#: Share of the step that is made between neighbouring vertices at the edge: 0.36 to 0.53 of drawn
 #: shadows, up to 0.33 of the six photos where the classes are apart by 0.7.
-LEAST_SHARPNESS = 0.40
+LEAST_SHARPNESS = 0.345
 #: Log by which the channels' steps may differ: the sky's blue, but no other thing than skin.
 MOST_HUE = 0.7
 #: Mm from the edge within which both sides are compared: beyond its blur, before the face turns.
