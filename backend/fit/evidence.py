@@ -79,8 +79,8 @@ class Evidence:
     def observation(self) -> Observation:
         """What the refinement compares a head with."""
         reading = self.reading
-        seen = self.opinions is not None and self.covering is None
-        touching = seen and self.opinions.lips_touch
+        opinions = self.opinions if self.covering is None else None
+        touching = opinions is not None and opinions.lips_touch
         return Observation(
             image=self.crop.image,
             to_photo=self.crop.to_photo,
