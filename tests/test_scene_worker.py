@@ -13,9 +13,9 @@ import reconstruct_face
 from reconstruct_face.backend.errors import ExchangeError, NoFaceError, PhotoError, WorkerError
 from reconstruct_face.backend.exchange import save_reconstruction
 from reconstruct_face.backend.exchange.wire import WorkerProcess
-from reconstruct_face.scene import jobs
 from reconstruct_face.scene.backend_process import BackendProcess
 
+from tests.add_on import registered
 from tests.errors import raises
 from tests.processes import resident_mb
 from tests.synthetic_reconstruction import make_reconstruction
@@ -129,15 +129,8 @@ def test_a_failure_leaves_the_scene_unchanged(backend: BackendProcess, tmp_path:
 @pytest.fixture
 def add_on() -> Iterator[None]:
     """The add-on registered, its backend being the fake one."""
-    jobs.use_backend(lambda: BackendProcess(command=FAKE))
-    reconstruct_face.register()
-    try:
+    with registered():
         yield
-    finally:
-        reconstruct_face.unregister()
-        state = jobs.backend_state()
-        jobs.use_backend(BackendProcess)
-        assert state == "stopped", "unregistering ends the backend"
 
 
 @pytest.mark.usefixtures("add_on")
