@@ -17,7 +17,7 @@ from reconstruct_face.backend.fit.brows import (
 from reconstruct_face.backend.fit.mouth import FACING_LIPS, TOUCHING_MM, lips_touch
 from reconstruct_face.backend.fit.observation import Observation, State
 from reconstruct_face.backend.fit.prior import Prior
-from reconstruct_face.backend.fit.refine.priors import LandmarkTerms
+from reconstruct_face.backend.fit.refine.priors import LIPS_PRESSED_MM, LandmarkTerms
 from reconstruct_face.backend.fit.refine.solve import Problem
 from reconstruct_face.backend.geometry.camera import Camera, intrinsics
 from reconstruct_face.backend.geometry.rotation import FACING
@@ -99,19 +99,28 @@ def test_lips_touch_where_detector_and_network_together_say_so(scale: float) -> 
 
 
 def test_lips_that_touch_are_closed_by_the_solve() -> None:
-    """The mean head's lips stand 1.6 mm apart; there are the priors, and what the photo shows."""
+    """Landmarks of a jaw that is a little open say otherwise."""
     camera = Camera(intrinsics(1200.0, (512, 512)), FACING, np.array([0.0, 0.0, 900.0]))
     start = State(
         camera, np.zeros(len(MODEL.identity_basis)), np.zeros(len(MODEL.expression_basis))
     )
+
+    def apart(identity: np.ndarray, expression: np.ndarray) -> np.ndarray:
+        head = MODEL.vertices(identity, expression)
+        upper, lower = landmark_points(MODEL, head, MODEL.landmarks68)[np.transpose(FACING_LIPS)]
+        return upper[:, 1] - lower[:, 1]
+
+    ajar = np.zeros(len(MODEL.expression_basis))
+    ajar[MODEL.expression_names.index("jawOpen")] = 0.2
+    marks = landmark_points(MODEL, MODEL.vertices(start.identity, ajar), MODEL.landmarks68)
 
     def lips(touch: bool) -> tuple[np.ndarray, State]:
         observation = Observation(
             np.zeros((8, 8, 3), np.uint8),
             np.eye(3),
             (512, 512),
-            network_landmarks=camera.project(TEMPLATE),
-            network_sigma=np.full(68, 20.0),  # for the camera's sake
+            network_landmarks=camera.project(marks),
+            network_sigma=np.full(68, 2.0),
             lips_touch=touch,
         )
         prior = Prior.of_model(MODEL)
@@ -120,12 +129,10 @@ def test_lips_that_touch_are_closed_by_the_solve() -> None:
         problem = Problem(MODEL, prior, terms, (512, 512))
         for _ in range(4):
             state, _ = problem.step(state, None)
-        head = MODEL.vertices(state.identity, state.expression)
-        upper, lower = landmark_points(MODEL, head, MODEL.landmarks68)[np.transpose(FACING_LIPS)]
-        return upper[:, 1] - lower[:, 1], state
+        return apart(state.identity, state.expression), state
 
-    apart, left = lips(touch=False)
-    assert apart.mean() > 1.2 and np.abs(left.identity).max() < 0.1
+    shut = apart(start.identity, 0 * ajar)
+    assert lips(touch=False)[0].min() > shut.max() + 1.5
     together, closed = lips(touch=True)
-    assert np.abs(together).max() < 0.5
+    assert np.abs(together - (shut - LIPS_PRESSED_MM)).max() < 0.4
     assert np.abs(closed.identity).max() < 1.5  # a likely head

@@ -354,7 +354,8 @@ def test_eyes_teeth_and_tongue_are_told_apart() -> None:
     truth = default.polygon_material[default.polygon_of_face]
     got = np.array(model.material_kinds)[model.polygon_material]
     for kind in ("eye", "teeth", "tongue"):
-        mine = truth == default.material_kinds.index(kind)
+        kinds = ("eye", "iris") if kind == "eye" else (kind,)
+        mine = np.isin(truth, [default.material_kinds.index(k) for k in kinds])
         assert (got[mine] == kind).all() and (got[~mine] != kind).all(), kind
     exact = default.mean[default.landmarks68_triangles].astype(np.float64)
     exact = np.einsum("lk,lkd->ld", default.landmarks68_barycentric, exact) + [0, 40, -15]

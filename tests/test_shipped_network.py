@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from reconstruct_face.backend.errors import ModelError
 from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.model.contour import seen_landmarks
 from reconstruct_face.backend.network.crop_camera import CropPose
 from reconstruct_face.backend.network.layout import Layout, anchor_of
 from reconstruct_face.backend.network.predict import Estimate, Regressor
+from reconstruct_face.backend.network.weights import (
+    DEFAULT_WEIGHTS,
+    load_weights,
+    read_safetensors,
+)
 from reconstruct_face.backend.training.synthetic.picture import Picture, sample_picture
+
+from tests.errors import raises
 
 SIZE, COUNT = 160, 60
 MODEL = load_model()
@@ -76,3 +86,14 @@ def test_what_the_face_does(seen: Seen, name: str, least: float) -> None:
     place = MODEL.expression_names.index(name)
     assert np.corrcoef(true[:, place], found[:, place])[0, 1] > least
     assert np.polyfit(true[:, place], found[:, place], 1)[0] > 0.45
+
+
+def test_it_reads_for_a_model_whose_coefficients_mean_the_same() -> None:
+    """The face model changed since it was trained; one that does not say so is refused."""
+    metadata, _ = read_safetensors(DEFAULT_WEIGHTS)
+    trained_for = metadata["model_sha256"]
+    assert trained_for in (MODEL.header["sha256"], *MODEL.header["same_coefficients"])
+    assert load_weights(None, MODEL).architecture == metadata["architecture"]
+    changed = MODEL.header | {"sha256": "0" * 64, "same_coefficients": []}
+    with raises(ModelError, DEFAULT_WEIGHTS, trained_for[:8], "00000000"):
+        load_weights(None, replace(MODEL, header=changed))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..geometry.camera import Camera
 from ..model import FaceModel
+from ..model.face_model import fit_sphere
 
 Double = NDArray[np.float64]
 
@@ -32,6 +33,9 @@ FAINTEST = 18.0
 TRUST = (0.95, 0.6)
 #: Radians by which the eyes may differ; more, and at least one disc is not the iris.
 DISAGREEMENT = 0.35
+#: mm from the eye's centre to the iris for which both numbers were found, on plain eyeballs.  Where
+#: an iris of its own lies nearer, a pixel is a larger turn, and so are its errors.
+LEVER_MM = 15.7
 #: Head turn in degrees from which one eye may be hidden, so that the other speaks alone.
 ONE_EYE_YAW = 30.0
 #: Beyond this the shapes no longer look natural, and the detection is doubtful.
@@ -52,20 +56,24 @@ def estimate_gaze(
     found; all 0 when that is unclear (closed, too small, no contrast, the eyes disagree).
     """
     weights = np.zeros(len(model.expression_names))
-    eyes = _eyeballs(model)
+    eyes = model.globes
     if not (eyes and any(name.startswith("eyeLook") for name in model.expression_names)):
         return weights
-    turns = []
+    turns, depth = [], _iris_depth(model)
+    larger = 1.0
     for eye, points in zip(eyes, EYES, strict=True):
-        centre, radius = _sphere(vertices[eye])
+        centre, radius = fit_sphere(vertices[eye])
+        if depth is not None:
+            radius *= depth
+            larger = LEVER_MM / radius
         iris = find_iris(pixels, landmarks[points], _iris_radius_px(camera, centre))
         if iris is not None:
             turns.append(_turn(camera, centre, radius, iris))
     alone = len(turns) == 1 and abs(camera.euler_degrees[0]) > ONE_EYE_YAW
-    agree = len(turns) == 2 and np.linalg.norm(np.subtract(*turns)) < DISAGREEMENT
+    agree = len(turns) == 2 and np.linalg.norm(np.subtract(*turns)) < larger * DISAGREEMENT
     if not (alone or agree):
         return weights
-    left, up = np.mean(turns, axis=0) * TRUST
+    left, up = np.mean(turns, axis=0) / (1 + (1 / np.array(TRUST) - 1) * larger**2)
     for name, angle in (
         ("eyeLookOutLeft", left),
         ("eyeLookInRight", left),
@@ -141,18 +149,14 @@ def _darkest_disc(
     return int(column), int(row)
 
 
-def _eyeballs(model: FaceModel) -> list[NDArray[np.intp]]:
-    """Vertex ids of the right (x < 0) and the left eyeball."""
-    kind = model.material_kinds.index("eye") if "eye" in model.material_kinds else -1
-    ids = np.unique(model.polygons[model.polygon_material == kind])
-    side = model.mean[ids, 0] > 0
-    return [ids[~side], ids[side]] if len(ids) else []
-
-
-def _sphere(vertices: NDArray) -> tuple[Double, float]:
-    """Centre (3,) and radius in mm of an eyeball's vertices."""
-    centre = np.asarray(vertices, np.float64).mean(axis=0)
-    return centre, float(np.linalg.norm(vertices - centre, axis=1).mean())
+def _iris_depth(model: FaceModel) -> float | None:
+    """How far before the globe's centre the iris lies, in its radii; None: it is painted on."""
+    if "iris" not in model.material_kinds:
+        return None
+    mine = model.polygon_material == model.material_kinds.index("iris")
+    ids = np.intersect1d(model.polygons[mine], model.eyeballs[1])
+    centre, radius = fit_sphere(model.mean[model.globes[1]])
+    return float(model.mean[ids, 2].max() - centre[2]) / radius
 
 
 def _iris_radius_px(camera: Camera, centre: Double) -> float:
@@ -175,10 +179,9 @@ def _turn(
 
 def _full_turn(model: FaceModel, index: int) -> float:
     """Radians by which the expression ``index`` turns the eyeball that it moves most."""
-    eyes = max(_eyeballs(model), key=lambda ids: np.abs(model.expression_basis[index, ids]).sum())
-    centre, _ = _sphere(model.mean[eyes])
-    front = eyes[np.argmax(model.mean[eyes, 2])]
-    before = model.mean[front] - centre
-    after = before + model.expression_basis[index, front]
-    cosine = before @ after / (np.linalg.norm(before) * np.linalg.norm(after))
-    return max(0.1, float(np.arccos(np.clip(cosine, -1.0, 1.0))))
+    eyes = max(model.globes, key=lambda ids: np.abs(model.expression_basis[index, ids]).sum())
+    arms = model.mean[eyes] - fit_sphere(model.mean[eyes])[0]
+    # Least squares: where the middle of the front goes (an eye's white has a hole there).
+    turn = np.linalg.lstsq(arms, arms + model.expression_basis[index, eyes], rcond=None)[0]
+    x, y, z = turn[2]
+    return max(0.1, float(np.arctan2(np.hypot(x, y), z)))

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from ..arrays import Member, check_arrays, check_range
 from ..bounded import Damaged
+from ..exchange.reconstruction import opaque
 
 Float = NDArray[np.float32]
 Int = NDArray[np.int32]
 
 #: What the arrays have to be; axes as in :class:`FaceModel`, and N edges, J candidates of a jaw
-#: landmark, S texels of the masks' sides.
+#: landmark, S texels of the masks' sides, L vertices of a ring around an eye.
 ARRAYS = {
     "mean": Member("f4", ("V", 3)),
     "identity_basis": Member("f4", ("K", "V", 3)),
@@ -37,7 +38,11 @@ ARRAYS = {
     "vertex_masks": Member("u1", ("M", "V")),
     "uv_masks": Member("u1", ("M", "S", "S")),
     "eye_centers": Member("f4", (2, 3)),
+    "lid_rings": Member("i4", (2, 14, "L"), optional=True),
 }
+
+#: Materials of an eye's parts.
+EYE_KINDS = ("eye", "iris", "cornea")
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +62,7 @@ class FaceModel:
     expression_range: Float  #: (E, 2)
     polygons: Int  #: (P, 3 | 4) outward counter-clockwise
     polygon_material: NDArray[np.uint8]  #: (P,)
-    material_kinds: tuple[str, ...]  #: skin, eye, teeth, tongue, mouth
+    material_kinds: tuple[str, ...]  #: skin, eye (the white), iris, cornea, teeth, tongue, mouth
     uv: Float  #: (U, 2) v up
     uv_polygons: Int  #: (P, 3 | 4)
     symmetry: Int  #: (V,) the mirror vertex of each vertex
@@ -74,10 +79,15 @@ class FaceModel:
     eye_centers: Float  #: (2, 3) right, left, of the mean head
     eye_radius: float
     header: dict[str, Any]  #: the asset's header: version, licence, units, sha256
+    #: (2, 14, L) vertex ids of the right and the left lids, in rings from behind them outwards,
+    #: each from the inner corner over the upper lid and back over the lower one
+    lid_rings: Int | None = None
 
     def check(self) -> None:
         """Raise :class:`..bounded.Damaged` naming the first array that does not fit the others."""
-        lengths = check_arrays({name: getattr(self, name) for name in ARRAYS}, ARRAYS)
+        arrays = {name: getattr(self, name) for name in ARRAYS}
+        arrays = {name: array for name, array in arrays.items() if array is not None}
+        lengths = check_arrays(arrays, ARRAYS)
         if lengths["C"] not in (3, 4):
             raise Damaged(f"'polygons' has shape {self.polygons.shape}, not of 3 or 4 corners")
         for name, axis in (("expression_names", "E"), ("mask_names", "M")):
@@ -89,6 +99,10 @@ class FaceModel:
             "polygons", "symmetry", "edges", "landmarks68", "landmarks68_triangles",
         ):  # fmt: skip
             check_range(name, getattr(self, name), lengths["V"])
+        if self.lid_rings is not None:
+            if lengths["L"] % 2:
+                raise Damaged("'lid_rings' has not as many vertices above as below")
+            check_range("lid_rings", self.lid_rings, lengths["V"])
         check_range("contour_candidates", self.contour_candidates, lengths["V"], first=-1)
         check_range("uv_polygons", self.uv_polygons, lengths["U"])
         check_range("polygon_material", self.polygon_material, len(self.material_kinds))
@@ -97,24 +111,52 @@ class FaceModel:
 
     @cached_property
     def faces(self) -> Int:
-        """(F, 3) the polygons split into triangles, ``polygon_of_face`` telling from which."""
-        return split_polygons(self.polygons)
+        """(F, 3) the opaque polygons split into triangles, ``polygon_of_face`` telling from which.
+
+        A cornea has none: whatever looks at the head sees the iris.
+        """
+        return split_polygons(self.polygons[self.opaque])
 
     @cached_property
     def uv_faces(self) -> Int:
         """(F, 3) the texture coordinates of :attr:`faces`."""
-        return split_polygons(self.uv_polygons)
+        return split_polygons(self.uv_polygons[self.opaque])
 
     @cached_property
     def polygon_of_face(self) -> Int:
         """(F,) the polygon each triangle comes from."""
-        return np.repeat(np.arange(len(self.polygons), dtype=np.int32), self.polygons.shape[1] - 2)
+        which = np.flatnonzero(self.opaque).astype(np.int32)
+        return np.repeat(which, self.polygons.shape[1] - 2)
+
+    @cached_property
+    def opaque(self) -> NDArray[np.bool_]:
+        """(P,) the polygons that hide what is behind them."""
+        return opaque(self.polygon_material, self.material_kinds)
+
+    @cached_property
+    def eyeballs(self) -> list[NDArray[np.intp]]:
+        """Vertex ids of all of the right (x < 0) and the left eye; empty where there is none."""
+        found = self.of_kind(*EYE_KINDS)
+        return found if len(found[0]) + len(found[1]) else []
+
+    @cached_property
+    def globes(self) -> list[NDArray[np.intp]]:
+        """The same of the eyes' whites, which lie on spheres: :func:`fit_sphere` places them."""
+        found = self.of_kind("eye")
+        return found if len(found[0]) + len(found[1]) else []
+
+    def of_kind(self, *kinds: str) -> list[NDArray[np.intp]]:
+        """Vertex ids of the parts of these ``kinds`` on the right (x < 0) and the left side."""
+        mine = np.array([kind in kinds for kind in self.material_kinds])[self.polygon_material]
+        ids = np.unique(self.polygons[mine])
+        side = self.mean[ids, 0] > 0
+        return [ids[~side], ids[side]]
 
     def vertices(self, identity: NDArray, expression: NDArray | None = None) -> Float:
         """(V, 3) float32 mm in head coordinates; coefficients may be fewer than the basis."""
-        shape = self.mean + _mixed(identity, self.identity_basis)
+        shape = self.mean + mixed(identity, self.identity_basis)
         if expression is not None:
-            shape += _mixed(expression, self.expression_basis)
+            shape += mixed(expression, self.expression_basis)
         return shape.astype(np.float32, copy=False)
 
     def albedo(self, coefficients: NDArray) -> Float:
@@ -133,7 +175,20 @@ class FaceModel:
         return self.uv_masks[self.mask_names.index(name)].astype(np.float32) / 255.0
 
 
-def _mixed(coefficients: NDArray, basis: Float) -> Float:
+def fit_sphere(points: NDArray) -> tuple[NDArray[np.float64], float]:
+    """Centre (3,) and radius of the sphere through ``points`` (N, 3), by linear least squares.
+
+    Exact for any part of a sphere: an eye's white lacks its front.
+    """
+    points = np.asarray(points, np.float64)
+    start = points.mean(axis=0)
+    around = points - start
+    rows = np.c_[2 * around, np.ones(len(around))]
+    found = np.linalg.lstsq(rows, (around**2).sum(axis=1), rcond=None)[0]
+    return start + found[:3], float(np.sqrt(max(found[3] + found[:3] @ found[:3], 0)))
+
+
+def mixed(coefficients: NDArray, basis: Float) -> Float:
     """(V, 3) the sum of coefficients times the first modes of ``basis`` (K, V, 3).
 
     In float32 whatever the coefficients are: else numpy would copy the basis, which takes longer

@@ -28,6 +28,7 @@ _ARRAYS = {name: member for name, member in ARRAYS.items() if name != "expressio
     "eye_radius": Member("f4", ()),
 }
 _HEADER = {"name": str, "expression_names": [str], "materials": [str], "mask_names": [str]}
+_HEADER_TOO = {"expression_range": [(float, float)], "same_coefficients": [str]}
 
 
 def load_model(name: str = DEFAULT_MODEL, expressions: str = "native") -> FaceModel:
@@ -87,7 +88,7 @@ def _load(path: Path, expressions: str, changed: int) -> FaceModel:
                     f"{path} has model version {header.get('version')!r:.20}, not "
                     f"{MODEL_VERSION}; build it again with this release."
                 )
-            checked(header, _HEADER, {"expression_range": [(float, float)]})
+            checked(header, _HEADER, _HEADER_TOO)
             arrays: dict[str, Any] = archive.read(_ARRAYS)
         with open_regular(path, LARGEST_FILE) as file:
             header["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()

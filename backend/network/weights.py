@@ -77,8 +77,9 @@ def load_weights(
 ) -> Weights:
     """The weights at ``path`` (None: the shipped ones), in float32.
 
-    Raises :class:`ModelError`: missing, damaged, not a file of ours, for another face model, or,
-    where ``architecture`` is given, of another one.
+    Raises :class:`ModelError`: missing, damaged, not a file of ours, for another face model (whose
+    header's ``same_coefficients`` doesn't name the one that it was trained for), or, where
+    ``architecture`` is given, of another one.
     """
     path = DEFAULT_WEIGHTS if path is None else Path(path)
     metadata, tensors = read_safetensors(path)
@@ -163,7 +164,8 @@ def _check_kind(
         wanted = architecture or " or ".join(STAGES)
         raise ModelError(f"{path} holds a {found} network, but {wanted} is wanted.")
     wanted_sha = str(model.header.get("sha256", ""))
-    if metadata.get("model_sha256") != wanted_sha:
+    fitting = [wanted_sha, *model.header.get("same_coefficients", [])]
+    if metadata.get("model_sha256") not in fitting:
         found_name, found_sha = metadata.get("model"), metadata.get("model_sha256", "")[:8]
         raise ModelError(
             f"{path} was trained for the face model '{found_name}' ({found_sha}), not for "

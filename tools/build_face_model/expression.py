@@ -84,7 +84,7 @@ def expression_names() -> tuple[str, ...]:
     return ARKIT_NAMES + tuple(FACS_UNITS)
 
 
-def _gaze_rotation(name: str) -> np.ndarray:
+def gaze_rotation(name: str) -> np.ndarray:
     """Rotation matrix (3, 3) of the eyeball for an ``eyeLook...`` shape at weight 1."""
     action = next(key for key in GAZE_DEGREES if key in name)
     angle = np.radians(GAZE_DEGREES[action])
@@ -103,7 +103,7 @@ def turn_eyeball(shape: np.ndarray, name: str, head: np.ndarray, topology: HeadT
     vertices = topology.vertices_of("eye_left" if name.endswith("Left") else "eye_right")
     points = head[vertices]
     arm = points - points.mean(axis=0)  # the template's mean is the centre
-    shape[vertices] = arm @ _gaze_rotation(name).T - arm
+    shape[vertices] = arm @ gaze_rotation(name).T - arm
 
 
 def fit_blink(shape: np.ndarray, name: str, head: np.ndarray, landmarks: Landmarks) -> None:

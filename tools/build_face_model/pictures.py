@@ -10,6 +10,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from reconstruct_face.backend.exchange.reconstruction import opaque
 
 from .render import Mesh, View, render
 
@@ -47,7 +48,9 @@ class Asset:
         """A mesh to render, by default with the mean albedo."""
         a = self.arrays
         texture = self.albedo_mean if albedo is None else albedo
-        return Mesh(vertices, a["polygons"], a["uv"].astype(float), a["uv_polygons"], texture)
+        shown = opaque(a["polygon_material"], self.header["materials"])
+        corners, places = a["polygons"][shown], a["uv_polygons"][shown]
+        return Mesh(vertices, corners, a["uv"].astype(float), places, texture)
 
     def random_head(self, rng: np.random.Generator) -> Mesh:
         """A head with N(0, 1) coefficients for identity and albedo."""

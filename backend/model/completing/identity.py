@@ -38,8 +38,10 @@ def with_default_modes(
     """
     points = np.asarray(mean, np.float64)
     place, belief = _places(match, points, triangles, parts)
-    area = igl.massmatrix(points, triangles.astype(np.int64)).diagonal()
-    area = np.where(np.isfinite(area), area, 0) + 1e-6
+    area = np.zeros(len(points))  # libigl leaves out what follows the last vertex that is used
+    used = igl.massmatrix(points, triangles.astype(np.int64)).diagonal()
+    area[: len(used)] = np.where(np.isfinite(used), used, 0)
+    area += 1e-6
     weight = area * np.maximum(belief, LEAST_BELIEF)
     stiffness = -igl.cotmatrix(points, triangles.astype(np.int64)).tocsr()
     stiffness.data[~np.isfinite(stiffness.data)] = 0

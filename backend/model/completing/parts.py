@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from ..face_model import fit_sphere
 from .template import Template
 
 Int = NDArray[np.int32]
@@ -175,12 +176,9 @@ def own_eyes(
         some = points[side == k]
         if len(some) < 4:
             return None
-        start = some.mean(axis=0)
-        around = some - start
-        rows = np.c_[2 * around, np.ones(len(around))]
-        found = np.linalg.lstsq(rows, (around**2).sum(axis=1), rcond=None)[0]
-        centres.append(start + found[:3])
-        radii.append(np.sqrt(max(found[3] + found[:3] @ found[:3], 0)))
+        centre, radius = fit_sphere(some)
+        centres.append(centre)
+        radii.append(radius)
     low, high = EYE_SCALES
     if not all(low * usual < radius < high * usual for radius in radii):
         return None
@@ -189,7 +187,5 @@ def own_eyes(
 
 def eye_spheres(template: Template, registered: NDArray) -> tuple[NDArray, float]:
     """(2, 3) middles, right and left, and the radius in mm of the registered head's eyeballs."""
-    eyes = [registered[ids] for ids in template.eyes()]
-    centres = np.array([(eye.min(axis=0) + eye.max(axis=0)) / 2 for eye in eyes])
-    away = [np.linalg.norm(eye - middle, axis=1) for eye, middle in zip(eyes, centres, strict=True)]
-    return centres, float(np.mean(np.concatenate(away)))
+    spheres = [fit_sphere(registered[ids]) for ids in template.model.globes]
+    return np.array([centre for centre, _ in spheres]), float(np.mean([r for _, r in spheres]))

@@ -187,8 +187,7 @@ class _Run:
         """The eyeballs, which touch nothing, moved as the lids around them were."""
         model = self.template.model
         lids = np.flatnonzero(self.template.skin & (model.mask("lids") > 0.5))
-        for ids in self.template.eyes():
-            middle = model.mean[ids].mean(axis=0)
+        for ids, middle in zip(self.template.eyes(), model.eye_centers, strict=True):
             near = np.linalg.norm(model.mean[lids] - middle, axis=1) < 1.6 * model.eye_radius
             ring = lids[near]
             vertices[ids] += (vertices[ring] - self.vertices[ring]).mean(axis=0)

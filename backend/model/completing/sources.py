@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...raster.atlas import texel_coordinates
+from ..face_model import fit_sphere
 from .surface import LookupMesh
 from .template import OUTER, Template
 
@@ -61,12 +62,10 @@ class Sources:
         triangles = np.zeros(len(points), np.intp)
         weights = np.zeros((len(points), 3))
         side = np.linalg.norm(points[:, None] - eyes.centres, axis=2).argmin(axis=1)
-        for k, ids in enumerate(template.eyes()):
+        for k, (ids, globe) in enumerate(zip(template.eyes(), template.model.globes, strict=True)):
             mine = side == k
             there = np.flatnonzero(np.isin(template.triangles, ids).all(axis=1))
-            ball = self.registered[ids]
-            middle = (ball.min(axis=0) + ball.max(axis=0)) / 2
-            size = float(np.linalg.norm(ball - middle, axis=1).mean())
+            middle, size = fit_sphere(self.registered[globe])
             away = points[mine] - eyes.centres[k]
             away /= np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-9)
             mesh = LookupMesh(self.registered, template.triangles[there])
@@ -76,8 +75,9 @@ class Sources:
 
     def texture(self, picture: NDArray, triangles: NDArray[np.intp], weights: Double) -> Float:
         """(N, 3) what the default's ``picture`` (T, T, 3) shows at points of the template."""
-        model = self.template.model
-        corners = model.uv[model.uv_faces[self._faces][triangles]]
+        template = self.template
+        model = template.model
+        corners = model.uv[model.uv_faces[template.faces[triangles]]]
         uv = np.einsum("nk,nkd->nd", weights, corners)
         place = texel_coordinates(uv, len(picture)).astype(np.float32)
         out = np.empty((len(place), 3), np.float32)
@@ -101,10 +101,3 @@ class Sources:
             return None
         inside = picture[model.uv_mask(kind) > 0.95]
         return inside.mean(axis=0) if len(inside) else None
-
-    @cached_property
-    def _faces(self) -> NDArray[np.intp]:
-        """Which of the model's faces the template's triangles are."""
-        model = self.template.model
-        kinds = [model.material_kinds.index(kind) for kind in OUTER]
-        return np.flatnonzero(np.isin(model.polygon_material[model.polygon_of_face], kinds))

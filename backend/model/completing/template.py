@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
+from scipy.sparse.csgraph import connected_components
 
 from ...geometry.triangles import vertex_normals
 from ..face_model import FaceModel
+from ..lids import SEAM
 from ..load import load_model
 
 Double = NDArray[np.float64]
@@ -18,8 +21,8 @@ Int = NDArray[np.int32]
 ARKIT_COUNT = 52
 #: Parts of the default head that lie on or continue the outer surface.
 OUTER = ("skin", "eye", "mouth")
-#: Skin so near the middle of an eyeball, in its radii, is not seen.
-HIDDEN = 1.02
+#: Kinds of the default that count as another one here.
+PART_OF = {"iris": "eye"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,21 +30,22 @@ class Template:
     """The default head; V vertices, F triangles of its skin, eyes and mouth cavity."""
 
     model: FaceModel
+    faces: NDArray[np.intp] = field(init=False)  #: (F,) which of the model's faces they are
     triangles: Int = field(init=False)  #: (F, 3)
     kind: NDArray[np.uint8] = field(init=False)  #: (F,) index into OUTER
     skin: NDArray[np.bool_] = field(init=False)  #: (V,)
 
     def __post_init__(self) -> None:
         model = self.model
-        kinds = [model.material_kinds.index(kind) for kind in OUTER]
-        material = model.polygon_material[model.polygon_of_face]
-        kept = np.isin(material, kinds)
+        names = [PART_OF.get(kind, kind) for kind in model.material_kinds]
+        table = np.array([OUTER.index(kind) if kind in OUTER else -1 for kind in names])
+        kind = table[model.polygon_material[model.polygon_of_face]]
+        kept = np.flatnonzero(kind >= 0)
         skin = np.zeros(len(model.mean), bool)
-        skin[model.faces[material == kinds[0]]] = True
-        table = np.zeros(len(model.material_kinds), np.uint8)
-        table[kinds] = range(len(kinds))
+        skin[model.faces[kind == OUTER.index("skin")]] = True
+        object.__setattr__(self, "faces", kept)
         object.__setattr__(self, "triangles", model.faces[kept])
-        object.__setattr__(self, "kind", table[material[kept]])
+        object.__setattr__(self, "kind", kind[kept].astype(np.uint8))
         object.__setattr__(self, "skin", skin)
 
     @cached_property
@@ -74,16 +78,19 @@ class Template:
 
     def eyes(self) -> list[NDArray[np.intp]]:
         """Vertex ids of the right and the left eyeball."""
-        eye = self.model.material_kinds.index("eye")
-        ids = np.unique(self.model.polygons[self.model.polygon_material == eye])
-        side = self.model.mean[ids, 0] > 0
-        return [ids[~side], ids[side]]
+        return self.model.eyeballs
 
     def hidden(self) -> NDArray[np.bool_]:
-        """(F,) skin behind the lids, which lies on the eyeballs or within them."""
-        away = np.linalg.norm(self.mean[:, None] - self.model.eye_centers, axis=2).min(axis=1)
-        within = (away < HIDDEN * self.model.eye_radius)[self.triangles].any(axis=1)
-        return within & (self.kind == 0)
+        """(F,) skin behind the lids, which lies around the eyeballs."""
+        rings = self.model.lid_rings
+        assert rings is not None
+        edges = self.model.edges[~np.isin(self.model.edges, rings[:, SEAM]).any(axis=1)]
+        count = len(self.model.mean)
+        graph = sp.coo_matrix((np.ones(len(edges), np.int8), edges.T), (count, count))
+        label = connected_components(graph, False)[1]
+        behind = np.isin(label, label[rings[:, 0]])
+        behind[rings[:, SEAM]] = True
+        return behind[self.triangles].any(axis=1) & (self.kind == 0)
 
     @property
     def arkit(self) -> NDArray[np.float32]:
