@@ -116,3 +116,37 @@ class Blender(HasWorker):
         if window is not None and not (result["photo_render"] and result["three_quarter"]):
             raise WorkerError("Blender did not render the preview's views.")
         return result
+
+    def render_poses(
+        self,
+        npz: Path,
+        folder: Path,
+        window: np.ndarray,
+        poses: Sequence[dict[str, float]],
+        angles: Sequence[Sequence[dict[str, Any]]],
+        *,
+        size: int,
+        samples: int,
+        progress: Progress | None = None,
+    ) -> tuple[Path, list[dict[str, Path]]]:
+        """Render the head of ``npz`` in all ``poses`` (shape key to value) into ``folder``.
+
+        ``angles`` are, per pose, the fields of ``Angle`` in ``scene/poses.py``; ``window`` is that
+        of :meth:`build`.  Returns the picture of the photo's view (RGBA) and per pose those of the
+        angles, by their names, ``size`` pixels square.  Raises as :meth:`build` does.
+        """
+        result = self._worker.call(
+            "render_poses",
+            {
+                "npz": str(npz),
+                "folder": str(folder),
+                "window": [float(x) for x in window],
+                "poses": list(poses),
+                "angles": [list(group) for group in angles],
+                "size": size,
+                "samples": samples,
+            },
+            progress=progress,
+        )
+        rows = [{name: Path(file) for name, file in row.items()} for row in result["poses"]]
+        return Path(result["photo_render"]), rows

@@ -29,7 +29,7 @@ from .studio import Studio, pixels_of, studio
 #: (RMS), where 12 with it were 2.6 off and took 2.5 times as long; with 4 the outline gets
 #: ragged, with 6 a little.
 PREVIEW_SAMPLES = 7
-THREE_QUARTER_DEGREES = 35.0
+THREE_QUARTER_DEGREES, THREE_QUARTER_TILT = 35.0, 4.0  #: from slightly above eye height
 BACKGROUND_GREY = 0.865  #: sRGB
 
 #: Focal length of the 3/4 view on the 36 mm long side: a portrait lens.
@@ -126,7 +126,9 @@ def _three_quarter_view(
     stage: Studio, reconstruction: Reconstruction, path: Path, size: int, samples: int
 ) -> None:
     baked = reconstruction.texture_mode == "photo"
-    rotation, translation, camera_matrix = _three_quarter(reconstruction.vertices_posed, size)
+    rotation, translation, camera_matrix = look_at(
+        reconstruction.vertices_posed, size, THREE_QUARTER_DEGREES, THREE_QUARTER_TILT
+    )
     view = CameraView.from_matrix(camera_matrix, (size, size))
     towards = -rotation.T @ translation
     suns = even_suns(towards / np.linalg.norm(towards)) if baked else studio_suns()
@@ -134,7 +136,7 @@ def _three_quarter_view(
     with _camera(reconstruction, view) as camera, staged(path.parent) as folder:
         camera.matrix_world = Matrix(camera_to_blender(rotation, translation).tolist())
         stage.render(camera, view, samples, folder / path.name)
-        _lay_on_grey(folder / path.name)
+        lay_on_grey(folder / path.name)
 
 
 @contextmanager
@@ -146,13 +148,15 @@ def _camera(reconstruction: Reconstruction, view: CameraView) -> Iterator[bpy.ty
         bpy.data.batch_remove([cast(bpy.types.ID, camera.data)])
 
 
-def _three_quarter(vertices: NDArray, size: int) -> tuple[NDArray, NDArray, NDArray]:
+def look_at(
+    vertices: NDArray, size: int, yaw: float, tilt: float
+) -> tuple[NDArray, NDArray, NDArray]:
     """Rotation, translation (mm) and camera matrix that frame ``vertices`` (V, 3) head mm.
 
-    The camera looks from slightly above eye height at a head whose left cheek is turned to it.
+    ``yaw`` degrees turn the head's left cheek to the camera, which looks down by ``tilt`` degrees;
+    the picture is ``size`` pixels square.
     """
-    yaw, tilt = np.radians(THREE_QUARTER_DEGREES), np.radians(4.0)
-    rotation = FACING @ about(tilt, 0) @ about(-yaw, 1)
+    rotation = FACING @ about(np.radians(tilt), 0) @ about(-np.radians(yaw), 1)
     turned = vertices.astype(np.float64) @ rotation.T
     low, high = turned.min(0), turned.max(0)
     extent = float((high - low)[:2].max())
@@ -168,7 +172,7 @@ def _three_quarter(vertices: NDArray, size: int) -> tuple[NDArray, NDArray, NDAr
     return rotation, translation, matrix
 
 
-def _lay_on_grey(path: Path) -> None:
+def lay_on_grey(path: Path) -> None:
     """Put a plain background behind the picture ``path``, in place.
 
     A background that Cycles draws gets specks from its denoiser, most at the picture's edges.

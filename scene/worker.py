@@ -23,8 +23,10 @@ from ..backend.exchange.wire import Progress, serve
 from . import passes
 from .build import build_scene, prepare_file
 from .export import export_head
+from .poses import Angle
+from .poses import render_poses as render_the_poses
 from .quiet import quiet
-from .render import render_preview, square_around_head
+from .render import render_photo_view, render_preview, square_around_head
 
 PREVIEW_PX = 512
 
@@ -137,9 +139,47 @@ def render_passes(
     return {"file": out, "smooth": smooth}
 
 
+def render_poses(
+    *,
+    npz: str,
+    folder: str,
+    window: list[float],
+    poses: list[dict[str, float]],
+    angles: list[list[dict[str, Any]]],
+    size: int,
+    samples: int,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Render the head of the exchange file ``npz`` in ``poses``, each from its ``angles``.
+
+    ``angles`` are the fields of :class:`poses.Angle`; ``window`` is that of :func:`build`, ``size``
+    pixels a side.  Returns ``{"photo_render": path, "poses": [{name of the angle: path}]}``.
+    Raises :class:`ExchangeError` and :class:`OutputError`.
+    """
+    progress(0.0, "Building the head")
+    reconstruction = load_reconstruction(npz)
+    prepare_file(reconstruction)
+    head_scene = build_scene(reconstruction, set_active=True)
+    photo = Path(folder) / "photo_render.png"
+    render_photo_view(head_scene, reconstruction, window, photo, size=size, samples=samples)
+    pictures = render_the_poses(
+        head_scene,
+        reconstruction,
+        poses,
+        [[Angle(**angle) for angle in group] for group in angles],
+        folder,
+        size=size,
+        samples=samples,
+        progress=lambda fraction: progress(fraction, "Rendering the poses"),
+    )
+    files = [{name: str(path) for name, path in row.items()} for row in pictures]
+    return {"photo_render": str(photo), "poses": files}
+
+
 METHODS = {
     "ping": ping,
     "build": build,
+    "render_poses": render_poses,
     "open_head": open_head,
     "render_passes": render_passes,
 }

@@ -4,7 +4,8 @@
 ``bench identity`` how alike a rendering is to its photo, ``bench network`` the network's speed,
 ``bench models`` what an imported face model costs,
 ``bench animate`` how fast and how true the motion of a video is,
-``bench verify`` what a verification takes and how exactly the two renderers agree.
+``bench verify`` what a verification takes and how exactly the two renderers agree;
+``bench sliders`` shows heads in 15 expressions, ``bench albedo`` measures textures on known heads.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ __all__ = ["Report", "cold_run", "main", "warm_runs"]
 #: Each is imported only when it is asked for.
 _COMMANDS = {
     "accuracy": ".accuracy",
+    "albedo": ".albedo",
     "animate": ".animation",
     "identity": ".identity",
     "models": ".models",
     "network": ".network",
+    "sliders": ".sliders",
     "verify": ".verify",
 }
 

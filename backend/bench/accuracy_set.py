@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,10 +29,12 @@ from ..geometry.camera import Camera, intrinsics
 from ..geometry.rotation import from_euler
 from ..model import FaceModel
 from ..model.contour import seen_landmarks
+from ..model.lids import own_head
 from .expressions import random_expression
 
 Double = NDArray[np.float64]
 Report = Callable[[str], None]
+Draw = Callable[[FaceModel, int, int, int], dict[str, Any]]
 
 #: Raised whenever the same seed gives other pictures.
 VERSION = 1
@@ -89,14 +91,19 @@ def accuracy_set(
     size: int = SIZE,
     seed: int = SEED,
     report: Report = print,
+    *,
+    draw: Draw | None = None,
+    kind: str = "accuracy_set",
 ) -> list[Truth]:
     """The set in ``folder``, made if it is not there; ``report`` gets lines about that.
 
+    ``draw`` gives the arrays of a head, :func:`draw_head` unless it is another ``kind`` of set.
     An interrupted run goes on where it stopped.  Raises :class:`OutputError` when the folder
     cannot be written or holds something else, :class:`WorkerError` when Cycles fails.
     """
+    draw = draw or draw_head
     wanted = {
-        "format": "reconstruct_face.accuracy_set",
+        "format": f"reconstruct_face.{kind}",
         "version": VERSION,
         "seed": seed,
         "heads": heads,
@@ -111,7 +118,7 @@ def accuracy_set(
         write_mesh(model, folder / "mesh.npz")
         for number, path in enumerate(files):
             if path in missing:
-                save_arrays(path, draw_head(model, number, size, seed))
+                save_arrays(path, draw(model, number, size, seed))
         run_renderer(RENDERER, folder, report)
     return [Truth.load(path) for path in files]
 
@@ -133,14 +140,15 @@ def draw_head(model: FaceModel, number: int, size: int, seed: int) -> dict[str, 
     identity = rng.normal(size=len(model.identity_basis))
     kind, expression = random_expression(model.expression_names, rng)
     expression = np.clip(expression, *model.expression_range.T)
-    posed = model.vertices(identity, expression)
-    camera = _draw_camera(number, posed[model.landmarks68], size, rng)
+    head = own_head(model, identity, expression)
+    posed = head.posed
+    camera = draw_camera(YAW_BINS, number, posed[model.landmarks68], size, rng)
     albedo, tone = _draw_albedo(model, rng)
     return {
         "identity": identity,
         "expression": expression,
         "expression_kind": kind,
-        "vertices_neutral": model.vertices(identity),
+        "vertices_neutral": head.neutral,
         "vertices_posed": posed,
         "camera_matrix": camera.camera_matrix,
         "rotation": camera.rotation,
@@ -154,10 +162,16 @@ def draw_head(model: FaceModel, number: int, size: int, seed: int) -> dict[str, 
     }
 
 
-def _draw_camera(number: int, landmarks: NDArray, size: int, rng: np.random.Generator) -> Camera:
+def draw_camera(
+    bins: Sequence[tuple[float, float]],
+    number: int,
+    landmarks: NDArray,
+    size: int,
+    rng: np.random.Generator,
+) -> Camera:
     """A camera that sees ``landmarks`` (68, 3) in the yaw bin of ``number``, within the picture."""
-    low, high = YAW_BINS[number % len(YAW_BINS)]
-    side = 1 if number // len(YAW_BINS) % 2 else -1
+    low, high = bins[number % len(bins)]
+    side = 1 if number // len(bins) % 2 else -1
     angles = np.array([side * rng.uniform(low, high), *rng.uniform(-1, 1, 2) * (PITCH, ROLL)])
     rotation = from_euler(*np.radians(angles))
     focal = np.exp(rng.uniform(*np.log(FOCAL_35MM))) / 36 * size
@@ -199,7 +213,7 @@ def _prepare(folder: Path, wanted: dict[str, Any]) -> None:
         if found == wanted:
             return
         if found is None and any(folder.iterdir()):
-            raise OutputError(f"{folder} is not empty and holds no accuracy set; name another.")
+            raise OutputError(f"{folder} is not empty and holds no test set; name another.")
         for old in folder.glob("[0-9][0-9][0-9][0-9].*"):
             old.unlink()
     except (OSError, ValueError) as error:

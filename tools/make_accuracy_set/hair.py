@@ -89,7 +89,7 @@ def grow(
     phase = rng.uniform(0, 2 * np.pi, (len(pick), 1, 3))[guide]
     turns = style.length / 20.0
     strands = strands + style.curl * along * np.sin(2 * np.pi * turns * along + phase)
-    return _curves(name, strands, style.radius, colour, rng)
+    return build_curves(name, strands, style.radius, colour, rng)
 
 
 def _roots(
@@ -147,7 +147,7 @@ def _nearest(points: NDArray, guides: NDArray) -> NDArray:
     return cKDTree(guides).query(points)[1]
 
 
-def _curves(
+def build_curves(
     name: str, strands: NDArray, radius: float, colour: NDArray, rng: np.random.Generator
 ) -> bpy.types.Object:
     """Strands (N, POINTS, 3) in mm as a curves object, thinner at the tip."""

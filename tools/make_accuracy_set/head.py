@@ -155,4 +155,17 @@ def wet(image: bpy.types.Image, rng: np.random.Generator) -> bpy.types.Material:
     return material
 
 
-MATERIALS = {"skin": skin, "eye": eye, "teeth": wet, "tongue": wet, "mouth": wet}
+def cornea(image: bpy.types.Image, rng: np.random.Generator) -> bpy.types.Material:
+    """Nearly clear, with a faint reflection."""
+    return principled("cornea", Roughness=0.0, Alpha=0.06)[0]
+
+
+def lashes(image: bpy.types.Image, rng: np.random.Generator) -> bpy.types.Material:
+    """Dark brown hair."""
+    return principled("lashes", Base_Color=(0.016, 0.010, 0.007, 1.0), Roughness=0.45)[0]
+
+
+MATERIALS = {
+    "skin": skin, "eye": eye, "iris": eye, "cornea": cornea, "lashes": lashes, "teeth": wet,
+    "tongue": wet, "mouth": wet,
+}  # fmt: skip

@@ -18,6 +18,7 @@ from reconstruct_face.scene.quiet import quiet
 from .develop import develop
 from .hair import BROWS, beard_style, grow, random_colour, random_style
 from .head import build_head
+from .known import HARD_SKY, fold, furnish_known, hard_lamps, is_known
 from .surroundings import build_body, build_camera, build_lamps, build_sky
 
 SAMPLES = 12
@@ -29,13 +30,18 @@ def render_head(head: dict[str, NDArray], mesh: dict[str, NDArray], path: Path) 
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     rng = np.random.default_rng(head["look_seed"])
     scene = scene_of(bpy.context)
-    texture, things, _ = furnish(head, mesh, rng)
+    known = is_known(head)
+    texture, things, _ = furnish_known(head, mesh, rng) if known else furnish(head, mesh, rng)
     camera, view = build_camera(head)
-    things += [build_head(head, mesh, texture, rng), camera, *build_lamps(head, rng)]
+    lamps = hard_lamps(head) if known else build_lamps(head, rng)
+    body = build_head(head, mesh, texture, rng)
+    if known:
+        fold(body, head)
+    things += [body, camera, *lamps]
     for thing in things:
         scene.collection.objects.link(thing)
     scene.camera = camera
-    scene.world = build_sky(head["rotation"], rng)
+    scene.world = build_sky(head["rotation"], rng, *([HARD_SKY] if known else []))
     set_up_cycles(scene, view)
     linear = render_linear(scene)
     picture = develop(linear, face_pixels(head, mesh), float(head["tone"]), rng)

@@ -113,7 +113,9 @@ def build_camera(head: dict[str, NDArray]) -> tuple[bpy.types.Object, CameraView
     return camera, view
 
 
-def build_sky(rotation: NDArray, rng: np.random.Generator) -> bpy.types.World:
+def build_sky(
+    rotation: NDArray, rng: np.random.Generator, strength: float = 1.0
+) -> bpy.types.World:
     """One of Blender's own HDR panoramas (CC0), upright for the camera, turned at random."""
     folder = Path(bpy.utils.system_resource("DATAFILES")) / "studiolights" / "world"
     files = sorted(folder.glob("*.exr"))
@@ -122,6 +124,7 @@ def build_sky(rotation: NDArray, rng: np.random.Generator) -> bpy.types.World:
         world.use_nodes = True
     nodes, links = world.node_tree.nodes, world.node_tree.links
     background = next(node for node in nodes if node.type == "BACKGROUND")
+    background.inputs["Strength"].default_value = strength
     picture = nodes.new("ShaderNodeTexEnvironment")
     picture.image = bpy.data.images.load(str(files[rng.integers(len(files))]))
     picture.interpolation = "Cubic"
@@ -147,22 +150,28 @@ def build_lamps(head: dict[str, NDArray], rng: np.random.Generator) -> list[bpy.
         towards = Rotation.from_euler(
             "YX", [rng.uniform(-75, 75), rng.uniform(-50, 15)], degrees=True
         ).apply(eye)
-        lamps.append(_lamp("key", middle, towards, rng.uniform(0.2, 1.0), rng.uniform(4, 22), rng))
+        size, watts = rng.uniform(0.2, 1.0), rng.uniform(4, 22)
+        lamps.append(build_lamp("key", middle, towards, size, watts, _warmth(rng)))
     if rng.random() < 0.3:
         towards = Rotation.from_euler("Y", rng.choice([-140, 140]), degrees=True).apply(eye)
-        lamps.append(_lamp("rim", middle, towards, 0.3, rng.uniform(4, 15), rng))
+        watts = rng.uniform(4, 15)
+        lamps.append(build_lamp("rim", middle, towards, 0.3, watts, _warmth(rng)))
     return lamps
 
 
-def _lamp(
+def _warmth(rng: np.random.Generator) -> tuple[float, float, float]:
+    warmth = rng.normal() * 0.12
+    return (np.exp(warmth), 1.0, np.exp(-warmth))
+
+
+def build_lamp(
     name: str, middle: NDArray, towards: NDArray, size: float, watts: float,
-    rng: np.random.Generator,
+    colour: Sequence[float],
 ) -> bpy.types.Object:  # fmt: skip
-    """An area light of ``size`` metres, 1.2 m away."""
+    """An area light of ``size`` metres, 1.2 m away from ``middle`` (3,) head mm."""
     data = bpy.data.lights.new(name, "AREA")
     data.size, data.energy = size, watts
-    warmth = rng.normal() * 0.12
-    data.color = (np.exp(warmth), 1.0, np.exp(-warmth))
+    data.color = colour
     light = bpy.data.objects.new(name, data)
     way = Vector((HEAD_TO_BLENDER @ towards).tolist())
     light.location = Vector((HEAD_TO_BLENDER @ middle / 1000).tolist()) + 1.2 * way

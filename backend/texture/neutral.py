@@ -1,0 +1,314 @@
+"""What expression and light have painted on a face, taken out of its neutral texture.
+
+Three things a fitted light does not explain.  Skin that the expression folds is darker than its
+normals say: a smile line is not albedo.  Light of two colours, or a shade with a soft edge, leaves
+wide patches: skin does not vary so much over centimetres.  And an open eye shows most of its lid
+from the side, so that lashes and liner would be drawn out over a lid that shuts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..exchange.reconstruction import OWN_EXPRESSIONS
+from ..geometry.triangles import triangle_areas
+from ..model import FaceModel
+from ..model.lids import own_expressions
+from .compose import Detail
+from .diffuse import diffuse
+from .layout import Float, Layout, interpolate_texels, sample, smoothstep
+from .trust import Trust, photo_weight, weighted_median
+from .view import View
+
+# Set by eye on nine photos and by ``bench albedo``: its errors of lids, smile lines, neck and
+# face fell from 0.240, 0.241, 0.099 and 0.194 to 0.164, 0.175, 0.046 and 0.162; that of the brows
+# is 0.60 both times.  What is taken out is missing in the photo's own expression too: with 0.9 and
+# 0.75 of a fold, brightness within 0.14 and hues within 0.05 the errors were 0.141, 0.143, 0.038
+# and 0.141, but the sample no longer looked enough like its photo for ``verify`` (FLIP 0.245; now
+# 0.227).
+
+#: Shortening of the skin, in the direction in which it is most, between which folds are expected.
+SHORTENED = (0.02, 0.08)
+#: Standard deviations, in parts of the texture's side, between which a fold's width lies.
+FOLD_WIDTHS = (1 / 640, 1 / 30)
+#: Part of a fold that is taken out: of its dark bottom and of its bright flanks.
+FOLD_DARK, FOLD_BRIGHT = 0.6, 0.5
+#: What is left of wide differences, log: of brightness, and of red and blue against green.  Their
+#: width, in parts of the side.
+MOST_BRIGHTNESS, MOST_CHROMA = 0.3, 0.08
+PATCH_WIDTH = 1 / 64
+#: Part of a lid's shut area that is seen between which the photo is taken, and mm that a blink
+#: moves the skin between which that counts.
+SEEN_OF_LID, MOVED_BY_BLINK = (0.25, 0.55), (1.0, 3.0)
+#: Rounds in which what is not taken grows by a ring of vertices.
+_ROUNDS = 2
+#: Of the colours of such a lid, blurred by a part of the texture's side, this share stays: liner
+#: and eye shadow are no lashes.
+LID_TONE, LID_WIDTH = 0.2, 1 / 128
+#: What a beard is: log brightness that it is darker by, and log of red to green against the skin's.
+BEARD_DARK, BEARD_RED = (0.1, 0.2), (-0.04, 0.02)
+#: What is around lips and brows belongs to them, in parts of the texture's side.
+_AROUND_FEATURES = 1 / 170
+#: A moustache grows so far from the lips, in parts of the side.
+_MOUSTACHE = 1 / 20
+#: How unlike skin hair before it is, between the two.
+UNLIKE = (0.15, 0.5)
+#: Log ratio to the face's tone between which what hangs there is hair, not skin.
+SHADE = (0.3, 0.6)
+_LEAST = 1e-4
+
+
+Box = tuple[slice, slice]
+
+
+@dataclass(frozen=True, eq=False)
+class Movement:
+    """What the expression does to the skin of the neutral head, at the vertices (V,) 0..1."""
+
+    shortened: Float  #: where folds are expected
+    lids_seen: Float  #: 0 where the photo shows too little of what a blink draws out
+
+
+def movement_of(
+    model: FaceModel, layout: Layout, view: View, posed: NDArray, neutral: NDArray
+) -> Movement:
+    """The :class:`Movement` from ``neutral`` to ``posed``, both (V, 3) mm."""
+    skin = layout.skin_face
+    faces = model.faces[skin]
+    shortest = _least_stretch(neutral, posed, faces)
+    short = _at_vertices(1 - shortest, faces, len(neutral))
+    fold = smoothstep(*SHORTENED, short) * layout.regions.bare_skin
+    return Movement(fold, _lids_seen(model, view, posed, neutral, faces))
+
+
+def _least_stretch(neutral: NDArray, posed: NDArray, faces: NDArray) -> NDArray:
+    """(F,) the least of the two principal stretches of each triangle."""
+
+    def metric(vertices: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+        origin = vertices[faces[:, 0]].astype(np.float64)
+        p, q = vertices[faces[:, 1]] - origin, vertices[faces[:, 2]] - origin
+        return (p * p).sum(axis=1), (p * q).sum(axis=1), (q * q).sum(axis=1)
+
+    # The eigenvalues of before^-1 after are the squares of the stretches.
+    (a, b, c), (d, e, f) = metric(neutral), metric(posed)
+    before = np.maximum(a * c - b * b, 1e-12)
+    half = (c * d - 2 * b * e + a * f) / (2 * before)
+    root = np.sqrt(np.maximum(half**2 - (d * f - e * e) / before, 0))
+    return np.sqrt(np.maximum(half - root, 0))
+
+
+def _at_vertices(values: NDArray, faces: NDArray, count: int) -> Float:
+    """(count,) mean over the triangles at each vertex of ``values`` (F,)."""
+    corner = faces.ravel()
+    total = np.bincount(corner, np.repeat(values, 3), count)
+    return (total / np.maximum(np.bincount(corner, minlength=count), 1)).astype(np.float32)
+
+
+def _lids_seen(
+    model: FaceModel, view: View, posed: NDArray, neutral: NDArray, faces: NDArray
+) -> Float:
+    """See :class:`Movement`."""
+    count = len(neutral)
+    if not set(OWN_EXPRESSIONS) <= set(model.expression_names):
+        return np.ones(count, np.float32)
+    basis = own_expressions(model, np.asarray(neutral, np.float32))
+    blink = sum(basis[model.expression_names.index(name)] for name in OWN_EXPRESSIONS)
+    facing = view.facing[faces].mean(axis=1)
+    seen = triangle_areas(posed, faces) * np.maximum(facing, 0)
+    shut = triangle_areas(neutral + blink, faces)
+    share = _at_vertices(seen, faces, count) / np.maximum(_at_vertices(shut, faces, count), 1e-9)
+    moved = smoothstep(*MOVED_BY_BLINK, np.linalg.norm(blink, axis=1))
+    kept = 1 - moved * (1 - smoothstep(*SEEN_OF_LID, share))
+    for _ in range(_ROUNDS):
+        least = kept[faces].min(axis=1)
+        grown = np.ones_like(kept)
+        np.minimum.at(grown, faces.ravel(), np.repeat(least, 3))
+        kept = np.minimum(kept, 1 - moved * (1 - grown))
+    return kept.astype(np.float32)
+
+
+def face_tone(layout: Layout, view: View, trust: Trust) -> NDArray:
+    """(3,) log ratio of photo to model: the median of the skin of the face that is seen."""
+    seen = photo_weight(view, trust.weight, view.pixels, view.depth, view.facing)
+    return weighted_median(trust.correction, (seen + _LEAST) * layout.regions.sure)
+
+
+def even_correction(model: FaceModel, layout: Layout, correction: Float, middle: NDArray) -> Float:
+    """``correction`` (V, 3) of :class:`Trust` without patches, the neck's carried from the jaw.
+
+    ``middle`` (3,) is the :func:`face_tone` about which it is evened out.
+    """
+    apart = _limited(correction - middle, MOST_BRIGHTNESS, MOST_CHROMA)
+    if "neck" in model.mask_names:
+        known = (1 - model.mask("neck")) * layout.skin_vertex
+        apart = diffuse(layout.graph, apart, known, np.zeros(3), model.symmetry)
+    return (middle + apart).astype(np.float32)
+
+
+def _limited(ratio: NDArray, brightness: float, chroma: float) -> NDArray:
+    """Log colour ratios (..., 3) bent towards limits of brightness and of each channel about it."""
+    middle = ratio.mean(axis=-1, keepdims=True)
+    colour = ratio - middle
+    # By the strongest channel, so that the hue stays.
+    most = np.maximum(np.abs(colour).max(axis=-1, keepdims=True), 1e-6)
+    colour = colour * (chroma * np.tanh(most / chroma) / most)
+    return brightness * np.tanh(middle / brightness) + colour
+
+
+def neck_weight(model: FaceModel) -> Float:
+    """(V,) 0..1: nothing of the neck is taken from the photo.
+
+    It is hardly seen, in the jaw's shade, and what is seen is collar, hair and necklace as often.
+    """
+    if "neck" not in model.mask_names:
+        return np.ones(len(model.mean), np.float32)
+    return 1 - model.mask("neck")
+
+
+@dataclass(frozen=True, eq=False)
+class Fields:
+    """What :func:`tidied` needs to know of the texels, (T, T) each, 0..1 but for ``apart``."""
+
+    plain: Float  #: skin of even colour, apart from hair before it
+    folded: Float  #: where folds are expected
+    lids: Float  #: where lashes would be drawn out
+    apart: Float  #: (T, T, 3) log, by how much the ground differs from the face's middle
+
+    def part(self, box: Box) -> Fields:
+        """Of some rows and columns."""
+        return Fields(self.plain[box], self.folded[box], self.lids[box], self.apart[box])
+
+
+def fields_of(
+    model: FaceModel,
+    layout: Layout,
+    trust: Trust,
+    view: View,
+    moved: Movement,
+    apart: Float,
+    middle: NDArray,
+) -> Fields:
+    """The :class:`Fields`; ``apart`` (V, 3) is :func:`even_correction` less ``middle``."""
+    regions = layout.regions
+    unlike = smoothstep(*UNLIKE, 1 - sample(trust.like, view.to_small(view.pixels)))
+    # Hair can be so like skin that it was taken for skin in the shade.
+    shade = np.abs(trust.correction - middle).max(axis=1)
+    unlike = np.maximum(unlike, smoothstep(*SHADE, shade))
+    plain = regions.bare_skin * layout.skin_vertex * (1 - regions.overhung * unlike)
+    small = layout.small
+    face, weights = small.face_id[small.mask], small.barycentric[small.mask]
+    table = np.column_stack([plain, moved.shortened, 1 - moved.lids_seen, apart])
+    values = interpolate_texels(table.astype(np.float32), model.faces, face, weights)
+    fields = np.zeros((*small.mask.shape, table.shape[1]), np.float32)
+    fields[small.mask] = values
+    even = fields[..., 0] * (1 - _features(model))
+    return Fields(even, fields[..., 1], fields[..., 2], fields[..., 3:])
+
+
+def tidied(
+    model: FaceModel, layout: Layout, detail: Detail, fields: Fields
+) -> tuple[Detail, Float]:
+    """``detail`` without folds, patches and lashes on lids, and the folds' log brightness (T, T).
+
+    The second was taken out; it can be multiplied in again where an expression shortens the skin.
+    ``detail.colour`` is changed in place.
+    """
+    size = len(layout.small.mask)
+    folds = np.zeros((size, size), np.float32)
+    weight = cv2.resize(detail.weight, (size, size), interpolation=cv2.INTER_AREA)
+    box = _box(weight)
+    if box is None:
+        return detail, folds
+    # Only what the photo shows is looked at: a third of the map.
+    whole = _scaled(box, layout.size / size)
+    weight, there, fields = weight[box], detail.colour[whole], fields.part(box)
+    colour = cv2.resize(
+        there * detail.weight[whole][..., None], weight.shape[::-1], interpolation=cv2.INTER_AREA
+    )
+    wide = _blurred(colour, weight, fields.plain, PATCH_WIDTH * size)
+    shaved = fields.plain * (1 - _bearded(_beard(model)[box], wide + fields.apart))
+    change = shaved[..., None] * (_limited(wide, MOST_BRIGHTNESS, MOST_CHROMA) - wide)
+    narrow, broad = (_blurred(colour, weight, fields.plain, part * size) for part in FOLD_WIDTHS)
+    band = (narrow - broad) * (shaved * fields.folded * smoothstep(0.1, 0.5, weight))[..., None]
+    dark = band.mean(axis=2, keepdims=True) < 0
+    removed = np.where(dark, FOLD_DARK, FOLD_BRIGHT).astype(np.float32) * band
+    change -= removed
+    there += cv2.resize(change, there.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    lids = LID_TONE * _blurred(colour, weight, fields.lids, LID_WIDTH * size)
+    _fill_lids(there, fields.lids, lids)
+    folds[box] = removed.mean(axis=2)
+    return detail, folds
+
+
+def _box(weight: Float) -> Box | None:
+    """Rows and columns of ``weight`` (T, T) that are not all 0, and one more all round."""
+    rows, columns = (np.flatnonzero(weight.any(axis=k)) for k in (1, 0))
+    if not len(rows):
+        return None
+    row, column = (slice(max(at[0] - 1, 0), at[-1] + 2) for at in (rows, columns))
+    return row, column
+
+
+def _scaled(box: Box, scale: float) -> Box:
+    row, column = (slice(round(one.start * scale), round(one.stop * scale)) for one in box)
+    return row, column
+
+
+def _fill_lids(colour: Float, lids: Float, tone: Float) -> None:
+    """``tone`` (h, w, 3) in place of ``colour`` (H, W, 3) where ``lids`` (h, w) is 1, in place."""
+    box = _box(lids)
+    if box is None:
+        return
+    there = colour[_scaled(box, len(colour) / len(lids))]
+    size = there.shape[1::-1]
+    share = cv2.resize(lids[box], size, interpolation=cv2.INTER_LINEAR)[..., None]
+    there += share * (cv2.resize(tone[box], size, interpolation=cv2.INTER_LINEAR) - there)
+
+
+def _blurred(colour: Float, weight: Float, plain: Float, sigma: float) -> Float:
+    """(h, w, 3) Gaussian mean of ``colour``, which is multiplied by ``weight``, over plain skin."""
+    table = np.dstack([colour * plain[..., None], weight * plain])
+    table = cv2.GaussianBlur(table, (0, 0), max(sigma, 0.3), borderType=cv2.BORDER_CONSTANT)
+    return table[..., :3] / np.maximum(table[..., 3:], 1e-3)
+
+
+def _bearded(beard: Float, tone: Float) -> Float:
+    """(h, w) 0..1 how much the skin's ``tone`` (h, w, 3), log against the face's, is a beard's.
+
+    It is darker, and less red: a shade is redder, as light that has gone through skin.  ``beard``
+    (h, w) is where one may be.
+    """
+    dark = smoothstep(*BEARD_DARK, -tone.mean(axis=2))
+    return beard * dark * (1 - smoothstep(*BEARD_RED, tone[..., 0] - tone[..., 1]))
+
+
+@lru_cache(maxsize=2)
+def _beard(model: FaceModel) -> Float:
+    """(T, T) the model's beard, and a moustache, which its mask lacks."""
+    size = len(model.albedo_mean)
+    if not {"beard", "lips"} <= set(model.mask_names):
+        return np.zeros((size, size), np.float32)
+    lips = (model.uv_mask("lips") > 0.1).astype(np.float32)
+    width = round(_MOUSTACHE * size) * 2 + 1
+    around = cv2.dilate(lips, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width)))
+    around = cv2.GaussianBlur(around, (0, 0), _AROUND_FEATURES * size)
+    return np.maximum(model.uv_mask("beard"), around).astype(np.float32)
+
+
+@lru_cache(maxsize=2)
+def _features(model: FaceModel) -> Float:
+    """(T, T) 1 on lips and brows, and softly a few millimetres around: people's are larger."""
+    names = [name for name in ("lips", "brows") if name in model.mask_names]
+    size = len(model.albedo_mean)
+    found = np.max(
+        [model.uv_mask(name) > 0.1 for name in names] or [np.zeros((size, size))], axis=0
+    )
+    width = round(_AROUND_FEATURES * size) * 2 + 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
+    grown = cv2.dilate(found.astype(np.float32), kernel)
+    return cv2.GaussianBlur(grown, (0, 0), _AROUND_FEATURES * size / 2)
