@@ -7,6 +7,7 @@ from dataclasses import asdict
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .clock import Clock
 from .exchange import MaterialSlot, Reconstruction
@@ -15,8 +16,10 @@ from .fit import Evidence, FaceFit
 from .fit.confidence import confidence_of, warnings_of
 from .fit.faces import default_predictor
 from .model import FaceModel
+from .model.contour import landmark_points
+from .model.lids import OwnHead, own_head
 from .photo.encode import encode_jpeg, encode_png
-from .texture import Texture, build_texture
+from .texture import Texture, build_texture, skin_maps, wrinkle_maps
 
 
 def texture_of(
@@ -26,10 +29,11 @@ def texture_of(
     if options.texture == "none":
         return None
     camera = fit.camera
+    head = own_head(model, fit.identity, fit.expression)
     return build_texture(
         model,
         evidence.photo.pixels,
-        model.vertices(fit.identity, fit.expression),
+        head.posed,
         camera.camera_matrix,
         camera.rotation,
         camera.translation,
@@ -38,6 +42,7 @@ def texture_of(
         landmarks2d=fit.observed,
         grey=evidence.photo.grey,
         covered=None if evidence.covering is None else evidence.covering.photo,
+        vertices_neutral=head.neutral,
     )
 
 
@@ -55,12 +60,15 @@ def assemble(
     confidence = confidence_of(evidence, fit)
     warnings = (*photo.notes, *confidence.reasons, *warnings_of(evidence, fit))
     warnings += texture.warnings if texture else ()
+    head = own_head(model, fit.identity, fit.expression)
+    landmarks = (fit.landmarks3d + _moved_landmarks(model, fit, head)).astype(np.float32)
     with clock("encode"):
         encoded = encode_png(texture.image) if texture else np.empty(0, np.uint8)
+        maps = _maps(model, texture) if texture else {}
         photo_bytes, crop_bytes = encode_jpeg(photo.pixels), encode_png(fit.crop.image)
     return Reconstruction(
-        vertices_neutral=model.vertices(fit.identity),
-        vertices_posed=model.vertices(fit.identity, fit.expression),
+        vertices_neutral=head.neutral,
+        vertices_posed=head.posed,
         faces=model.faces,
         polygons=model.polygons,
         polygon_material=model.polygon_material,
@@ -70,15 +78,15 @@ def assemble(
         expression=fit.expression,
         expression_names=model.expression_names,
         expression_range=model.expression_range,
-        expression_basis=model.expression_basis,
+        expression_basis=head.expression_basis,
         albedo=texture.albedo_coefficients if texture else fit.albedo,
         camera_matrix=fit.camera.camera_matrix,
         rotation=fit.camera.rotation,
         translation=fit.camera.translation,
         image_size=evidence.image_size,
         landmarks68=fit.landmarks68,
-        landmarks3d=fit.landmarks3d,
-        landmarks2d=fit.camera.project(fit.landmarks3d).astype(np.float32),
+        landmarks3d=landmarks,
+        landmarks2d=fit.camera.project(landmarks).astype(np.float32),
         landmarks2d_detected=fit.detected,
         face_box=np.asarray(face.detection.box, np.float32),
         sh_light=texture.sh_light if texture else fit.sh_light,
@@ -107,7 +115,30 @@ def assemble(
                 **({"landmarks": default_predictor().licence} if options.landmarks else {}),
             },
         },
+        **maps,
     ).validate()
+
+
+def _maps(model: FaceModel, texture: Texture) -> dict[str, NDArray[np.uint8]]:
+    """The maps of the skin, encoded, by the names of their fields."""
+    skin = skin_maps(model, texture.image, texture.coverage)
+    maps = {
+        "normal_map": encode_jpeg(skin.normal),
+        "roughness_map": encode_jpeg(skin.roughness),
+        "specular_map": encode_jpeg(skin.specular),
+    }
+    wrinkles = wrinkle_maps(model, len(texture.image))
+    if wrinkles is not None:
+        maps["wrinkles_right"], maps["wrinkles_left"] = (encode_png(half) for half in wrinkles)
+    return maps
+
+
+def _moved_landmarks(model: FaceModel, fit: FaceFit, head: OwnHead) -> NDArray:
+    """(68, 3) mm by which the landmarks of ``head`` lie elsewhere than those of the fit: its lids
+    close by themselves."""
+    fitted = model.vertices(fit.identity, fit.expression)
+    own, other = (landmark_points(model, v, fit.landmarks68) for v in (head.posed, fitted))
+    return own - other
 
 
 @lru_cache(maxsize=1)

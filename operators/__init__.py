@@ -23,6 +23,7 @@ from . import (
     running,
     session,
     settings,
+    turntable,
     verify,
     view,
 )
@@ -31,7 +32,7 @@ from .registering import add_modules, remove_modules
 #: In the order they are added: what others refer to comes first.
 MODULES = (
     session, settings, installation, photo, running, face_models, reconstruct, view, refit,
-    landmarks, expression, pose_asset, export, presets,
+    turntable, landmarks, expression, pose_asset, export, presets,
     verify, animation, animate, rigs,
 )  # fmt: skip
 

@@ -93,6 +93,11 @@ LEAVE_VIEW = "Show the Whole Scene"
 LEAVE_VIEW_TIP = "Leave the photo's view: show all objects again, as the view was before"
 OVERLAY = "Photo Overlay"
 OVERLAY_TIP = "How much of the photo is laid over the head in the photo's view"
+TURNTABLE = "Turntable"
+TURNTABLE_TIP = (
+    "Add a camera and three studio lights that go round the head over the scene's frames, and hide "
+    "its photo's lights; again: take them away"
+)
 REFIT = "Fit Again"
 REFIT_TIP = (
     "Fit this head to its photo again, with the settings as they are now and the landmarks as you "

@@ -13,6 +13,7 @@ from ..operators.landmarks import (
 )
 from ..operators.refit import RECONSTRUCT_FACE_OT_refit, RECONSTRUCT_FACE_OT_replace_photo
 from ..operators.session import SESSION
+from ..operators.turntable import RECONSTRUCT_FACE_OT_turntable
 from ..operators.view import RECONSTRUCT_FACE_OT_photo_view
 from ..scene.context import area_of, head_of, view_of
 from .progress import draw_failure, draw_progress
@@ -35,7 +36,7 @@ class RECONSTRUCT_FACE_PT_head(FacePanel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw for the active head."""
-        from ..scene import landmarks, photo_view
+        from ..scene import landmarks, photo_view, turntable
 
         head, settings = head_of(context), context.scene.reconstruct_face
         layout = layout_of(self)
@@ -51,6 +52,10 @@ class RECONSTRUCT_FACE_PT_head(FacePanel, bpy.types.Panel):
         row = layout.row()
         row.enabled = shown
         row.prop(settings, "overlay", slider=True)
+        turning = turntable.turntable_of(head) is not None
+        layout.operator(
+            RECONSTRUCT_FACE_OT_turntable.bl_idname, icon="CON_ROTLIKE", depress=turning
+        )
         draw_progress(layout, "head")
         draw_failure(layout, "head")
         if SESSION.editing is not None:

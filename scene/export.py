@@ -23,10 +23,13 @@ from ..backend.errors import OutputError
 from ..backend.exchange.formats import FORMATS
 from ..backend.exchange.own_pictures import marked
 from .build import HeadScene
+from .eye_materials import corneas_as_films
 from .formats import fbx, glb, usdz
+from .materials import PICTURES, role_of
 from .mesh import expression_keys
 from .placing import at_origin
 from .quiet import quiet
+from .wrinkles import ROLES, as_exported
 
 #: Group and property of a scene that hold paths: ``operators/settings.py``, ``animation.py``.
 CHOICES = (
@@ -47,7 +50,9 @@ def export_head(
     """Write the head as ``folder``/``name``.* in each of ``formats`` and return the main files.
 
     Formats: the keys of ``FORMATS`` in ``backend/exchange/formats.py``.  "blend" holds the whole
-    open file; the others hold the head alone, with its texture, without the subdivision applied.
+    open file; the others hold the head alone, with its texture, without the subdivision applied,
+    and with a clear film (alpha 0.08) for the cornea, which other programs would show as a white
+    cap.
     There it is where it was moved to, or at the origin if it still is where ``build_scene`` put it.
     They differ so:
 
@@ -140,7 +145,7 @@ def _without_choices() -> Iterator[None]:
 
 
 def _write_glb(head_scene: HeadScene, path: Path, *, compact: bool = False) -> None:
-    with alone(head_scene) as collection:
+    with alone(head_scene) as collection, as_exported(head_scene.head, specular=False):
         bpy.ops.export_scene.gltf(
             filepath=str(path),
             check_existing=False,
@@ -159,7 +164,7 @@ def _write_glb(head_scene: HeadScene, path: Path, *, compact: bool = False) -> N
 
 
 def _write_fbx(head_scene: HeadScene, path: Path) -> None:
-    with alone(head_scene) as collection:
+    with alone(head_scene) as collection, as_exported(head_scene.head):
         bpy.ops.export_scene.fbx(
             filepath=str(path),
             check_existing=False,
@@ -192,13 +197,16 @@ def _normals(key: bpy.types.ShapeKey) -> NDArray:
 
 def _write_obj(head_scene: HeadScene, path: Path) -> None:
     # OBJ cannot embed: the texture goes beside it, and the .mtl names it without a folder.
-    with alone(head_scene) as collection, _textures_in(path.parent, head_scene.head, path.stem):
+    head = head_scene.head
+    textures = _textures_in(path.parent, head, path.stem)
+    with alone(head_scene) as collection, as_exported(head), textures:
         bpy.ops.wm.obj_export(
             filepath=str(path),
             check_existing=False,
             collection=collection.name,
             apply_modifiers=True,  # the evaluated mesh is the one with the expression
             export_eval_mode="DAG_EVAL_VIEWPORT",
+            export_pbr_extensions=True,
             path_mode="STRIP",
         )
 
@@ -222,7 +230,7 @@ USD_OPTIONS = {
 
 def _write_usd(head_scene: HeadScene, path: Path) -> None:
     require_built("USD")
-    with alone(head_scene) as collection:
+    with alone(head_scene) as collection, as_exported(head_scene.head):
         write_usdz(head_scene.head, path, collection=collection.name)
 
 
@@ -264,7 +272,10 @@ WRITERS: dict[str, Callable[[HeadScene, Path], None]] = {
 
 @contextmanager
 def alone(head_scene: HeadScene) -> Iterator[bpy.types.Collection]:
-    """A collection that holds the head only, without its subdivision, while exporting."""
+    """A collection that holds the head only, without its subdivision, while exporting.
+
+    Its corneas are clear films meanwhile: see :func:`.eye_materials.corneas_as_films`.
+    """
     scene = bpy.context.scene
     collection = bpy.data.collections.new("export")
     collection.objects.link(head_scene.head)
@@ -274,7 +285,8 @@ def alone(head_scene: HeadScene) -> Iterator[bpy.types.Collection]:
     for modifier in subdivision:
         modifier.show_viewport = False
     try:
-        yield collection
+        with corneas_as_films(head_scene.head):
+            yield collection
     finally:
         for modifier, was in zip(subdivision, shown, strict=True):
             modifier.show_viewport = was
@@ -287,9 +299,13 @@ def _textures_in(folder: Path, head: bpy.types.Object, stem: str) -> Iterator[No
     images = list(dict.fromkeys(_packed_images(head)))
     named = [image.filepath_raw for image in images]
     try:
-        for i, image in enumerate(images):
-            number = f"_{i + 1}" if i else ""
-            file = folder / f"{stem}_texture{number}{Path(image.filepath_raw).suffix}"
+        for image in images:
+            ending = PICTURES[role_of(image)].replace(" ", "_") + Path(image.filepath_raw).suffix
+            file = folder / f"{stem}_{ending}"
+            number = 1
+            while file.exists():  # the user added one
+                number += 1
+                file = folder / f"{stem}_{number}_{ending}"
             file.write_bytes(marked(image.packed_file.data))
             image.filepath_raw = str(file)
         yield
@@ -299,7 +315,9 @@ def _textures_in(folder: Path, head: bpy.types.Object, stem: str) -> Iterator[No
 
 
 def _packed_images(head: bpy.types.Object) -> Iterator[bpy.types.Image]:
+    """Those of the skin that formats can hold: what shape keys drive is none of it."""
     for material in head.data.materials:
         for node in material.node_tree.nodes:
-            if node.type == "TEX_IMAGE" and node.image is not None and node.image.packed_file:
-                yield node.image
+            image = node.image if node.type == "TEX_IMAGE" else None
+            if image is not None and image.packed_file and role_of(image) not in ROLES:
+                yield image

@@ -15,12 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backend.exchange import Reconstruction
+from ..backend.exchange.reconstruction import OWN_EXPRESSIONS
 from .coordinates import to_blender
 
 #: Custom properties of the shape keys: the neutral head's points as float32 in base64 (Blender cuts
 #: bytes that replace others at their first zero), ...
 _POINTS = "reconstruct_face_points"
-#: ... which expressions were added to them, and which polygons they make.
+#: ... what those expressions that are the head's own add to them, likewise, ...
+_OWN = "reconstruct_face_own_expressions"
+#: ... which other expressions were added to them, and which polygons they make.
 _EXPRESSIONS, _TOPOLOGY = "reconstruct_face_expressions", "reconstruct_face_topology"
 
 
@@ -43,8 +46,10 @@ def keep_fitted(head: bpy.types.Object, reconstruction: Reconstruction) -> None:
     """Keep with ``head``, which has shape keys, what the fit ``reconstruction`` gives it."""
     keys = head.data.shape_keys
     assert keys is not None
-    basis = np.ascontiguousarray(FittedShape.of(reconstruction).basis)
-    keys[_POINTS] = base64.b64encode(basis.tobytes()).decode()
+    fitted = FittedShape.of(reconstruction)
+    own = [fitted.deltas[name] for name in _own(reconstruction)]
+    keys[_POINTS] = _encoded(fitted.basis)
+    keys[_OWN] = _encoded(np.array(own, np.float32))
     keys[_EXPRESSIONS] = _expressions(reconstruction)
     keys[_TOPOLOGY] = _topology(reconstruction.polygons)
 
@@ -52,20 +57,17 @@ def keep_fitted(head: bpy.types.Object, reconstruction: Reconstruction) -> None:
 def fitted_shape(head: bpy.types.Object, new: Reconstruction) -> FittedShape | None:
     """What the last fit gave ``head``; None where it is not known: a head of an earlier version.
 
-    Expressions are the face model's and the same for everybody, so those of ``new`` were the last
-    fit's too; not known where the model has changed since.
+    But for the head's own, expressions are the face model's and the same for everybody, so those of
+    ``new`` were the last fit's too; not known where the model has changed since.
     """
     keys = head.data.shape_keys
-    if keys.get(_EXPRESSIONS) != _expressions(new):
+    if keys is None or keys.get(_EXPRESSIONS) != _expressions(new):
         return None
-    try:
-        points = base64.b64decode(keys.get(_POINTS, ""), validate=True)
-    except (TypeError, ValueError):  # a user's own work
+    names, count = _own(new), len(new.vertices_neutral)
+    basis, own = _decoded(keys, _POINTS, 1, count), _decoded(keys, _OWN, len(names), count)
+    if basis is None or own is None:
         return None
-    if len(points) != 12 * len(new.vertices_neutral):
-        return None
-    basis = np.frombuffer(points, np.float32).reshape(-1, 3)
-    return FittedShape(basis, FittedShape.of(new).deltas)
+    return FittedShape(basis[0], FittedShape.of(new).deltas | dict(zip(names, own, strict=True)))
 
 
 def has_own_topology(head: bpy.types.Object) -> bool:
@@ -86,9 +88,33 @@ def points_of(key: bpy.types.ShapeKey) -> NDArray[np.float32]:
     return points.reshape(-1, 3)
 
 
+def _own(reconstruction: Reconstruction) -> list[str]:
+    return [name for name in OWN_EXPRESSIONS if name in reconstruction.expression_names]
+
+
+def _encoded(points: NDArray[np.float32]) -> str:
+    return base64.b64encode(np.ascontiguousarray(points).tobytes()).decode()
+
+
+def _decoded(
+    keys: bpy.types.Key, name: str, shapes: int, vertices: int
+) -> NDArray[np.float32] | None:
+    """(N, V, 3) of what :func:`_encoded` made; None where it is something else."""
+    try:
+        points = base64.b64decode(keys.get(name, ""), validate=True)
+    except (TypeError, ValueError):  # a user's own work
+        return None
+    if len(points) != 12 * shapes * vertices:
+        return None
+    return np.frombuffer(points, np.float32).reshape(shapes, vertices, 3)
+
+
 def _expressions(reconstruction: Reconstruction) -> str:
-    digest = hashlib.sha256("\n".join(reconstruction.expression_names).encode())
-    digest.update(np.ascontiguousarray(reconstruction.expression_basis, np.float32).data)
+    names = reconstruction.expression_names
+    digest = hashlib.sha256("\n".join(names).encode())
+    for name, shape in zip(names, reconstruction.expression_basis, strict=True):
+        if name not in OWN_EXPRESSIONS:
+            digest.update(np.ascontiguousarray(shape, np.float32).data)
     return digest.hexdigest()[:32]
 
 

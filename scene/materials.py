@@ -1,7 +1,8 @@
 """Materials of the head: one packed texture atlas, one Principled shader per kind of surface.
 
-The texture goes straight into Base Color, which is what Cycles, EEVEE and the glTF, FBX and USD
-exporters all understand.
+The texture goes straight into Base Color, and the skin's maps straight into Roughness, Specular and
+Normal: that is what Cycles, EEVEE and the glTF, FBX and USD exporters all understand, and what a
+person finds where it is expected.
 """
 
 from __future__ import annotations
@@ -13,12 +14,25 @@ import bpy
 from numpy.typing import NDArray
 
 from ..backend.exchange import MaterialSlot, Reconstruction
+from ..backend.exchange.reconstruction import SEEN_THROUGH
+from . import eye_materials
 
 UV_MAP = "UVMap"
 
 #: Custom property that marks our images; its value is the digest of what was packed.
 TAG = "reconstruct_face_image"
 
+#: Custom property of our images: what they hold, a key of :data:`PICTURES`.
+ROLE = "reconstruct_face_role"
+#: What the images are called after the head's name.
+PICTURES = {
+    "colour": "texture",
+    "normal": "normal map",
+    "roughness": "roughness map",
+    "specular": "specular map",
+    "wrinkles right": "wrinkles right",
+    "wrinkles left": "wrinkles left",
+}
 #: Mean free path of light in skin, in metres for red, green and blue (Jensen et al. 2001, "A
 #: Practical Model for Subsurface Light Transport", skin1: 3.67, 1.37, 0.68 mm), as a ratio: the
 #: shader multiplies it by its Subsurface Scale.
@@ -27,19 +41,13 @@ _SKIN_RADIUS = (1.0, 0.37, 0.19)
 #: Inputs of the Principled BSDF by name (Blender 4.0 and later), per kind of surface.
 _LOOKS: dict[str, dict[str, Any]] = {
     "skin": {
-        "Roughness": 0.52,
-        "Specular IOR Level": 0.35,
-        "Subsurface Weight": 0.12,
+        "Roughness": 0.5,
+        "IOR": 1.4,
+        "Subsurface Weight": 1.0,
         "Subsurface Radius": _SKIN_RADIUS,
-        "Subsurface Scale": 0.0035,
+        "Subsurface Scale": 0.00367,
     },
-    "eye": {
-        # Only the coat (the tear film) mirrors: a rougher gloss below would veil the iris.
-        "Roughness": 0.7,
-        "Specular IOR Level": 0.1,
-        "Coat Weight": 1.0,
-        "Coat Roughness": 0.0,
-    },
+    **eye_materials.LOOKS,
     "teeth": {
         "Roughness": 0.22,
         # Enamel carries light far: without it the lip's shadow turns the upper teeth grey.
@@ -60,25 +68,64 @@ _LOOKS: dict[str, dict[str, Any]] = {
     "mouth": {"Roughness": 0.4, "Coat Weight": 0.2, "Coat Roughness": 0.2},
 }
 
+#: Input of the shader that a picture feeds, and what its frame in the node editor says.
+SOCKETS = {
+    "colour": "Base Color",
+    "roughness": "Roughness",
+    "specular": "Specular IOR Level",
+    "normal": "Normal",
+}
+_FRAMES = {
+    "colour": "Colour",
+    "roughness": "Roughness: oily forehead and nose, dry cheeks and neck",
+    "specular": "Specular: less in lines and pores",
+    "normal": "Relief: lines of the photo, pores",
+}
+
 #: Linear RGB where there is no texture.
 _PLAIN = {
     "skin": (0.53, 0.32, 0.23),
-    "eye": (0.75, 0.73, 0.70),
+    **eye_materials.PLAIN,
     "teeth": (0.74, 0.68, 0.55),
     "tongue": (0.42, 0.12, 0.11),
     "mouth": (0.25, 0.06, 0.05),
 }
 
 
-def build_materials(reconstruction: Reconstruction, name: str) -> list[bpy.types.Material]:
+def build_materials(
+    reconstruction: Reconstruction, name: str, images: dict[str, bpy.types.Image]
+) -> list[bpy.types.Material]:
     """A new material per slot of ``reconstruction.materials``, named after ``name``.
 
-    They share one packed image of ``reconstruction.texture``; plain colours without a texture.
+    They share one packed image of the texture, and the skin has its maps, as in ``images``
+    (:func:`build_images`); plain colours without a texture.
     """
-    image = None
-    if reconstruction.texture.size:
-        image = packed_image(f"{name} texture", reconstruction.texture, ".png")
-    return [_build_material(slot, name, image) for slot in reconstruction.materials]
+    return [_build_material(slot, name, images) for slot in reconstruction.materials]
+
+
+def build_images(reconstruction: Reconstruction, name: str) -> dict[str, bpy.types.Image]:
+    """The packed images of the head's surface that there are, by role (:data:`PICTURES`)."""
+    encoded = {
+        "colour": (reconstruction.texture, ".png"),
+        "normal": (reconstruction.normal_map, ".jpg"),
+        "roughness": (reconstruction.roughness_map, ".jpg"),
+        "specular": (reconstruction.specular_map, ".jpg"),
+        "wrinkles right": (reconstruction.wrinkles_right, ".png"),
+        "wrinkles left": (reconstruction.wrinkles_left, ".png"),
+    }
+    images = {}
+    for role, (data, suffix) in encoded.items():
+        if data.size:
+            images[role] = image = packed_image(f"{name} {PICTURES[role]}", data, suffix)
+            image[ROLE] = role
+            if role != "colour":
+                image.colorspace_settings.name = "Non-Color"
+    return images
+
+
+def role_of(image: bpy.types.Image) -> str:
+    """What an image of ours holds; those of earlier versions hold colours."""
+    return str(image.get(ROLE, "colour"))
 
 
 def packed_image(name: str, encoded: NDArray, suffix: str) -> bpy.types.Image:
@@ -117,24 +164,58 @@ def is_ours(image: bpy.types.Image | None) -> TypeGuard[bpy.types.Image]:
 
 
 def _build_material(
-    slot: MaterialSlot, name: str, image: bpy.types.Image | None
+    slot: MaterialSlot, name: str, images: dict[str, bpy.types.Image]
 ) -> bpy.types.Material:
     material = bpy.data.materials.new(f"{name} {slot.name}")
+    material[eye_materials.KIND] = slot.kind
     if material.node_tree is None:  # Blender 5 makes the nodes at once
         material.use_nodes = True
-    tree = material.node_tree
+    tree: Any = material.node_tree
     shader = tree.nodes["Principled BSDF"]
     for key, value in _LOOKS.get(slot.kind, _LOOKS["skin"]).items():
         shader.inputs[key].default_value = value
     plain = (*_PLAIN.get(slot.kind, _PLAIN["skin"]), 1.0)
     # White under a texture: importers of FBX multiply both, which turns skin dark red.
-    shader.inputs["Base Color"].default_value = plain if image is None else (1.0, 1.0, 1.0, 1.0)
+    textured = "colour" in images and slot.kind not in SEEN_THROUGH
+    shader.inputs["Base Color"].default_value = (1.0, 1.0, 1.0, 1.0) if textured else plain
     material.diffuse_color = plain
     material.roughness = shader.inputs["Roughness"].default_value
-    if image is not None:
-        texture = tree.nodes.new("ShaderNodeTexImage")
-        texture.image = image
-        texture.location = (shader.location.x - 360, shader.location.y)
-        tree.links.new(texture.outputs["Color"], shader.inputs["Base Color"])
-        tree.nodes.active = texture  # what solid shading's "Texture" mode shows
+    if slot.kind == "cornea":
+        eye_materials.make_clear(material)
+    if slot.kind in SEEN_THROUGH:
+        return material
+    wanted = SOCKETS if slot.kind == "skin" else {"colour": SOCKETS["colour"]}
+    for row, (role, socket) in enumerate(wanted.items()):
+        if role in images:
+            _add_picture(tree, shader, images[role], role, socket, row)
+    if slot.kind == "skin":
+        shader.subsurface_method = "RANDOM_WALK_SKIN"
     return material
+
+
+def _add_picture(
+    tree: bpy.types.NodeTree,
+    shader: bpy.types.Node,
+    image: bpy.types.Image,
+    role: str,
+    socket: str,
+    row: int,
+) -> None:
+    """An image that feeds ``socket`` of the ``shader``, in a frame of its own beside it."""
+    frame = tree.nodes.new("NodeFrame")
+    frame.label = frame.name = _FRAMES[role]
+    texture = tree.nodes.new("ShaderNodeTexImage")
+    texture.image, texture.parent = image, frame
+    texture.label = texture.name = PICTURES[role].capitalize()
+    x, y = shader.location
+    texture.location = (x - 640, y - 320 * row)
+    source = texture.outputs["Color"]
+    if role == "normal":
+        relief = tree.nodes.new("ShaderNodeNormalMap")
+        relief.uv_map, relief.parent = UV_MAP, frame
+        relief.location = (x - 320, y - 320 * row)
+        tree.links.new(source, relief.inputs["Color"])
+        source = relief.outputs["Normal"]
+    tree.links.new(source, shader.inputs[socket])
+    if role == "colour":
+        tree.nodes.active = texture  # what solid shading's "Texture" mode shows

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..backend.errors import ExchangeError
 from ..backend.geometry.harmonics import SH_CONSTANT, sh_terms
 from .coordinates import HEAD_TO_BLENDER
+from .eye_materials import is_seen_through
 
 
 class Emitted(Enum):
@@ -41,13 +42,26 @@ def emitting(head: bpy.types.Object, kind: Emitted, sh_light: NDArray) -> Iterat
                 raise ExchangeError(f"{head.name} has a material slot without a material.")
             copy = slot.material.copy()
             copies.append(copy)
-            _rewire(copy, slot.material.name, head, kind, sh_light)
+            if is_seen_through(slot.material):
+                _hide(copy)
+            else:
+                _rewire(copy, slot.material.name, head, kind, sh_light)
             slot.material = copy
         yield
     finally:
         for slot, material in zip(slots, before, strict=True):
             slot.material = material
         bpy.data.batch_remove(copies)
+
+
+def _hide(material: bpy.types.Material) -> None:
+    """Nothing is seen of what is no surface of the exchange file's triangles either."""
+    assert material.node_tree is not None
+    nodes = _Nodes(material.node_tree)
+    clear = nodes.new("ShaderNodeBsdfTransparent")
+    for node in nodes.tree.nodes:
+        if node.type == "OUTPUT_MATERIAL":
+            nodes.feed(node.inputs["Surface"], clear.outputs[0])
 
 
 def _rewire(

@@ -19,7 +19,14 @@ from .build import head_scene_of
 from .camera import align_to_head, background_of, fit_to_scene, place_camera
 from .fitted import FittedShape, fitted_shape, has_own_topology, keep_fitted, points_of
 from .light import build_suns, light_only, suns_for
-from .materials import is_ours, is_painted, packed_image
+from .materials import (
+    PICTURES,
+    build_images,
+    is_ours,
+    is_painted,
+    packed_image,
+    role_of,
+)
 from .mesh import about, write_properties
 from .rig import put_on
 
@@ -169,37 +176,40 @@ def _set_values(head: bpy.types.Object, reconstruction: Reconstruction) -> list[
 
 
 def _replace_texture(head: bpy.types.Object, reconstruction: Reconstruction) -> list[str]:
-    """Put the new texture where the old one was, in whatever nodes use it; one painted on stays."""
-    if not reconstruction.texture.size:
-        return []
-    new = packed_image(f"{head.name} texture", reconstruction.texture, ".png")
+    """Put the new texture and maps where the old ones were, in whatever nodes use them; one painted
+    on stays."""
+    notes = []
     old = {
-        node.image
+        node.image: role_of(node.image)
         for material in head.data.materials
         if material is not None and material.node_tree is not None
         for node in material.node_tree.nodes
         if node.type == "TEX_IMAGE" and is_ours(node.image)
     }
-    notes = []
-    for image in old:
-        if is_painted(image):
-            notes.append(_set_aside(image, new))
-        else:
-            _take_over(image, new)
-    if not old:
-        bpy.data.images.remove(new)
+    for role, new in build_images(reconstruction, head.name).items():
+        same = [image for image, held in old.items() if held == role]
+        for image in same:
+            if is_painted(image):
+                notes.append(_set_aside(image, new, PICTURES[role]))
+            else:
+                _take_over(image, new)
+        if not same:
+            bpy.data.images.remove(new)
     return notes
 
 
-def _set_aside(old: bpy.types.Image, new: bpy.types.Image) -> str:
-    """``new`` for every user of ``old``, which stays in the file; the sentence about it."""
+def _set_aside(old: bpy.types.Image, new: bpy.types.Image, what: str) -> str:
+    """``new``, the ``what`` of the head, for every user of ``old``, which stays in the file.
+
+    Returns the sentence about it.
+    """
     if old.is_dirty:
         old.pack()
     name = old.name
     old.user_remap(new)
     old.name, old.use_fake_user = f"{name} painted", True
     new.name = name
-    return f"The texture was painted: it stays in the file as '{old.name}', the new one is shown."
+    return f"The {what} was painted: it stays in the file as '{old.name}', the new one is shown."
 
 
 def _take_over(old: bpy.types.Image, new: bpy.types.Image) -> None:

@@ -170,6 +170,9 @@ def test_the_heads_materials_and_texture_are_where_they_belong(
         "wet",
         "wet",
         "wet",
+        "eye",
+        "cornea",
+        "lashes",
     ]
     index = np.empty(len(made.data.polygons), np.int32)
     made.data.polygons.foreach_get("material_index", index)

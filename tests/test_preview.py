@@ -83,6 +83,7 @@ def _two_squares() -> Reconstruction:
     quads += [(a + 4, a + 5, a + 8, a + 7) for a in (0, 1, 3, 4)]
     head.vertices_posed = np.array(near + far, np.float32)
     head.polygons = np.array(quads, np.int32)
+    head.polygon_material = np.zeros(len(quads), np.uint8)
     head.rotation = np.diag([1.0, -1.0, -1.0])
     head.translation = np.array([0.0, 0.0, 1000.0])
     return head
@@ -100,7 +101,7 @@ def test_the_wireframe_hides_what_is_behind_and_sits_where_the_camera_says() -> 
     inside = coverage[size // 2 - 100 : size // 2 + 100, size // 2 - 100 : size // 2 + 100]
     assert inside.max() == 0, "lines of the far squares show through the near one"
     # Without the near square, the far one's middle line is there.
-    head.polygons = head.polygons[1:]
+    head.polygons, head.polygon_material = head.polygons[1:], head.polygon_material[1:]
     assert wire_coverage(head, window, size)[size // 2, size // 2 - 40] > 0.4
 
 

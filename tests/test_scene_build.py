@@ -139,6 +139,26 @@ def test_subdivision_is_one_in_the_viewport_and_two_in_renders() -> None:
     assert (modifier.type, modifier.levels, modifier.render_levels) == ("SUBSURF", 1, 2)
 
 
+def test_open_bands_of_teeth_stay_sharp_and_single_teeth_half() -> None:
+    made = make_reconstruction()
+    teeth = np.flatnonzero(made.polygon_material == 2)
+    mesh = build_mesh(made).data  # the rings of its teeth do not close at the poles
+    crease = np.empty(len(mesh.edges), np.float32)
+    mesh.attributes["crease_edge"].data.foreach_get("value", crease)
+    in_teeth = np.isin(np.array([e.vertices[:] for e in mesh.edges]), made.polygons[teeth])
+    assert (crease == in_teeth.all(axis=1)).all() and 0 < crease.mean() < 0.2
+    cube = np.array(
+        [[0, 3, 2, 1], [4, 5, 6, 7], [0, 1, 5, 4], [1, 2, 6, 5], [2, 3, 7, 6], [3, 0, 4, 7]]
+    )
+    kept = np.concatenate([np.flatnonzero(made.polygon_material != 2), teeth[:6]])
+    made.polygons, made.uv_polygons = made.polygons[kept], made.uv_polygons[kept]
+    made.polygon_material = made.polygon_material[kept]
+    made.polygons[-6:] = made.polygons[-6:].min() + cube
+    mesh = build_mesh(made.validate()).data
+    values = [edge.value for edge in mesh.attributes["crease_edge"].data]
+    assert sum(value > 0 for value in values) == 12 and 0.2 < max(values) < 0.5
+
+
 def test_every_material_shows_the_packed_texture() -> None:
     made = make_reconstruction()
     mesh = build_mesh(made).data

@@ -10,6 +10,7 @@ import pytest
 from mathutils import Vector
 from reconstruct_face.backend.errors import ModelError
 from reconstruct_face.backend.exchange.options import Options
+from reconstruct_face.backend.exchange.reconstruction import OWN_EXPRESSIONS
 from reconstruct_face.scene.build import build_scene
 from reconstruct_face.scene.coordinates import to_blender
 from reconstruct_face.scene.fitted import points_of
@@ -25,9 +26,12 @@ def _empty_file() -> None:
 
 
 def another(**options: object):
-    """A second fit of the same model: a longer head with another expression."""
+    """A second fit of the same model: a longer head with another expression and blinks of its own,
+    as every head has."""
     made = make_reconstruction(image_size=(480, 640), angles=(20.0, 5.0, 0.0), **options)
     made.vertices_neutral[:, 1] *= 1.1
+    for name in set(OWN_EXPRESSIONS) & set(made.expression_names):
+        made.expression_basis[made.expression_names.index(name)] *= 1.2
     made.expression[:] = np.linspace(0.0, 0.5, len(made.expression))
     return made
 
@@ -83,6 +87,17 @@ def test_a_corrected_shape_key_keeps_its_correction() -> None:
     assert np.allclose(now["mouthSmileLeft"], expected, atol=1e-6)
     for name in ("Basis", "jawOpen", "eyeBlinkLeft"):
         assert np.array_equal(now[name], fresh[name])
+
+
+def test_a_corrected_blink_keeps_its_correction_over_another_blink() -> None:
+    head = build_scene(make_reconstruction()).head
+    head.data.shape_keys.key_blocks["eyeBlinkLeft"].points[55].co += Vector((0.003, 0.0, 0.0))
+    new = another()
+    update_head(head, new, bpy.context.scene)
+    fresh = keys_of(build_scene(new).head)["eyeBlinkLeft"]
+    offset = keys_of(head)["eyeBlinkLeft"] - fresh
+    assert np.allclose(offset[55], (0.003, 0, 0), atol=1e-6)
+    assert not np.delete(offset, 55, 0).any()
 
 
 def test_nothing_is_said_of_a_head_that_nobody_touched() -> None:

@@ -6,7 +6,7 @@ from importlib import import_module
 
 import numpy as np
 import pytest
-from reconstruct_face.backend.fit import mouth
+from reconstruct_face.backend.align import teeth
 from reconstruct_face.backend.model import FaceModel, load_model
 
 from tools.measure_sensitivity import __main__ as command
@@ -76,11 +76,11 @@ def test_a_table_has_a_line_for_every_value_and_leaves_the_constant_alone(
     model: FaceModel, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(command, "draw", lambda *_: None)
-    constant = Constant("fit.mouth", "LEAST_LIGHT", (0.275, 1.1))
-    case = Case(lambda *_: {"light": mouth.LEAST_LIGHT, "nothing": np.nan}, [constant], 2)
+    constant = Constant("align.teeth", "LEAST_LIGHT", (0.275, 1.1))
+    case = Case(lambda *_: {"light": teeth.LEAST_LIGHT, "nothing": np.nan}, [constant], 2)
     command.table(model, case, 2, 1)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "2 pictures: light 0.550, nothing nan"
-    assert lines[1].startswith("fit.mouth.LEAST_LIGHT 0.275: light 0.275 (-50.0 +- 0.0)")
-    assert lines[2].startswith("fit.mouth.LEAST_LIGHT 1.1: light 1.100 (+100.0 +- 0.0)")
-    assert mouth.LEAST_LIGHT == 0.55
+    assert lines[1].startswith("align.teeth.LEAST_LIGHT 0.275: light 0.275 (-50.0 +- 0.0)")
+    assert lines[2].startswith("align.teeth.LEAST_LIGHT 1.1: light 1.100 (+100.0 +- 0.0)")
+    assert teeth.LEAST_LIGHT == 0.55

@@ -354,7 +354,8 @@ def test_eyes_and_teeth_come_from_the_model() -> None:
         assert where.any() and texture.coverage[where].max() == 0
         if name != "iris":  # whose colour is the photo's, see below
             found = texture.image[where] / 255.0
-            np.testing.assert_allclose(found, srgb(expected[where]), atol=0.03, err_msg=name)
+            off = np.abs(found - srgb(expected[where]))
+            assert off.max() < 0.1 and (off > 0.03).mean() < 0.01, name  # veins are finer
 
 
 def test_iris_takes_the_photos_colour() -> None:

@@ -189,6 +189,7 @@ class Drawer:
         linear = np.full((side, side, 3), 0.15, np.float32)
         albedo = self.look.albedo[at[:, 1], at[:, 0]]
         for number, kind in enumerate(self.model.material_kinds):
+            kind = "eye" if kind == "iris" else kind
             if kind in depth:
                 inside = self._kind[face] == number
                 # Light that falls into an opening is dimmed, and what is dark the more.

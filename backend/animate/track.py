@@ -34,6 +34,10 @@ _CUT_DIFFERENCE, _CUT_HISTOGRAM = 28.0, 0.8
 #: Distance of dlib's descriptors of two pictures of one person (King 2017), and one for the same
 #: person in doubtful light.
 SAME_PERSON = 0.6
+#: Within a scene nobody's face gets this many times as bright or dark while it is lost for some
+#: frames; of one that is, the distance must be smaller by the second number.  Drawn people who take
+#: one another's place are 0.47 to 0.59 apart.
+OTHER_SKIN, OTHER_SKIN_NEARER = 1.6, 0.15
 #: A face that was lost is looked for in every n-th frame.
 _RETRY = 5
 #: Frames between two looks whether it is still there: boxes that landmarks carry along drift.
@@ -64,6 +68,7 @@ class Tracker:
         self._anchor: tuple[Double, Double] | None = None  # box and landmarks at detection
         self._turn = np.eye(2)
         self._looks: Double | None = None
+        self._level: float | None = None  # mean brightness of what is remembered
         self._person = person
         self._where: tuple[Double, float] | None = None  # last centre and side, also when lost
         self._small: Bytes | None = None
@@ -99,6 +104,8 @@ class Tracker:
         }
         if self._anchor is not None:
             given |= {"anchor_box": self._anchor[0], "anchor_marks": self._anchor[1]}
+        if self._level is not None:
+            given["level"] = np.array(self._level)
         if self._where is not None:
             given |= {"where": np.append(self._where[0], self._where[1])}
         return {name: value for name, value in given.items() if value is not None}
@@ -110,6 +117,7 @@ class Tracker:
         small = state.get("small")
         self._small = None if small is None else small.astype(np.uint8)
         self._since, self._cut = int(state["since"]), bool(state["cut"])
+        self._level = float(state["level"]) if "level" in state else None
         if "anchor_box" in state:
             self._anchor = state["anchor_box"], state["anchor_marks"]
         if "where" in state:
@@ -132,7 +140,7 @@ class Tracker:
             return False
         if self._looks is None:
             return True
-        likeness = _correlation(self._looks, self._aligned(pixels, marks))
+        likeness = _correlation(self._looks, self._aligned(pixels, marks)[0])
         return likeness >= LIKE
 
     def _hold_box(self, pixels: Bytes) -> None:
@@ -159,11 +167,12 @@ class Tracker:
         eyes = marks[42:48].mean(0) - marks[36:42].mean(0)
         x, y = eyes / max(float(np.linalg.norm(eyes)), 1e-9)
         self._turn = np.array([[x, y], [-y, x]])
-        looks = self._aligned(pixels, marks)
-        if self._looks is None or fresh:
-            self._looks = looks
+        looks, level = self._aligned(pixels, marks)
+        if self._looks is None or self._level is None or fresh:
+            self._looks, self._level = looks, level
         else:
             self._looks = (1 - _LEARNING) * self._looks + _LEARNING * looks
+            self._level = (1 - _LEARNING) * self._level + _LEARNING * level
         side = float(box[2] - box[0])
         self._where = (box.reshape(2, 2).mean(0), side)
         cut, self._cut = self._cut, False
@@ -179,17 +188,22 @@ class Tracker:
         half = 0.5 * scale * float(box[2] - box[0])
         return np.concatenate([centre - half, centre + half]), scale
 
-    def _aligned(self, pixels: Bytes, marks: Double) -> Double:
-        """(S, S) normalised brightness of the face, the rigid landmarks in their places."""
-        assert self._anchor is not None
-        box, before = self._anchor
+    def _aligned(
+        self, pixels: Bytes, marks: Double, anchor: tuple[Double, Double] | None = None
+    ) -> tuple[Double, float]:
+        """(S, S) normalised brightness of the face, the rigid landmarks in their places, and its
+        mean."""
+        anchor = self._anchor if anchor is None else anchor
+        assert anchor is not None
+        box, before = anchor
         scale = _FRAMING / (box[2] - box[0])
         target = (before[RIGID] - box.reshape(2, 2).mean(0)) * scale + (_SIDE - 1) / 2
         matrix = Similarity.between(marks[RIGID], target).matrix()
         grey = _cut(pixels, matrix, _SIDE).astype(np.float64)
         grey = cv2.GaussianBlur(grey, (0, 0), 1.0)
-        grey -= grey.mean()
-        return grey / max(float(np.linalg.norm(grey)), 1e-9)
+        level = float(grey.mean())
+        grey -= level
+        return grey / max(float(np.linalg.norm(grey)), 1e-9), level
 
     # -- finding it
 
@@ -221,7 +235,12 @@ class Tracker:
         if self._person is None:
             return -side
         apart = float(np.linalg.norm(descriptor(pixels, marks) - self._person))
-        if apart > SAME_PERSON:
+        nearer = 0.0
+        if self._level is not None and not self._cut:
+            _, level = self._aligned(pixels, marks, (box, marks))
+            turned = abs(np.log(max(level, 1.0) / max(self._level, 1.0)))
+            nearer = OTHER_SKIN_NEARER * min(turned / np.log(OTHER_SKIN), 1.0)
+        if apart > SAME_PERSON - nearer:
             return None
         if self._where is None:
             return apart

@@ -13,6 +13,7 @@ Conventions, stated once for both sides:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
@@ -29,7 +30,7 @@ Int = NDArray[np.int32]
 Bytes = NDArray[np.uint8]
 
 #: What the arrays have to be.  Axes: V vertices, F triangles, P polygons of C corners, U texture
-#: coordinates, K identity, E expression and A albedo components, and three pictures' bytes.
+#: coordinates, K identity, E expression and A albedo components, and bytes of pictures.
 ARRAYS = {
     "vertices_neutral": Member("f4", ("V", 3)),
     "vertices_posed": Member("f4", ("V", 3)),
@@ -55,15 +56,39 @@ ARRAYS = {
     "texture": Member("u1", ("T",)),
     "photo": Member("u1", ("J",)),
     "crop": Member("u1", ("I",)),
+    # Files of versions before 0.2 lack these.
+    "normal_map": Member("u1", ("N",), optional=True),
+    "roughness_map": Member("u1", ("R",), optional=True),
+    "specular_map": Member("u1", ("S",), optional=True),
+    "wrinkles_right": Member("u1", ("WR",), optional=True),
+    "wrinkles_left": Member("u1", ("WL",), optional=True),
 }
 TEXTURE_MODES = ("albedo", "photo", "none")
+#: Expressions that each head has by itself; the others are its face model's.
+OWN_EXPRESSIONS = ("eyeBlinkRight", "eyeBlinkLeft")
+#: Kinds of material that one looks through or between: polygons of these are no triangles of
+#: ``faces``, so that fit, texture, preview and verification see what lies behind them.
+SEEN_THROUGH = ("cornea", "lashes")
 #: How far a matrix may be from a rotation, as the largest entry of ``R R^T - 1``.
 ORTHOGONAL = 1e-3
 
 
+def _no_picture() -> Bytes:
+    return np.empty(0, np.uint8)
+
+
+def opaque(material: NDArray[np.uint8], kinds: Sequence[str]) -> NDArray[np.bool_]:
+    """(P,) which polygons, whose ``material`` (P,) indexes ``kinds``, are not ``SEEN_THROUGH``."""
+    return ~np.array([kind in SEEN_THROUGH for kind in kinds], bool)[material]
+
+
 @dataclass(frozen=True)
 class MaterialSlot:
-    """A material of the mesh; ``kind`` is one of skin, eye, teeth, tongue, mouth."""
+    """A material of the mesh; ``kind`` is one of skin, eye, iris, cornea, lashes, teeth, tongue
+    or mouth.
+
+    An "eye" is the white, with the iris painted on it where there is no "iris".
+    """
 
     name: str
     kind: str
@@ -80,7 +105,7 @@ class Reconstruction:
     # geometry, head coordinates, mm
     vertices_neutral: Float  #: (V, 3) identity only
     vertices_posed: Float  #: (V, 3) identity and the photo's expression; not rotated
-    faces: Int  #: (F, 3) triangles, outward counter-clockwise
+    faces: Int  #: (F, 3) triangles of the :attr:`opaque` polygons, outward counter-clockwise
     polygons: Int  #: (P, 3 | 4) the polygons to build the mesh from
     polygon_material: NDArray[np.uint8]  #: (P,) index into ``materials``
     uv: Float  #: (U, 2)
@@ -122,11 +147,24 @@ class Reconstruction:
     versions: dict[str, str] = field(default_factory=dict)  #: software that made this
     provenance: dict[str, Any] = field(default_factory=dict)  #: options, licences, sources
 
+    # the skin's surface, encoded pictures in the texture's layout; empty where there is no texture
+    normal_map: Bytes = field(default_factory=_no_picture)  #: tangent space, x along u, y along v
+    roughness_map: Bytes = field(default_factory=_no_picture)  #: grey, 255 is 1
+    specular_map: Bytes = field(default_factory=_no_picture)  #: grey, of "Specular IOR Level"
+    #: of the face's halves, see ``wrinkles.py``; empty without ARKit's shapes too
+    wrinkles_right: Bytes = field(default_factory=_no_picture)
+    wrinkles_left: Bytes = field(default_factory=_no_picture)
+
     @property
     def photo_name(self) -> str:
         """The photo's file name without its folder: what goes into files that are handed on."""
         # The path may come from another system: take Windows separators too.
         return PurePath(self.photo_path.replace("\\", "/")).name
+
+    @property
+    def opaque(self) -> NDArray[np.bool_]:
+        """(P,) the polygons that hide what is behind them: not of a kind ``SEEN_THROUGH``."""
+        return opaque(self.polygon_material, [slot.kind for slot in self.materials])
 
     @property
     def landmark_error(self) -> float:

@@ -46,8 +46,9 @@ def wire_coverage(reconstruction: Reconstruction, window: NDArray, size: int) ->
     Lines run where neighbouring rays meet different polygons, so hidden ones cannot show through.
     """
     r = reconstruction
-    faces = split_polygons(r.polygons)
-    polygon_of_face = np.repeat(np.arange(len(r.polygons)), r.polygons.shape[1] - 2)
+    polygons = r.polygons[r.opaque]
+    faces = split_polygons(polygons)
+    polygon_of_face = np.repeat(np.arange(len(polygons)), polygons.shape[1] - 2)
     fine = _WIRE_SAMPLES * size
     camera = window_camera(r.camera_matrix, window, fine)
     vertices = r.vertices_posed @ r.rotation.T + r.translation

@@ -2,5 +2,16 @@
 
 from .build import Texture, build_texture, warm_texture
 from .light import LightFit, fit_light
+from .skin import SkinMaps, skin_maps
+from .wrinkles import wrinkle_maps
 
-__all__ = ["LightFit", "Texture", "build_texture", "fit_light", "warm_texture"]
+__all__ = [
+    "LightFit",
+    "SkinMaps",
+    "Texture",
+    "build_texture",
+    "fit_light",
+    "skin_maps",
+    "warm_texture",
+    "wrinkle_maps",
+]

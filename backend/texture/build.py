@@ -30,9 +30,13 @@ from .eyes import eye_colours
 from .hair import find_hair
 from .layout import Float, Layout, layout_of, sample
 from .light import LightFit, fit_light
+from .neutral import even_correction, face_tone, fields_of, movement_of, neck_weight, tidied
 from .shadow import find_shadow
+from .skin import warm_skin
+from .teeth import teeth_colour
 from .trust import SMOOTHING, judge, photo_weight
 from .view import View, make_view
+from .wrinkles import wrinkle_maps
 
 MODES = ("albedo", "photo")
 
@@ -61,11 +65,15 @@ class Texture:
     sh_light: Float  #: (9, 3) head coordinates, linear RGB
     coverage: Float  #: (size, size) 0..1 how much of the texel came from the photo
     warnings: tuple[str, ...] = ()
+    #: (T, T) log brightness of the expression's folds, which ``image`` lacks; None in "photo" mode
+    folds: Float | None = None
 
 
 def warm_texture(model: FaceModel, size: int = 2048) -> None:
     """Work out what does not depend on the photo (about half a second, once per process)."""
     layout_of(model, size)
+    warm_skin(model, size)
+    wrinkle_maps(model, size)
 
 
 def build_texture(
@@ -81,6 +89,7 @@ def build_texture(
     landmarks2d: NDArray | None = None,
     grey: bool = False,
     covered: NDArray[np.bool_] | None = None,
+    vertices_neutral: NDArray | None = None,
 ) -> Texture:
     """Texture of the head ``vertices_posed`` (V, 3) mm, head coordinates, from the photo.
 
@@ -89,6 +98,8 @@ def build_texture(
     fitted light out, "photo" leaves it in.  ``landmarks2d`` (68, 2) detected pixels line the
     photo up with the head.  ``grey``: the photo has no colour; the skin's is then the model's.
     ``covered`` (H, W) where the photo shows something before the head: left out, and completed.
+    ``vertices_neutral`` (V, 3) mm is the head without its expression, so that in "albedo" mode what
+    the expression has painted is taken out; without it the head counts as neutral.
 
     Raises ValueError for an unknown mode or a photo of another shape.
     """
@@ -109,12 +120,25 @@ def build_texture(
         trust = replace(trust, weight=trust.weight * off_edge, clear=trust.clear * off_edge)
     hair = find_hair(model, layout, view, trust)
     eyes = None if grey else eye_colours(model, layout, view, log_shading)
+    teeth = None if grey else teeth_colour(layout, view, log_shading)
     albedo = model.albedo(light.albedo_coefficients)
     lit = log_shading if mode == "photo" else np.zeros_like(log_shading)
     brows = brows_shown(model, view, trust.weight)
-    ground = paint_ground(model, layout, albedo, trust.correction, hair, eyes, lit, brows)
-    divided = log_shading if mode == "albedo" else None
-    detail = project(model, layout, shown, trust, ground, divided, grey)
+    bare = mode == "albedo"
+    middle, correction = face_tone(layout, view, trust), trust.correction
+    if bare:
+        correction = even_correction(model, layout, correction, middle)
+    ground = paint_ground(model, layout, albedo, correction, hair, eyes, lit, brows, teeth)
+    divided, folds = log_shading if bare else None, None
+    if bare:
+        neutral = vertices_posed if vertices_neutral is None else vertices_neutral
+        moved = movement_of(model, layout, view, vertices_posed, neutral)
+        believed = neck_weight(model)
+        detail = project(model, layout, shown, trust, ground, divided, grey, believed)
+        fields = fields_of(model, layout, trust, view, moved, correction - middle, middle)
+        detail, folds = tidied(model, layout, detail, fields)
+    else:
+        detail = project(model, layout, shown, trust, ground, divided, grey)
     image, coverage = compose(layout, ground, detail)
     return Texture(
         image=image,
@@ -122,6 +146,7 @@ def build_texture(
         sh_light=light.sh_light,
         coverage=coverage,
         warnings=tuple(_warnings(samples, shadow is not None)),
+        folds=folds,
     )
 
 

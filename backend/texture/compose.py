@@ -15,6 +15,7 @@ from ..model import FaceModel
 from .brows import without_brows
 from .eyes import EyeColours, tint_eyes
 from .hair import Hair
+from .iris import paint_eyes
 from .layout import (
     Float,
     Layout,
@@ -23,6 +24,7 @@ from .layout import (
     sample,
     smoothstep,
 )
+from .teeth import tint_teeth
 from .trust import Trust, log_linear, photo_weight
 from .view import View
 
@@ -69,16 +71,19 @@ def paint_ground(
     eyes: EyeColours | None,
     log_light: Float,
     brows_shown: float = 0.0,
+    teeth: NDArray | None = None,
 ) -> Ground:
     """The :class:`Ground` of the fitted ``albedo`` (T, T, 3) linear, worked out at T x T.
 
     ``correction`` (V, 3) log ratio of the photo to the model; ``log_light`` (V, 3) is multiplied
     in (zeros for an albedo texture).  ``brows_shown`` (0..1): so much of the painted brows gives
-    way to the photo's.
+    way to the photo's.  ``teeth`` (3,) log linear: their colour in the photo.
     """
     base = without_brows(np.log(albedo), model, layout, brows_shown)
     if eyes is not None:
         tint_eyes(base, model, eyes)
+    if teeth is not None:
+        tint_teeth(base, model, teeth)
     covered = layout.small.mask
     face, weights = layout.small.face_id[covered], layout.small.barycentric[covered]
     table = np.column_stack([correction, hair.colour, hair.cover, log_light]).astype(np.float32)
@@ -97,7 +102,9 @@ def paint_ground(
     layer[covered] = (field[:, 3:6] + _STRAND_CONTRAST * strands - skin) * cover
     base[covered] = skin + field[:, 7:10]
     size = (layout.size, layout.size)
-    return Ground(*(cv2.resize(x, size, interpolation=cv2.INTER_LINEAR) for x in (base, layer)))
+    skin, hair_layer = (cv2.resize(x, size, interpolation=cv2.INTER_LINEAR) for x in (base, layer))
+    paint_eyes(skin, model)
+    return Ground(skin, hair_layer)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,10 +123,15 @@ def project(
     ground: Ground,
     log_shading: Float | None,
     grey: bool,
+    believed: Float | None = None,
 ) -> Detail:
-    """Sample the photo at every texel that it shows; ``log_shading`` (V, 3) is divided out."""
+    """Sample the photo at every texel that it shows; ``log_shading`` (V, 3) is divided out.
+
+    ``believed`` (V,) 0..1 is multiplied into the photo's weight.
+    """
     shown = (view.facing[model.faces].max(axis=1) > _TURNED_AWAY) & layout.skin_face
-    columns = [view.pixels, view.depth, view.facing]
+    whole = np.ones(len(model.mean), np.float32) if believed is None else believed
+    columns = [view.pixels, view.depth, view.facing, whole]
     if log_shading is not None:
         columns.append(log_shading)
     table = np.column_stack(columns).astype(np.float32)
@@ -134,13 +146,14 @@ def project(
         fields = interpolate_texels(table, model.faces, face, weights)
         pixels = np.ascontiguousarray(fields[:, :2])
         own = photo_weight(view, trust.weight, pixels, fields[:, 2], fields[:, 3])
+        own *= np.minimum(fields[:, 4], 1)
         kept = own > _LEAST_WEIGHT
         texel = layout.texels.place[chosen[kept]]
         values = log_linear(sample(view.photo, np.ascontiguousarray(pixels[kept]), cubic=True))
         if log_shading is None:
             values = _compare(values, skin[texel], grey)
         else:
-            values = _without_highlights(_compare(values - fields[kept, 4:7], skin[texel], grey))
+            values = _without_highlights(_compare(values - fields[kept, 5:8], skin[texel], grey))
         flat_colour[texel] = values
         flat_weight[texel] = own[kept]
 

@@ -110,7 +110,9 @@ def _measure(view: View, corners: list[int]) -> NDArray | None:
     side = (away > WHITE_FROM) & (cv2.erode(lens, np.ones((5, 5), np.uint8)) > 0)
     if min(ring.sum(), side.sum()) < _FEWEST:
         return None
-    return np.stack([_middle(patch[ring], *IRIS_QUANTILES), _middle(patch[side], *WHITE_QUANTILES)])
+    return np.stack(
+        [middle_colour(patch[ring], *IRIS_QUANTILES), middle_colour(patch[side], *WHITE_QUANTILES)]
+    )
 
 
 def _iris_centre(patch: NDArray[np.uint8], lens: NDArray[np.uint8], radius: float) -> NDArray:
@@ -126,7 +128,7 @@ def _iris_centre(patch: NDArray[np.uint8], lens: NDArray[np.uint8], radius: floa
     return np.array([column, row])
 
 
-def _middle(colours: NDArray[np.uint8], low: float, high: float) -> NDArray:
+def middle_colour(colours: NDArray[np.uint8], low: float, high: float) -> NDArray:
     """(3,) mean log colour of the ``low`` to ``high`` quantiles of brightness."""
     values = log_linear(colours)
     order = np.argsort(values.mean(axis=1))

@@ -13,6 +13,7 @@ from scipy.spatial import cKDTree
 
 from .. import heap
 from ..model import FaceModel
+from ..model.face_model import split_polygons
 from ..raster import Atlas, Texels, rasterize_uv, texels_of
 from ..raster.atlas import texel_coordinates
 from .diffuse import Graph
@@ -52,6 +53,7 @@ class Layout:
     regions: Regions
     small_scalp: Float  #: (T, T) the scalp as drawn in the texture
     small_strands: Float  #: (T, T) -1..1 streaks that run as hair falls
+    texel_mm: float  #: side of a full-size texel in the middle of the face
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +66,7 @@ class Regions:
     forehead: Float  #: between the brows and the hairline
     scalp: Float  #: where hair grows
     hairable: Float  #: the scalp and a hand's breadth around it
+    overhung: Float  #: where hair may hang before the skin: the hairable, and all above the eyes
     bare_skin: Float  #: skin of even colour: neither lips, brows, lids nor scalp
 
 
@@ -96,6 +99,7 @@ def _layout_of(model: FaceModel, size: int) -> Layout:
         regions=regions,
         small_scalp=_small_scalp(model, small, regions),
         small_strands=_strands(small_size),
+        texel_mm=_texel_mm(model, size, skin_face, regions),
     )
     heap.give_back()
     return layout
@@ -156,6 +160,18 @@ def _albedo_at_vertices(model: FaceModel) -> tuple[Float, Float]:
     return sampled[0], sampled[1:]
 
 
+def _texel_mm(model: FaceModel, size: int, skin_face: Bool, regions: Regions) -> float:
+    """Side in mm of a texel of a size x size texture in the middle of the mean face."""
+    points = model.mean[model.faces].astype(np.float64)
+    area = np.linalg.norm(
+        np.cross(points[:, 1] - points[:, 0], points[:, 2] - points[:, 0]), axis=1
+    )
+    uv = model.uv[model.uv_faces].astype(np.float64) * size
+    texels = np.abs(np.linalg.det(uv[:, 1:] - uv[:, :1]))
+    middle = skin_face & (regions.core[model.faces].mean(axis=1) > 0.5) & (texels > 0)
+    return float(np.median(np.sqrt(area[middle] / texels[middle])))
+
+
 def _mirror_corners(model: FaceModel, size: int) -> Float:
     """(F, 3, 2) where, in texels, the mirror image of each triangle corner lies.
 
@@ -171,8 +187,7 @@ def _mirror_corners(model: FaceModel, size: int) -> Float:
     same = model.polygons[partner][:, None, :] == mirrored[:, :, None]
     uv_index = np.take_along_axis(model.uv_polygons[partner], same.argmax(axis=2), axis=1)
     uv_index = np.where((partner >= 0)[:, None], uv_index, _mirror_vertices(model, mirrored))
-    if model.polygons.shape[1] == 4:
-        uv_index = uv_index[:, [0, 1, 2, 0, 2, 3]].reshape(-1, 3)
+    uv_index = split_polygons(uv_index[model.opaque])
     return texel_coordinates(model.uv[uv_index], size).astype(np.float32)
 
 
@@ -226,6 +241,9 @@ def _regions(model: FaceModel, skin: Bool) -> Regions:
         forehead=forehead.astype(np.float32),
         scalp=scalp.astype(np.float32),
         hairable=np.maximum(hairable * skin, scalp).astype(np.float32),
+        overhung=(
+            np.maximum(smoothstep(-0.3, -0.15, (y - brow_y) / height), hairable) * skin
+        ).astype(np.float32),
         bare_skin=bare.astype(np.float32),
     )
 

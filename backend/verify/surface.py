@@ -28,13 +28,15 @@ class RenderMesh:
 
 
 def surface_of(reconstruction: Reconstruction, texture: NDArray) -> RenderMesh:
-    """The posed head with ``texture`` (T, T, 3), sRGB 0..1: one texel where it has none."""
+    """The posed head, without what one sees through, with ``texture`` (T, T, 3), sRGB 0..1: one
+    texel where it has none."""
     vertices = reconstruction.vertices_posed.astype(np.float64)
+    shown = reconstruction.opaque
     return RenderMesh(
         vertices=vertices,
         normals=angle_weighted_normals(vertices, reconstruction.polygons),
-        faces=_fan(reconstruction.polygons),
-        uv=np.asarray(reconstruction.uv, np.float32)[_fan(reconstruction.uv_polygons)],
+        faces=_fan(reconstruction.polygons[shown]),
+        uv=np.asarray(reconstruction.uv, np.float32)[_fan(reconstruction.uv_polygons[shown])],
         texture=np.asarray(texture, np.float32),
         sh_light=np.asarray(reconstruction.sh_light, np.float32),
     )

@@ -18,9 +18,17 @@ from ...backend.exchange.formats import ANIMATED_FORMATS
 from ...backend.motion.files import KINDS, lost_in, write_motion_file
 from ..build import HeadScene
 from ..context import scene_of
-from ..export import alone, call, normal_offsets, require_built, staged, write_usdz
+from ..export import (
+    alone,
+    call,
+    normal_offsets,
+    require_built,
+    staged,
+    write_usdz,
+)
 from ..formats import alembic, fbx, glb
 from ..quiet import quiet
+from ..wrinkles import as_exported
 from . import pose
 from .apply import frame_rate
 from .read import read_motion
@@ -91,7 +99,7 @@ def _write_motion(kind: str) -> Callable[[HeadScene, Path, Frames], None]:
 
 
 def _write_glb(head_scene: HeadScene, path: Path, frames: Frames, *, compact: bool = False) -> None:
-    with _shown(head_scene, frames) as collection:
+    with _shown(head_scene, frames) as collection, as_exported(head_scene.head, specular=False):
         call(
             bpy.ops.export_scene.gltf,
             filepath=str(path),

@@ -95,9 +95,9 @@ CASES = {
     "teeth": Case(
         teeth_errors,
         [
-            Constant("fit.mouth", "LEAST_LIGHT", (0.25, 0.35, 0.45, 0.65, 0.75)),
-            Constant("fit.mouth", "MOST_COLOUR", (0.2, 0.3, 0.4, 0.5)),
-            *_scaled("fit.mouth", "THINNEST", "MOUTH_WIDTH", "NARROWEST_PX"),
+            Constant("align.teeth", "LEAST_LIGHT", (0.25, 0.35, 0.45, 0.65, 0.75)),
+            Constant("align.teeth", "MOST_COLOUR", (0.2, 0.3, 0.4, 0.5)),
+            *_scaled("align.teeth", "THINNEST", "MOUTH_WIDTH", "NARROWEST_PX"),
         ],
         48,
         open_mouth=True,

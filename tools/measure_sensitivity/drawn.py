@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-from reconstruct_face.backend.fit.mouth import INNER_LIPS
+from reconstruct_face.backend.align.teeth import INNER_LIPS
 from reconstruct_face.backend.geometry.camera import Camera
 from reconstruct_face.backend.geometry.triangles import vertex_normals
 from reconstruct_face.backend.model import FaceModel

@@ -1,0 +1,34 @@
+"""Which expressions wrinkle the skin together: what the backend draws and Blender drives.
+
+Standard library only, because both sides of the exchange import it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Group:
+    """Expressions whose wrinkles share a channel of the maps."""
+
+    name: str
+    expressions: tuple[tuple[str, ...], tuple[str, ...]]  #: of the face's right and left half
+
+
+def _both(name: str, *expressions: str) -> Group:
+    """A group of ARKit's ``expressions``; ``*`` in a name stands for the side."""
+    right, left = (
+        tuple(one.replace("*", side) for one in expressions) for side in ("Right", "Left")
+    )
+    return Group(name, (right, left))
+
+
+#: Red, green and blue of a map.
+GROUPS = (
+    _both("raised brows", "browInnerUp", "browOuterUp*"),
+    _both("smile", "mouthSmile*", "cheekSquint*"),
+    _both("frown", "browDown*", "noseSneer*"),
+)
+#: Depth of a wrinkle where a map holds 255; by eye, for a face of middle age.
+DEEPEST_MM = 0.3

@@ -1,0 +1,112 @@
+"""What is finer in an eye than the model's albedo: the fibres of the iris, the veins of the white.
+
+Painted at the texture's own size over the colours that model and photo give, and of mean 0 where
+:mod:`.eyes` measures, so that these stay.  Only for models whose iris has a surface of its own:
+it tells where the pupil and the rim are.
+"""
+
+from __future__ import annotations
+
+import threading
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model import FaceModel
+from ..model.face_model import fit_sphere
+from ..raster import texels_of
+from .eyes import IRIS_RING
+from .layout import Float, gutter_of, interpolate_texels, smoothstep
+
+#: mm: the pupil's margin, the collarette between the inner and the outer zone, the dark ring.
+PUPIL, COLLARETTE, RIM = 1.92, 3.15, 5.9
+#: Log linear brightness of the cup behind the pupil.
+_BLACK = float(np.log(0.004))
+#: Log contrast of the fibres, the collarette, the crypts beside it, and of the ring at the rim.
+_FIBRES, _RIDGE, _CRYPTS, _RING = 0.30, 0.32, 0.40, 0.90
+#: Log brightness that is lost to each of red, green and blue in a vein, the darkest.
+_VEIN = np.array([0.05, 0.30, 0.26])
+_ONE_AT_A_TIME = threading.Lock()
+
+
+class _Fine(NamedTuple):
+    """N texels of a texture of some size."""
+
+    row: NDArray[np.int32]  #: (N,)
+    column: NDArray[np.int32]  #: (N,)
+    add: Float  #: (N, 3) to the log linear colour
+    black: NDArray[np.bool_]  #: (N,) behind the pupil
+
+
+def paint_eyes(skin: Float, model: FaceModel) -> None:
+    """Add iris and white of ``model`` at their finest to ``skin`` (size, size, 3), log linear."""
+    with _ONE_AT_A_TIME:
+        fine = _fine(model, len(skin))
+    if fine is not None:
+        skin[fine.row, fine.column] += fine.add
+        skin[fine.row[fine.black], fine.column[fine.black]] = _BLACK
+
+
+@lru_cache(maxsize=2)
+def _fine(model: FaceModel, size: int) -> _Fine | None:
+    if "iris" not in model.material_kinds or not model.globes:
+        return None
+    kind = model.polygon_material[model.polygon_of_face]
+    iris, white = (kind == model.material_kinds.index(name) for name in ("iris", "eye"))
+    arms = np.zeros_like(model.mean)
+    for ids, globe in zip(model.eyeballs, model.globes, strict=True):
+        arms[ids] = model.mean[ids] - fit_sphere(model.mean[globe])[0]
+    wanted = np.flatnonzero(iris | white)
+    texels = texels_of(model.uv, model.uv_faces[wanted], size, gutter_of(size))
+    face = wanted[texels.face]
+    x, y, z = interpolate_texels(arms, model.faces, face, texels.barycentric()).T
+    off, turn = np.hypot(x, y), np.arctan2(y, x)
+    inside = iris[face]
+    add = np.zeros((len(off), 3), np.float32)
+    add[inside] = _fibres(off[inside], turn[inside])[:, None]
+    add[~inside] = _veins(np.arctan2(off, z)[~inside], turn[~inside])[:, None] * -_VEIN
+    row, column = np.divmod(texels.place, size)
+    return _Fine(row, column, add, inside & (off < PUPIL))
+
+
+def _waves(turn: NDArray, drift: NDArray, counts: range, seed: int) -> NDArray:
+    """(N,) noise around the axis, of mean square 1: waves of all ``counts`` a turn, that lean to
+    and fro as ``drift`` (N,) grows."""
+    rng = np.random.default_rng(seed)
+    total = np.zeros(len(turn))
+    for count in counts:
+        phase, lean, speed = rng.uniform(0, 2 * np.pi), rng.normal(), rng.uniform(0.6, 1.6)
+        total += np.cos(count * turn + phase + lean * np.sin(speed * drift + phase))
+    return total / np.sqrt(len(counts) / 2)
+
+
+def _fibres(off: NDArray, turn: NDArray) -> NDArray:
+    """(N,) what the iris adds to its log brightness at ``off`` mm from the axis."""
+    collar = COLLARETTE + 0.13 * _waves(turn, off * 0, range(5, 14), 1)
+    outer = smoothstep(-0.15, 0.25, off - collar)
+    fine = _waves(turn, 2 * off, range(60, 150, 4), 2)
+    coarse = _waves(turn, off, range(14, 46, 3), 3)
+    broad = _waves(turn, off, range(2, 8), 4)
+    fibres = _FIBRES * ((0.45 + 0.25 * outer) * fine + (0.25 + 0.3 * outer) * coarse + 0.2 * broad)
+    ridge = _RIDGE * np.exp(-(((off - collar) / 0.22) ** 2)) * (1 + 0.5 * coarse)
+    hollow = smoothstep(0.7, 1.6, _waves(turn, off, range(9, 22), 5))
+    crypts = _CRYPTS * hollow * np.exp(-(((off - collar - 0.55) / 0.4) ** 2))
+    ring = _RING * smoothstep(4.7, RIM, off) + 0.25 * (1 - smoothstep(PUPIL, PUPIL + 0.35, off))
+    pattern = fibres * (1 - 0.7 * smoothstep(5.1, RIM, off)) + ridge - crypts
+    pattern -= 0.12 * (1 - outer)
+    measured = (off > IRIS_RING[0] * RIM) & (off < IRIS_RING[1] * RIM)
+    return pattern - (pattern[measured].mean() if measured.any() else 0.0) - ring
+
+
+def _veins(angle: NDArray, turn: NDArray) -> NDArray:
+    """(N,) 0..1 how much of a vein the white has, at ``angle`` radians from the axis."""
+    beyond = 6 * (angle - angle.min())
+    branches = np.zeros(len(turn))
+    for seed, counts in enumerate((range(4, 13), range(9, 27)), 6):
+        # Thin lines: where a wandering wave passes 0.
+        line = np.exp(-((_waves(turn, 2 * beyond, counts, seed) / 0.10) ** 2))
+        here = smoothstep(-0.2, 1.0, _waves(turn, beyond, range(3, 9), seed + 10))
+        branches += line * here * (0.8 if seed == 6 else 0.45)
+    return np.clip(branches, 0, 1) * smoothstep(0.3, 3.5, beyond)

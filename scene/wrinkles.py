@@ -1,0 +1,127 @@
+"""Wrinkles of the skin that its shape keys drive.
+
+The two halves of the face have a map each, a channel for every group of expressions.  What the keys
+of a group are worth at most decides how deep its channel goes; a Bump node lays that over the
+relief that is always there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import bpy
+
+from ..backend.exchange.wrinkles import DEEPEST_MM, GROUPS
+from .actions import value_path
+from .eye_materials import KIND
+from .materials import SOCKETS, is_ours
+
+#: The node that lays wrinkles over the relief, by its name.
+WRINKLES = "Wrinkles"
+#: Roles of the maps (``materials.PICTURES``), right half first.
+ROLES = ("wrinkles right", "wrinkles left")
+_X, _Y = -900, -320
+
+
+def add_wrinkles(head: bpy.types.Object, images: dict[str, bpy.types.Image]) -> None:
+    """Give the skin of ``head``, which has shape keys, the wrinkles in ``images``, by role.
+
+    Nothing happens where there are none, or where ``head`` lacks the shape keys.
+    """
+    mesh = head.data
+    assert isinstance(mesh, bpy.types.Mesh)
+    keys = mesh.shape_keys
+    known = {name for group in GROUPS for side in group.expressions for name in side}
+    if keys is None or not known <= set(keys.key_blocks.keys()) or not set(ROLES) <= set(images):
+        return
+    for material in mesh.materials:
+        if material is not None and material.get(KIND) == "skin":
+            _add_nodes(material.node_tree, keys, [images[role] for role in ROLES])
+
+
+def _add_nodes(tree: Any, keys: bpy.types.Key, halves: list[bpy.types.Image]) -> None:
+    shader = next(node for node in tree.nodes if node.type == "BSDF_PRINCIPLED")
+    frame = tree.nodes.new("NodeFrame")
+    frame.label = frame.name = "Wrinkles: as deep as the shape keys say"
+
+    def new(kind: str, name: str, column: int, row: int) -> Any:
+        node = tree.nodes.new(kind)
+        node.name, node.label, node.parent = name, name, frame
+        x, y = shader.location
+        node.location = (x + _X + 260 * column, y - 1400 + _Y * row)
+        return node
+
+    height = None
+    for side, (half, image) in enumerate(zip(("right", "left"), halves, strict=True)):
+        picture = new("ShaderNodeTexImage", f"Wrinkles {half}", -3, 3 * side)
+        picture.image = image
+        channels = new("ShaderNodeSeparateColor", f"Groups {half}", -2, 3 * side)
+        tree.links.new(picture.outputs["Color"], channels.inputs["Color"])
+        for row, group in enumerate(GROUPS):
+            depth = new("ShaderNodeValue", f"{group.name} {half}".capitalize(), -1, 3 * side + row)
+            _drive(depth.outputs[0], keys, group.expressions[side])
+            add = new("ShaderNodeMath", f"Add {group.name} {half}", 0, 3 * side + row)
+            add.operation = "MULTIPLY_ADD"
+            tree.links.new(channels.outputs[row], add.inputs[0])
+            tree.links.new(depth.outputs[0], add.inputs[1])
+            add.inputs[2].default_value = 0.0
+            if height is not None:
+                tree.links.new(height, add.inputs[2])
+            height = add.outputs[0]
+    bump = new("ShaderNodeBump", WRINKLES, 1, 0)
+    bump.invert = True  # the maps hold depth
+    bump.inputs["Strength"].default_value = 1.0
+    bump.inputs["Distance"].default_value = DEEPEST_MM / 1000
+    tree.links.new(height, bump.inputs["Height"])
+    relief = shader.inputs[SOCKETS["normal"]]
+    if relief.links:
+        tree.links.new(relief.links[0].from_socket, bump.inputs["Normal"])
+    tree.links.new(bump.outputs["Normal"], relief)
+
+
+def _drive(socket: bpy.types.NodeSocket, keys: bpy.types.Key, names: tuple[str, ...]) -> None:
+    """``socket`` follows the largest of the shape keys ``names``."""
+    driver = socket.driver_add("default_value").driver
+    driver.type = "MAX"  # no expression: Blender runs those of strangers' files only when told to
+    for name in names:
+        variable = driver.variables.new()
+        target = variable.targets[0]
+        target.id_type, target.id = "KEY", keys
+        target.data_path = value_path(name)
+
+
+@contextmanager
+def as_exported(head: bpy.types.Object, *, specular: bool = True) -> Iterator[None]:
+    """The skin of ``head`` wired as exporters understand it: the relief straight into the shader.
+
+    ``specular`` False takes the map of the specular level out too: in glTF it is an alpha channel,
+    which Blender's exporter does not make of a grey picture, and the file would hold one that says
+    nothing.
+    """
+    changed: list[tuple[Any, Any, Any]] = []
+    for material in head.data.materials:
+        if material is None or material.get(KIND) != "skin" or material.node_tree is None:
+            continue
+        tree: Any = material.node_tree
+        for link in list(tree.links):
+            source, fed = link.from_node, link.to_socket
+            if source.name == WRINKLES and fed.name == SOCKETS["normal"]:
+                changed.append((tree, link.from_socket, fed))
+                relief = source.inputs["Normal"].links
+                tree.links.remove(link)
+                if relief:
+                    tree.links.new(relief[0].from_socket, fed)
+            elif not specular and fed.name == SOCKETS["specular"] and _is_map(source):
+                changed.append((tree, link.from_socket, fed))
+                tree.links.remove(link)
+    try:
+        yield
+    finally:
+        for tree, source, fed in changed:
+            tree.links.new(source, fed)
+
+
+def _is_map(node: bpy.types.Node) -> bool:
+    return node.type == "TEX_IMAGE" and is_ours(node.image)
