@@ -255,7 +255,8 @@ def test_of_two_people_who_cross_the_first_is_followed(front):
     found = [tracker.follow(picture) for picture in pictures]
     off = [abs(f.landmarks[:, 0].mean() - x) for f, x in zip(found, places, strict=True) if f]
     assert len(off) >= (18 if front else 12)
-    assert max(off) < 25
+    # Landmarks slide a little while the other one covers the face; that one goes 180 pixels away.
+    assert max(off) < 40
     assert found[-1] is not None
 
 

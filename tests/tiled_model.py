@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from reconstruct_face.backend.geometry.rotation import about
 from reconstruct_face.backend.model import FaceModel, load_model
+from reconstruct_face.backend.model.face_model import fit_sphere
 
 SCALE, SHIFT = 0.97, np.array([3.0, 40.0, -15.0])
 TURN = about(np.deg2rad(6.0), 0)
@@ -65,8 +66,10 @@ class _Mesh:
 
     def __init__(self, model: FaceModel) -> None:
         kinds = np.array(model.material_kinds)[model.polygon_material[model.polygon_of_face]]
+        kinds[kinds == "iris"] = "eye"
         self.eyes = model.eye_centers.astype(np.float64)
         self.radius = model.eye_radius
+        self.balls = list(zip(model.globes, model.of_kind("iris"), strict=True))
         middle = model.mean[model.faces].mean(axis=1)
         lines, coordinates = [], []
 
@@ -107,6 +110,11 @@ class _Mesh:
 
     def vertices(self, head: NDArray, inner: float = 0.0) -> NDArray[np.float64]:
         """(V, 3) mm in the folder's axes; ``inner`` mm are the inner eyeball's pupil."""
+        head = np.array(head, np.float64)
+        for globe, iris in self.balls:  # the eyeballs are whole spheres, the irises painted
+            centre, radius = fit_sphere(head[globe])
+            away = head[iris] - centre
+            head[iris] = centre + radius * away / np.linalg.norm(away, axis=1, keepdims=True)
         lashes = []
         for centre in self.eyes:
             along = np.deg2rad(np.linspace(-40, 40, 10))
@@ -121,6 +129,6 @@ class _Mesh:
                     axis=1,
                 )
                 lashes.append(centre + out * self.radius * ray)
-        ball = self.eyes[0] + 0.9 * (np.asarray(head, np.float64)[self.inner] - self.eyes[0])
+        ball = self.eyes[0] + 0.9 * (head[self.inner] - self.eyes[0])
         ball[ball[:, 2].argmax()] += [inner, 0, 0]
         return moved(np.concatenate([head, *lashes, ball]))
