@@ -123,7 +123,7 @@ def _shortening(model: FaceModel, layout: Layout, moved: NDArray) -> tuple[Float
     middle, half = (xx + yy) / 2, np.sqrt(((xx - yy) / 2) ** 2 + xy**2)
     across = 0.5 * np.arctan2(2 * xy, xx - yy)
     along = np.stack([-np.sin(across), np.cos(across)], axis=2)
-    return middle + half, along * np.float32([1, -1])  # rows run against v
+    return middle + half, along * np.array([1, -1], np.float32)  # rows run against v
 
 
 def _vertex_strain(model: FaceModel, skin_face: NDArray[np.bool_], moved: NDArray) -> Float:
