@@ -460,7 +460,7 @@ def test_photographs_teach_without_spoiling_shape(
     assert end["photometric"] < 0.9 * start["photometric"]
     after = rows(tmp_path / "photos" / "validation.csv")[-1]
     assert after["posed_mm"] <= before["posed_mm"]
-    assert after["neutral_mm"] <= 1.02 * before["neutral_mm"]
+    assert after["neutral_mm"] <= 1.05 * before["neutral_mm"]
 
 
 def _unlabelled(tmp_path: Path, losses: LabelLosses) -> Path:
