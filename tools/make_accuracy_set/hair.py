@@ -73,6 +73,22 @@ def beard_style(rng: np.random.Generator) -> Style:
     return Style(length, 0.35, (0, -0.9, 0.2), 0.2, 0.08 * length, 0.6, count, 0.09, 0.45)
 
 
+def grow_on_scalp(
+    style: Style | None,
+    vertices: NDArray,
+    mesh: dict[str, NDArray],
+    texture: NDArray,
+    colour: NDArray,
+    rng: np.random.Generator,
+) -> tuple[list[bpy.types.Object], NDArray]:
+    """The scalp's hair, none for None, and the ``texture`` (T, T, 3) with its colour under it."""
+    if style is None:
+        return [], texture
+    hair = grow("hair", style, vertices, mesh["triangles"], mesh["mask_scalp"], colour, rng)
+    under = mesh["uv_mask_scalp"][..., None] * 0.8  # no skin between thick strands
+    return [hair], texture * (1 - under) + under * colour**0.4545
+
+
 def grow(
     name: str, style: Style, vertices: NDArray, triangles: NDArray, mask: NDArray,
     colour: NDArray, rng: np.random.Generator,

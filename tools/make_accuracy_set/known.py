@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from reconstruct_face.backend.geometry.triangles import vertex_normals
 from scipy.spatial.transform import Rotation
 
-from .hair import POINTS, build_curves, grow, random_colour, random_style
+from .hair import POINTS, build_curves, grow_on_scalp, random_colour, random_style
 from .surroundings import build_body, build_lamp
 
 #: Of the panorama, against the lamp.
@@ -37,10 +37,8 @@ def furnish_known(
     skin = np.median(texture[mesh["uv_mask_skin"] > 0.9], axis=0) ** 2.2
     colour, style = random_colour(tone, rng), random_style(tone, rng)
     things = [lashes(vertices, triangles, ring, rng) for ring in head["lid_edges"]]
-    if style is not None:
-        things.append(grow("hair", style, vertices, triangles, mesh["mask_scalp"], colour, rng))
-        under = mesh["uv_mask_scalp"][..., None] * 0.8
-        texture = texture * (1 - under) + under * colour**0.4545
+    hair, texture = grow_on_scalp(style, vertices, mesh, texture, colour, rng)
+    things += hair
     things += build_body(vertices, triangles, skin, rng)
     return texture, things, colour
 

@@ -16,7 +16,7 @@ from reconstruct_face.scene.context import scene_of
 from reconstruct_face.scene.quiet import quiet
 
 from .develop import develop
-from .hair import BROWS, beard_style, grow, random_colour, random_style
+from .hair import BROWS, beard_style, grow, grow_on_scalp, random_colour, random_style
 from .head import build_head
 from .known import HARD_SKY, fold, furnish_known, hard_lamps, is_known
 from .surroundings import build_body, build_camera, build_lamps, build_sky
@@ -59,10 +59,8 @@ def furnish(
     colour = random_colour(tone, rng)
     style = random_style(tone, rng)
     things = [grow("brows", BROWS, vertices, triangles, mesh["mask_brows"], colour, rng)]
-    if style is not None:
-        things.append(grow("hair", style, vertices, triangles, mesh["mask_scalp"], colour, rng))
-        under = mesh["uv_mask_scalp"][..., None] * 0.8  # no skin between thick strands
-        texture = texture * (1 - under) + under * colour**0.4545
+    hair, texture = grow_on_scalp(style, vertices, mesh, texture, colour, rng)
+    things += hair
     if rng.random() < BEARD_SHARE:
         beard = beard_style(rng)
         things.append(grow("beard", beard, vertices, triangles, mesh["mask_beard"], colour, rng))
