@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import lru_cache
 
 import numpy as np
@@ -19,7 +19,14 @@ from .model import FaceModel
 from .model.contour import landmark_points
 from .model.lids import OwnHead, own_head
 from .photo.encode import encode_jpeg, encode_png
-from .texture import Texture, build_texture, skin_maps, wrinkle_maps
+from .texture import (
+    Texture,
+    build_texture,
+    fold_parts,
+    fold_picture,
+    skin_maps,
+    wrinkle_maps,
+)
 
 
 def texture_of(
@@ -30,7 +37,7 @@ def texture_of(
         return None
     camera = fit.camera
     head = own_head(model, fit.identity, fit.expression)
-    return build_texture(
+    texture = build_texture(
         model,
         evidence.photo.pixels,
         head.posed,
@@ -44,6 +51,11 @@ def texture_of(
         covered=None if evidence.covering is None else evidence.covering.photo,
         vertices_neutral=head.neutral,
     )
+    if texture.folds is None:
+        return texture
+    known = (head.neutral, head.expression_basis, fit.expression)
+    parts = fold_parts(model, options.texture_size, texture.folds, *known)
+    return replace(texture, fold_parts=parts)
 
 
 def assemble(
@@ -119,17 +131,21 @@ def assemble(
     ).validate()
 
 
-def _maps(model: FaceModel, texture: Texture) -> dict[str, NDArray[np.uint8]]:
-    """The maps of the skin, encoded, by the names of their fields."""
+def _maps(model: FaceModel, texture: Texture) -> dict[str, NDArray]:
+    """The maps of the skin, encoded, and what goes with them, by the names of their fields."""
     skin = skin_maps(model, texture.image, texture.coverage)
-    maps = {
+    size = len(texture.image)
+    maps: dict[str, NDArray] = {
         "normal_map": encode_jpeg(skin.normal),
         "roughness_map": encode_jpeg(skin.roughness),
         "specular_map": encode_jpeg(skin.specular),
     }
-    wrinkles = wrinkle_maps(model, len(texture.image))
+    wrinkles = wrinkle_maps(model, size)
     if wrinkles is not None:
         maps["wrinkles_right"], maps["wrinkles_left"] = (encode_png(half) for half in wrinkles)
+    if texture.folds is not None and texture.fold_parts is not None and texture.fold_parts.any():
+        maps["folds"] = encode_png(fold_picture(model, size, texture.folds))
+        maps["fold_parts"] = texture.fold_parts
     return maps
 
 

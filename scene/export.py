@@ -29,7 +29,7 @@ from .materials import PICTURES, role_of
 from .mesh import expression_keys
 from .placing import at_origin
 from .quiet import quiet
-from .wrinkles import ROLES, as_exported
+from .wrinkles import DRIVEN_ROLES, as_exported
 
 #: Group and property of a scene that hold paths: ``operators/settings.py``, ``animation.py``.
 CHOICES = (
@@ -319,5 +319,5 @@ def _packed_images(head: bpy.types.Object) -> Iterator[bpy.types.Image]:
     for material in head.data.materials:
         for node in material.node_tree.nodes:
             image = node.image if node.type == "TEX_IMAGE" else None
-            if image is not None and image.packed_file and role_of(image) not in ROLES:
+            if image is not None and image.packed_file and role_of(image) not in DRIVEN_ROLES:
                 yield image

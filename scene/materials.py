@@ -32,6 +32,7 @@ PICTURES = {
     "specular": "specular map",
     "wrinkles right": "wrinkles right",
     "wrinkles left": "wrinkles left",
+    "folds": "folds",
 }
 #: Mean free path of light in skin, in metres for red, green and blue (Jensen et al. 2001, "A
 #: Practical Model for Subsurface Light Transport", skin1: 3.67, 1.37, 0.68 mm), as a ratio: the
@@ -112,6 +113,7 @@ def build_images(reconstruction: Reconstruction, name: str) -> dict[str, bpy.typ
         "specular": (reconstruction.specular_map, ".jpg"),
         "wrinkles right": (reconstruction.wrinkles_right, ".png"),
         "wrinkles left": (reconstruction.wrinkles_left, ".png"),
+        "folds": (reconstruction.folds, ".png"),
     }
     images = {}
     for role, (data, suffix) in encoded.items():

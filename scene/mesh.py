@@ -15,6 +15,7 @@ from ..backend.bounded import parse_json
 from ..backend.exchange import Reconstruction
 from .coordinates import to_blender
 from .fitted import keep_fitted
+from .folds import add_folds
 from .materials import UV_MAP, build_images, build_materials
 from .photo_places import remember
 from .wrinkles import add_wrinkles
@@ -53,6 +54,7 @@ def build_mesh(reconstruction: Reconstruction, name: str = "Head") -> bpy.types.
     head = bpy.data.objects.new(name, mesh)
     _add_shape_keys(head, reconstruction)
     add_wrinkles(head, images)
+    add_folds(head, images, reconstruction)
     _add_subdivision(head, reconstruction)
     write_properties(head, reconstruction)
     keep_fitted(head, reconstruction)

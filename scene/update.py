@@ -18,6 +18,7 @@ from ..backend.exchange.options import ABOUT, DEFAULT_MODEL, Options
 from .build import head_scene_of
 from .camera import align_to_head, background_of, fit_to_scene, place_camera
 from .fitted import FittedShape, fitted_shape, has_own_topology, keep_fitted, points_of
+from .folds import drive_folds
 from .light import build_suns, light_only, suns_for
 from .materials import (
     PICTURES,
@@ -195,6 +196,7 @@ def _replace_texture(head: bpy.types.Object, reconstruction: Reconstruction) -> 
                 _take_over(image, new)
         if not same:
             bpy.data.images.remove(new)
+    drive_folds(head, reconstruction)
     return notes
 
 

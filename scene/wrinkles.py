@@ -16,6 +16,8 @@ import bpy
 from ..backend.exchange.wrinkles import DEEPEST_MM, GROUPS
 from .actions import value_path
 from .eye_materials import KIND
+from .folds import FOLDED
+from .folds import ROLE as FOLDS
 from .materials import SOCKETS, is_ours
 
 #: The node that lays wrinkles over the relief, by its name.
@@ -23,6 +25,11 @@ WRINKLES = "Wrinkles"
 #: Roles of the maps (``materials.PICTURES``), right half first.
 ROLES = ("wrinkles right", "wrinkles left")
 _X, _Y = -900, -320
+#: Nodes that shape keys drive, and the shader's inputs that they feed: which of their own inputs
+#: has what is always there.
+_DRIVEN = {(WRINKLES, SOCKETS["normal"]): "Normal", (FOLDED, SOCKETS["colour"]): 0}
+#: Roles of pictures that only Blender makes something of.
+DRIVEN_ROLES = (*ROLES, FOLDS)
 
 
 def add_wrinkles(head: bpy.types.Object, images: dict[str, bpy.types.Image]) -> None:
@@ -94,7 +101,8 @@ def _drive(socket: bpy.types.NodeSocket, keys: bpy.types.Key, names: tuple[str, 
 
 @contextmanager
 def as_exported(head: bpy.types.Object, *, specular: bool = True) -> Iterator[None]:
-    """The skin of ``head`` wired as exporters understand it: the relief straight into the shader.
+    """The skin of ``head`` wired as exporters understand it: relief and colour straight into the
+    shader.
 
     ``specular`` False takes the map of the specular level out too: in glTF it is an alpha channel,
     which Blender's exporter does not make of a grey picture, and the file would hold one that says
@@ -107,12 +115,13 @@ def as_exported(head: bpy.types.Object, *, specular: bool = True) -> Iterator[No
         tree: Any = material.node_tree
         for link in list(tree.links):
             source, fed = link.from_node, link.to_socket
-            if source.name == WRINKLES and fed.name == SOCKETS["normal"]:
+            before = _DRIVEN.get((source.name, fed.name))
+            if before is not None:
                 changed.append((tree, link.from_socket, fed))
-                relief = source.inputs["Normal"].links
+                plain = source.inputs[before].links
                 tree.links.remove(link)
-                if relief:
-                    tree.links.new(relief[0].from_socket, fed)
+                if plain:
+                    tree.links.new(plain[0].from_socket, fed)
             elif not specular and fed.name == SOCKETS["specular"] and _is_map(source):
                 changed.append((tree, link.from_socket, fed))
                 tree.links.remove(link)

@@ -62,6 +62,8 @@ ARRAYS = {
     "specular_map": Member("u1", ("S",), optional=True),
     "wrinkles_right": Member("u1", ("WR",), optional=True),
     "wrinkles_left": Member("u1", ("WL",), optional=True),
+    "folds": Member("u1", ("O",), optional=True),
+    "fold_parts": Member("f4", ("H", "EF"), optional=True),
 }
 TEXTURE_MODES = ("albedo", "photo", "none")
 #: Expressions that each head has by itself; the others are its face model's.
@@ -154,6 +156,11 @@ class Reconstruction:
     #: of the face's halves, see ``wrinkles.py``; empty without ARKit's shapes too
     wrinkles_right: Bytes = field(default_factory=_no_picture)
     wrinkles_left: Bytes = field(default_factory=_no_picture)
+    #: what the photo's expression folded and the texture lacks, see ``wrinkles.py``: encoded PNG,
+    #: red for the right half of the face, green for the left
+    folds: Bytes = field(default_factory=_no_picture)
+    #: (2, E) what each shape key gives back of either half's folds at 1; empty without them
+    fold_parts: Float = field(default_factory=lambda: np.empty((0, 0), np.float32))
 
     @property
     def photo_name(self) -> str:
@@ -165,6 +172,13 @@ class Reconstruction:
     def opaque(self) -> NDArray[np.bool_]:
         """(P,) the polygons that hide what is behind them: not of a kind ``SEEN_THROUGH``."""
         return opaque(self.polygon_material, [slot.kind for slot in self.materials])
+
+    @property
+    def folds_shown(self) -> Float:
+        """(2,) 0..1 how much of either half's ``folds`` the expression gives back."""
+        if not self.folds.size:
+            return np.zeros(2, np.float32)
+        return np.clip(self.fold_parts @ self.expression, 0, 1)
 
     @property
     def landmark_error(self) -> float:
@@ -189,6 +203,10 @@ class Reconstruction:
             raise Damaged(
                 f"'expression_names' has {len(self.expression_names)} names for {lengths['E']} "
                 "shapes"
+            )
+        if self.folds.size and self.fold_parts.shape != (2, lengths["E"]):
+            raise Damaged(
+                f"'fold_parts' has shape {self.fold_parts.shape}, not (2, {lengths['E']})"
             )
         for name, limit in (("faces", "V"), ("polygons", "V"), ("uv_polygons", "U")):
             check_range(name, getattr(self, name), lengths[limit])

@@ -1,4 +1,6 @@
-"""Which expressions wrinkle the skin together: what the backend draws and Blender drives.
+"""What wrinkles the skin with an expression: what the backend draws and Blender drives.
+
+Lines of every head, by groups of expressions, and the photo's own folds.
 
 Standard library only, because both sides of the exchange import it.
 """
@@ -32,3 +34,6 @@ GROUPS = (
 )
 #: Depth of a wrinkle where a map holds 255; by eye, for a face of middle age.
 DEEPEST_MM = 0.3
+#: The picture of the photo's folds: value where there is none, and log brightness for each step
+#: from there; -0.8 to 0.8 have room, and a step is not seen.
+NO_FOLD, FOLD_STEP = 128, 1 / 160

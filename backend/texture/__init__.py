@@ -1,6 +1,7 @@
 """The photo as a texture: projected, mirrored, completed from the fitted albedo, without seams."""
 
 from .build import Texture, build_texture, warm_texture
+from .folds import fold_parts, fold_picture
 from .light import LightFit, fit_light
 from .skin import SkinMaps, skin_maps
 from .wrinkles import wrinkle_maps
@@ -11,6 +12,8 @@ __all__ = [
     "Texture",
     "build_texture",
     "fit_light",
+    "fold_parts",
+    "fold_picture",
     "skin_maps",
     "warm_texture",
     "wrinkle_maps",

@@ -67,6 +67,8 @@ class Texture:
     warnings: tuple[str, ...] = ()
     #: (T, T) log brightness of the expression's folds, which ``image`` lacks; None in "photo" mode
     folds: Float | None = None
+    #: (2, E) what each expression at 1 gives back of either half's, see :func:`.folds.fold_parts`
+    fold_parts: Float | None = None
 
 
 def warm_texture(model: FaceModel, size: int = 2048) -> None:

@@ -80,13 +80,13 @@ def movement_of(
     """The :class:`Movement` from ``neutral`` to ``posed``, both (V, 3) mm."""
     skin = layout.skin_face
     faces = model.faces[skin]
-    shortest = _least_stretch(neutral, posed, faces)
-    short = _at_vertices(1 - shortest, faces, len(neutral))
+    shortest = least_stretch(neutral, posed, faces)
+    short = at_vertices(1 - shortest, faces, len(neutral))
     fold = smoothstep(*SHORTENED, short) * layout.regions.bare_skin
     return Movement(fold, _lids_seen(model, view, posed, neutral, faces))
 
 
-def _least_stretch(neutral: NDArray, posed: NDArray, faces: NDArray) -> NDArray:
+def least_stretch(neutral: NDArray, posed: NDArray, faces: NDArray) -> NDArray:
     """(F,) the least of the two principal stretches of each triangle."""
 
     def metric(vertices: NDArray) -> tuple[NDArray, NDArray, NDArray]:
@@ -102,7 +102,7 @@ def _least_stretch(neutral: NDArray, posed: NDArray, faces: NDArray) -> NDArray:
     return np.sqrt(np.maximum(half - root, 0))
 
 
-def _at_vertices(values: NDArray, faces: NDArray, count: int) -> Float:
+def at_vertices(values: NDArray, faces: NDArray, count: int) -> Float:
     """(count,) mean over the triangles at each vertex of ``values`` (F,)."""
     corner = faces.ravel()
     total = np.bincount(corner, np.repeat(values, 3), count)
@@ -121,7 +121,7 @@ def _lids_seen(
     facing = view.facing[faces].mean(axis=1)
     seen = triangle_areas(posed, faces) * np.maximum(facing, 0)
     shut = triangle_areas(neutral + blink, faces)
-    share = _at_vertices(seen, faces, count) / np.maximum(_at_vertices(shut, faces, count), 1e-9)
+    share = at_vertices(seen, faces, count) / np.maximum(at_vertices(shut, faces, count), 1e-9)
     moved = smoothstep(*MOVED_BY_BLINK, np.linalg.norm(blink, axis=1))
     kept = 1 - moved * (1 - smoothstep(*SEEN_OF_LID, share))
     for _ in range(_ROUNDS):

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ..exchange import Reconstruction
+from ..exchange.wrinkles import FOLD_STEP, NO_FOLD
+from ..geometry import srgb
 from ..geometry.triangles import angle_weighted_normals
+from ..photo.encode import decode
 
 Float = NDArray[np.float32]
 Double = NDArray[np.float64]
@@ -29,7 +33,7 @@ class RenderMesh:
 
 def surface_of(reconstruction: Reconstruction, texture: NDArray) -> RenderMesh:
     """The posed head, without what one sees through, with ``texture`` (T, T, 3), sRGB 0..1: one
-    texel where it has none."""
+    texel where it has none.  The expression's folds are multiplied into it."""
     vertices = reconstruction.vertices_posed.astype(np.float64)
     shown = reconstruction.opaque
     return RenderMesh(
@@ -37,9 +41,20 @@ def surface_of(reconstruction: Reconstruction, texture: NDArray) -> RenderMesh:
         normals=angle_weighted_normals(vertices, reconstruction.polygons),
         faces=_fan(reconstruction.polygons[shown]),
         uv=np.asarray(reconstruction.uv, np.float32)[_fan(reconstruction.uv_polygons[shown])],
-        texture=np.asarray(texture, np.float32),
+        texture=_folded(reconstruction, np.asarray(texture, np.float32)),
         sh_light=np.asarray(reconstruction.sh_light, np.float32),
     )
+
+
+def _folded(reconstruction: Reconstruction, texture: Float) -> Float:
+    """``texture`` with the folds that the expression gives back."""
+    if not reconstruction.folds.size:
+        return texture
+    steps = decode(reconstruction.folds)[..., :2].astype(np.float32) - NO_FOLD
+    brightness = FOLD_STEP * steps @ reconstruction.folds_shown
+    brightness = cv2.resize(brightness, texture.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    linear = srgb.decode(texture) * np.exp(brightness)[..., None]
+    return srgb.encode(linear).astype(np.float32)
 
 
 def _fan(polygons: NDArray) -> Int:
