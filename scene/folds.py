@@ -30,7 +30,7 @@ def add_folds(
     head: bpy.types.Object, images: dict[str, bpy.types.Image], reconstruction: Reconstruction
 ) -> None:
     """Give the skin of ``head``, which has shape keys, the folds in ``images``, by role."""
-    if ROLE not in images:
+    if ROLE not in images or head.data.shape_keys is None:
         return
     for tree in _skins(head):
         _add_nodes(tree, images[ROLE])
@@ -42,12 +42,15 @@ def drive_folds(head: bpy.types.Object, reconstruction: Reconstruction) -> None:
     where it has none."""
     mesh = head.data
     assert isinstance(mesh, bpy.types.Mesh)
+    keys = mesh.shape_keys
+    if keys is None:
+        return
     parts = reconstruction.fold_parts if reconstruction.folds.size else np.zeros((2, 0))
     for tree in _skins(head):
         for name, half in zip(HALVES, parts, strict=True):
             node = tree.nodes.get(name)
             if node is not None:
-                _drive(node.outputs[0], mesh.shape_keys, reconstruction.expression_names, half)
+                _drive(node.outputs[0], keys, reconstruction.expression_names, half)
 
 
 def _skins(head: bpy.types.Object) -> Iterator[Any]:

@@ -70,8 +70,8 @@ def test_the_least_stretch_is_the_one_that_was_made() -> None:
     turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
     moved = (neutral * (0.8, 1.3, 1.0)) @ turn
     faces = rng.permutation(30).reshape(10, 3)
-    np.testing.assert_allclose(tidy._least_stretch(neutral, moved, faces), 0.8, rtol=1e-6)
-    np.testing.assert_allclose(tidy._least_stretch(neutral, neutral @ turn, faces), 1, rtol=1e-6)
+    np.testing.assert_allclose(tidy.least_stretch(neutral, moved, faces), 0.8, rtol=1e-6)
+    np.testing.assert_allclose(tidy.least_stretch(neutral, neutral @ turn, faces), 1, rtol=1e-6)
 
 
 def test_a_smile_line_is_taken_out_and_given_beside() -> None:
@@ -198,5 +198,5 @@ def test_own_heads_give_the_neutral_shape() -> None:
         model, np.zeros(len(model.identity_basis)), np.zeros(len(model.expression_names))
     )
     layout = layout_of(model, SIZE)
-    still = tidy._least_stretch(head.neutral, head.posed, model.faces[layout.skin_face])
+    still = tidy.least_stretch(head.neutral, head.posed, model.faces[layout.skin_face])
     np.testing.assert_allclose(still, 1, atol=1e-4)

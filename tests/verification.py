@@ -46,7 +46,7 @@ def default_head(
     albedo = rng.normal(size=len(model.albedo_basis)) * 0.7
     linear = model.albedo(albedo)
     texture = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return _reconstruction(
+    made = _reconstruction(
         neutral=model.vertices(identity),
         polygons=model.polygons,
         polygon_material=model.polygon_material,
@@ -61,6 +61,12 @@ def default_head(
         materials=model.material_kinds,
         view=(angles, image_size, translation),
     )
+    rows, columns = np.mgrid[:512, :512] / 40  # waves as long as a fold is wide, a log of 0.4
+    waves = np.stack([np.sin(rows), np.cos(columns), 0 * rows], axis=2)
+    folds = 128 + 64 * waves * model.uv_mask("face")[..., None]  # of skin alone, as always
+    parts = np.zeros((2, len(expression)), np.float32)
+    parts[:, expression > 0.6] = ((0.2, 0.9), (1.1, 0.7))
+    return replace(made, folds=encode_png(folds.astype(np.uint8)), fold_parts=parts).validate()
 
 
 def basel_head() -> Reconstruction:

@@ -37,10 +37,10 @@ SHORTENED = (0.02, 0.08)
 #: Standard deviations, in parts of the texture's side, between which a fold's width lies.
 FOLD_WIDTHS = (1 / 640, 1 / 30)
 #: Part of a fold that is taken out: of its dark bottom and of its bright flanks.
-FOLD_DARK, FOLD_BRIGHT = 0.6, 0.5
+FOLD_DARK, FOLD_BRIGHT = 0.9, 0.75
 #: What is left of wide differences, log: of brightness, and of red and blue against green.  Their
 #: width, in parts of the side.
-MOST_BRIGHTNESS, MOST_CHROMA = 0.3, 0.08
+MOST_BRIGHTNESS, MOST_CHROMA = 0.14, 0.05
 PATCH_WIDTH = 1 / 64
 #: Part of a lid's shut area that is seen between which the photo is taken, and mm that a blink
 #: moves the skin between which that counts.
@@ -82,6 +82,8 @@ def movement_of(
     faces = model.faces[skin]
     shortest = least_stretch(neutral, posed, faces)
     short = at_vertices(1 - shortest, faces, len(neutral))
+    # A fold's bottom lies at the edge of what is shortened as often as in it.
+    short = np.maximum(short, at_vertices(short[faces].max(axis=1), faces, len(neutral)))
     fold = smoothstep(*SHORTENED, short) * layout.regions.bare_skin
     return Movement(fold, _lids_seen(model, view, posed, neutral, faces))
 
