@@ -25,12 +25,10 @@ from .layout import Float, Layout, interpolate_texels, sample, smoothstep
 from .trust import Trust, photo_weight, weighted_median
 from .view import View
 
-# Set by eye on nine photos and by ``bench albedo``: its errors of lids, smile lines, neck and
-# face fell from 0.240, 0.241, 0.099 and 0.194 to 0.164, 0.175, 0.046 and 0.162; that of the brows
-# is 0.60 both times.  What is taken out is missing in the photo's own expression too: with 0.9 and
-# 0.75 of a fold, brightness within 0.14 and hues within 0.05 the errors were 0.141, 0.143, 0.038
-# and 0.141, but the sample no longer looked enough like its photo for ``verify`` (FLIP 0.245; now
-# 0.227).
+# Set by eye on 28 photos and by ``bench albedo``: its errors of lids, smile lines, neck and face
+# fell from 0.240, 0.241, 0.099 and 0.194 to 0.147, 0.134, 0.038 and 0.138; that of the brows is
+# 0.60 both times, most of it where the brows are.  The sample's ``verify`` gets FLIP 0.224 with
+# the folds given back (at most 0.23); with wide differences within 0.3 and 0.08 it was 0.217.
 
 #: Shortening of the skin, in the direction in which it is most, between which folds are expected.
 SHORTENED = (0.02, 0.08)
