@@ -103,7 +103,7 @@ def paint_ground(
     base[covered] = skin + field[:, 7:10]
     size = (layout.size, layout.size)
     skin, hair_layer = (cv2.resize(x, size, interpolation=cv2.INTER_LINEAR) for x in (base, layer))
-    paint_eyes(skin, model)
+    paint_eyes(skin, model, eyes.patterns if eyes is not None else (None, None))
     return Ground(skin, hair_layer)
 
 

@@ -1,14 +1,15 @@
-"""The colours of iris and white of the eye, where the photo shows the eyes large enough."""
+"""Colours and pattern of the eyes, where the photo shows them large enough."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ..model import FaceModel
+from .iris_photo import TURNS, IrisPattern, iris_pattern
 from .layout import Float, Layout
 from .trust import log_linear
 from .view import View
@@ -38,10 +39,11 @@ MOST_IRIS_SHIFT, _PUPIL = 1.2, 0.7
 
 @dataclass(frozen=True)
 class EyeColours:
-    """Log linear colours with the face's light divided out, each (3,)."""
+    """Log linear colours with the face's light divided out, each (3,), and the irises' patterns."""
 
     iris: NDArray
     white: NDArray
+    patterns: tuple[IrisPattern | None, IrisPattern | None] = (None, None)  #: right and left
 
 
 def eye_colours(
@@ -50,17 +52,25 @@ def eye_colours(
     """What the photo tells of the eyes, or None where they are too small, closed or hidden."""
     if "iris" not in model.mask_names:
         return None
-    found = [
-        colours
-        for corners in (range(36, 42), range(42, 48))
-        if (colours := _measure(view, list(corners))) is not None
-    ]
+    eyes = [_measure(view, list(corners)) for corners in (range(36, 42), range(42, 48))]
+    found = [colours for colours, _ in eyes if colours is not None]
     if not found:
         return None
     front = layout.regions.core > 0.5
     light = log_shading[front].mean(axis=0)
     iris, white = np.mean(found, axis=0) - light
-    return EyeColours(iris, white)
+    right, left = (pattern for _, pattern in eyes)
+    # Both are much alike, and one may be hidden.
+    return EyeColours(iris, white, (right or _mirrored(left), left or _mirrored(right)))
+
+
+def _mirrored(pattern: IrisPattern | None) -> IrisPattern | None:
+    """That of the other eye: left and right changed."""
+    if pattern is None:
+        return None
+    # Turn t becomes pi - t.
+    order = (TURNS // 2 - 1 - np.arange(TURNS)) % TURNS
+    return replace(pattern, colour=pattern.colour[:, order], weight=pattern.weight[:, order])
 
 
 def tint_eyes(base: Float, model: FaceModel, eyes: EyeColours) -> None:
@@ -80,8 +90,8 @@ def tint_eyes(base: Float, model: FaceModel, eyes: EyeColours) -> None:
             base += white[..., None] * shift
 
 
-def _measure(view: View, corners: list[int]) -> NDArray | None:
-    """(2, 3) log colours of iris and white of the eye with these landmarks.
+def _measure(view: View, corners: list[int]) -> tuple[NDArray | None, IrisPattern | None]:
+    """(2, 3) log colours of iris and white of the eye with these landmarks, and the iris' pattern.
 
     The iris is the darkest disk of its size between the lids.  Of its lower ring the middle
     colours are taken: pupil, lashes, highlights and the shade of the upper lid fall away.
@@ -90,11 +100,11 @@ def _measure(view: View, corners: list[int]) -> NDArray | None:
     width = float(np.linalg.norm(marks[0] - marks[3]))
     opening = float(np.linalg.norm(marks[[1, 2]] - marks[[5, 4]], axis=1).mean())
     if width < _SMALLEST_EYE or opening < _LEAST_OPEN * width:
-        return None
+        return None, None
     low = np.floor(marks.min(axis=0) - 2).astype(int)
     high = np.ceil(marks.max(axis=0) + 3).astype(int)
     if (low < 0).any() or (high > view.small_photo.shape[1::-1]).any():
-        return None
+        return None, None
     patch = view.small_photo[low[1] : high[1], low[0] : high[0]]
     patch = cv2.resize(patch, None, fx=_FINER, fy=_FINER, interpolation=cv2.INTER_CUBIC)
     lens = np.zeros(patch.shape[:2], np.uint8)
@@ -109,10 +119,18 @@ def _measure(view: View, corners: list[int]) -> NDArray | None:
     ring = (away > inner) & (away < outer) & low_part & (lens > 0)
     side = (away > WHITE_FROM) & (cv2.erode(lens, np.ones((5, 5), np.uint8)) > 0)
     if min(ring.sum(), side.sum()) < _FEWEST:
-        return None
-    return np.stack(
+        return None, None
+    colours = np.stack(
         [middle_colour(patch[ring], *IRIS_QUANTILES), middle_colour(patch[side], *WHITE_QUANTILES)]
     )
+
+    def in_photo(pixels: NDArray) -> NDArray:
+        return (pixels + 0.5) / view.small_scale - 0.5
+
+    middle = in_photo(low + (centre + 0.5) / _FINER - 0.5)
+    size = radius / _FINER / view.small_scale
+    lids = in_photo(marks)
+    return colours, iris_pattern(view.photo, middle, size, lids[3] - lids[0], lids)
 
 
 def _iris_centre(patch: NDArray[np.uint8], lens: NDArray[np.uint8], radius: float) -> NDArray:

@@ -8,6 +8,7 @@ it tells where the pupil and the rim are.
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from ..model import FaceModel
 from ..model.face_model import fit_sphere
 from ..raster import texels_of
 from .eyes import IRIS_RING
+from .iris_photo import IrisPattern
 from .layout import Float, gutter_of, interpolate_texels, smoothstep
 
 #: mm: the pupil's margin, the collarette between the inner and the outer zone, the dark ring.
@@ -28,25 +30,52 @@ _BLACK = float(np.log(0.004))
 _FIBRES, _RIDGE, _CRYPTS, _RING = 0.30, 0.32, 0.40, 0.90
 #: Log brightness that is lost to each of red, green and blue in a vein, the darkest.
 _VEIN = np.array([0.05, 0.30, 0.26])
+#: Part of the drawn fibres that gives way to those of a sharp photo, which are softer than life.
+_OWN_FIBRES = 0.6
 _ONE_AT_A_TIME = threading.Lock()
 
 
-class _Fine(NamedTuple):
-    """N texels of a texture of some size."""
+class _Iris(NamedTuple):
+    """N texels of one eye's iris in a texture of some size."""
 
     row: NDArray[np.int32]  #: (N,)
     column: NDArray[np.int32]  #: (N,)
-    add: Float  #: (N, 3) to the log linear colour
-    black: NDArray[np.bool_]  #: (N,) behind the pupil
+    off: Float  #: (N,) mm from the axis
+    turn: Float  #: (N,) radians from the head's left upwards
+    fibres: Float  #: (N,) log brightness
+    dark: Float  #: (N,) log brightness of the rings at pupil and rim
 
 
-def paint_eyes(skin: Float, model: FaceModel) -> None:
-    """Add iris and white of ``model`` at their finest to ``skin`` (size, size, 3), log linear."""
+class _Fine(NamedTuple):
+    """The irises, right and left, and N texels of the whites."""
+
+    irises: tuple[_Iris, _Iris]
+    row: NDArray[np.int32]  #: (N,)
+    column: NDArray[np.int32]  #: (N,)
+    veins: Float  #: (N, 3) log linear
+
+
+def paint_eyes(
+    skin: Float, model: FaceModel, patterns: Sequence[IrisPattern | None] = (None, None)
+) -> None:
+    """Add iris and white of ``model`` at their finest to ``skin`` (size, size, 3), log linear.
+
+    ``patterns`` of the right and the left iris come from the photo.
+    """
     with _ONE_AT_A_TIME:
         fine = _fine(model, len(skin))
-    if fine is not None:
-        skin[fine.row, fine.column] += fine.add
-        skin[fine.row[fine.black], fine.column[fine.black]] = _BLACK
+    if fine is None:
+        return
+    skin[fine.row, fine.column] += fine.veins
+    for iris, pattern in zip(fine.irises, patterns, strict=True):
+        add = np.repeat(iris.fibres[:, None], 3, axis=1)
+        if pattern is not None:
+            seen, weight = pattern.at(iris.off / RIM, iris.turn)
+            add *= 1 - _OWN_FIBRES * pattern.fibres * weight[:, None]
+            add += weight[:, None] * seen
+        black = iris.off < PUPIL
+        colour = skin[iris.row, iris.column] + add + iris.dark[:, None]
+        skin[iris.row, iris.column] = np.where(black[:, None], _BLACK, colour)
 
 
 @lru_cache(maxsize=2)
@@ -63,12 +92,14 @@ def _fine(model: FaceModel, size: int) -> _Fine | None:
     face = wanted[texels.face]
     x, y, z = interpolate_texels(arms, model.faces, face, texels.barycentric()).T
     off, turn = np.hypot(x, y), np.arctan2(y, x)
-    inside = iris[face]
-    add = np.zeros((len(off), 3), np.float32)
-    add[inside] = _fibres(off[inside], turn[inside])[:, None]
-    add[~inside] = _veins(np.arctan2(off, z)[~inside], turn[~inside])[:, None] * -_VEIN
     row, column = np.divmod(texels.place, size)
-    return _Fine(row, column, add, inside & (off < PUPIL))
+    left, inside = model.mean[model.faces[face, 0], 0] > 0, iris[face]
+    irises = []
+    for one in (inside & ~left, inside & left):
+        fibres, dark = _fibres(off[one], turn[one])
+        irises.append(_Iris(row[one], column[one], off[one], turn[one], fibres, dark))
+    veins = _veins(np.arctan2(off, z)[~inside], turn[~inside])[:, None] * -_VEIN
+    return _Fine((irises[0], irises[1]), row[~inside], column[~inside], veins.astype(np.float32))
 
 
 def _waves(turn: NDArray, drift: NDArray, counts: range, seed: int) -> NDArray:
@@ -82,8 +113,9 @@ def _waves(turn: NDArray, drift: NDArray, counts: range, seed: int) -> NDArray:
     return total / np.sqrt(len(counts) / 2)
 
 
-def _fibres(off: NDArray, turn: NDArray) -> NDArray:
-    """(N,) what the iris adds to its log brightness at ``off`` mm from the axis."""
+def _fibres(off: NDArray, turn: NDArray) -> tuple[NDArray, NDArray]:
+    """(N,) what fibres and (N,) what the rings at pupil and rim add to the iris' log brightness at
+    ``off`` mm from the axis."""
     collar = COLLARETTE + 0.13 * _waves(turn, off * 0, range(5, 14), 1)
     outer = smoothstep(-0.15, 0.25, off - collar)
     fine = _waves(turn, 2 * off, range(60, 150, 4), 2)
@@ -97,7 +129,7 @@ def _fibres(off: NDArray, turn: NDArray) -> NDArray:
     pattern = fibres * (1 - 0.7 * smoothstep(5.1, RIM, off)) + ridge - crypts
     pattern -= 0.12 * (1 - outer)
     measured = (off > IRIS_RING[0] * RIM) & (off < IRIS_RING[1] * RIM)
-    return pattern - (pattern[measured].mean() if measured.any() else 0.0) - ring
+    return pattern - (pattern[measured].mean() if measured.any() else 0.0), -ring
 
 
 def _veins(angle: NDArray, turn: NDArray) -> NDArray:
