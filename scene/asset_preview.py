@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backend.geometry.triangles import triangle_normals
+from .eye_materials import is_seen_through
 
 SIZE = 256
 #: Between the points that fill a triangle, in pixels: so close that no pixel is left out.
@@ -44,7 +45,12 @@ def _triangles(mesh: bpy.types.Mesh, head: bpy.types.Object) -> tuple[NDArray, N
     ids = np.empty(3 * count, np.int32)
     triangles.foreach_get("vertices", ids)
     points, faces = vertices.reshape(-1, 3), ids.reshape(count, 3)
-    return points[faces], triangle_normals(points, faces), _colours(mesh, head)
+    slots = np.empty(count, np.int32)
+    triangles.foreach_get("material_index", slots)
+    clear = [m is not None and is_seen_through(m) for m in head.data.materials]
+    shown = ~np.isin(slots, np.flatnonzero(clear))
+    drawn = (points[faces], triangle_normals(points, faces), _colours(mesh, head))
+    return drawn[0][shown], drawn[1][shown], drawn[2][shown]
 
 
 def _colours(mesh: bpy.types.Mesh, head: bpy.types.Object) -> NDArray[np.float32]:

@@ -46,6 +46,13 @@ PLAIN = {
     "lashes": (0.016, 0.010, 0.007),
 }
 
+#: What solid view draws: linear RGBA, roughness.  A rough iris would be veiled by its highlight, a
+#: white cornea by its own colour; lashes are thinner than a pixel there.
+_SOLID = {
+    "iris": ((*PLAIN["iris"], 1.0), 0.0),
+    "cornea": ((0.0, 0.0, 0.0, 0.03), 0.0),
+    "lashes": ((*PLAIN["lashes"], 0.6), 0.5),
+}
 #: Alpha of a cornea in files for other programs, which show a refracting one as a white cap.
 FILM_ALPHA = 0.08
 
@@ -77,8 +84,12 @@ def make_clear(material: bpy.types.Material) -> None:
         material.surface_render_method = "BLENDED"
     else:
         material.blend_method = "BLEND"
-    material.diffuse_color = (1.0, 1.0, 1.0, FILM_ALPHA)
-    material.roughness = 0.0
+
+
+def set_solid_look(material: bpy.types.Material, kind: str) -> None:
+    """What solid view shows of a ``material`` of this ``kind``, where that is not its colour."""
+    if kind in _SOLID:
+        material.diffuse_color, material.roughness = _SOLID[kind]
 
 
 def _film(tree: Any, clear: Any) -> Any:

@@ -182,6 +182,7 @@ def _build_material(
     shader.inputs["Base Color"].default_value = (1.0, 1.0, 1.0, 1.0) if textured else plain
     material.diffuse_color = plain
     material.roughness = shader.inputs["Roughness"].default_value
+    eye_materials.set_solid_look(material, slot.kind)
     if slot.kind == "cornea":
         eye_materials.make_clear(material)
     if slot.kind in SEEN_THROUGH:

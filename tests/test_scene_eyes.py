@@ -9,6 +9,7 @@ import bpy
 import numpy as np
 import pytest
 from reconstruct_face.backend.bench.models import random_head
+from reconstruct_face.scene.asset_preview import draw_head
 from reconstruct_face.scene.build import HeadScene, build_scene
 from reconstruct_face.scene.export import export_head
 from reconstruct_face.scene.eye_materials import FILM_ALPHA, INDEX, is_seen_through
@@ -60,6 +61,10 @@ def test_the_cornea_refracts_and_lets_light_onto_the_iris(built: HeadScene) -> N
     assert "BSDF_PRINCIPLED" not in reached(cornea, "EEVEE")
     assert {"BSDF_TRANSPARENT", "FRESNEL"} <= reached(cornea, "EEVEE")
     assert cornea.diffuse_color[3] < 0.1, "solid shading shows the iris too"
+    assert max(cornea.diffuse_color[:3]) == 0, "and not through a haze"
+    iris = built.head.material_slots[KINDS.index("iris")].material
+    assert iris is not None
+    assert iris.roughness == 0, "in solid shading a rough one is veiled by its highlight"
 
 
 def test_only_cornea_and_lashes_are_seen_through(built: HeadScene) -> None:
@@ -102,3 +107,9 @@ def test_files_show_a_clear_film_before_the_iris(
     }
     assert alphas.pop("cornea") == pytest.approx(FILM_ALPHA, abs=0.01)
     assert set(alphas.values()) == {1.0} and set(alphas) == set(KINDS) - {"cornea"}
+
+
+def test_the_preview_of_an_asset_shows_the_iris(built: HeadScene) -> None:
+    cornea_of(built).diffuse_color = (1.0, 0.0, 1.0, 1.0)
+    red, green, blue = np.moveaxis(draw_head(built.head)[..., :3], 2, 0)
+    assert not ((red > 0.3) & (blue > 0.3) & (green < 0.1)).any()
