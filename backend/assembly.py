@@ -12,13 +12,16 @@ from numpy.typing import NDArray
 from .clock import Clock
 from .exchange import MaterialSlot, Reconstruction
 from .exchange.options import Options
+from .exchange.reconstruction import BUST
 from .fit import Evidence, FaceFit
 from .fit.confidence import confidence_of, warnings_of
 from .fit.faces import default_predictor
+from .geometry.triangles import angle_weighted_normals
 from .model import FaceModel
+from .model.bust import Bust, load_bust
 from .model.contour import landmark_points
 from .model.lids import OwnHead, own_head
-from .photo.encode import encode_jpeg, encode_png
+from .photo.encode import decode, encode_jpeg, encode_png
 from .texture import (
     Texture,
     build_texture,
@@ -27,6 +30,7 @@ from .texture import (
     skin_maps,
     wrinkle_maps,
 )
+from .texture.bust import bust_normals, bust_texture
 
 
 def texture_of(
@@ -78,7 +82,7 @@ def assemble(
         encoded = encode_png(texture.image) if texture else np.empty(0, np.uint8)
         maps = _maps(model, texture) if texture else {}
         photo_bytes, crop_bytes = encode_jpeg(photo.pixels), encode_png(fit.crop.image)
-    return Reconstruction(
+    made = Reconstruction(
         vertices_neutral=head.neutral,
         vertices_posed=head.posed,
         faces=model.faces,
@@ -129,6 +133,73 @@ def assemble(
         },
         **maps,
     ).validate()
+    if not options.bust:
+        return made
+    return with_bust(made, model, texture.image if texture else None)
+
+
+def with_bust(
+    head: Reconstruction, model: FaceModel, image: NDArray[np.uint8] | None = None
+) -> Reconstruction:
+    """``head``, of the default face ``model``, with neck, shoulders and upper chest below it.
+
+    Vertices, polygons, texture coordinates and a material are appended: what the head's indices
+    mean stays.  A bust has the identity's shape only, and no expression.  ``image`` (S, S, 3) is
+    the head's texture, where it is at hand.  Raises :class:`ModelError` where ``model`` has none.
+    """
+    bust, count = load_bust(model), len(head.vertices_neutral)
+    below = bust.vertices(head.identity)
+    made = replace(
+        head,
+        vertices_neutral=np.r_[head.vertices_neutral, below],
+        vertices_posed=np.r_[head.vertices_posed, below],
+        polygons=np.r_[head.polygons, bust.polygons_after(count)],
+        polygon_material=np.r_[
+            head.polygon_material, np.full(len(bust.polygons), len(head.materials), np.uint8)
+        ],
+        uv=np.r_[head.uv, bust.uv],
+        uv_polygons=np.r_[head.uv_polygons, bust.polygons + np.int32(len(head.uv))],
+        expression_basis=np.concatenate(
+            [
+                head.expression_basis,
+                np.zeros((len(head.expression_basis), len(below), 3), np.float32),
+            ],
+            axis=1,
+        ),
+        materials=(*head.materials, MaterialSlot(BUST, BUST)),
+    )
+    return replace(made, **bust_pictures(made, model, image)).validate()
+
+
+def warm_bust(model: FaceModel, size: int) -> None:
+    """Work out what :func:`with_bust` needs and does not depend on the photo."""
+    _bust_relief(load_bust(model), size)
+
+
+@lru_cache(maxsize=2)
+def _bust_relief(bust: Bust, size: int) -> NDArray[np.uint8]:
+    """The normal map of all busts beside textures of a ``size``, encoded."""
+    return encode_jpeg(bust_normals(bust, size))
+
+
+def bust_pictures(
+    head: Reconstruction, model: FaceModel, image: NDArray[np.uint8] | None = None
+) -> dict[str, NDArray[np.uint8]]:
+    """The pictures of the bust that ``head`` has, encoded, by the names of their fields.
+
+    ``image`` as in :func:`with_bust`.  None where the head has no texture.
+    """
+    if not head.texture.size:
+        return {}
+    image = decode(head.texture) if image is None else image
+    normals = angle_weighted_normals(head.vertices_posed.astype(np.float64), head.polygons)
+    light = head.sh_light if head.texture_mode == "photo" else None
+    bust = load_bust(model)
+    colour = bust_texture(model, bust, image, head.albedo, normals, light)
+    return {
+        "bust_texture": encode_png(colour),
+        "bust_normal_map": _bust_relief(bust, len(image)),
+    }
 
 
 def _maps(model: FaceModel, texture: Texture) -> dict[str, NDArray]:

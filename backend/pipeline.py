@@ -12,7 +12,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from .assembly import assemble, texture_of
+from .assembly import assemble, texture_of, warm_bust
 from .clock import Clock
 from .detect import Detector
 from .errors import NoFaceError
@@ -104,6 +104,8 @@ def _warm_texture(options: Options) -> None:
     if options.texture != "none":
         model = load_model(options.model, options.expressions)
         warm_texture(model, options.texture_size)
+        if options.bust:
+            warm_bust(model, options.texture_size)
 
 
 @contextmanager

@@ -36,7 +36,8 @@ class RECONSTRUCT_FACE_OT_refit(RunsJob, OnHead, bpy.types.Operator):
         return self.run_modal(context)
 
     def begin(self, context: bpy.types.Context) -> tuple[Job[Any], dict[str, Any]]:
-        """Start with the scene's settings, and with the landmarks that were set by hand."""
+        """Start with the scene's settings, with the landmarks that were set by hand, and with a
+        bust if the head has one."""
         from ..scene import jobs
         from ..scene.update import check_can_update
 
@@ -53,16 +54,18 @@ class RECONSTRUCT_FACE_OT_refit(RunsJob, OnHead, bpy.types.Operator):
         from ..scene.mesh import about
         from ..scene.photo_source import photo_of_head
 
-        if self.photo:
-            return bpy.path.abspath(self.photo), {"face": "largest"}
         known = about(head)
         was = known.get("provenance", {}).get("options", {})
+        bust = {"bust": was.get("bust") is True}
+        if self.photo:
+            return bpy.path.abspath(self.photo), {"face": "largest", **bust}
         number = known.get("face_index", 1)
         return str(photo_of_head(head)), {
             # The number is that of what was found then.
             "face": "largest" if was.get("face") == "largest" else number,
             "thorough": was.get("thorough", True),
             "corrected": corrected(head) or None,
+            **bust,
         }
 
     def take(self, context: bpy.types.Context, result: Any) -> None:

@@ -29,6 +29,7 @@ PROPERTIES = {
     "model": "model",
     "expressions": "expressions",
     "network": "network",
+    "bust": "bust",
 }
 
 
@@ -55,7 +56,8 @@ def _about(option: str) -> dict[str, Any]:
     """Name, tooltip, default and items of the property for ``option``."""
     about, default = ABOUT[option], getattr(Options(), option)
     if isinstance(default, bool):
-        return {"name": about.label, "description": f"Off: {phrase(about.tip)}", "default": default}
+        tip = f"Off: {phrase(about.tip)}" if default else about.tip
+        return {"name": about.label, "description": tip, "default": default}
     texts: dict[str, Any] = {"name": about.label, "description": about.tip, "default": str(default)}
     items = about.choices or about.offered
     if items:
@@ -80,6 +82,7 @@ class FaceSettings(bpy.types.PropertyGroup):
     model: StringProperty(**_about("model"), search=_models, search_options={"SUGGESTION"})
     expressions: EnumProperty(**_about("expressions"))
     network: StringProperty(**_about("network"))
+    bust: BoolProperty(**_about("bust"))
     overlay: FloatProperty(
         name=strings.OVERLAY,
         description=strings.OVERLAY_TIP,
@@ -100,7 +103,10 @@ class FaceSettings(bpy.types.PropertyGroup):
         values["model"] = bpy.path.abspath(self.model or DEFAULT_MODEL)
         if self.estimate == "landmarks":  # which needs them, and asks no network
             values |= {"landmarks": True, "network": ""}
-        return Options.from_dict(values | named)
+        values |= named
+        if values["model"] != DEFAULT_MODEL:  # which alone has one
+            values["bust"] = False
+        return Options.from_dict(values)
 
 
 CLASSES = (FaceSettings,)

@@ -144,6 +144,9 @@ class RECONSTRUCT_FACE_PT_settings(FacePanel, bpy.types.Panel):
         row = layout.row()
         row.enabled = settings.estimate != "landmarks"
         row.prop(settings, "network")
+        row = layout.row()
+        row.enabled = settings.model in ("", DEFAULT_MODEL)  # which alone has one
+        row.prop(settings, "bust")
 
 
 CLASSES = (RECONSTRUCT_FACE_PT_reconstruct, RECONSTRUCT_FACE_PT_settings)

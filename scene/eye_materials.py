@@ -13,7 +13,7 @@ from typing import Any
 
 import bpy
 
-from ..backend.exchange.reconstruction import SEEN_THROUGH
+from ..backend.exchange.reconstruction import BUST, SEEN_THROUGH
 
 #: Custom property of a material of ours: the kind of surface.
 KIND = "reconstruct_face_kind"
@@ -110,8 +110,14 @@ def _film(tree: Any, clear: Any) -> Any:
 
 
 def is_seen_through(material: bpy.types.Material) -> bool:
-    """Whether fit and texture took no notice of what a ``material`` of ours covers."""
+    """Whether one looks through or between what a ``material`` of ours covers."""
     return material.get(KIND) in SEEN_THROUGH
+
+
+def is_beside_photo(material: bpy.types.Material) -> bool:
+    """Whether fit and texture took no notice of what a ``material`` of ours covers: what one looks
+    through, and a bust."""
+    return material.get(KIND) in (*SEEN_THROUGH, BUST)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import bpy
 from numpy.typing import NDArray
 
 from ..backend.exchange import MaterialSlot, Reconstruction
-from ..backend.exchange.reconstruction import SEEN_THROUGH
+from ..backend.exchange.reconstruction import BUST, SEEN_THROUGH
 from . import eye_materials
 
 UV_MAP = "UVMap"
@@ -32,6 +32,8 @@ PICTURES = {
     "specular": "specular map",
     "wrinkles right": "wrinkles right",
     "wrinkles left": "wrinkles left",
+    "bust colour": "bust texture",
+    "bust normal": "bust normal map",
     "folds": "folds",
 }
 #: Mean free path of light in skin, in metres for red, green and blue (Jensen et al. 2001, "A
@@ -76,11 +78,21 @@ SOCKETS = {
     "specular": "Specular IOR Level",
     "normal": "Normal",
 }
+#: By kind of surface the roles of its pictures; of the others it is the colour alone.
+_PICTURED = {
+    "skin": SOCKETS,
+    BUST: {"bust colour": SOCKETS["colour"], "bust normal": SOCKETS["normal"]},
+}
+_ONLY_COLOUR = {"colour": SOCKETS["colour"]}
+#: Of a bust with a texture: the neck's in the skin's map (``ROUGHNESS`` in ``texture/skin.py``).
+_NECK_ROUGHNESS = 0.55
 _FRAMES = {
     "colour": "Colour",
     "roughness": "Roughness: oily forehead and nose, dry cheeks and neck",
     "specular": "Specular: less in lines and pores",
     "normal": "Relief: lines of the photo, pores",
+    "bust colour": "Colour: the neck's, then plain skin",
+    "bust normal": "Relief: pores",
 }
 
 #: Linear RGB where there is no texture.
@@ -93,13 +105,17 @@ _PLAIN = {
 }
 
 
+#: Roles of pictures that hold colours, not numbers.
+_COLOURS = ("colour", "bust colour")
+
+
 def build_materials(
     reconstruction: Reconstruction, name: str, images: dict[str, bpy.types.Image]
 ) -> list[bpy.types.Material]:
     """A new material per slot of ``reconstruction.materials``, named after ``name``.
 
-    They share one packed image of the texture, and the skin has its maps, as in ``images``
-    (:func:`build_images`); plain colours without a texture.
+    They share one packed image of the texture, skin and bust have their maps, as in ``images``
+    (:func:`build_images`), a bust its own texture; plain colours without a texture.
     """
     return [_build_material(slot, name, images) for slot in reconstruction.materials]
 
@@ -113,6 +129,8 @@ def build_images(reconstruction: Reconstruction, name: str) -> dict[str, bpy.typ
         "specular": (reconstruction.specular_map, ".jpg"),
         "wrinkles right": (reconstruction.wrinkles_right, ".png"),
         "wrinkles left": (reconstruction.wrinkles_left, ".png"),
+        "bust colour": (reconstruction.bust_texture, ".png"),
+        "bust normal": (reconstruction.bust_normal_map, ".jpg"),
         "folds": (reconstruction.folds, ".png"),
     }
     images = {}
@@ -120,7 +138,7 @@ def build_images(reconstruction: Reconstruction, name: str) -> dict[str, bpy.typ
         if data.size:
             images[role] = image = packed_image(f"{name} {PICTURES[role]}", data, suffix)
             image[ROLE] = role
-            if role != "colour":
+            if role not in _COLOURS:
                 image.colorspace_settings.name = "Non-Color"
     return images
 
@@ -176,9 +194,12 @@ def _build_material(
     shader = tree.nodes["Principled BSDF"]
     for key, value in _LOOKS.get(slot.kind, _LOOKS["skin"]).items():
         shader.inputs[key].default_value = value
+    wanted = _PICTURED.get(slot.kind, _ONLY_COLOUR)
+    textured = not wanted.keys().isdisjoint(images) and slot.kind not in SEEN_THROUGH
+    if textured and slot.kind == BUST:
+        shader.inputs["Roughness"].default_value = _NECK_ROUGHNESS
     plain = (*_PLAIN.get(slot.kind, _PLAIN["skin"]), 1.0)
     # White under a texture: importers of FBX multiply both, which turns skin dark red.
-    textured = "colour" in images and slot.kind not in SEEN_THROUGH
     shader.inputs["Base Color"].default_value = (1.0, 1.0, 1.0, 1.0) if textured else plain
     material.diffuse_color = plain
     material.roughness = shader.inputs["Roughness"].default_value
@@ -187,11 +208,10 @@ def _build_material(
         eye_materials.make_clear(material)
     if slot.kind in SEEN_THROUGH:
         return material
-    wanted = SOCKETS if slot.kind == "skin" else {"colour": SOCKETS["colour"]}
     for row, (role, socket) in enumerate(wanted.items()):
         if role in images:
             _add_picture(tree, shader, images[role], role, socket, row)
-    if slot.kind == "skin":
+    if slot.kind in ("skin", BUST):
         shader.subsurface_method = "RANDOM_WALK_SKIN"
     return material
 
@@ -213,12 +233,12 @@ def _add_picture(
     x, y = shader.location
     texture.location = (x - 640, y - 320 * row)
     source = texture.outputs["Color"]
-    if role == "normal":
+    if socket == SOCKETS["normal"]:
         relief = tree.nodes.new("ShaderNodeNormalMap")
         relief.uv_map, relief.parent = UV_MAP, frame
         relief.location = (x - 320, y - 320 * row)
         tree.links.new(source, relief.inputs["Color"])
         source = relief.outputs["Normal"]
     tree.links.new(source, shader.inputs[socket])
-    if role == "colour":
+    if socket == SOCKETS["colour"]:
         tree.nodes.active = texture  # what solid shading's "Texture" mode shows

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..backend.errors import ExchangeError
 from ..backend.geometry.harmonics import SH_CONSTANT, sh_terms
 from .coordinates import HEAD_TO_BLENDER
-from .eye_materials import is_seen_through
+from .eye_materials import is_beside_photo
 
 
 class Emitted(Enum):
@@ -42,7 +42,7 @@ def emitting(head: bpy.types.Object, kind: Emitted, sh_light: NDArray) -> Iterat
                 raise ExchangeError(f"{head.name} has a material slot without a material.")
             copy = slot.material.copy()
             copies.append(copy)
-            if is_seen_through(slot.material):
+            if is_beside_photo(slot.material):
                 _hide(copy)
             else:
                 _rewire(copy, slot.material.name, head, kind, sh_light)

@@ -82,7 +82,7 @@ View = tuple[NDArray, NDArray, NDArray]  #: rotation, translation (mm), camera m
 
 def _frame(reconstruction: Reconstruction, angle: Angle, size: int) -> View:
     """What of the neutral head the camera at ``angle`` frames."""
-    points = reconstruction.vertices_neutral.astype(float)
+    points = reconstruction.vertices_neutral[: reconstruction.head_count].astype(float)
     if angle.close:
         points = points[reconstruction.landmarks68[list(CLOSE[angle.close])]]
     return look_at(points, size, angle.yaw, angle.tilt)

@@ -100,7 +100,8 @@ def square_around_head(
 
     It may reach outside the photo.
     """
-    camera = reconstruction.vertices_posed @ reconstruction.rotation.T + reconstruction.translation
+    points = reconstruction.vertices_posed[: reconstruction.head_count]
+    camera = points @ reconstruction.rotation.T + reconstruction.translation
     pixels = project(camera, reconstruction.camera_matrix)
     low, high = pixels.min(0), pixels.max(0)
     centre, half = (low + high) / 2, (high - low).max() * (0.5 + margin)
@@ -118,7 +119,11 @@ def _photo_view(
 ) -> None:
     view = view_of_window(reconstruction, window, size)
     stage.light(suns_for(reconstruction))
-    with _camera(reconstruction, view) as camera, staged(path.parent) as folder:
+    with (
+        _camera(reconstruction, view) as camera,
+        staged(path.parent) as folder,
+        stage.without_bust(),  # the photo's clothes are there
+    ):
         stage.render(camera, view, samples, folder / path.name)
 
 
@@ -127,7 +132,12 @@ def _three_quarter_view(
 ) -> None:
     baked = reconstruction.texture_mode == "photo"
     rotation, translation, camera_matrix = look_at(
-        reconstruction.vertices_posed, size, THREE_QUARTER_DEGREES, THREE_QUARTER_TILT
+        reconstruction.vertices_posed[
+            : reconstruction.head_count
+        ],  # a bust as far as it is in view
+        size,
+        THREE_QUARTER_DEGREES,
+        THREE_QUARTER_TILT,
     )
     view = CameraView.from_matrix(camera_matrix, (size, size))
     towards = -rotation.T @ translation

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backend.errors import OutputError
+from ..backend.exchange.reconstruction import BUST
 from .build import can_denoise
 from .camera import CameraView
 from .eye_materials import KIND
@@ -75,8 +76,8 @@ def _shifted(count: int, step: int) -> NDArray[np.int64]:
 class Studio:
     """A scene with a copy of one head; see :func:`studio`."""
 
-    def __init__(self, scene: bpy.types.Scene) -> None:
-        self._scene = scene
+    def __init__(self, scene: bpy.types.Scene, mesh: bpy.types.Mesh) -> None:
+        self._scene, self._mesh = scene, mesh
         self._made: list[bpy.types.ID] = []
 
     def light(self, suns: Sequence[Sun], *, ambient: bool = False) -> None:
@@ -111,6 +112,21 @@ class Studio:
         with pixels_of(path) as rgba:
             rgba[:] = smooth_outline(rgba)
 
+    @contextmanager
+    def without_bust(self) -> Iterator[None]:
+        """While in here, a bust of the head is not there."""
+        slots = self._mesh.materials
+        busts = [(i, one) for i, one in enumerate(slots) if one and one.get(KIND) == BUST]
+        nothing = _nothing() if busts else None
+        try:
+            for i, _ in busts:
+                slots[i] = nothing
+            yield
+        finally:
+            for i, material in busts:
+                slots[i] = material
+            bpy.data.batch_remove([one for one in (nothing,) if one is not None])
+
     def darken(self) -> None:
         """Remove lights and world."""
         self._scene.world = None
@@ -134,7 +150,7 @@ def studio(head: bpy.types.Object) -> Iterator[Studio]:
         copy = bpy.data.objects.new("preview head", mesh)
         scene.collection.objects.link(copy)
         _set_up_cycles(scene)
-        stage = Studio(scene)
+        stage = Studio(scene, mesh)
         try:
             yield stage
         finally:
@@ -154,6 +170,18 @@ def _quick(material: bpy.types.Material) -> bpy.types.Material:
             if node.bl_idname == "ShaderNodeBsdfPrincipled":
                 node.inputs["Subsurface Weight"].default_value = 0.0
     return copy
+
+
+def _nothing() -> bpy.types.Material:
+    """A material that is not seen and casts no shadow."""
+    material = bpy.data.materials.new("nothing")
+    if material.node_tree is None:  # Blender 5 makes the nodes at once
+        material.use_nodes = True
+    nodes = material.node_tree.nodes
+    clear = nodes.new("ShaderNodeBsdfTransparent")
+    output = next(node for node in nodes if node.type == "OUTPUT_MATERIAL")
+    material.node_tree.links.new(clear.outputs[0], output.inputs["Surface"])
+    return material
 
 
 def _set_up_cycles(scene: bpy.types.Scene) -> None:

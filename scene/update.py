@@ -77,6 +77,12 @@ def check_can_update(head: bpy.types.Object, options: Options) -> None:
             f"{head.name} was made with the face model '{model}', the settings say "
             f"'{options.model}'; choose '{model}' there, or reconstruct a new head."
         )
+    if was and (was.get("bust") is True) != options.bust:
+        has, asked = ("without", "with") if options.bust else ("with", "without")
+        raise ModelError(
+            f"{head.name} was made {has} a bust, the new fit is asked for {asked} one; ask for the "
+            "same, or reconstruct a new head."
+        )
     if model != DEFAULT_MODEL and expressions and expressions != options.expressions:
         label = next(
             (x.label for x in ABOUT["expressions"].choices if x.value == expressions), expressions

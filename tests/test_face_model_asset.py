@@ -215,7 +215,7 @@ def test_uv_of_the_skin_is_symmetric_and_the_face_gets_its_share(model, header):
         assert max(np.abs(twins - uv).max(axis=1).min() for uv in found) < 1e-4
     face = model["uv_masks"][header["mask_names"].index("face")] > 128
     columns = np.flatnonzero(face.any(axis=0))
-    assert 0.45 <= (columns[-1] - columns[0]) / 512 <= 0.68
+    assert 0.6 <= (columns[-1] - columns[0]) / 512 <= 0.68
 
 
 def test_masks_cover_what_they_name(model, header):

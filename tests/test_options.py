@@ -58,6 +58,7 @@ OTHER: dict[str, Any] = {
     "thorough": False,
     "expressions": "arkit",
     "network": "theirs",
+    "bust": True,
 }
 #: What no command line asks for: landmarks are dragged, and the panel knows what it showed.
 WITHOUT_FLAG = {"corrected", "thorough"}
@@ -336,7 +337,7 @@ def test_the_buttons_ask_with_them(settings: Any, photo: Path, recorder: type[Re
     + [("texture_size", True), ("texture_size", 512.0), ("model", None), ("model", 3)]
     + [("estimate", ""), ("quality", "Best"), ("landmarks", 1), ("landmarks", "no")]
     + [("corrected", 7), ("corrected", "ab"), ("thorough", None), ("expressions", "ARKit")]
-    + [("network", None), ("colour", "red"), ("Face", 1)],
+    + [("network", None), ("bust", 1), ("colour", "red"), ("Face", 1)],
 )
 def test_what_is_none_is_told_in_a_sentence(
     name: str, value: object, photo: Path, recorder: type[Recorder]

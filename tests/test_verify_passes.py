@@ -9,7 +9,9 @@ import bpy
 import numpy as np
 import pytest
 from mathutils import Matrix
+from reconstruct_face.backend.assembly import with_bust
 from reconstruct_face.backend.errors import ExchangeError
+from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.verify.measures import passes_measures
 from reconstruct_face.backend.verify.pytorch3d import PyTorch3D
 from reconstruct_face.backend.verify.surface import surface_of
@@ -63,6 +65,15 @@ def test_a_correct_scene_is_far_within_the_limits_at_512(pytorch3d: PyTorch3D) -
     assert bench.expected.covered.mean() > 0.4, "the head fills the picture"
     light = bench.expected.shaded[bench.expected.covered]
     assert light.std() > 0.05, "it is lit from somewhere"
+
+
+def test_a_bust_is_left_out_by_both(pytorch3d: PyTorch3D) -> None:
+    """It stands before the neck for a camera from below, and hides none of it."""
+    plain = default_head((0.0, -35.0, 0.0), seed=3)
+    colours = np.zeros(len(load_model().albedo_basis), np.float32)
+    bench = Bench(with_bust(replace(plain, albedo=colours), load_model()), pytorch3d)
+    assert bench.failures(bench.scene().head) == {}
+    assert np.array_equal(bench.expected.covered, Bench(plain, pytorch3d).expected.covered)
 
 
 def test_a_full_size_basel_face_passes(pytorch3d: PyTorch3D) -> None:

@@ -151,7 +151,9 @@ class Bench:
         self.reconstruction = reconstruction
         width, height = reconstruction.image_size
         self.view = frame_view(reconstruction, Frame(width, height))
-        self.window = head_frame(self.view, reconstruction.vertices_posed, size)
+        self.window = head_frame(
+            self.view, reconstruction.vertices_posed[: reconstruction.head_count], size
+        )
         texture = decode(reconstruction.texture).astype(np.float32) / 255
         self.expected = pytorch3d.render(surface_of(reconstruction, texture), self.seen)
 

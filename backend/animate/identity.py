@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..assembly import assemble
+from ..assembly import assemble, bust_pictures
 from ..detect.recognition import descriptor
 from ..errors import ExchangeError, NoFaceError
 from ..exchange import Reconstruction
@@ -256,6 +256,8 @@ def solve_subject(
     head = assemble(evidence, model, best, shared, options)
     if known is not None:
         head = _with_looks_of(head, known)
+        if options.bust:
+            head = replace(head, **bust_pictures(head, model))
     head.photo_path = str(source.path)
     person = np.mean([one.person for one in mine], axis=0)
     return Subject(model, identity, best.camera.camera_matrix, person, tuple(keyframes), head)

@@ -121,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--identity", type=a_path, metavar="NAME.npz", help="keep this reconstruction's head")
     add("--frame-rate", type=above_zero, metavar="N", help="of a folder of frames (default: 30)")
     add("--seconds", type=above_zero, default=10.0, help="to record from a camera (default: 10)")
-    add_options(parser, ("model", "expressions", "quality", "texture_size"), _HEAD)
+    add_options(parser, ("model", "expressions", "quality", "texture_size", "bust"), _HEAD)
     add("--smoothing", choices=tuple(FILTERS), default=DEFAULT_FILTER, help="of the curves")
     add("--partial-blinks", action="store_true", help="leave blinks as far as they were seen")
     add(

@@ -29,8 +29,9 @@ def add_options(
             continue
         default = getattr(base, name)
         if isinstance(default, bool):
+            action = "store_false" if default else "store_true"
             parser.add_argument(
-                about.flag, dest=name, action="store_false", default=default, help=phrase(about.tip)
+                about.flag, dest=name, action=action, default=default, help=phrase(about.tip)
             )
         else:
             parser.add_argument(

@@ -34,7 +34,9 @@ class About:
     """What people are told of an option, and how they give it."""
 
     label: str
-    tip: str  #: a phrase as of :class:`Choice`; of a switch: what switching it off means
+    #: A phrase as of :class:`Choice`; of a switch: what switching it over means, which is off where
+    #: it is on by default
+    tip: str
     choices: tuple[Choice, ...] = ()  #: all values there are
     offered: tuple[Choice, ...] = ()  #: values to choose from where others may be typed
     between: tuple[int, int] | None = None  #: the lowest and the highest number
@@ -172,6 +174,14 @@ class Options:
         metavar="NAME",
     )
 
+    #: Only the default model has one
+    bust: bool = _option(
+        False,
+        "Bust",
+        "Continue the head with shoulders and the upper chest, cut off like a sculptor's bust",
+        flag="--bust",
+    )
+
     def __post_init__(self) -> None:
         for known in fields(self):
             if known.name not in ("face", "corrected"):
@@ -184,6 +194,11 @@ class Options:
         if self.network and self.estimate == "landmarks":
             raise OptionError(
                 f"The estimate from landmarks does not ask the network {self.network!r}; leave one "
+                "of them out."
+            )
+        if self.bust and self.model != DEFAULT_MODEL:
+            raise OptionError(
+                f"Only the face model '{DEFAULT_MODEL}' has a bust, not '{self.model}'; leave one "
                 "of them out."
             )
         object.__setattr__(self, "corrected", checked_corrections(self.corrected))

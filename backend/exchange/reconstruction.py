@@ -62,6 +62,8 @@ ARRAYS = {
     "specular_map": Member("u1", ("S",), optional=True),
     "wrinkles_right": Member("u1", ("WR",), optional=True),
     "wrinkles_left": Member("u1", ("WL",), optional=True),
+    "bust_texture": Member("u1", ("BT",), optional=True),
+    "bust_normal_map": Member("u1", ("BN",), optional=True),
     "folds": Member("u1", ("O",), optional=True),
     "fold_parts": Member("f4", ("H", "EF"), optional=True),
 }
@@ -71,6 +73,9 @@ OWN_EXPRESSIONS = ("eyeBlinkRight", "eyeBlinkLeft")
 #: Kinds of material that one looks through or between: polygons of these are no triangles of
 #: ``faces``, so that fit, texture, preview and verification see what lies behind them.
 SEEN_THROUGH = ("cornea", "lashes")
+#: The kind of material of what continues the head below its neck.  No photo is compared with it:
+#: its polygons are no triangles of ``faces`` either.
+BUST = "bust"
 #: How far a matrix may be from a rotation, as the largest entry of ``R R^T - 1``.
 ORTHOGONAL = 1e-3
 
@@ -80,16 +85,18 @@ def _no_picture() -> Bytes:
 
 
 def opaque(material: NDArray[np.uint8], kinds: Sequence[str]) -> NDArray[np.bool_]:
-    """(P,) which polygons, whose ``material`` (P,) indexes ``kinds``, are not ``SEEN_THROUGH``."""
-    return ~np.array([kind in SEEN_THROUGH for kind in kinds], bool)[material]
+    """(P,) which polygons, whose ``material`` (P,) indexes ``kinds``, are the head as a photo shows
+    it: neither ``SEEN_THROUGH`` nor ``BUST``."""
+    return ~np.array([kind in (*SEEN_THROUGH, BUST) for kind in kinds], bool)[material]
 
 
 @dataclass(frozen=True)
 class MaterialSlot:
-    """A material of the mesh; ``kind`` is one of skin, eye, iris, cornea, lashes, teeth, tongue
-    or mouth.
+    """A material of the mesh; ``kind`` is one of skin, eye, iris, cornea, lashes, teeth, tongue,
+    mouth or bust.
 
-    An "eye" is the white, with the iris painted on it where there is no "iris".
+    An "eye" is the white, with the iris painted on it where there is no "iris".  A "bust" has
+    pictures of its own, ``bust_texture`` and ``bust_normal_map``.
     """
 
     name: str
@@ -156,6 +163,9 @@ class Reconstruction:
     #: of the face's halves, see ``wrinkles.py``; empty without ARKit's shapes too
     wrinkles_right: Bytes = field(default_factory=_no_picture)
     wrinkles_left: Bytes = field(default_factory=_no_picture)
+    #: of polygons of the kind "bust", whose ``uv`` are in these pictures; empty without a bust
+    bust_texture: Bytes = field(default_factory=_no_picture)  #: encoded PNG, sRGB
+    bust_normal_map: Bytes = field(default_factory=_no_picture)  #: as ``normal_map``
     #: what the photo's expression folded and the texture lacks, see ``wrinkles.py``: encoded PNG,
     #: red for the right half of the face, green for the left
     folds: Bytes = field(default_factory=_no_picture)
@@ -170,8 +180,15 @@ class Reconstruction:
 
     @property
     def opaque(self) -> NDArray[np.bool_]:
-        """(P,) the polygons that hide what is behind them: not of a kind ``SEEN_THROUGH``."""
+        """(P,) the polygons of the head that hide what is behind them, see :func:`opaque`."""
         return opaque(self.polygon_material, [slot.kind for slot in self.materials])
+
+    @property
+    def head_count(self) -> int:
+        """How many vertices, the first, are the head's; a bust's come after them."""
+        of_bust = np.array([slot.kind == BUST for slot in self.materials], bool)
+        head = self.polygons[~of_bust[self.polygon_material]]
+        return int(head.max()) + 1 if of_bust.any() and len(head) else len(self.vertices_neutral)
 
     @property
     def folds_shown(self) -> Float:

@@ -25,8 +25,8 @@ Double = NDArray[np.float64]
 #: mm over the mean head's, dlib's landmarks on photographs: mean and standard deviation of resting
 #: brows (26 photographs of different people).
 RESTING_MM, RESTING_SIGMA_MM = -2.8, 3.6
-#: mm by which dlib sees brows go up or down with a weight of 1, about twice as far as the face
-#: model's: the largest movements of three people in films.
+#: mm by which dlib sees brows go up or down with a weight of 1, as far as the face model's inner
+#: ones go up: the largest movements of three people in films.
 RAISED_MM, LOWERED_MM = 6.5, 9.0
 #: Share of the faces whose brows rest.  With 0.7 instead one photo of 21 more is read as raised.
 AT_REST = 0.8

@@ -16,6 +16,7 @@ from ..errors import ModelError
 from ..exchange.model_cards import HEADER, models_folder, there_are
 from ..exchange.npz import read_about
 from ..exchange.options import DEFAULT_MODEL, EXPRESSIONS
+from .earlier import check_scale
 from .face_model import ARRAYS, FaceModel
 from .stored import load_stored
 
@@ -89,6 +90,7 @@ def _load(path: Path, expressions: str, changed: int) -> FaceModel:
                     f"{MODEL_VERSION}; build it again with this release."
                 )
             checked(header, _HEADER, _HEADER_TOO)
+            check_scale(header)
             arrays: dict[str, Any] = archive.read(_ARRAYS)
         with open_regular(path, LARGEST_FILE) as file:
             header["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,6 +7,7 @@ drawings that they learnt from as its prior (:mod:`..training.regions`).
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from ..arrays import Member, read_npz
 from ..bounded import parse_json, short
 from ..errors import ModelError
 from ..model import FaceModel
+from ..model.earlier import earlier_weights, oldest
 from ..model.load import ASSETS
 from .region_crops import HINTS, REGIONS, SIZE, crops, placed
 from .runners import Runner, onnx_runner, to_input
@@ -70,12 +72,25 @@ class RegionReader:
         names: Sequence[str],
         template: NDArray,
         networks: Mapping[str, RegionNetwork],
+        trained_for: str = "",
     ) -> None:
-        """``names`` (E,) of the face model's weights, ``template`` (68, 3) mm its landmarks."""
+        """``names`` (E,) of the face model's weights, ``template`` (68, 3) mm its landmarks,
+        ``trained_for`` the SHA-256 of its file, where that is known."""
+        self.trained_for = trained_for
         self.names, self.template = tuple(names), np.asarray(template, np.float64)
         self.networks = dict(networks)
         self._runners = {name: _runner(one) for name, one in self.networks.items()}
         self._told = _told(self.names, self.networks)
+
+    def speaking_of(self, model: FaceModel) -> RegionReader:
+        """This one in the weights of ``model``, a later version of the one it was trained for.
+
+        Files did not always name that: then it is the first version.
+        """
+        found = copy.copy(self)
+        factors = earlier_weights(model, self.trained_for or oldest(model))
+        found._told = self._told * factors[:, None]
+        return found
 
     def read(self, pixels: Bytes, marks: NDArray) -> RegionReading:
         """Of the face with landmarks ``marks`` (68, 2) in ``pixels`` (H, W, 3) uint8 sRGB."""
@@ -114,6 +129,7 @@ class RegionReader:
     def arrays(self) -> dict[str, NDArray]:
         """As the file holds it, matrices in half precision."""
         header = {"format": FORMAT, "version": VERSION, "size": SIZE, "names": list(self.names)}
+        header["model_sha256"] = self.trained_for
         header |= {name: list(one.weights) for name, one in self.networks.items()}
         found = {
             "header": np.frombuffer(json.dumps(header).encode(), np.uint8),
@@ -135,7 +151,8 @@ class RegionReader:
                 raise ValueError(f"{header['format']} {header['version']} {header['size']}")
             names = tuple(str(name) for name in header["names"])
             networks = {name: _network(name, header[name], arrays) for name in NETWORKS}
-            return cls(names, arrays["template"], networks)
+            trained_for = str(header.get("model_sha256", ""))
+            return cls(names, arrays["template"], networks, trained_for)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ModelError(
                 f"The networks of eyes and mouth {Path(path).name} are missing or damaged "
@@ -222,4 +239,6 @@ def _shipped() -> RegionReader:
 def regions_of(model: FaceModel) -> RegionReader | None:
     """The shipped one where it knows the expressions of ``model``, else None."""
     found = _shipped()
-    return found if found.names == tuple(model.expression_names) else None
+    if found.names != tuple(model.expression_names):
+        return None
+    return found.speaking_of(model)

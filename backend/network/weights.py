@@ -24,6 +24,7 @@ from ..bounded import DAMAGE, MB, Damaged, checked, parse_json, reading, regular
 from ..errors import ModelError
 from ..files import write_bytes
 from ..model import FaceModel
+from ..model.earlier import earlier_weights
 from ..model.load import ASSETS
 from .architecture import STAGES, tensor_shapes
 from .layout import Layout
@@ -77,6 +78,9 @@ def load_weights(
 ) -> Weights:
     """The weights at ``path`` (None: the shipped ones), in float32.
 
+    Where they were trained for an earlier version of the model whose shapes went less far, or
+    further, labels and their covariance are in the weights of this one's shapes.
+
     Raises :class:`ModelError`: missing, damaged, not a file of ours, for another face model (whose
     header's ``same_coefficients`` doesn't name the one that it was trained for), or, where
     ``architecture`` is given, of another one.
@@ -100,6 +104,7 @@ def load_weights(
             if name.startswith(_NETWORK)
         }
         check_shapes(own, tensor_shapes(metadata["architecture"], layout.size))
+        _rescale(tensors, layout, earlier_weights(model, metadata["model_sha256"]))
         mean, std = tensors.pop("label_mean"), tensors.pop("label_std")
         return Weights(metadata["architecture"], own, mean, std, input_size, training, tensors)
 
@@ -146,6 +151,18 @@ def _check_tensors(tensors: Mapping[str, NDArray], layout: Layout) -> None:
             raise Damaged(f"{name} is {tensor.shape}, not {wanted[name]}")
         if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
             raise Damaged(f"{name} holds values that are not finite")
+
+
+def _rescale(tensors: Tensors, layout: Layout, factors: NDArray[np.float64]) -> None:
+    """Take the labels' expression times ``factors`` (E,)."""
+    place = layout.slices["expression"]
+    for name in ("label_mean", "label_std"):
+        tensors[name] = tensors[name].astype(np.float32)
+        tensors[name][place] *= factors
+    if "shape_covariance" in tensors:
+        both = np.concatenate([np.ones(layout.identity), factors])
+        covariance = tensors["shape_covariance"]
+        tensors["shape_covariance"] = (covariance * np.outer(both, both)).astype(covariance.dtype)
 
 
 def _check_kind(

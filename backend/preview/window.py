@@ -24,7 +24,7 @@ def preview_window(reconstruction: Reconstruction) -> Double:
     It may reach beyond the photo's edges.  The neck counts down to 4 cm under the chin.
     """
     r = reconstruction
-    points = r.vertices_posed.astype(np.float64)
+    points = r.vertices_posed[: r.head_count].astype(np.float64)
     chin = points[r.landmarks68[CHIN], 1]
     head = points[points[:, 1] > chin - NECK_MM]
     pixels = project(head @ r.rotation.T + r.translation, r.camera_matrix)

@@ -197,14 +197,24 @@ def _fit(model: FaceModel, layout: Layout, view: View, grey: bool) -> tuple[Ligh
 
 def _fitted(layout: Layout, view: View, light: LightFit) -> tuple[Float, Float]:
     """(V, 3) logs of the fitted albedo and of the shading, within its range."""
-    albedo = layout.albedo_mean + np.tensordot(light.albedo_coefficients, layout.albedo_basis, 1)
-    shading = shade(view.normals, light.sh_light)
-    front = layout.regions.core > 0.5
+    log_albedo = log_albedo_of(layout, light.albedo_coefficients)
+    return log_albedo, log_shading_of(view.normals, light.sh_light, layout.regions.core > 0.5)
+
+
+def log_albedo_of(layout: Layout, coefficients: NDArray) -> Float:
+    """(V, 3) log of the model's albedo at the vertices."""
+    albedo = layout.albedo_mean + np.tensordot(coefficients, layout.albedo_basis, 1)
+    return np.log(np.maximum(albedo, 0.002)).astype(np.float32)
+
+
+def log_shading_of(normals: NDArray, sh_light: NDArray, front: NDArray[np.bool_]) -> Float:
+    """(V, 3) log of the light ``sh_light`` (9, 3) on ``normals`` (V, 3), within
+    :data:`SHADING_RANGE` of its mean over the vertices ``front`` (V,)."""
+    shading = shade(normals, sh_light)
     mean = np.maximum(shading[front].mean(axis=0), 0.05) if front.any() else np.ones(3)
     low, high = SHADING_RANGE
     relative = _soft_clip(np.log(np.maximum(shading / mean, 1e-3)), np.log(low), np.log(high))
-    log_albedo = np.log(np.maximum(albedo, 0.002))
-    return log_albedo.astype(np.float32), (relative + np.log(mean)).astype(np.float32)
+    return (relative + np.log(mean)).astype(np.float32)
 
 
 def _soft_clip(value: NDArray, low: float, high: float) -> NDArray:

@@ -100,6 +100,15 @@ def skin_maps(model: FaceModel, image: Bytes, coverage: Float) -> SkinMaps:
     )
 
 
+@lru_cache(maxsize=1)
+def plain_normals(size: int, texel_mm: float) -> Bytes:
+    """(S, S, 3) the :attr:`SkinMaps.normal` of skin that is all like the neck's."""
+    height = np.zeros((size, size), np.float32)
+    if texel_mm < COARSEST_MM:
+        height += _pores(size, texel_mm) * PORES["neck"] + _grain(size, texel_mm) * GRAIN
+    return _normals(height, texel_mm)
+
+
 @dataclass(frozen=True, eq=False)
 class _Ground:
     """What does not depend on the photo."""

@@ -94,7 +94,8 @@ def verify(
     begin = time.perf_counter()
     report(0.05, "Opening the file")
     view = frame_view(reconstruction, blender.open(Path(blend), reconstruction, head))
-    window = head_frame(view, reconstruction.vertices_posed, size)
+    head_only = reconstruction.vertices_posed[: reconstruction.head_count]
+    window = head_frame(view, head_only, size)
     seen = view_in_frame(view, window)
     seconds["open"] = time.perf_counter() - begin
 

@@ -8,13 +8,14 @@ statistics: skin tones along a path through the ten steps of the Monk scale, red
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from reconstruct_face.backend.geometry.srgb import decode
 from scipy.ndimage import distance_transform_edt
 
-from .identity import fix_signs
+from .identity import signs_of
 from .regions import PUPIL_RADIUS, Anatomy, SurfacePoints, brow_distance, gaze_angle, smooth_step
 
 SEED = 20_240_612
@@ -222,53 +223,82 @@ class AlbedoModel:
     variance_share: np.ndarray
 
 
+@dataclass(frozen=True)
+class Painted:
+    """Texels of a layout: their surface points, and the region masks there."""
+
+    points: SurfacePoints
+    masks: dict[str, np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.points.position)
+
+    def chunks(self) -> Iterator[tuple[slice, SurfacePoints, dict[str, np.ndarray]]]:
+        """Rows of the texels, and what belongs to them."""
+        for start in range(0, len(self), CHUNK):
+            rows = slice(start, start + CHUNK)
+            part = SurfacePoints(
+                self.points.position[rows],
+                self.points.source_uv[rows],
+                self.points.island[rows],
+                self.points.part[rows],
+            )
+            yield rows, part, {name: mask[rows] for name, mask in self.masks.items()}
+
+
+def principal_mixing(texels: Painted, anatomy: Anatomy) -> tuple[np.ndarray, np.ndarray]:
+    """The principal components over painted samples, as combinations of the samples.
+
+    Returns:
+        (SAMPLES, COMPONENTS) what a component takes of each sample's difference from the mean, and
+        (COMPONENTS,) its share of the variance.
+    """
+    parameters = draw_parameters()
+    gram = np.zeros((SAMPLES, SAMPLES))
+    for _, part, masks in texels.chunks():
+        maps = paint(parameters, part, masks, anatomy, scalp=True)
+        flat = (maps - maps.mean(axis=0)) * np.sqrt(_texel_metric(masks))[:, None]
+        flat = flat.reshape(SAMPLES, -1).astype(float)
+        gram += flat @ flat.T
+    variance, vectors = np.linalg.eigh(gram / (SAMPLES - 1))
+    order = np.argsort(-variance)[:COMPONENTS]
+    mixing = vectors[:, order] / np.sqrt(SAMPLES - 1)
+    basis = _components(mixing, texels, anatomy)
+    return mixing * signs_of(basis), variance[order] / variance.sum()
+
+
+def _components(mixing: np.ndarray, texels: Painted, anatomy: Anatomy) -> np.ndarray:
+    """(COMPONENTS, T, 3) the combinations ``mixing`` on some texels."""
+    parameters = draw_parameters()
+    basis = np.zeros((COMPONENTS, len(texels), 3))
+    for rows, part, masks in texels.chunks():
+        maps = paint(parameters, part, masks, anatomy, scalp=True)
+        maps = maps - maps.mean(axis=0)
+        basis[:, rows] = np.tensordot(mixing.T, maps.astype(float), axes=1)
+    return basis
+
+
 def build_albedo(
-    points: SurfacePoints, masks, anatomy: Anatomy, covered: np.ndarray
+    texels: Painted, anatomy: Anatomy, covered: np.ndarray, weighed: Painted
 ) -> AlbedoModel:
     """Principal components over painted samples.
 
     Args:
-        points: the T covered texels' surface points.
-        masks: region masks at those points.
+        texels: the T covered texels.
         anatomy: measures of the mean head.
         covered: (S, S) bool, texels inside an island; the rest takes the nearest texel's colour.
+        weighed: the texels over which variance counts: those of the layout for which the
+            coefficients were defined, so that they keep their meaning in any other.
     """
-    parameters = draw_parameters()
-    count = len(points.position)
-    gram = np.zeros((SAMPLES, SAMPLES))
-    means = np.zeros((count, 3))
-    bare = np.zeros((count, 3))
-
-    def chunks():
-        for start in range(0, count, CHUNK):
-            rows = slice(start, start + CHUNK)
-            part = SurfacePoints(
-                points.position[rows],
-                points.source_uv[rows],
-                points.island[rows],
-                points.part[rows],
-            )
-            part_masks = {name: mask[rows] for name, mask in masks.items()}
-            yield rows, part, part_masks
-
-    for rows, part, part_masks in chunks():
-        maps = paint(parameters, part, part_masks, anatomy, scalp=True)
-        means[rows] = maps.mean(axis=0)
-        flat = (maps - maps.mean(axis=0)) * np.sqrt(_texel_metric(part_masks))[:, None]
-        flat = flat.reshape(SAMPLES, -1).astype(float)
-        gram += flat @ flat.T
-        bare[rows] = paint(parameters, part, part_masks, anatomy, scalp=False).mean(axis=0)
-    variance, vectors = np.linalg.eigh(gram / (SAMPLES - 1))
-    order = np.argsort(-variance)[:COMPONENTS]
-    mixing = vectors[:, order] / np.sqrt(SAMPLES - 1)
-    basis = np.zeros((COMPONENTS, count, 3))
-    for rows, part, part_masks in chunks():
-        maps = paint(parameters, part, part_masks, anatomy, scalp=True) - means[rows]
-        basis[:, rows] = np.tensordot(mixing.T, maps.astype(float), axes=1)
-    basis = fix_signs(basis)
+    mixing, share = principal_mixing(weighed, anatomy)
+    basis = _components(mixing, texels, anatomy)
     basis *= np.where(np.arange(COMPONENTS) == 0, TONE_SHRINK, FEATURE_SHRINK)[:, None, None]
+    parameters = draw_parameters()
+    bare = np.zeros((len(texels), 3))
+    for rows, part, masks in texels.chunks():
+        bare[rows] = paint(parameters, part, masks, anatomy, scalp=False).mean(axis=0)
     nearest = distance_transform_edt(~covered, return_distances=False, return_indices=True)
     texel = np.full(covered.shape, -1)
-    texel[covered] = np.arange(count)
+    texel[covered] = np.arange(len(texels))
     texel = texel[tuple(nearest)]
-    return AlbedoModel(bare[texel], basis[:, texel], variance[order] / variance.sum())
+    return AlbedoModel(bare[texel], basis[:, texel], share)

@@ -8,12 +8,13 @@ import numpy as np
 
 from . import gaussian_process
 from . import identity as identity_space
-from .albedo import AlbedoModel, build_albedo
+from .albedo import AlbedoModel, Painted, build_albedo
 from .expression import build_expressions, expression_names
 from .eyes_in_head import with_eyes
 from .head_mesh import MATERIALS, HeadReducer, HeadTopology, build_topology
 from .landmarks import Landmarks, find_anatomy, place_landmarks
 from .lashes import with_lashes
+from .late_shapes import with_late_steps
 from .lip_contact import LipContact
 from .lip_seal import LipSeal
 from .mouth_in_head import with_mouth
@@ -26,6 +27,11 @@ from .uv_layout import UvLayout, build_uv, classify_islands
 PRINCIPAL_COMPONENTS = 104
 SMOOTH_COMPONENTS = 40
 TEXTURE_SIZE = 512
+DENSITY_BEHIND = 0.29
+"""Texels per millimetre at the back of the head, by those of the face; 0.30 gives the face just
+60 % of the width."""
+FIRST_DENSITY_BEHIND = 0.42
+"""The same when the albedo's components were first made and the network learned them."""
 TRAGUS_SOURCE_VERTEX = 12089
 """Vertex of base.obj on the left tragus, in front of the ear canal."""
 
@@ -43,6 +49,7 @@ class IdentitySpace:
             before the lips are brought together.
         variances: all variances of the sampled heads, falling, in the metric of the principal
             components.
+        mixing: (K, T) as in :class:`.identity.Components`; 0 for those of the process.
     """
 
     basis: np.ndarray
@@ -50,6 +57,7 @@ class IdentitySpace:
     smooth: np.ndarray
     sigma_mm: np.ndarray
     variances: np.ndarray
+    mixing: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -74,6 +82,30 @@ class FaceModel:
 
 
 @dataclass(frozen=True)
+class Bodies:
+    """What the sampled people are mixed from, over all N vertices of the base mesh.
+
+    Attributes:
+        drawn: the T targets and the weights of the sampled people.
+        targets: (T, N, 3) mm.
+        reference: (N, 3) mm, the mean person in the model's axes and about its origin.
+    """
+
+    drawn: identity_space.TargetSet
+    targets: np.ndarray
+    reference: np.ndarray
+
+
+def load_bodies(source: SourceData) -> Bodies:
+    """Reads all identity targets; the origin lies between the ear canals."""
+    drawn = identity_space.sample_targets(source)
+    targets = np.stack([source.target(path) for path in drawn.paths])
+    mean = np.tensordot(drawn.weights.mean(axis=0), targets, axes=1)
+    reference = source.base_mesh.vertices + mean
+    return Bodies(drawn, targets, reference - reference[TRAGUS_SOURCE_VERTEX] * [0, 1, 1])
+
+
+@dataclass(frozen=True)
 class ShapeData:
     """Mean head and aligned identity targets, in the model's frame."""
 
@@ -94,16 +126,13 @@ class ShapeData:
         return inside
 
 
-def load_shapes(source: SourceData) -> ShapeData:
-    """Reads all identity targets onto the head, aligned on the face, with the origin between the
-    ear canals."""
+def load_shapes(source: SourceData, bodies: Bodies | None = None) -> ShapeData:
+    """All identity targets (``bodies``, read if not given) on the head, aligned on the face."""
     base = source.base_mesh
     topology = build_topology(base)
-    drawn = identity_space.sample_targets(source)
-    targets = np.stack([source.target(path) for path in drawn.paths])
-    reference = base.vertices + np.tensordot(drawn.weights.mean(axis=0), targets, axes=1)
-    origin = reference[TRAGUS_SOURCE_VERTEX] * [0, 1, 1]
-    reducer = HeadReducer(base, topology, reference - origin)
+    bodies = bodies or load_bodies(source)
+    drawn, targets = bodies.drawn, bodies.targets
+    reducer = HeadReducer(base, topology, bodies.reference)
     head = reducer.reference_head()
     mean = (head + identity_space.mirrored(head, topology.symmetry)) / 2
     island = classify_islands(topology, base.uv, source.mask("inside-mouth"), mean)
@@ -132,8 +161,8 @@ def build_model(source: SourceData) -> FaceModel:
 
     Lips are brought together late: landmarks, texture and the meaning of all coefficients are those
     of the head before, so what was trained or saved with it stays usable. Single teeth and
-    true eyes take the place of the source's bands and of plain eyeballs after that; lashes are
-    added last.
+    true eyes take the place of the source's bands and of plain eyeballs after that, lashes are
+    added, and last the expressions are finished.
     """
     shapes = load_shapes(source)
     topology, mean = shapes.topology, shapes.mean
@@ -141,20 +170,24 @@ def build_model(source: SourceData) -> FaceModel:
     landmarks = place_landmarks(mean, topology, shapes.island)
     expressions = build_expressions(source, shapes.reducer, topology, mean, landmarks)
     anatomy = find_anatomy(mean, topology)
-    layout = build_uv(
-        topology, shapes.island, mean, source.base_mesh.uv, texel_density(mean, anatomy)
-    )
-    texels = rasterise(layout.uv, layout.polygons, TEXTURE_SIZE)
     source_masks = {name: source.mask(name) for name in ("lips", "eyelids", "ears")}
-    texel_points = points_at_texels(texels, topology, layout, mean, source.base_mesh.uv)
-    texel_masks = region_masks(texel_points, anatomy, source_masks)
+
+    def laid_out(behind: float) -> tuple[UvLayout, TexelMap, Painted]:
+        density = texel_density(mean, anatomy, behind)
+        layout = build_uv(topology, shapes.island, mean, source.base_mesh.uv, density)
+        texels = rasterise(layout.uv, layout.polygons, TEXTURE_SIZE)
+        points = points_at_texels(texels, topology, layout, mean, source.base_mesh.uv)
+        return layout, texels, Painted(points, region_masks(points, anatomy, source_masks))
+
+    layout, texels, painted = laid_out(DENSITY_BEHIND)
+    weighed = laid_out(FIRST_DENSITY_BEHIND)[2]
     vertex_masks = region_masks(
         points_at_vertices(topology, layout, mean, source.base_mesh.uv), anatomy, source_masks
     )
     covered = texels.polygon >= 0
     uv_masks = np.zeros((len(MASK_NAMES), TEXTURE_SIZE, TEXTURE_SIZE))
     for plane, name in zip(uv_masks, MASK_NAMES, strict=True):
-        plane[covered] = texel_masks[name]
+        plane[covered] = painted.masks[name]
     mean, identity = with_lips_together(shapes, identity)
     model = FaceModel(
         topology=topology,
@@ -166,22 +199,23 @@ def build_model(source: SourceData) -> FaceModel:
         polygon_material=material_of(topology, layout),
         vertex_masks=np.stack([vertex_masks[name] for name in MASK_NAMES]),
         uv_masks=uv_masks,
-        albedo=build_albedo(texel_points, texel_masks, anatomy, covered),
+        albedo=build_albedo(painted, anatomy, covered, weighed),
         anatomy=anatomy,
         landmarks=landmarks,
         lid_rings=lid_rings(topology, shapes.island, shapes.mean),
         uv_overlaps=texels.overlaps,
     )
-    return with_lashes(with_eyes(with_mouth(model)))
+    return with_late_steps(with_lashes(with_eyes(with_mouth(model))))
 
 
 def build_identity(shapes: ShapeData) -> IdentitySpace:
     """Principal components of sampled heads, and what a Gaussian process adds to them."""
     skin = np.where(shapes.topology.part == "skin", identity_space.OUTSIDE_FACE_WEIGHT, 0.0)
     metric = np.maximum(shapes.face_weights, skin)
-    principal, symmetric, variances = identity_space.principal_components(
+    found = identity_space.principal_components(
         shapes.fields, shapes.target_weights, metric, shapes.topology.symmetry, PRINCIPAL_COMPONENTS
     )
+    principal = found.basis
     smooth, smooth_symmetric = gaussian_process.smooth_fields(
         shapes.mean, shapes.topology, shapes.face_weights, shapes.inside_mouth()
     )
@@ -190,7 +224,7 @@ def build_identity(shapes: ShapeData) -> IdentitySpace:
         smooth, smooth_symmetric, principal, metric, SMOOTH_COMPONENTS
     )
     basis = np.concatenate([principal, extra])
-    flags = np.concatenate([symmetric, extra_symmetric])
+    flags = np.concatenate([found.symmetric, extra_symmetric])
     signs = np.where(flags, 1.0, -1.0)[
         :, None, None
     ]  # exactly, where the metric was so only to a few micrometres
@@ -198,7 +232,15 @@ def build_identity(shapes: ShapeData) -> IdentitySpace:
     sigma = np.sqrt((basis[:, shapes.face_weights > 0.5] ** 2).sum(axis=2).mean(axis=1))
     order = np.argsort(-np.round(sigma, 6), kind="stable")
     from_process = np.repeat([False, True], [len(principal), len(extra)])
-    return IdentitySpace(basis[order], flags[order], from_process[order], sigma[order], variances)
+    mixing = np.pad(found.mixing, ((0, len(extra)), (0, 0)))
+    return IdentitySpace(
+        basis[order],
+        flags[order],
+        from_process[order],
+        sigma[order],
+        found.variances,
+        mixing[order],
+    )
 
 
 def with_lips_together(
@@ -215,10 +257,10 @@ def with_lips_together(
     return mean, replace(identity, basis=basis)
 
 
-def texel_density(head: np.ndarray, anatomy: Anatomy) -> np.ndarray:
-    """(V,) wanted texels per millimetre: 1 on the face, under half of it behind."""
+def texel_density(head: np.ndarray, anatomy: Anatomy, behind: float) -> np.ndarray:
+    """(V,) wanted texels per millimetre: 1 on the face, falling to ``behind`` at the back."""
     distance = np.linalg.norm((head - anatomy.nose_tip + [0, 0, 35]) * [1, 0.8, 1], axis=1)
-    return 0.42 + 0.58 / (1 + np.exp((distance - 88) / 9))
+    return behind + (1 - behind) / (1 + np.exp((distance - 88) / 9))
 
 
 def material_of(topology: HeadTopology, layout: UvLayout) -> np.ndarray:

@@ -18,6 +18,7 @@ from .lashes import PARTS as LASHES
 from .mouth import BOXES
 from .regions import MASK_NAMES
 from .source_data import MM_PER_UNIT, PACKAGE, PACKAGE_VERSION, SourceData
+from .strengths import expression_scale
 
 FORMAT, VERSION = "reconstruct_face.face_model", 1
 ORIGIN = (
@@ -27,9 +28,16 @@ AXES = (
     "x to the head's left (viewer's right when the face looks at the viewer), "
     "y up, z forward out of the face"
 )
-SAME_COEFFICIENTS = ("61cdc6cc29f6cb2e9b38b4f284503a92df27aa5189bdd52d0bb8da17884b7d91",)
-"""SHA-256 of earlier versions of the file whose coefficients mean the same: networks that were
-trained on one of them read this one's. The first: lips not yet together (``lip_contact``)."""
+BEFORE_STRENGTHS = (
+    "61cdc6cc29f6cb2e9b38b4f284503a92df27aa5189bdd52d0bb8da17884b7d91",
+    "5686bbf8917e4c7c91cd352e52801c23c393491541ce4e645e16ba190166d756",
+)
+"""SHA-256 of the versions of the file with the source's expressions unscaled (``strengths``): the
+header has the factors for each. The first: lips not yet together (``lip_contact``)."""
+SAME_COEFFICIENTS = (*BEFORE_STRENGTHS,)
+"""SHA-256 of earlier versions of the file whose coefficients mean the same, but for those factors:
+networks that were trained on one of them read this one's. A new version of the file that changes
+nothing of that adds the one before it here, and not above."""
 DECIMALS = 4
 """Positions are rounded to 0.1 micrometre before storing, to shed the last bits that differ between
 CPUs."""
@@ -67,6 +75,9 @@ def header_of(model: FaceModel) -> dict[str, object]:
         "arkit_count": 52,
         "identity_coefficients": "N(0, 1)",
         "same_coefficients": list(SAME_COEFFICIENTS),
+        "expression_scale": dict.fromkeys(
+            BEFORE_STRENGTHS, expression_scale(model.expression_names)
+        ),
         "albedo_coefficients": "N(0, 1)",
         "albedo_space": "linear light, Rec. 709 primaries",
         "landmarks": "iBUG 68, index 0 at the subject's right ear",
@@ -199,11 +210,10 @@ by the build script and are given under CC0 1.0 as well.
 
 
 def write_asset(model: FaceModel, source: SourceData, folder: Path) -> None:
-    """Writes the three files beside their places and then renames them."""
+    """Writes the three files of the face model."""
     arrays = arrays_of(model)
     data = pack(arrays)
     card = json.dumps(card_of(model, source, data, arrays), indent=2, ensure_ascii=False) + "\n"
-    folder.mkdir(parents=True, exist_ok=True)
     files = {
         "face_model.npz": data,
         "face_model.json": card.encode("utf-8"),
@@ -211,6 +221,12 @@ def write_asset(model: FaceModel, source: SourceData, folder: Path) -> None:
             package=PACKAGE, version=PACKAGE_VERSION
         ).encode("utf-8"),
     }
+    write_files(folder, files)
+
+
+def write_files(folder: Path, files: dict[str, bytes]) -> None:
+    """Writes ``files`` by name into ``folder``: beside their places, then renamed."""
+    folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         beside = folder / f".{name}.part"
         beside.write_bytes(content)

@@ -63,13 +63,13 @@ def evaluate_split(
     heads = np.tensordot(centred[:HEADS], shapes.fields, axes=1)
     metric = np.maximum(shapes.face_weights, 1e-6)
     kept = ~withheld
-    basis, _, _ = identity.principal_components(
+    basis = identity.principal_components(
         shapes.fields[kept],
         weights[:, kept],
         metric,
         shapes.topology.symmetry,
         max(k for k, _ in sizes),
-    )
+    ).basis
     smooth, flags = gaussian_process.smooth_fields(
         shapes.mean, shapes.topology, shapes.face_weights, shapes.inside_mouth()
     )

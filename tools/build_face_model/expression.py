@@ -9,6 +9,7 @@ from .head_mesh import HeadReducer, HeadTopology
 from .identity import mirrored
 from .landmarks import Landmarks
 from .source_data import SourceData
+from .strengths import with_lids_following
 
 ARKIT_NAMES = (
     "eyeBlinkLeft",
@@ -153,7 +154,8 @@ def build_expressions(
         shape = np.mean([reducer.displacement(source.target(path)) for path in paths], axis=0)
         shape[eyes] = 0.0
         shapes.append(shape)
-    return symmetrised(np.stack(shapes), topology.symmetry)
+    found = with_lids_following(np.stack(shapes), expression_names(), topology.part == "skin")
+    return symmetrised(found, topology.symmetry)
 
 
 def symmetrised(shapes: np.ndarray, symmetry: np.ndarray) -> np.ndarray:

@@ -166,9 +166,27 @@ def mirrored(fields: np.ndarray, symmetry: np.ndarray) -> np.ndarray:
     return fields[..., symmetry, :] * np.array([-1.0, 1.0, 1.0])
 
 
+@dataclass(frozen=True)
+class Components:
+    """Principal components by falling variance.
+
+    Attributes:
+        basis: (K, V, 3) mm for N(0, 1) coefficients.
+        symmetric: (K,) bool, mirror symmetric (otherwise antisymmetric).
+        variances: (2T,) all of them in the metric, falling.
+        mixing: (K, T) what of the symmetric or antisymmetric half of each target a component is:
+            it says how what is no part of ``basis`` moves along.
+    """
+
+    basis: np.ndarray
+    symmetric: np.ndarray
+    variances: np.ndarray
+    mixing: np.ndarray
+
+
 def principal_components(
     fields: np.ndarray, weights: np.ndarray, metric: np.ndarray, symmetry: np.ndarray, count: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> Components:
     """Exact principal components of all mixtures of the fields and of their mirrored twins.
 
     Args:
@@ -177,36 +195,43 @@ def principal_components(
         metric: (V,) weight of each vertex in the variance.
         symmetry: (V,) mirror map.
         count: components to keep.
-
-    Returns:
-        basis (K, V, 3) for N(0, 1) coefficients, by falling variance; symmetric (K,) bool; all
-        variances (2T,) in the metric, falling.
     """
     covariance = np.cov(weights, rowvar=False)
     values, vectors = np.linalg.eigh(covariance)
     root = vectors * np.sqrt(np.clip(values, 0, None))  # covariance = root @ root.T
-    candidates, variances, flags = [], [], []
+    candidates, mixtures, variances, flags = [], [], [], []
     for sign in (1.0, -1.0):
         half = (fields + sign * mirrored(fields, symmetry)) / 2
         flat = root.T @ half.reshape(len(half), -1)  # independent N(0, 1) directions
         gram = (flat * np.repeat(metric, 3)) @ flat.T
         variance, rotation = np.linalg.eigh(gram)
         candidates.append((rotation.T @ flat).reshape(half.shape))
+        mixtures.append(rotation.T @ root.T)
         variances.append(variance)
         flags.append(np.full(len(half), sign > 0))
     variance = np.concatenate(variances)
     order = np.argsort(-variance, kind="stable")
     kept = order[:count]
-    basis = np.concatenate(candidates)[kept]
-    return fix_signs(basis), np.concatenate(flags)[kept], variance[order]
+    basis, mixing = np.concatenate(candidates)[kept], np.concatenate(mixtures)[kept]
+    signs = signs_of(basis)
+    return Components(
+        basis * signs[:, None, None],
+        np.concatenate(flags)[kept],
+        variance[order],
+        mixing * signs[:, None],
+    )
 
 
-def fix_signs(basis: np.ndarray) -> np.ndarray:
-    """Makes the largest entry of each component positive: eigenvectors come with arbitrary
-    signs."""
+def signs_of(basis: np.ndarray) -> np.ndarray:
+    """(K,) -1 or 1, by which the largest entry of each component (K, V, 3) becomes positive:
+    eigenvectors come with arbitrary signs."""
     flat = basis.reshape(len(basis), -1)
     # The largest entry has a mirror twin of equal size; rounding makes the choice between the two
     # repeatable.
     largest = np.argmax(np.round(np.abs(flat), 4), axis=1)
-    signs = np.sign(flat[np.arange(len(flat)), largest])
-    return basis * signs[:, None, None]
+    return np.sign(flat[np.arange(len(flat)), largest])
+
+
+def fix_signs(basis: np.ndarray) -> np.ndarray:
+    """The components (K, V, 3) times :func:`signs_of`."""
+    return basis * signs_of(basis)[:, None, None]

@@ -183,9 +183,9 @@ def _skin_island(
     )
     full_mirror = np.concatenate([np.where(copy != np.arange(len(copy)), copy, mirror), seam[:-1]])
 
-    loops = _boundary_loops(local)
+    loops = boundary_loops(local)
     outer = max(loops, key=len)
-    triangles = _triangulate(local, points)
+    triangles = triangulate(local, points)
     for loop in loops:
         if loop is not outer:  # a fan over the mouth or an eye keeps the map free of folds there
             hub = len(points)
@@ -220,8 +220,8 @@ def _midline_path(
     return np.array(path)
 
 
-def _boundary_loops(polygons: np.ndarray) -> list[list[int]]:
-    """Ordered boundary loops; each runs with the polygons' own direction."""
+def boundary_loops(polygons: np.ndarray) -> list[list[int]]:
+    """Ordered boundary loops of (P, C); each runs with the polygons' own direction."""
     count: dict[tuple[int, int], int] = defaultdict(int)
     for quad in polygons.tolist():
         for a, b in zip(quad, quad[1:] + quad[:1], strict=True):
@@ -237,7 +237,7 @@ def _boundary_loops(polygons: np.ndarray) -> list[list[int]]:
     return loops
 
 
-def _triangulate(quads: np.ndarray, points: np.ndarray) -> np.ndarray:
+def triangulate(quads: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Splits quads at the shorter diagonal: (2f, 3)."""
     corner = points[quads]
     first = np.linalg.norm(corner[:, 0] - corner[:, 2], axis=1)
@@ -262,11 +262,11 @@ def _spread(
     fixed = 0.5 + DISK_RADIUS * np.column_stack(
         [-np.sin(turn), np.cos(turn)]
     )  # counter-clockwise from the top
-    weights = _mean_value_weights(points, triangles)
+    weights = mean_value_weights(points, triangles)
     wanted = points[triangles] * scale[triangles].mean(axis=1)[:, None, None]
     best, best_stretch = None, np.inf
     for _ in range(ITERATIONS):
-        uv = _solve(weights, outer, fixed, len(points))
+        uv = solve_convex(weights, outer, fixed, len(points))
         stretch, total = _vertex_stretch(uv, wanted, triangles, len(points))
         if total < best_stretch:
             best, best_stretch = uv, total
@@ -276,7 +276,9 @@ def _spread(
     return best
 
 
-def _mean_value_weights(points: np.ndarray, triangles: np.ndarray):
+def mean_value_weights(
+    points: np.ndarray, triangles: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Floater's mean value weights as (row, column, value); positive for every triangle mesh."""
     rows, columns, values = [], [], []
     for k in range(3):
@@ -291,8 +293,12 @@ def _mean_value_weights(points: np.ndarray, triangles: np.ndarray):
     return np.concatenate(rows), np.concatenate(columns), np.concatenate(values)
 
 
-def _solve(weights, outer: np.ndarray, fixed: np.ndarray, count: int) -> np.ndarray:
-    """Each free vertex at the weighted mean of its neighbours: (count, 2)."""
+def solve_convex(weights, outer: np.ndarray, fixed: np.ndarray, count: int) -> np.ndarray:
+    """Each free vertex at the weighted mean of its neighbours: (count, 2).
+
+    ``weights`` as :func:`mean_value_weights` gives them; the vertices ``outer`` (N,) stay at
+    ``fixed`` (N, 2).
+    """
     matrix = coo_matrix((weights[2], (weights[0], weights[1])), shape=(count, count)).tocsr()
     matrix = matrix.multiply(1 / np.asarray(matrix.sum(axis=1))).tocsr()
     uv = np.zeros((count, 2))

@@ -98,7 +98,8 @@ class Training:
             name: finished(network.eval(), self.names[name])
             for name, network in self.networks.items()
         }
-        return RegionReader(model.expression_names, template, networks)
+        trained_for = str(model.header.get("sha256", ""))
+        return RegionReader(model.expression_names, template, networks, trained_for)
 
     def _learn(self, name: str, examples: Examples) -> float:
         """One epoch; returns its mean loss."""
