@@ -26,9 +26,10 @@ from .trust import Trust, photo_weight, weighted_median
 from .view import View
 
 # Set by eye on 28 photos and by ``bench albedo``: its errors of lids, smile lines, neck and face
-# fell from 0.240, 0.241, 0.099 and 0.194 to 0.147, 0.134, 0.038 and 0.138; that of the brows is
-# 0.60 both times, most of it where the brows are.  The sample's ``verify`` gets FLIP 0.224 with
-# the folds given back (at most 0.23); with wide differences within 0.3 and 0.08 it was 0.217.
+# fell from 0.240, 0.241, 0.099 and 0.194 to 0.148, 0.129, 0.037 and 0.139; that of the brows is
+# 0.60 both times, since they lie elsewhere: on the true head it is 0.42, that of the lids 0.10.
+# The sample's ``verify`` gets FLIP 0.226 with the folds given back (at most 0.23); with wide
+# differences within 0.3 and 0.08 it was 0.217.
 
 #: Shortening of the skin, in the direction in which it is most, between which folds are expected.
 SHORTENED = (0.02, 0.08)
