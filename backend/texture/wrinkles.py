@@ -28,6 +28,8 @@ SIZE = 1024
 FOLDS, DEEPEST = 0.06, 0.30
 #: mm: how far apart lines are and how long they run to either side of a point.
 APART_MM, RUN_MM = 4.0, 11.0
+#: Correlation of the noise with its mirror image, by its root.
+_ALIKE = 0.9
 #: Landmarks around which lines come, and how far, in parts of the height from chin to brows: a
 #: cheek that is pushed up swells instead.  Foreheads fold all over.
 NEAR = {
@@ -170,7 +172,10 @@ def _inverse(matrices: NDArray) -> NDArray:
 def _noise(layout: Layout) -> Float:
     """(T, T) blobs as far apart as lines are, mean 0, rms 1."""
     side = len(layout.small.mask)
-    white = np.random.default_rng(6).standard_normal((side, side), np.float32)
+    rng = np.random.default_rng(6)
+    white, other = (rng.standard_normal((side, side), np.float32) for _ in range(2))
+    # Both sides of a face wrinkle alike, and not quite: the texture's halves are mirror images.
+    white = _ALIKE * (white + white[:, ::-1]) / np.sqrt(2) + np.sqrt(1 - _ALIKE**2) * other
     width = APART_MM / 4 / _texel_mm(layout)
     band = cv2.GaussianBlur(white, (0, 0), width) - cv2.GaussianBlur(white, (0, 0), 2 * width)
     return band / band.std()
