@@ -17,6 +17,7 @@ from .fit import Evidence, FaceFit
 from .fit.confidence import confidence_of, warnings_of
 from .fit.faces import default_predictor
 from .geometry.triangles import angle_weighted_normals
+from .hair import Strands, make_hair
 from .model import FaceModel
 from .model.bust import Bust, load_bust
 from .model.contour import landmark_points
@@ -62,6 +63,29 @@ def texture_of(
     return replace(texture, fold_parts=parts)
 
 
+def hair_of(
+    evidence: Evidence, model: FaceModel, fit: FaceFit, texture: Texture | None, options: Options
+) -> tuple[Strands | None, tuple[str, ...]]:
+    """The strands that the options ask for, see :func:`.hair.make_hair`."""
+    if options.hair == "none":
+        return None, ()
+    head = own_head(model, fit.identity, fit.expression)
+    # Where the texture holds the light, the head is lit evenly, and so is its hair.
+    light = np.zeros((9, 3), np.float32) if options.texture == "photo" else fit.sh_light
+    if texture is not None and options.texture != "photo":
+        light = texture.sh_light
+    return make_hair(
+        model,
+        evidence.photo.pixels,
+        head.neutral,
+        head.posed,
+        fit.camera,
+        light,
+        options.hair,
+        options.texture_size,
+    )
+
+
 def assemble(
     evidence: Evidence,
     model: FaceModel,
@@ -69,13 +93,19 @@ def assemble(
     texture: Texture | None,
     options: Options,
     clock: Clock | None = None,
+    hair: tuple[Strands | None, tuple[str, ...]] = (None, ()),
 ) -> Reconstruction:
-    """The :class:`Reconstruction` of what was found about a face; ``clock`` timed it so far."""
+    """The :class:`Reconstruction` of what was found about a face; ``clock`` timed it so far.
+
+    ``hair`` is what :func:`hair_of` gave.
+    """
     photo, face = evidence.photo, evidence.face
     clock = Clock() if clock is None else clock.copy()
     confidence = confidence_of(evidence, fit)
     warnings = (*photo.notes, *confidence.reasons, *warnings_of(evidence, fit))
     warnings += texture.warnings if texture else ()
+    strands, about_hair = hair
+    warnings += about_hair
     head = own_head(model, fit.identity, fit.expression)
     landmarks = (fit.landmarks3d + _moved_landmarks(model, fit, head)).astype(np.float32)
     with clock("encode"):
@@ -132,6 +162,7 @@ def assemble(
             },
         },
         **maps,
+        **({} if strands is None else _hair(model, strands)),
     ).validate()
     if not options.bust:
         return made
@@ -199,6 +230,16 @@ def bust_pictures(
     return {
         "bust_texture": encode_png(colour),
         "bust_normal_map": _bust_relief(bust, len(image)),
+    }
+
+
+def _hair(model: FaceModel, strands: Strands) -> dict[str, NDArray]:
+    """``strands`` by the names of their fields."""
+    return {
+        "hair_points": strands.points,
+        "hair_uv": strands.root_uv(model.uv, model.uv_faces),
+        "hair_colour": strands.colour,
+        "hair_radius": strands.radius,
     }
 
 

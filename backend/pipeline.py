@@ -1,6 +1,6 @@
 """Photo to ``Reconstruction``: the one call behind the command line, the worker and Blender.
 
-read -> faces -> evidence -> fit -> texture -> ``Reconstruction``
+read -> faces -> evidence -> fit -> texture -> hair -> ``Reconstruction``
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from .assembly import assemble, texture_of, warm_bust
+from .assembly import assemble, hair_of, texture_of, warm_bust
 from .clock import Clock
 from .detect import Detector
 from .errors import NoFaceError
@@ -157,4 +157,9 @@ def _reconstruct_face(
     with clock("texture"):
         report(start + 0.3 * share, "Making the texture")
         texture = texture_of(evidence, model, found, options)
-    return assemble(evidence, model, found, texture, options, clock)
+    if options.hair == "none":
+        return assemble(evidence, model, found, texture, options, clock)
+    with clock("hair"):
+        report(start + 0.8 * share, "Growing the hair")
+        hair = hair_of(evidence, model, found, texture, options)
+    return assemble(evidence, model, found, texture, options, clock, hair)

@@ -30,6 +30,7 @@ PROPERTIES = {
     "expressions": "expressions",
     "network": "network",
     "bust": "bust",
+    "hair": "hair",
 }
 
 
@@ -83,6 +84,7 @@ class FaceSettings(bpy.types.PropertyGroup):
     expressions: EnumProperty(**_about("expressions"))
     network: StringProperty(**_about("network"))
     bust: BoolProperty(**_about("bust"))
+    hair: EnumProperty(**_about("hair"))
     overlay: FloatProperty(
         name=strings.OVERLAY,
         description=strings.OVERLAY_TIP,

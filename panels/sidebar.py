@@ -133,6 +133,7 @@ class RECONSTRUCT_FACE_PT_settings(FacePanel, bpy.types.Panel):
         row = layout.row()
         row.enabled = settings.texture != "none"
         row.prop(settings, "texture_size")
+        layout.prop(settings, "hair")
         layout.prop(settings, "estimate")
         row = layout.row()
         row.enabled = settings.estimate != "landmarks"

@@ -91,5 +91,8 @@ def close_backend() -> None:
 
 def _data() -> set[bpy.types.ID]:
     """All data of the kinds that heads are made of."""
-    kinds = ("collections", "objects", "meshes", "cameras", "lights", "materials", "images")
+    kinds = (
+        "collections", "objects", "meshes", "cameras", "lights", "materials", "images",
+        "hair_curves", "node_groups",
+    )  # fmt: skip
     return {thing for kind in kinds for thing in getattr(bpy.data, kind)}

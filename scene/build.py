@@ -11,6 +11,7 @@ import bpy
 from ..backend.exchange import Reconstruction
 from ..backend.files import plain_name
 from .camera import align_to_head, build_camera, view_of_photo
+from .hair import build_hair
 from .light import build_suns, is_light, light_only, suns_for
 from .mesh import build_mesh
 from .placing import place_beside
@@ -63,7 +64,8 @@ def build_scene(
     align_to_head(camera, head)
     lights = build_suns(suns_for(reconstruction), f"{name} light")
     rig = build_rig(head, camera, lights)
-    for thing in (head, rig, camera, *lights):
+    hair = build_hair(head, reconstruction)
+    for thing in (head, rig, camera, *lights, *([] if hair is None else [hair])):
         collection.objects.link(thing)
     head[CAMERA] = camera
     light_only(lights, collection)

@@ -25,6 +25,8 @@ from ..backend.exchange.own_pictures import marked
 from .build import HeadScene
 from .eye_materials import corneas_as_films
 from .formats import fbx, glb, usdz
+from .formats.glb import HAIR_CARDS
+from .hair_cards import hair_as_cards, picture_of
 from .materials import PICTURES, role_of
 from .mesh import expression_keys
 from .placing import at_origin
@@ -53,6 +55,7 @@ def export_head(
     open file; the others hold the head alone, with its texture, without the subdivision applied,
     and with a clear film (alpha 0.08) for the cornea, which other programs would show as a white
     cap.
+    Hair is strands in "blend" and cards in the others (``hair_cards.py``), without shape keys.
     There it is where it was moved to, or at the origin if it still is where ``build_scene`` put it.
     They differ so:
 
@@ -145,7 +148,12 @@ def _without_choices() -> Iterator[None]:
 
 
 def _write_glb(head_scene: HeadScene, path: Path, *, compact: bool = False) -> None:
-    with alone(head_scene) as collection, as_exported(head_scene.head, specular=False):
+    head = head_scene.head
+    with (
+        alone(head_scene) as collection,
+        hair_as_cards(head, collection),
+        as_exported(head, specular=False),
+    ):
         bpy.ops.export_scene.gltf(
             filepath=str(path),
             check_existing=False,
@@ -164,7 +172,8 @@ def _write_glb(head_scene: HeadScene, path: Path, *, compact: bool = False) -> N
 
 
 def _write_fbx(head_scene: HeadScene, path: Path) -> None:
-    with alone(head_scene) as collection, as_exported(head_scene.head):
+    head = head_scene.head
+    with alone(head_scene) as collection, hair_as_cards(head, collection), as_exported(head):
         bpy.ops.export_scene.fbx(
             filepath=str(path),
             check_existing=False,
@@ -198,8 +207,12 @@ def _normals(key: bpy.types.ShapeKey) -> NDArray:
 def _write_obj(head_scene: HeadScene, path: Path) -> None:
     # OBJ cannot embed: the texture goes beside it, and the .mtl names it without a folder.
     head = head_scene.head
-    textures = _textures_in(path.parent, head, path.stem)
-    with alone(head_scene) as collection, as_exported(head), textures:
+    with (
+        alone(head_scene) as collection,
+        hair_as_cards(head, collection) as cards,
+        as_exported(head),
+        _textures_in(path.parent, head, path.stem, cards),
+    ):
         bpy.ops.wm.obj_export(
             filepath=str(path),
             check_existing=False,
@@ -230,7 +243,8 @@ USD_OPTIONS = {
 
 def _write_usd(head_scene: HeadScene, path: Path) -> None:
     require_built("USD")
-    with alone(head_scene) as collection, as_exported(head_scene.head):
+    head = head_scene.head
+    with alone(head_scene) as collection, hair_as_cards(head, collection), as_exported(head):
         write_usdz(head_scene.head, path, collection=collection.name)
 
 
@@ -294,13 +308,19 @@ def alone(head_scene: HeadScene) -> Iterator[bpy.types.Collection]:
 
 
 @contextmanager
-def _textures_in(folder: Path, head: bpy.types.Object, stem: str) -> Iterator[None]:
-    """The head's packed textures written to ``folder`` and named so, while exporting."""
+def _textures_in(
+    folder: Path, head: bpy.types.Object, stem: str, cards: bpy.types.Object | None
+) -> Iterator[None]:
+    """The packed textures of ``head`` and ``cards`` written to ``folder`` and named so, while
+    exporting."""
     images = list(dict.fromkeys(_packed_images(head)))
+    hair = None if cards is None else picture_of(cards)
+    images += [] if hair is None else [hair]
     named = [image.filepath_raw for image in images]
     try:
         for image in images:
-            ending = PICTURES[role_of(image)].replace(" ", "_") + Path(image.filepath_raw).suffix
+            ending = HAIR_CARDS if image == hair else PICTURES[role_of(image)]
+            ending = ending.replace(" ", "_") + Path(image.filepath_raw).suffix
             file = folder / f"{stem}_{ending}"
             number = 1
             while file.exists():  # the user added one

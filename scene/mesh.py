@@ -16,6 +16,7 @@ from ..backend.exchange import Reconstruction
 from .coordinates import to_blender
 from .fitted import keep_fitted
 from .folds import add_folds
+from .hair import hair_of, remove_hair
 from .materials import UV_MAP, build_images, build_materials
 from .photo_places import remember
 from .wrinkles import add_wrinkles
@@ -73,9 +74,11 @@ def expression_keys(head: bpy.types.Object) -> list[bpy.types.ShapeKey]:
 
 
 def remove_head(head: bpy.types.Object) -> None:
-    """Delete a head of ours with its mesh, materials and texture, as far as nobody shares them."""
+    """Delete a head of ours with its mesh, materials, texture and hair, if nobody shares them."""
     mesh = head.data
     assert isinstance(mesh, bpy.types.Mesh)
+    for hair in hair_of(head):
+        remove_hair(hair)
     bpy.data.objects.remove(head)
     materials = [material for material in mesh.materials if material is not None]
     bpy.data.meshes.remove(mesh)

@@ -18,6 +18,7 @@ import numpy as np
 from .build import head_scene_of
 from .camera import PLACE, VIEW, align_to_head, background_of, fit_to_scene
 from .context import area_of, scene_of, view_of
+from .hair import hair_of
 from .landmarks import fitted
 from .mesh import is_head
 from .placing import box_of
@@ -207,7 +208,7 @@ def forget() -> None:
 
 
 def _isolate(head: bpy.types.Object, area: bpy.types.Area, context: bpy.types.Context) -> None:
-    """Show the head, its camera and lights alone: a default cube would stand around it.
+    """Show the head, its hair, camera and lights alone: a default cube would stand around it.
 
     Also in a local view that is there, which may show another head.
     """
@@ -223,7 +224,7 @@ def _isolate(head: bpy.types.Object, area: bpy.types.Area, context: bpy.types.Co
         head.select_set(head in chosen)
         for thing in chosen:
             thing.select_set(True)
-    shown = {head, around.camera, *around.lights}
+    shown = {head, around.camera, *around.lights, *hair_of(head)}
     for thing in context.view_layer.objects:
         thing.local_view_set(space, thing in shown)
 

@@ -131,10 +131,10 @@ def _three_quarter_view(
     stage: Studio, reconstruction: Reconstruction, path: Path, size: int, samples: int
 ) -> None:
     baked = reconstruction.texture_mode == "photo"
+    hair = reconstruction.hair_points.reshape(-1, 3)
     rotation, translation, camera_matrix = look_at(
-        reconstruction.vertices_posed[
-            : reconstruction.head_count
-        ],  # a bust as far as it is in view
+        # A bust is shown as far as it is in view.
+        np.concatenate([reconstruction.vertices_posed[: reconstruction.head_count], hair]),
         size,
         THREE_QUARTER_DEGREES,
         THREE_QUARTER_TILT,

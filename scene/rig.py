@@ -12,6 +12,7 @@ import bpy
 from mathutils import Matrix
 
 from .camera import VIEW
+from .hair import is_hair, remove_hair
 from .light import is_light
 
 #: Custom property of a head: its rig; of the rig: that it is one.
@@ -56,7 +57,7 @@ def rig_of(head: bpy.types.Object) -> bpy.types.Object | None:
 
 
 def remove_left_behind() -> int:
-    """Remove the rigs and carriers whose head is gone, with their cameras and lights; how many.
+    """Remove the rigs, carriers and hair whose head is gone, with cameras and lights; how many.
 
     What is not ours stays, as do cameras that were animated.
     """
@@ -73,6 +74,11 @@ def remove_left_behind() -> int:
             continue
         if gone:
             _remove(rig)
+            removed += 1
+    for hair in [thing for thing in bpy.data.objects if is_hair(thing) and thing.users_collection]:
+        head = hair.parent
+        if head is None or not head.users_collection:
+            remove_hair(hair)
             removed += 1
     return removed
 

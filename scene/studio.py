@@ -20,6 +20,7 @@ from ..backend.exchange.reconstruction import BUST
 from .build import can_denoise
 from .camera import CameraView
 from .eye_materials import KIND
+from .hair import copied_as_shown, hair_of
 from .light import Sun, build_suns
 from .quiet import quiet
 
@@ -29,6 +30,8 @@ AMBIENT = 0.18  #: linear, what the grey room adds to the light
 #: the time of every sample and hardly shows at this size; teeth without it are grey.
 WITH_SUBSURFACE = ("teeth",)
 SAMPLES_WITHOUT_DENOISER = 3  #: times as many
+#: Of the strands of hair, by far the slowest thing to render; as much thicker.
+HAIR_SHARE = 0.5
 
 
 @contextmanager
@@ -141,6 +144,7 @@ def studio(head: bpy.types.Object) -> Iterator[Studio]:
     mesh = bpy.data.meshes.new_from_object(
         head.evaluated_get(graph), preserve_all_data_layers=True, depsgraph=graph
     )
+    strands = [copied_as_shown(hair, HAIR_SHARE) for hair in hair_of(head) if not hair.hide_render]
     scene = bpy.data.scenes.new("preview")
     materials = [_quick(material) for material in mesh.materials if material is not None]
     try:
@@ -149,6 +153,8 @@ def studio(head: bpy.types.Object) -> Iterator[Studio]:
             mesh.materials[i] = material
         copy = bpy.data.objects.new("preview head", mesh)
         scene.collection.objects.link(copy)
+        for hair in strands:
+            scene.collection.objects.link(hair)
         _set_up_cycles(scene)
         stage = Studio(scene, mesh)
         try:
@@ -159,6 +165,9 @@ def studio(head: bpy.types.Object) -> Iterator[Studio]:
         scene.render.use_persistent_data = False  # lets go of what Cycles kept
         bpy.data.scenes.remove(scene)
         bpy.data.meshes.remove(mesh)
+        bpy.data.batch_remove(
+            [cast(bpy.types.ID, hair.data) for hair in strands]
+        )  # and the objects with them
         bpy.data.batch_remove(materials)
 
 

@@ -19,6 +19,7 @@ from .build import head_scene_of
 from .camera import align_to_head, background_of, fit_to_scene, place_camera
 from .fitted import FittedShape, fitted_shape, has_own_topology, keep_fitted, points_of
 from .folds import drive_folds
+from .hair import carry_hair, replace_hair
 from .light import build_suns, light_only, suns_for
 from .materials import (
     PICTURES,
@@ -51,10 +52,13 @@ def update_head(
     """
     _check_topology(head, reconstruction)
     _check_expressions(head, reconstruction)
+    before = points_of(head.data.shape_keys.key_blocks[0])
     notes = [*_move_vertices(head, reconstruction), *_set_values(head, reconstruction)]
+    carry_hair(head, before, points_of(head.data.shape_keys.key_blocks[0]))
     notes += _replace_texture(head, reconstruction)
     write_properties(head, reconstruction)
     keep_fitted(head, reconstruction)
+    replace_hair(head, reconstruction, head_scene_of(head).collection)
     _update_surroundings(head, reconstruction, scene)
     head.data.update()
     return notes

@@ -67,6 +67,7 @@ FLOORS = (
     ours("backend.fit", "backend.original"),
     ours("backend.differentiable"),
     ours("backend.network"),
+    ours("backend.hair"),
     ours("backend.texture"),
     ours("backend.verify", "backend.preview"),
     ours("backend.motion"),

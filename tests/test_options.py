@@ -59,6 +59,7 @@ OTHER: dict[str, Any] = {
     "expressions": "arkit",
     "network": "theirs",
     "bust": True,
+    "hair": "photo",
 }
 #: What no command line asks for: landmarks are dragged, and the panel knows what it showed.
 WITHOUT_FLAG = {"corrected", "thorough"}

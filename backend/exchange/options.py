@@ -80,6 +80,18 @@ _QUALITIES = (
     Choice("balanced", "Balanced", "Refined on the photo's pixels, in about two seconds"),
     Choice("best", "Best", "Refined further, in several seconds"),
 )
+_HAIR = (
+    Choice("none", "None", "A bald head with the hair's colour on the scalp"),
+    Choice("photo", "From the Photo", "Strands that follow what is seen of the hair"),
+    Choice("crop", "Crop", "A ready style: cropped"),
+    Choice("side-part", "Side Part", "A ready style: short, combed aside"),
+    Choice("bob", "Bob", "A ready style: straight to the chin"),
+    Choice("long-straight", "Long, Straight", "A ready style: straight, over the shoulders"),
+    Choice("long-wavy", "Long, Wavy", "A ready style: in waves, over the shoulders"),
+    Choice("curly", "Curly", "A ready style: loose curls"),
+    Choice("afro", "Afro", "A ready style: tight curls that stand off"),
+    Choice("bun", "Bun", "A ready style: combed back into a knot"),
+)
 _EXPRESSIONS = (
     Choice(
         "native",
@@ -181,6 +193,8 @@ class Options:
         "Continue the head with shoulders and the upper chest, cut off like a sculptor's bust",
         flag="--bust",
     )
+    #: One of :data:`HAIR`
+    hair: str = _option("none", "Hair", "Strands of hair on the head", choices=_HAIR, flag="--hair")
 
     def __post_init__(self) -> None:
         for known in fields(self):
@@ -230,6 +244,7 @@ TEXTURE_MODES = ABOUT["texture"].values
 ESTIMATES = ABOUT["estimate"].values
 QUALITIES = ABOUT["quality"].values
 EXPRESSIONS = ABOUT["expressions"].values
+HAIR = ABOUT["hair"].values
 
 
 def _check(name: str, value: Any, default: Any, about: About) -> None:

@@ -66,7 +66,14 @@ ARRAYS = {
     "bust_normal_map": Member("u1", ("BN",), optional=True),
     "folds": Member("u1", ("O",), optional=True),
     "fold_parts": Member("f4", ("H", "EF"), optional=True),
+    "hair_points": Member("f4", ("HS", "HP", 3), optional=True),
+    "hair_uv": Member("f4", ("HS", 2), optional=True),
+    "hair_colour": Member("f4", ("HS", 2, 3), optional=True),
+    "hair_radius": Member("f4", ("HS",), optional=True),
 }
+#: Of hair: the most strands, the most points of one, and how far from the head's middle they are,
+#: mm.  Several times what this program makes.
+MOST_STRANDS, MOST_HAIR_POINTS, LONGEST_HAIR_MM = 200_000, 128, 3000.0
 TEXTURE_MODES = ("albedo", "photo", "none")
 #: Expressions that each head has by itself; the others are its face model's.
 OWN_EXPRESSIONS = ("eyeBlinkRight", "eyeBlinkLeft")
@@ -171,6 +178,14 @@ class Reconstruction:
     folds: Bytes = field(default_factory=_no_picture)
     #: (2, E) what each shape key gives back of either half's folds at 1; empty without them
     fold_parts: Float = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    # hair: HS strands of HP points, empty without any
+    #: (HS, HP, 3) from root to tip on the neutral head, head coordinates, mm
+    hair_points: Float = field(default_factory=lambda: np.empty((0, 0, 3), np.float32))
+    #: (HS, 2) texture coordinates of the roots, each within one triangle of the skin
+    hair_uv: Float = field(default_factory=lambda: np.empty((0, 2), np.float32))
+    #: (HS, 2, 3) linear RGB of root and tip, of a Principled Hair of the Chiang model
+    hair_colour: Float = field(default_factory=lambda: np.empty((0, 2, 3), np.float32))
+    hair_radius: Float = field(default_factory=lambda: np.empty(0, np.float32))  #: (HS,) mm
 
     @property
     def photo_name(self) -> str:
@@ -225,6 +240,7 @@ class Reconstruction:
             raise Damaged(
                 f"'fold_parts' has shape {self.fold_parts.shape}, not (2, {lengths['E']})"
             )
+        self._check_hair()
         for name, limit in (("faces", "V"), ("polygons", "V"), ("uv_polygons", "U")):
             check_range(name, getattr(self, name), lengths[limit])
         check_range("landmarks68", self.landmarks68, lengths["V"])
@@ -240,3 +256,17 @@ class Reconstruction:
             raise Damaged("'rotation' is no rotation")
         if self.texture_mode not in TEXTURE_MODES:
             raise Damaged(f"'texture_mode' is {self.texture_mode!r:.40}")
+
+    def _check_hair(self) -> None:
+        strands, points = self.hair_points.shape[:2]
+        if not strands:
+            return
+        if strands > MOST_STRANDS or not 2 <= points <= MOST_HAIR_POINTS:
+            raise Damaged(
+                f"'hair_points' has {strands} strands of {points} points; up to {MOST_STRANDS} of "
+                f"2 to {MOST_HAIR_POINTS} can be"
+            )
+        if np.abs(self.hair_points).max() > LONGEST_HAIR_MM:
+            raise Damaged(f"'hair_points' is more than {LONGEST_HAIR_MM:.0f} mm from the head")
+        if min(self.hair_radius.min(), self.hair_colour.min()) < 0:
+            raise Damaged("'hair_radius' or 'hair_colour' has a number below 0")

@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 from . import quantised
 from .quantised import Stored
 
+#: Ends the names of cards of hair and of what belongs to them.
+HAIR_CARDS = "hair cards"
 _HEADER, _CHUNK = 12, 8
 _FLOAT, _SHORT, _INT = 5126, 5123, 5125
 _VERTICES = 34962  # of a buffer view: it holds vertices' attributes
@@ -102,6 +104,10 @@ def mend(path: Path, name: str, seconds: float | None = None, *, compact: bool =
         scene["name"] = name
     for clip in glb.document.get("animations", ()):
         clip["name"] = name
+    for material in glb.document.get("materials", ()):
+        # Blended, cards of hair would be drawn in the wrong order.
+        if material.get("name", "").endswith(HAIR_CARDS) and "alphaMode" in material:
+            material |= {"alphaMode": "MASK", "alphaCutoff": 0.5, "doubleSided": True}
     if seconds is not None:
         _retime(glb, seconds)
     _rebuild(glb, compact)

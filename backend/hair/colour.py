@@ -1,0 +1,77 @@
+"""The colour of strands: the photo's, with its light divided out, as a shader's input."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from ..geometry.harmonics import shade
+from ..geometry.srgb import LUMINANCE
+
+#: Blender's Principled Hair, Chiang's model with direct colour: colour given, and what a dense
+#: patch of such hair shows under light of shading 1 (rendered in Blender 4.3 and 5.0).  The floor
+#: is the highlight's.
+_GIVEN = np.array([0.0, 0.01, 0.022, 0.045, 0.09, 0.2, 0.28, 0.4, 0.6, 0.9])
+_SHOWN = np.array([0.012, 0.028, 0.040, 0.062, 0.10, 0.19, 0.25, 0.31, 0.37, 0.45])
+#: Linear RGB as shown where a photo tells none: dark brown.
+UNKNOWN = np.array([0.075, 0.055, 0.042])
+#: Least and most light, in parts of the mean.
+_LIGHT = (0.4, 2.5)
+#: Of the logarithm of brightness from strand to strand.
+STREAKS = 0.12
+#: Input for black hair.
+_DARKEST = 0.002
+#: Strands that are seen nearest to one that is not.
+_NEIGHBOURS = 8
+#: How far strands are apart from the median, in the logarithm of brightness and of hue: what is
+#: further is leaves or clothing.
+_MOST_APART, _MOST_HUE = 0.7, 0.15
+
+
+def light_on(normals: NDArray, sh_light: NDArray) -> NDArray:
+    """(N, 3) the shading that ``sh_light`` (9, 3) gives on ``normals`` (N, 3); 1 where the light is
+    not known.  Within :data:`_LIGHT` of its mean: away from the face it is a guess."""
+    if not np.abs(sh_light).max() > 0:
+        return np.ones((len(normals), 3))
+    light = np.maximum(shade(normals, sh_light), 0)
+    middle = np.maximum(light.mean(axis=0), 0.05)
+    return np.clip(light, _LIGHT[0] * middle, _LIGHT[1] * middle)
+
+
+def shader_colour(shown: NDArray) -> NDArray:
+    """(..., 3) the shader's input for linear albedo ``shown`` (..., 3) of hair.
+
+    By its luminance: of dark hair the channels are all but lost in the highlight, and taken one by
+    one they would turn brown into red.
+    """
+    light = np.maximum(shown @ LUMINANCE, 1e-4)
+    return shown * (np.maximum(np.interp(light, _SHOWN, _GIVEN), _DARKEST) / light)[..., None]
+
+
+def strand_colours(
+    roots: NDArray,
+    measured: NDArray,
+    seen: NDArray,
+    rng: np.random.Generator,
+) -> NDArray[np.float32]:
+    """(S, 2, 3) the shader's colours of strands at ``roots`` (S, 3).
+
+    ``measured`` (S, 2, 3) linear albedo of those that are ``seen`` (S,); the others are like their
+    nearest neighbours.
+    """
+    if seen.sum() < _NEIGHBOURS:
+        albedo = np.broadcast_to(UNKNOWN, measured.shape)
+    else:
+        log = np.log(np.maximum(measured, 1e-4))
+        middle = np.median(log[seen], axis=0)
+        apart = log - middle
+        bright = apart.mean(axis=-1, keepdims=True)
+        hue = np.clip(apart - bright, -_MOST_HUE, _MOST_HUE)
+        log = middle + np.clip(bright, -_MOST_APART, _MOST_APART) + hue
+        nearest = cKDTree(roots[seen]).query(roots, _NEIGHBOURS)[1]
+        # One of them, not their mean: light and dark locks stay apart.
+        one = log[seen][nearest[np.arange(len(roots)), rng.integers(0, _NEIGHBOURS, len(roots))]]
+        albedo = np.exp(np.where(seen[:, None, None], log, one))
+    shade_of = np.exp(rng.normal(0, STREAKS, (len(roots), 1, 1)))
+    return np.clip(shader_colour(albedo) * shade_of, 0.001, 0.9).astype(np.float32)

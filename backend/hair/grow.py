@@ -1,0 +1,344 @@
+"""Strands that grow from their roots, step by step, in a shell round the head.
+
+All at once: each step goes where the style's flow says, or the photo's where it is seen; then it is
+brought into the shell, out of the skin and off the face.  What is imitated is the geometric half of
+Chai et al. 2013, "Dynamic Hair Manipulation in Images and Videos".
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from ..geometry.triangles import unit
+from .strands import Float, resampled
+from .styles import Style, ramp
+from .surface import Roots, Surface
+
+#: Steps of the longest strand, and mm of the shortest step.
+_STEPS, _LEAST_STEP_MM = 48, 1.5
+#: Share of the direction that is kept from the step before.
+_INERTIA = 0.55
+#: mm that hair keeps from the skin.
+CLEAR_MM = 0.5
+#: mm along the strand until it has risen to its height in the shell.
+_RISE_MM = 10.0
+#: So near to the parting and the whorl hair stands up first: else there would be a furrow.
+_UPRIGHT_MM = 30.0
+#: Spread of where strands take the parting to be.
+_STRAY_MM = 7.0
+#: Roots by so many are one lock.
+_PER_LOCK = 24
+
+
+class Seen(Protocol):
+    """What a photo says of hair while it grows; (S, 3) points and directions, mm."""
+
+    @property
+    def down(self) -> NDArray:
+        """(3,) unit: where things fall."""
+        ...
+
+    def turned(self, points: NDArray, outward: NDArray, flow: NDArray) -> NDArray:
+        """(S, 3) unit directions: ``flow`` as far as the photo does not say another."""
+        ...
+
+    def shell(self, points: NDArray) -> NDArray:
+        """(S,) mm that the hair stands off the skin here."""
+        ...
+
+    def ended(self, points: NDArray, outward: NDArray) -> NDArray:
+        """(S,) True where no hair is any more."""
+        ...
+
+
+def grow(
+    surface: Surface, roots: Roots, style: Style, rng: np.random.Generator, seen: Seen | None = None
+) -> Float:
+    """(S, P, 3) mm: a strand of ``style.points`` points from each of the ``roots``."""
+    count = len(roots.points)
+    if not count:
+        return np.empty((0, style.points, 3), np.float32)
+    length = _lengths(surface, roots, style, rng)
+    layer = rng.random(count) ** 0.8 * (0.25 + 0.75 * roots.depth)
+    step = np.maximum(length.max() / _STEPS, _LEAST_STEP_MM)
+    steps = int(np.ceil(length.max() / step))
+    swerve = _swerve(roots.points, style.wild, rng)
+    source = source_of(surface, style)
+    point = roots.points.astype(np.float64)
+    going = surface.outward(point)
+    path, end = [point], np.full(count, steps)
+    alive = np.ones(count, bool)
+    fringe = _fringe(surface, style, count, rng)
+    down = np.array([0.0, -1.0, 0.0]) if seen is None else seen.down
+    # Else hair would part along a line as if cut with a knife, and the whorl be a hole.
+    stray = rng.normal(0, _STRAY_MM, (count, 3))
+    gap = np.linalg.norm(roots.points - source[cKDTree(source).query(roots.points)[1]], axis=1)
+    upright = 1 - ramp(8, _UPRIGHT_MM, gap)
+    for k in range(1, steps + 1):
+        outward = surface.outward(point)
+        flow = _flow(surface, style, source, point + stray, outward, down)
+        # What hangs free hangs straight.
+        hangs = ramp(-0.3, 0.1, (surface.ears - point[:, 1]) / surface.face)[:, None]
+        flow = flow + swerve * (1 - 0.75 * hangs)
+        stands = 2.5 * upright * np.exp(-k * step / _UPRIGHT_MM)
+        flow = unit(flow + stands[:, None] * outward)
+        if seen is not None:
+            flow = seen.turned(point, outward, flow)
+        keep = _INERTIA if k > 2 else 0.2
+        going = unit(keep * going + (1 - keep) * flow)
+        moved = point + going * step
+        moved = _settled(surface, style, moved, layer, k * step * (1 + 3 * upright), seen)
+        moved = _off_the_face(surface, style, roots, moved, fringe)
+        moved = surface.pushed_out(moved, CLEAR_MM)
+        going = unit(moved - point)
+        ended = (k * step > length) | _cut(surface, style, moved, fringe, layer)
+        if seen is not None:
+            ended |= seen.ended(moved, surface.outward(moved))
+        newly = alive & ended
+        end[newly] = k - 1
+        alive &= ~ended
+        if not alive.any():
+            path.append(np.where(alive[:, None], moved, point))
+            break
+        point = np.where(alive[:, None], moved, point)
+        path.append(point)
+    paths = np.stack(path, axis=1)
+    strands = resampled(paths, np.minimum(end, paths.shape[1] - 1), style.points)
+    return dressed(surface, strands, style, rng)
+
+
+def dressed(surface: Surface, strands: Float, style: Style, rng: np.random.Generator) -> Float:
+    """``strands`` (S, P, 3) gathered in locks and waved as ``style`` says, outside the skin."""
+    count, points = strands.shape[:2]
+    along = np.linspace(0, 1, points)
+    locks = max(1, count // _PER_LOCK)
+    guide = rng.permutation(count)[:locks]
+    lock = cKDTree(strands[guide, 0]).query(strands[:, 0])[1]
+    gap = strands - strands[guide][lock]
+    # Locks of which one grew the other way stay apart.
+    near = 1 - ramp(15, 40, np.linalg.norm(gap[:, -1], axis=1))
+    pull = style.clump * along[None] ** 1.2 * near[:, None]
+    out = strands - gap * pull[..., None]
+    if style.wave:
+        out += _waves(surface, out, lock, style, rng)
+    out[:, 1:] = surface.pushed_out(out[:, 1:], CLEAR_MM)
+    for _ in range(3):
+        out[:, 1:] = _chords_out(surface, out)[:, 1:]
+    return out.astype(np.float32)
+
+
+def _chords_out(surface: Surface, strands: NDArray) -> NDArray:
+    """``strands`` (S, P, 3) with the ends of pieces that dip into the skin moved out."""
+    before, after = strands[:, :-1], strands[:, 1:]
+    middle = (before + after) / 2
+    height = surface.height(middle)
+    missing = np.maximum(CLEAR_MM - height, 0)
+    # The first piece comes out of the skin.
+    missing[:, 0] = np.maximum(-height[:, 0], 0)
+    if not missing.any():
+        return strands
+    push = surface.outward(middle) * missing[..., None]
+    total, count = np.zeros_like(strands), np.zeros(strands.shape[:2])
+    for part in (np.s_[:, :-1], np.s_[:, 1:]):
+        total[part] += push
+        count[part] += missing > 0
+    return strands + 1.5 * total / np.maximum(count, 1)[..., None]
+
+
+def _lengths(surface: Surface, roots: Roots, style: Style, rng: np.random.Generator) -> NDArray:
+    """(S,) mm: the top's going over to the side's, the hairline's shorter."""
+    low = ramp(0.1, 0.75, (surface.top - roots.points[:, 1]) / (surface.top - surface.ears))
+    length = style.top + (style.side - style.top) * low
+    length = length * np.exp(rng.normal(0, style.jitter, len(length)))
+    return length * (0.45 + 0.55 * roots.depth) if style.top < 120 else length
+
+
+def _swerve(roots: NDArray, wild: float, rng: np.random.Generator) -> NDArray:
+    """(S, 3) the own ways of locks and of single strands."""
+    waves = np.zeros(roots.shape)
+    for _ in range(6):
+        turn = rng.normal(0, 1 / 18, (3, 3))
+        waves += np.sin(roots @ turn + rng.uniform(0, 6.3, 3)) / 2.4
+    return wild * (waves + rng.normal(0, 0.3, roots.shape))
+
+
+def source_of(surface: Surface, style: Style) -> NDArray:
+    """(N, 3) mm: points just over the skin from the crown along the parting to the forehead."""
+    back = np.array([-0.12, 0.80, -0.55])  # the whorl: right of the middle in most people
+    if style.part is None:
+        ways = back[None]
+    else:
+        # On over the forehead, so that hair at its hairline goes aside, not forward.
+        front = np.array([style.part, 0.55, 0.98])
+        share = np.linspace(0, 1, 10)[:, None]
+        ways = back * (1 - share) + front * share
+        ways[:, 0] = style.part * (1 - 0.5 * (1 - share[:, 0]))
+    radius = surface.top - surface.middle[1]
+    return surface.middle + unit(ways) * radius
+
+
+def _flow(
+    surface: Surface,
+    style: Style,
+    source: NDArray,
+    point: NDArray,
+    outward: NDArray,
+    down: NDArray,
+) -> NDArray:
+    """(S, 3) where hair goes at ``point`` (S, 3), about of length 1."""
+    nearest = source[cKDTree(source).query(point)[1]]
+    away = unit(_along(point - nearest, outward))
+    if style.tied:
+        return _to_knot(surface, point, outward)
+    sink = ramp(0.0, 0.9, (surface.top - point[:, 1]) / (surface.top - surface.ears))[:, None]
+    flow = away * (1 - 0.85 * sink * min(style.down, 1)) + down * sink * style.down * 1.2
+    front = ramp(-0.5, 0.4, (point[:, 2] - surface.middle[2]) / surface.half_width)[:, None]
+    combed = _along(np.array([0.0, 0.25, -1.0]) + np.zeros_like(point), outward)
+    flow = flow + style.back * (0.25 + 1.5 * front) * combed
+    return flow + style.out * (1 - sink * min(style.down, 1)) * outward
+
+
+def knot_of(surface: Surface) -> NDArray:
+    """(3,) mm where hair is tied: at the back of the skull, over the nape."""
+    y = surface.ears + 0.45 * (surface.top - surface.ears)
+    z = surface.middle[2] - 0.6 * surface.half_width
+    start = np.array([[surface.middle[0], y, z - 60]])
+    for _ in range(4):
+        start = start - surface.outward(start) * surface.height(start)[:, None]
+    return start[0]
+
+
+def knot_strands(
+    surface: Surface, roots: Roots, strands: Float, style: Style, rng: np.random.Generator
+) -> tuple[Roots, Float]:
+    """The ``strands`` of ``roots`` and those of the knot, rolled into a ball on the back."""
+    knot, size = knot_of(surface), 0.21 * surface.face
+    outward = surface.outward(knot[None])[0]
+    near = np.argsort(np.linalg.norm(roots.points - knot, axis=1))[: len(roots.points) // 7]
+    middle = knot + outward * 0.75 * size
+    turn = np.linspace(0, 1.4 * np.pi, style.points)[None]
+    aside = unit(np.cross(outward, [0.0, 1.0, 0.0]))
+    up = np.cross(aside, outward)
+    start = rng.uniform(0, 2 * np.pi, (len(near), 1))
+    # Rings of a ball about the way outwards, flattened a little.
+    ring = np.sqrt(rng.uniform(0.05, 1, (len(near), 1)))
+    bulge = np.sqrt(1 - 0.9 * ring**2) * size * rng.uniform(0.82, 1, (len(near), 1))
+    tilt = 0.25 * size * np.sin(turn * 1.5 + start)
+    across = ring * size * (1 - 0.06 * turn)
+    ball = (
+        middle
+        + (across * np.cos(turn + start))[..., None] * aside
+        + (across * np.sin(turn + start))[..., None] * up
+        + (bulge + tilt * 0.4)[..., None] * outward
+    )
+    ball = surface.pushed_out(ball, CLEAR_MM)
+    ball[:, 0] = roots.points[near]
+    both = np.concatenate([np.arange(len(roots.points)), near])
+    order = rng.permutation(len(both))
+    everything = np.concatenate([strands, ball.astype(np.float32)])
+    return roots.chosen(both[order]), everything[order]
+
+
+def _to_knot(surface: Surface, point: NDArray, outward: NDArray) -> NDArray:
+    return unit(_along(knot_of(surface) - point, outward))
+
+
+def _settled(
+    surface: Surface,
+    style: Style,
+    point: NDArray,
+    layer: NDArray,
+    length: NDArray,
+    seen: Seen | None,
+) -> NDArray:
+    """``point`` (S, 3) in the shell: at its layer's height over the skull, free below the ears.
+
+    ``length`` (S,) mm tells how far it has risen.
+    """
+    low = ramp(0.15, 0.8, (surface.top - point[:, 1]) / (surface.top - surface.ears))
+    volume = style.volume + (style.side_volume - style.volume) * low
+    if seen is not None:
+        volume = seen.shell(point)
+    wanted = layer * volume * ramp(0, _RISE_MM * (0.5 + volume / 30), length)
+    height = surface.height(point)
+    below = ramp(0, 30, surface.ears - 10 - point[:, 1])
+    slack = 0.12 * volume + 0.6
+    moved = np.clip(height, CLEAR_MM + 0.9 * wanted, CLEAR_MM + wanted + slack)
+    moved = np.where(height > moved, height + (moved - height) * (1 - below), moved)
+    return point + surface.outward(point) * (moved - height)[:, None]
+
+
+def _fringe(surface: Surface, style: Style, count: int, rng: np.random.Generator) -> NDArray | None:
+    """(S,) y where hair over the forehead ends; None where it is kept off the face."""
+    if style.fringe is None:
+        return None
+    return surface.brows + surface.face * (style.fringe + rng.normal(0, 0.035, count))
+
+
+def _off_the_face(
+    surface: Surface, style: Style, roots: Roots, point: NDArray, fringe: NDArray | None
+) -> NDArray:
+    """``point`` (S, 3) turned about the head's axis until the face is free, as a curtain parts."""
+    if fringe is not None or style.tied:
+        return point
+    x, z = point[:, 0] - surface.middle[0], point[:, 2] - surface.middle[2]
+    phi = np.arctan2(x, z)
+    line = surface.brows + 0.5 * surface.face
+    free = np.radians(style.opening) * ramp(0, 0.3, (line - point[:, 1]) / surface.face)
+    side = np.sign(roots.points[:, 0] - (style.part or 0.0) * surface.half_width)
+    turned = np.where(np.abs(phi) < free, side * free, phi)
+    # Only the near side: a strand that came round is not sent back across the face.
+    turned = np.where(np.abs(phi) < free, phi + 0.35 * (turned - phi), phi)
+    across = np.hypot(x, z)
+    out = point.copy()
+    out[:, 0] = surface.middle[0] + np.sin(turned) * across
+    out[:, 2] = surface.middle[2] + np.cos(turned) * across
+    return out
+
+
+def _cut(
+    surface: Surface,
+    style: Style,
+    point: NDArray,
+    fringe: NDArray | None,
+    layer: NDArray,
+) -> NDArray:
+    """(S,) True where scissors, or the knot, end a strand."""
+    cut = np.zeros(len(point), bool)
+    if style.ends is not None:
+        line = style.ends + 1.5 * style.jitter * (layer - 0.5)
+        cut |= point[:, 1] < surface.chin - surface.face * line
+    if fringe is not None:
+        before = point[:, 2] > surface.middle[2] + 0.55 * surface.half_width
+        cut |= before & (point[:, 1] < fringe)
+    if style.tied:
+        cut |= np.linalg.norm(point - knot_of(surface), axis=1) < 14
+    return cut
+
+
+def _waves(
+    surface: Surface, strands: NDArray, lock: NDArray, style: Style, rng: np.random.Generator
+) -> NDArray:
+    """(S, P, 3) mm: helices round the strands, of one phase in a lock, growing from the root."""
+    along = unit(np.gradient(strands, axis=1))
+    aside = unit(np.cross(along, surface.outward(strands.astype(np.float64))))
+    up = np.cross(aside, along)
+    steps = np.linalg.norm(np.diff(strands, axis=1), axis=2)
+    length = np.concatenate([np.zeros((len(strands), 1)), np.cumsum(steps, axis=1)], axis=1)
+    locks = int(lock.max()) + 1
+    phase = rng.uniform(0, 2 * np.pi, locks)[lock] + rng.normal(0, 0.25, len(lock))
+    pitch = style.pitch * np.exp(rng.normal(0, 0.15, locks))[lock]
+    size = style.wave * np.exp(rng.normal(0, 0.25, locks))[lock, None]
+    size = size * ramp(0, 1.5 * style.pitch, length)
+    turn = 2 * np.pi * length / pitch[:, None] + phase[:, None]
+    out = aside * np.cos(turn)[..., None] + 0.8 * up * np.sin(turn)[..., None]
+    return out * size[..., None]
+
+
+def _along(vectors: NDArray, outward: NDArray) -> NDArray:
+    """``vectors`` (S, 3) without what points away from the skin."""
+    return vectors - outward * (vectors * outward).sum(axis=1, keepdims=True)

@@ -1,0 +1,173 @@
+"""From a fitted head and its photo to strands of hair."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..geometry.camera import Camera
+from ..geometry.triangles import vertex_normals
+from ..model import FaceModel
+from ..texture.layout import layout_of
+from .colour import strand_colours
+from .grow import grow, knot_strands
+from .mask import hair_mask, looks_worn, window_of
+from .photo import PhotoHair, photo_hair
+from .strands import Strands, resampled
+from .styles import STYLES, Style, ramp, scaled
+from .surface import Roots, Skin, Surface, roots_on, surface_of
+
+NO_HAIR = "No hair was found in the photo, so the head has none; choose a style to give it one."
+HEADWEAR = (
+    "What covers the head looks like headwear, so the head has no hair; choose a style to give it "
+    "one."
+)
+NO_SCALP = "This face model has no scalp, so the head has no hair; use the default model for hair."
+_SEED = 11
+#: Of the window's fields, see :class:`.mask.Window`.
+_FOREHEAD = 2
+#: A fringe covers so much of the forehead.
+_FRINGE = 0.27
+#: Under so many mm over the skull hair is cropped.
+_CROPPED_MM = 6.0
+#: See :meth:`.photo.PhotoHair.order`: under the first tight curls, under the second waves.
+_CURLS, _WAVES = 0.55, 0.72
+
+
+def make_hair(
+    model: FaceModel,
+    photo: NDArray[np.uint8],
+    neutral: NDArray,
+    posed: NDArray,
+    camera: Camera,
+    sh_light: NDArray,
+    hair: str,
+    texture_size: int = 1024,
+) -> tuple[Strands | None, tuple[str, ...]]:
+    """The :class:`Strands` for the option ``hair`` and sentences about what stood in the way.
+
+    ``photo`` (H, W, 3) uint8 sRGB, upright; ``neutral`` and ``posed`` (V, 3) mm, head coordinates;
+    ``sh_light`` (9, 3) as in :class:`~..exchange.Reconstruction`.  None for "none" and where the
+    photo shows no hair.
+    """
+    if hair == "none":
+        return None, ()
+    regions = layout_of(model, texture_size).regions
+    if not (regions.scalp > 0.5).any():
+        return None, (NO_SCALP,)
+    window = window_of(
+        model, photo, camera.to_camera(posed), camera.camera_matrix, texture_size=texture_size
+    )
+    mask = hair_mask(window)
+    worn = looks_worn(window, mask)
+    if hair == "photo" and (worn or not mask.any()):
+        return None, (HEADWEAR if worn else NO_HAIR,)
+    surface = surface_of(model, neutral)
+    seen = None if worn or not mask.any() else photo_hair(window, mask, camera, surface)
+    guide = seen if hair == "photo" else None
+    style = scaled(STYLES[hair], surface.face) if guide is None else style_of(guide, surface)
+    rng = np.random.default_rng(_SEED)
+    scalp = with_sideburns(surface, neutral, regions.scalp)
+    if guide is not None:
+        outward = vertex_normals(np.asarray(neutral, np.float64), model.faces)
+        covered = guide.shows_hair(np.asarray(neutral, np.float64), outward) * regions.forehead
+        scalp = with_forehead(surface, neutral, scalp, covered)
+    roots = roots_on(model, neutral, scalp, style.strands, rng)
+    if guide is not None:
+        roots = roots.chosen(~guide.bare(roots.points, surface.outward(roots.points)))
+    if not len(roots.points):
+        return None, (NO_HAIR,)
+    points = grow(surface, roots, style, rng, guide)
+    if style.tied:
+        roots, points = knot_strands(surface, roots, points, style, rng)
+    roots, points = _outside(Skin(model, neutral), surface, roots, points)
+    if not len(points):
+        return None, (NO_HAIR,)
+    return Strands(
+        points=points,
+        root_triangle=roots.triangle,
+        root_weights=roots.weights,
+        colour=_colours(seen, points, sh_light, rng),
+        radius=np.full(len(points), style.radius, np.float32),
+    ), ()
+
+
+def _outside(
+    skin: Skin, surface: Surface, roots: Roots, points: NDArray[np.float32]
+) -> tuple[Roots, NDArray[np.float32]]:
+    """The strands ended where they would pass through the skin, and without those that start so.
+
+    The grid that they grow by does not know an ear's edge.
+    """
+    for _ in range(3):
+        outward = surface.outward(roots.points.astype(np.float64))
+        end = skin.first_crossed(points, outward)
+        ended = end < points.shape[1] - 1
+        if not ended.any():
+            break
+        points = points.copy()
+        points[ended] = resampled(points[ended], end[ended], points.shape[1])
+        kept = end > 0
+        roots, points = roots.chosen(kept), points[kept]
+    else:
+        kept = skin.first_crossed(points, surface.outward(roots.points.astype(np.float64)))
+        kept = kept == points.shape[1] - 1
+        roots, points = roots.chosen(kept), points[kept]
+    return roots, points
+
+
+def style_of(seen: PhotoHair, surface: Surface) -> Style:
+    """What can be told of the style of the photo's hair; the flow itself is the photo's."""
+    standing = seen.usual
+    falls = surface.ears - min(seen.lowest)
+    long = falls > 0.4 * surface.face
+    order = seen.order()
+    fringe = seen.covered(_FOREHEAD) > _FRINGE
+    if long:
+        base = replace(
+            STYLES["long-straight"], back=0.0 if fringe else 0.35,
+            part=None if fringe else 0.0, fringe=-0.4 if fringe else None, jitter=0.06,
+        )  # fmt: skip
+        reach = surface.top - min(seen.lowest)
+        base = replace(base, top=1.25 * reach + 60, side=1.1 * reach + 30)
+    elif standing < _CROPPED_MM:
+        base = replace(STYLES["crop"], out=0.4)
+    else:
+        cap = float(np.clip(2.6 * standing + 22, 25, 110))
+        base = replace(
+            STYLES["side-part"], top=cap, side=0.6 * cap, part=None if fringe else 0.3,
+            back=0.0 if fringe else 0.8, fringe=-0.4 if fringe else None,
+        )  # fmt: skip
+    if order < _CURLS and standing >= _CROPPED_MM:
+        curls = {"wave": 5.0, "pitch": 24.0, "points": 28, "wild": 0.5, "clump": 0.7}
+        return replace(base, **curls, strands=14_000)
+    if order < _WAVES and long:
+        return replace(base, wave=5.5, pitch=60.0, points=26, clump=0.6, strands=14_000)
+    return base
+
+
+def with_sideburns(surface: Surface, neutral: NDArray, scalp: NDArray) -> NDArray:
+    """``scalp`` (V,) 0..1 and the strip before the ears, down to their middle."""
+    x, y, z = neutral.T
+    front = (z - surface.middle[2] - 26) / 9
+    strip = np.clip(1.2 - np.abs(front), 0, 1) * (np.abs(x) > 0.8 * surface.half_width)
+    low, high = surface.ears - 0.04 * surface.face, surface.brows + 0.35 * surface.face
+    strip = strip * (y > low) * (y < high)
+    return np.maximum(scalp, 0.75 * strip)
+
+
+def with_forehead(surface: Surface, neutral: NDArray, scalp: NDArray, covered: NDArray) -> NDArray:
+    """``scalp`` (V,) 0..1 and the upper forehead where it is ``covered`` (V,) 0..1 by hair: there
+    the hairline is lower than the model's, or not to be seen."""
+    low = surface.brows + np.array([0.16, 0.26]) * surface.face
+    return np.maximum(scalp, covered * ramp(low[0], low[1], neutral[:, 1]))
+
+
+def _colours(
+    seen: PhotoHair | None, points: NDArray, sh_light: NDArray, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    nothing = np.zeros((len(points), 2, 3)), np.zeros(len(points), bool)
+    measured, known = nothing if seen is None else seen.colours(points, sh_light)
+    return strand_colours(points[:, 0].astype(np.float64), measured, known, rng)

@@ -1,0 +1,307 @@
+"""What a photo says of the hair while it grows: where it is, which way it runs, how far it stands
+off the skull, where it ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import grey_closing
+
+from ..geometry.camera import Camera, project
+from ..geometry.srgb import LUMINANCE, SRGB_TO_LINEAR
+from ..geometry.triangles import unit
+from ..texture.layout import sample
+from .colour import light_on
+from .mask import Window
+from .styles import ramp
+from .surface import Surface
+
+Float = NDArray[np.float32]
+Bool = NDArray[np.bool_]
+
+#: Detail of hair, and the tensor's smoothing, in faces: 8, 1 and 3 pixels of a face of 150, where
+#: the direction differs by 5 degrees from that of 32 Gabor filters on long hair.
+_FLAT, _FINE, _SMOOTH = 0.053, 0.007, 0.02
+#: Beyond the mask, where less is known, directions are carried on by so much.
+_CARRIED, _CARRIED_WEIGHT = 0.09, 0.35
+#: Strands end so far outside the mask, and are turned back from so far inside, in faces.
+_OUTSIDE, _NEAR_EDGE = 0.035, 0.03
+#: Cosine to the camera between which a point counts as seen.
+_FACING = (-0.05, 0.25)
+#: Directions round the skull in which the outline is measured, and its highest over the skull.
+_ANGLES, _HIGHEST_MM = 72, 70.0
+#: Gaps in the outline up to so many directions wide are none.
+_FURROW = 11
+#: Cosine to the head's up over which directions are of its upper half; what the shell may be at
+#: any rate, mm.
+_UPPER, _LEAST_MOST_MM = 0.3, 12.0
+#: Hair that is seen no further down than so many faces under the ears ends at the nape.
+_NAPE = 0.32
+
+
+@dataclass(frozen=True, eq=False)
+class PhotoHair:
+    """The hair of a photo, as :class:`~.grow.Seen` asks for it."""
+
+    window: Window
+    camera: Camera  #: of the photo
+    surface: Surface
+    mask: Bool  #: (h, w)
+    depth: Float  #: (h, w) pixels within the mask, negative outside
+    inward: Float  #: (h, w, 2) unit, towards the mask's inside
+    doubled: Float  #: (h, w, 2) cosine and sine of twice the direction, by their confidence
+    standing: Float  #: (_ANGLES,) mm over the skull, by the angle round its middle in the photo
+    lowest: tuple[float, float]  #: mm against :attr:`down` where hair ends, right and left
+
+    @property
+    def down(self) -> NDArray:
+        """As :class:`~.grow.Seen`: the photo's."""
+        return self.camera.rotation[1]
+
+    def turned(self, points: NDArray, outward: NDArray, flow: NDArray) -> NDArray:
+        """As :class:`~.grow.Seen`: the photo's direction where it is seen, with ``flow``'s sign."""
+        pixels, facing = self._seen(points, outward)
+        known = sample(self.doubled, pixels)
+        strength = np.linalg.norm(known, axis=1)
+        angle = np.arctan2(known[:, 1], known[:, 0]) / 2
+        line = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        rotation = self.camera.rotation
+        in_view = flow @ rotation.T
+        line *= np.where((line * in_view[:, :2]).sum(axis=1) < 0, -1, 1)[:, None]
+        # Hair is turned back before it leaves what is seen of it.
+        inside = sample(self.depth, pixels) / self.window.face_px
+        edge = (1 - ramp(-_NEAR_EDGE, _NEAR_EDGE, inside)) * ramp(*_FACING, facing)
+        # Not at its tips, which run straight out.
+        inward = sample(self.inward, pixels)
+        edge = edge * (1 - ramp(0.4, 0.85, -(unit(in_view[:, :2]) * inward).sum(axis=1)))
+        line = unit(line + 1.5 * edge[:, None] * inward)
+        # Along the shell: what the photo cannot say is the slope away from the camera.
+        normal = outward @ rotation.T
+        slope = -(normal[:, :2] * line).sum(axis=1) / np.minimum(normal[:, 2], -0.25)
+        wanted = unit(np.column_stack([line, np.clip(slope, -2, 2)])) @ rotation
+        share = np.maximum(np.clip(1.6 * strength, 0, 0.95), 0.8 * edge) * ramp(*_FACING, facing)
+        return unit(flow + share[:, None] * (wanted - flow))
+
+    def shell(self, points: NDArray) -> NDArray:
+        """As :class:`~.grow.Seen`."""
+        gap = (points - self.surface.middle) @ self.camera.rotation.T
+        turn = np.arctan2(gap[:, 1], gap[:, 0]) / (2 * np.pi) % 1 * _ANGLES
+        ring = np.append(self.standing, self.standing[0])
+        height = np.interp(turn, np.arange(_ANGLES + 1), ring)
+        # Over the middle of the picture the outline says little: as elsewhere.
+        middle = 1 - ramp(0.35, 0.75, np.linalg.norm(gap[:, :2], axis=1) / self.surface.half_width)
+        return height + middle * (self.usual - height)
+
+    @property
+    def usual(self) -> float:
+        """mm that the hair stands off the upper half of the skull, the median."""
+        up = self.camera.rotation[:2, 1]
+        turn = np.arange(_ANGLES) / _ANGLES * 2 * np.pi
+        upper = np.cos(turn) * up[0] + np.sin(turn) * up[1] > _UPPER
+        return float(np.median(self.standing[upper]))
+
+    def ended(self, points: NDArray, outward: NDArray) -> NDArray:
+        """As :class:`~.grow.Seen`."""
+        pixels, facing = self._seen(points, outward)
+        height, width = self.mask.shape
+        x, y = np.round(pixels).astype(int).T
+        out = (x < 0) | (y < 0) | (x >= width) | (y >= height)
+        x, y = np.clip(x, 0, width - 1), np.clip(y, 0, height - 1)
+        unknown = out | ~self.window.inside[y, x]
+        behind = self.window.head[y, x] & (facing < 0.05)
+        outside = self.depth[y, x] < -_OUTSIDE * self.window.face_px
+        gone = outside & ~unknown & ~behind
+        share = np.clip(points[:, 0] / self.surface.half_width / 2 + 0.5, 0, 1)
+        low = self.lowest[0] + share * (self.lowest[1] - self.lowest[0])
+        return gone | (-points @ self.down < low)
+
+    def bare(self, points: NDArray, outward: NDArray) -> Bool:
+        """(S,) True for roots where the photo shows skin, or on the other side of the head does."""
+        found = self._bare(points, outward)
+        mirror = np.array([-1.0, 1.0, 1.0])
+        hidden = self._seen(points, outward)[1] < 0.15
+        return found | (hidden & self._bare(points * mirror, outward * mirror))
+
+    def shows_hair(self, points: NDArray, outward: NDArray) -> Bool:
+        """(S,) True where ``points`` of the skin are seen to lie under hair."""
+        pixels, facing = self._seen(points, outward)
+        return (sample(self.depth, pixels) > 0.02 * self.window.face_px) & (facing > 0.2)
+
+    def colours(self, strands: NDArray, sh_light: NDArray) -> tuple[NDArray, Bool]:
+        """(S, 2, 3) linear albedo in the photo along the first and the second half of ``strands``
+        (S, P, 3), and which (S,) are seen at all.
+
+        ``sh_light`` (9, 3) is divided out as on a surface that faces away from the skin.
+        """
+        count, points = strands.shape[:2]
+        flat = strands.reshape(-1, 3).astype(np.float64)
+        outward = self.surface.outward(flat)
+        pixels, facing = self._seen(flat, outward)
+        light = np.log(light_on(outward, sh_light)).reshape(count, points, 3)
+        log = np.log(np.maximum(SRGB_TO_LINEAR[self.window.picture], 0.003))
+        log = cv2.GaussianBlur(log, (0, 0), 0.8)
+        weight = (sample(self.depth, pixels) > 0.015 * self.window.face_px) * ramp(*_FACING, facing)
+        weight = weight.reshape(count, points, 1)
+        log = sample(log.astype(np.float32), pixels).reshape(count, points, 3) - light
+        half = points // 2
+        parts = []
+        for part in (slice(0, half), slice(half, points)):
+            total = weight[:, part].sum(axis=1)
+            parts.append((weight[:, part] * log[:, part]).sum(axis=1) / np.maximum(total, 1e-6))
+        seen = weight[..., 0].sum(axis=1)
+        halves = np.stack(parts, axis=1)
+        # A half that is not seen is like the other.
+        few = np.stack([weight[:, :half].sum(axis=(1, 2)), weight[:, half:].sum(axis=(1, 2))], 1)
+        halves = np.where((few < 0.3)[..., None], halves[:, ::-1], halves)
+        return np.exp(halves), seen > 0.5
+
+    def covered(self, field: int) -> float:
+        """0..1 how much of the window's field number ``field`` the hair covers."""
+        weight = self.window.fields[..., field] * self.window.inside
+        return float((weight * self.mask).sum() / max(float(weight.sum()), 1e-6))
+
+    def order(self) -> float:
+        """0..1 how far strands that are neighbours run alike: 0.9 straight hair, 0.5 curls."""
+        far = cv2.GaussianBlur(self.doubled, (0, 0), 0.07 * self.window.face_px)
+        strength = np.linalg.norm(self.doubled, axis=-1)
+        inner = self.depth > 0.1 * self.window.face_px
+        if not inner.any():
+            return 0.9
+        return float(np.linalg.norm(far, axis=-1)[inner].sum() / strength[inner].sum())
+
+    def _bare(self, points: NDArray, outward: NDArray) -> Bool:
+        pixels, facing = self._seen(points, outward)
+        inside = sample(self.depth, pixels) / self.window.face_px
+        known = sample(self.window.inside.astype(np.float32), pixels) > 0.5
+        return (inside < -0.03) & known & (facing > 0.2)
+
+    def _seen(self, points: NDArray, outward: NDArray) -> tuple[Float, NDArray]:
+        """Pixels (S, 2) of the window and the cosine (S,) towards the camera."""
+        at = points @ self.camera.rotation.T + self.camera.translation
+        facing = -(unit(at) * (outward @ self.camera.rotation.T)).sum(axis=1)
+        return project(at, self.window.matrix).astype(np.float32), facing
+
+
+def photo_hair(window: Window, mask: Bool, camera: Camera, surface: Surface) -> PhotoHair:
+    """:class:`PhotoHair` of ``mask`` (h, w) in ``window``."""
+    inner = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5)
+    outer = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5)
+    depth = (inner - outer).astype(np.float32)
+    smooth = cv2.GaussianBlur(depth, (0, 0), 0.02 * window.face_px)
+    inward = np.stack([cv2.Sobel(smooth, cv2.CV_32F, *d) for d in ((1, 0), (0, 1))], axis=-1)
+    return PhotoHair(
+        window=window,
+        camera=camera,
+        surface=surface,
+        mask=mask,
+        depth=depth,
+        inward=unit(inward).astype(np.float32),
+        doubled=_directions(window, depth),
+        standing=_standing(window, mask, camera, surface),
+        lowest=_lowest(window, mask, camera, surface),
+    )
+
+
+def _directions(window: Window, depth: Float) -> Float:
+    """(h, w, 2) the doubled directions of hair by the structure tensor (Bigun and Granlund 1987).
+
+    Of length 0..1, how far the neighbourhood agrees.
+    """
+    face = window.face_px
+    light = np.log(SRGB_TO_LINEAR[window.picture] @ LUMINANCE + 0.004).astype(np.float32)
+    light -= cv2.GaussianBlur(light, (0, 0), _FLAT * face)
+    light = cv2.GaussianBlur(light, (0, 0), max(0.7, _FINE * face))
+    dx, dy = (cv2.Sobel(light, cv2.CV_32F, *d) for d in ((1, 0), (0, 1)))
+    # The outline of the hair would give its own direction.
+    inner = (depth > 0.015 * face).astype(np.float32)
+    # A hair runs across its gradient: the doubled angle turned by 180 degrees.
+    parts = np.stack([dy * dy - dx * dx, -2 * dx * dy, dx * dx + dy * dy], axis=-1)
+    parts *= inner[..., None]
+    near = cv2.GaussianBlur(parts, (0, 0), _SMOOTH * face)
+    carried = cv2.GaussianBlur(parts, (0, 0), _CARRIED * face)
+    there = cv2.GaussianBlur(inner, (0, 0), _SMOOTH * face)[..., None]
+
+    def relative(tensor: Float) -> Float:
+        return tensor[..., :2] / np.maximum(tensor[..., 2:], 1e-8)
+
+    return there * relative(near) + (1 - there) * _CARRIED_WEIGHT * relative(carried)
+
+
+def _standing(window: Window, mask: Bool, camera: Camera, surface: Surface) -> Float:
+    """(_ANGLES,) mm by which hair stands off the skull, from its outline in the photo."""
+    middle = camera.to_camera(surface.middle[None])
+    centre = project(middle, window.matrix)[0]
+    mm = float(middle[0, 2] / window.matrix[0, 0])
+    reach = np.arange(0, 2.4 * window.face_px, 0.5)
+    turn = np.arange(_ANGLES) / _ANGLES * 2 * np.pi
+    way = np.stack([np.cos(turn), np.sin(turn)], axis=1)
+    at = (centre + way[:, None] * reach[None, :, None]).reshape(-1, 2).astype(np.float32)
+
+    def along(picture: Bool) -> Bool:
+        inside = (at >= 0).all(axis=1) & (at < np.array(picture.shape[::-1])).all(axis=1)
+        return ((sample(picture.astype(np.float32), at) > 0.5) & inside).reshape(
+            _ANGLES, len(reach)
+        )
+
+    head, hair, known = along(window.head), along(mask), along(window.inside)
+    skull = np.where(head, reach, 0).max(axis=1)
+    # Out from the skull for as long as there is hair.
+    beyond = reach[None] > skull[:, None]
+    gone = np.cumsum(beyond & ~hair, axis=1) > 0.05 * window.face_px
+    outline = np.where(hair & beyond & ~gone, reach, skull[:, None]).max(axis=1)
+    height = np.clip((outline - skull) * mm, 0, _HIGHEST_MM)
+    # Below the ears what is seen hangs; beyond the photo's border nothing is seen.
+    up = camera.rotation[:2, 1]
+    up = up / max(float(np.linalg.norm(up)), 1e-6)
+    valid = (way @ up > -0.25) & np.array(
+        [known[k, np.searchsorted(reach, outline[k] + 1).clip(0, len(reach) - 1)]
+         for k in range(_ANGLES)]
+    )  # fmt: skip
+    if not valid.any():
+        return np.full(_ANGLES, 8.0, np.float32)
+    index = np.flatnonzero(valid)
+    filled = np.interp(np.arange(_ANGLES), index, height[index], period=_ANGLES)
+    # A highlight that the mask lacks would be a furrow over the whole head.
+    filled = grey_closing(filled, _FURROW, mode="wrap")
+    kernel = np.array([1, 2, 3, 2, 1]) / 9
+    # Hair that blows or falls behind the head is no height of a shell.
+    upper = way @ up > _UPPER
+    filled = np.minimum(filled, max(1.5 * float(np.median(filled[upper])), _LEAST_MOST_MM))
+    smooth = np.convolve(np.r_[filled[-2:], filled, filled[:2]], kernel, "valid")
+    return np.maximum(smooth, 1.5).astype(np.float32)
+
+
+def _lowest(window: Window, mask: Bool, camera: Camera, surface: Surface) -> tuple[float, float]:
+    """mm over the origin, against gravity, where hair is seen to end, right and left."""
+    y, x = np.nonzero(mask)
+    depth = camera.to_camera(surface.middle[None])[0, 2]
+    rays = np.column_stack([x, y, np.ones(len(x))]) @ np.linalg.inv(window.matrix).T
+    points = (rays * depth - camera.translation) @ camera.rotation
+    up = -points @ camera.rotation[1]
+    nape = surface.ears - _NAPE * surface.face
+    found = []
+    for side in (points[:, 0] < 0, points[:, 0] >= 0):
+        own = up[side]
+        low = float(np.quantile(own, 0.01)) if len(own) > 50 else nape
+        cut_off = side & (up < low + 4)
+        if cut_off.any():
+            # Where the photo ends in the hair, that goes on for a while.
+            under = np.clip(y[cut_off] + 3, 0, len(mask) - 1)
+            if (~window.inside[under, x[cut_off]]).mean() > 0.5:
+                low -= 0.4 * surface.face
+        found.append(low if low < surface.ears - 0.12 * surface.face else nape)
+    return _as_seen(found, camera)
+
+
+def _as_seen(found: list[float], camera: Camera) -> tuple[float, float]:
+    """Of a head that is turned the far side is hidden: it is like the near one."""
+    towards = -camera.rotation.T @ camera.translation
+    turn = towards[0] / max(float(np.linalg.norm(towards)), 1e-6)
+    right, left = found
+    if abs(turn) > 0.3:
+        near = min(right, left)
+        return near, near
+    return right, left

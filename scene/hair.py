@@ -1,0 +1,205 @@
+"""Hair as Blender's own: a Curves object on the head, which follows its shape keys and its pose.
+
+"Deform Curves on Surface" finds each root by its texture coordinate on the head as it was at rest
+and carries the strand along.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeGuard
+
+import bpy
+import numpy as np
+from mathutils.kdtree import KDTree
+from numpy.typing import NDArray
+
+from ..backend.exchange import Reconstruction
+from .coordinates import MM_PER_M, to_blender
+from .materials import UV_MAP
+
+#: Custom property that marks our hair.
+TAG = "reconstruct_face_hair"
+#: Attributes of the strands: linear colour at the root and at the tip.
+ROOT_COLOUR, TIP_COLOUR = "root_colour", "tip_colour"
+#: Strands get thinner towards the tip, down to this part, from this part of their length on.
+_TIP, _TAPER_FROM = 0.25, 0.6
+#: Roughness along and across the strand: by eye, between dry (0.4) and wet hair (0.1).
+_ROUGHNESS, _RADIAL_ROUGHNESS = 0.32, 0.4
+
+
+def build_hair(head: bpy.types.Object, reconstruction: Reconstruction) -> bpy.types.Object | None:
+    """The hair of ``reconstruction`` on ``head``, in no collection yet; None where it has none.
+
+    Metres; the strands are those of the Basis and stay untouched in the object's data.
+    """
+    if not len(reconstruction.hair_points):
+        return None
+    name = f"{head.name} hair"
+    curves = curves_of(to_blender(reconstruction.hair_points), reconstruction.hair_radius, name)
+    _set(curves, "surface_uv_coordinate", "FLOAT2", "CURVE", "vector", reconstruction.hair_uv)
+    for k, attribute in enumerate((ROOT_COLOUR, TIP_COLOUR)):
+        _set_colour(curves, attribute, reconstruction.hair_colour[:, k])
+    curves.surface, curves.surface_uv_map = head, UV_MAP
+    curves.materials.append(_material(name))
+    hair = bpy.data.objects.new(name, curves)
+    hair[TAG] = 1
+    hair.parent = head
+    head.add_rest_position_attribute = True
+    _follow_surface(hair)
+    return hair
+
+
+def curves_of(points: NDArray, radius: NDArray, name: str) -> Any:
+    """New Curves: polylines of ``points`` (S, P, 3) m, ``radius`` (S,) mm, thinner at the tips."""
+    strands, count = points.shape[:2]
+    curves: Any = bpy.data.hair_curves.new(name)
+    curves.add_curves([count] * strands)
+    curves.position_data.foreach_set("vector", np.ascontiguousarray(points, np.float32).ravel())
+    # Polylines: Catmull-Rom curves would be evaluated to twelve times as many points.
+    if hasattr(curves, "set_types"):
+        curves.set_types(type="POLY")
+    else:  # before Blender 4.5
+        _set(curves, "curve_type", "INT8", "CURVE", "value", np.ones(strands, np.int8))
+    along = np.clip((np.linspace(0, 1, count) - _TAPER_FROM) / (1 - _TAPER_FROM), 0, 1)
+    thickness = radius[:, None] / MM_PER_M * (1 - (1 - _TIP) * along)
+    _set(curves, "radius", "FLOAT", "POINT", "value", thickness)
+    return curves
+
+
+def is_hair(thing: bpy.types.Object | None) -> TypeGuard[bpy.types.Object]:
+    """Whether :func:`build_hair` made ``thing``."""
+    return thing is not None and thing.type == "CURVES" and TAG in thing
+
+
+def hair_of(head: bpy.types.Object) -> list[bpy.types.Object]:
+    """The hair of ours on ``head``: one object, or more where the user copied it."""
+    return [thing for thing in bpy.data.objects if is_hair(thing) and thing.parent == head]
+
+
+def remove_hair(hair: bpy.types.Object) -> None:
+    """Delete ``hair`` with its strands and material, as far as nobody shares them."""
+    curves: Any = hair.data
+    groups = {m.node_group for m in hair.modifiers if m.type == "NODES" and m.node_group}
+    bpy.data.objects.remove(hair)
+    bpy.data.batch_remove([group for group in groups if not group.users])
+    if curves.users:
+        return
+    materials = [material for material in curves.materials if material is not None]
+    bpy.data.hair_curves.remove(curves)
+    bpy.data.batch_remove([material for material in materials if not material.users])
+
+
+def replace_hair(
+    head: bpy.types.Object, reconstruction: Reconstruction, collection: bpy.types.Collection
+) -> None:
+    """Give ``head`` the hair of ``reconstruction``; where that has none, what there is stays."""
+    if not len(reconstruction.hair_points):
+        return
+    for old in hair_of(head):
+        remove_hair(old)
+    hair = build_hair(head, reconstruction)
+    assert hair is not None
+    collection.objects.link(hair)
+
+
+def carry_hair(head: bpy.types.Object, before: NDArray, after: NDArray) -> None:
+    """Move the strands on ``head`` with its Basis, whose points went from ``before`` to ``after``
+    (V, 3) m: each as the point nearest to its root."""
+    hair = hair_of(head)
+    if not hair:
+        return
+    tree = KDTree(len(before))
+    for index, point in enumerate(before.tolist()):
+        tree.insert(point, index)
+    tree.balance()
+    for curves in {thing.data for thing in hair}:
+        count, total = len(curves.curves), len(curves.points)
+        points = _get(curves, "position", "vector", total * 3).reshape(total, 3)
+        first = np.empty(count, np.int32)
+        curves.curves.foreach_get("first_point_index", first)
+        nearest = [tree.find(root)[1] for root in points[first].tolist()]
+        moved = (after - before)[nearest]
+        points += moved.repeat(np.diff(np.append(first, total)), axis=0)
+        _set(curves, "position", "FLOAT_VECTOR", "POINT", "vector", points)
+
+
+def copied_as_shown(hair: bpy.types.Object, share: float = 1.0) -> bpy.types.Object:
+    """A new object with the first ``share`` of ``hair``'s strands where they are shown, in the
+    head's coordinates, that depends on nothing; the strands are as much thicker as they are fewer.
+
+    Strands are in random order, so the first stand for all.
+    """
+    shown: Any = hair.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
+    strands = len(shown.curves)
+    count = len(shown.points) // max(strands, 1)
+    kept = max(1, round(strands * share))
+    points = _get(shown, "position", "vector", strands * count * 3).reshape(strands, count, 3)
+    radius = _get(shown, "radius", "value", strands * count).reshape(strands, count)
+    thicker = MM_PER_M * np.sqrt(strands / kept)
+    copy = curves_of(points[:kept], radius[:kept, 0] * thicker, "preview hair")
+    for attribute in (ROOT_COLOUR, TIP_COLOUR):
+        colour = _get(shown, attribute, "color", strands * 4).reshape(strands, 4)
+        _set_colour(copy, attribute, colour[:kept, :3])
+    for material in shown.materials:
+        copy.materials.append(material.original if material is not None else None)
+    return bpy.data.objects.new("preview hair", copy)
+
+
+def _material(name: str) -> bpy.types.Material:
+    """Principled Hair (Chiang et al. 2016), its colour from the strands' attributes."""
+    material = bpy.data.materials.new(name)
+    if material.node_tree is None:  # Blender 5 makes the nodes at once
+        material.use_nodes = True
+    tree: Any = material.node_tree
+    tree.nodes.clear()
+    output = tree.nodes.new("ShaderNodeOutputMaterial")
+    shader = tree.nodes.new("ShaderNodeBsdfHairPrincipled")
+    # Blender's default, Huang, renders blond hair half as bright as its colour says.
+    shader.model, shader.parametrization = "CHIANG", "COLOR"
+    shader.inputs["Roughness"].default_value = _ROUGHNESS
+    shader.inputs["Radial Roughness"].default_value = _RADIAL_ROUGHNESS
+    mix = tree.nodes.new("ShaderNodeMix")
+    mix.data_type = "RGBA"
+    along = tree.nodes.new("ShaderNodeHairInfo")
+    tree.links.new(along.outputs["Intercept"], mix.inputs["Factor"])
+    colours = [socket for socket in mix.inputs if socket.type == "RGBA"]
+    for row, (attribute, socket) in enumerate(zip((ROOT_COLOUR, TIP_COLOUR), colours, strict=True)):
+        node = tree.nodes.new("ShaderNodeAttribute")
+        node.attribute_name, node.location = attribute, (-620, -180 * row)
+        tree.links.new(node.outputs["Color"], socket)
+    result = next(socket for socket in mix.outputs if socket.type == "RGBA")
+    tree.links.new(result, shader.inputs["Color"])
+    tree.links.new(shader.outputs["BSDF"], output.inputs["Surface"])
+    along.location, mix.location, shader.location = (-620, 160), (-360, 0), (-140, 0)
+    output.location = (160, 0)
+    return material
+
+
+def _follow_surface(hair: bpy.types.Object) -> None:
+    tree: Any = bpy.data.node_groups.new("Hair on head", "GeometryNodeTree")
+    for way in ("INPUT", "OUTPUT"):
+        tree.interface.new_socket("Geometry", in_out=way, socket_type="NodeSocketGeometry")
+    start, end = (tree.nodes.new(f"NodeGroup{way}") for way in ("Input", "Output"))
+    deform = tree.nodes.new("GeometryNodeDeformCurvesOnSurface")
+    tree.links.new(start.outputs[0], deform.inputs[0])
+    tree.links.new(deform.outputs[0], end.inputs[0])
+    start.location, end.location = (-220, 0), (220, 0)
+    modifier: Any = hair.modifiers.new("Follow the head", "NODES")
+    modifier.node_group = tree
+
+
+def _set(curves: Any, name: str, kind: str, domain: str, key: str, values: NDArray) -> None:
+    attribute = curves.attributes.get(name) or curves.attributes.new(name, kind, domain)
+    dtype = np.int8 if kind == "INT8" else np.float32
+    attribute.data.foreach_set(key, np.ascontiguousarray(values, dtype).ravel())
+
+
+def _set_colour(curves: Any, name: str, colour: NDArray) -> None:
+    opaque = np.concatenate([colour, np.ones((len(colour), 1))], axis=1)
+    _set(curves, name, "FLOAT_COLOR", "CURVE", "color", opaque)
+
+
+def _get(curves: Any, name: str, key: str, size: int) -> NDArray[np.float32]:
+    values = np.empty(size, np.float32)
+    curves.attributes[name].data.foreach_get(key, values)
+    return values

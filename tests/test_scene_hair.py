@@ -1,0 +1,224 @@
+"""Hair in Blender: strands on the head that follow it, and go with it."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import bpy
+import numpy as np
+import pytest
+from reconstruct_face.backend.errors import ExchangeError
+from reconstruct_face.backend.exchange import (
+    Reconstruction,
+    load_reconstruction,
+    save_reconstruction,
+)
+from reconstruct_face.backend.geometry.triangles import vertex_normals
+from reconstruct_face.scene.build import build_scene
+from reconstruct_face.scene.coordinates import from_blender
+from reconstruct_face.scene.export import export_head
+from reconstruct_face.scene.hair import TAG, hair_of
+from reconstruct_face.scene.hair_cards import strips
+from reconstruct_face.scene.mesh import remove_head
+from reconstruct_face.scene.rig import remove_left_behind
+from reconstruct_face.scene.studio import studio
+from reconstruct_face.scene.update import update_head
+
+from tests.glb_files import read_glb
+from tests.synthetic_reconstruction import make_reconstruction
+
+STRANDS, POINTS = 60, 8
+
+
+@pytest.fixture(autouse=True)
+def _empty_file() -> None:
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+
+
+def with_hair(strands: int = STRANDS) -> tuple[Reconstruction, np.ndarray, np.ndarray]:
+    """A head with straight strands of 30 mm, the roots' triangles (S, 3) and weights (S, 3)."""
+    made = make_reconstruction()
+    rng = np.random.default_rng(2)
+    skin = np.flatnonzero(made.polygon_material == 0)
+    polygon = rng.choice(skin, strands)
+    triangle, uv = made.polygons[polygon][:, :3], made.uv_polygons[polygon][:, :3]
+    weights = rng.dirichlet([2, 2, 2], strands)[..., None]
+    root = (made.vertices_neutral[triangle] * weights).sum(axis=1)
+    normal = (vertex_normals(made.vertices_neutral, made.faces)[triangle] * weights).sum(axis=1)
+    points = root[:, None] + normal[:, None] * np.linspace(0, 30, POINTS)[None, :, None]
+    colour = rng.uniform(0.02, 0.3, (strands, 2, 3))
+    reconstruction = dataclasses.replace(
+        made,
+        hair_points=points.astype(np.float32),
+        hair_uv=(made.uv[uv] * weights).sum(axis=1).astype(np.float32),
+        hair_colour=colour.astype(np.float32),
+        hair_radius=np.full(strands, 0.08, np.float32),
+    )
+    return reconstruction.validate(), triangle, weights
+
+
+def shown(hair: bpy.types.Object) -> np.ndarray:
+    """(S, P, 3) mm of ``hair`` as Blender evaluates it."""
+    curves = hair.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
+    out = np.empty(len(curves.points) * 3, np.float32)
+    curves.attributes["position"].data.foreach_get("vector", out)
+    return from_blender(out.reshape(len(curves.curves), -1, 3))
+
+
+def without_subdivision(head: bpy.types.Object) -> None:
+    for modifier in head.modifiers:
+        modifier.show_viewport = False
+
+
+def test_hair_is_curves_on_the_head_and_lit_with_it() -> None:
+    made, _, _ = with_hair()
+    built = build_scene(made)
+    (hair,) = hair_of(built.head)
+    assert hair.type == "CURVES" and hair.parent == built.head
+    assert list(hair.users_collection) == [built.collection]
+    assert all(x.light_linking.receiver_collection == built.collection for x in built.lights)
+    assert len(hair.data.curves) == STRANDS and len(hair.data.points) == STRANDS * POINTS
+    assert hair.data.surface == built.head and hair.data.surface_uv_map == "UVMap"
+    radius = np.empty(STRANDS * POINTS, np.float32)
+    hair.data.attributes["radius"].data.foreach_get("value", radius)
+    assert radius.reshape(STRANDS, POINTS)[:, 0] == pytest.approx(0.08e-3)
+    shader = next(n for n in hair.data.materials[0].node_tree.nodes if "Hair" in n.bl_idname
+                  and n.type.startswith("BSDF"))  # fmt: skip
+    assert shader.model == "CHIANG"
+    colour = np.empty(STRANDS * 4, np.float32)
+    hair.data.attributes["tip_colour"].data.foreach_get("color", colour)
+    assert np.allclose(colour.reshape(-1, 4)[:, :3], made.hair_colour[:, 1], atol=1e-6)
+
+
+def test_heads_without_hair_have_none() -> None:
+    built = build_scene(make_reconstruction())
+    assert hair_of(built.head) == [] and not bpy.data.hair_curves
+
+
+def test_roots_follow_shape_keys_to_a_hundredth_of_a_millimetre() -> None:
+    made, triangle, weights = with_hair()
+    head = build_scene(made).head
+    without_subdivision(head)
+    (hair,) = hair_of(head)
+    wanted = (made.vertices_posed[triangle] * weights).sum(axis=1)
+    rest = (made.vertices_neutral[triangle] * weights).sum(axis=1)
+    assert np.abs(wanted - rest).max() > 0.5  # the expression does move some
+    assert np.abs(shown(hair)[:, 0] - wanted).max() < 0.01
+    for key in head.data.shape_keys.key_blocks[1:]:
+        key.value = 0.0
+    bpy.context.view_layer.update()
+    assert np.abs(shown(hair) - made.hair_points).max() < 0.01
+
+
+def test_hair_moves_with_the_head_and_its_data_stays() -> None:
+    made, _, _ = with_hair()
+    head = build_scene(made).head
+    (hair,) = hair_of(head)
+    without_subdivision(head)
+    head.location, head.rotation_euler = (1.0, 2.0, 3.0), (0.3, 0.2, 0.1)
+    bpy.context.view_layer.update()
+    assert np.allclose(hair.matrix_world, head.matrix_world)
+    for key in head.data.shape_keys.key_blocks[1:]:
+        key.value = 0.0
+    bpy.context.view_layer.update()
+    assert np.abs(shown(hair) - made.hair_points).max() < 0.01
+
+
+def test_a_new_fit_replaces_hair_only_by_hair() -> None:
+    made, _, _ = with_hair()
+    head = build_scene(made).head
+    bald = dataclasses.replace(
+        made, **{n: getattr(make_reconstruction(), n) for n in
+                 ("hair_points", "hair_uv", "hair_colour", "hair_radius")}
+    )  # fmt: skip
+    update_head(head, bald, bpy.context.scene)
+    (kept,) = hair_of(head)
+    assert len(kept.data.curves) == STRANDS
+    larger = dataclasses.replace(bald, vertices_neutral=bald.vertices_neutral * np.float32(1.05))
+    update_head(head, larger, bpy.context.scene)
+    for key in head.data.shape_keys.key_blocks[1:]:
+        key.value = 0.0
+    without_subdivision(head)
+    bpy.context.view_layer.update()
+    # As the nearest point of the mesh, which is a few mm beside the root.
+    assert np.abs(shown(kept)[:, 0] - 1.05 * made.hair_points[:, 0]).max() < 0.5
+    for modifier in head.modifiers:
+        modifier.show_viewport = True
+    update_head(head, with_hair(25)[0], bpy.context.scene)
+    (new,) = hair_of(head)
+    assert len(new.data.curves) == 25 and new.users_collection
+    assert len(bpy.data.hair_curves) == len(bpy.data.node_groups) == 1
+
+
+def test_hair_goes_with_its_head() -> None:
+    head = build_scene(with_hair()[0]).head
+    remove_head(head)
+    assert not bpy.data.hair_curves
+    assert not [thing for thing in bpy.data.objects if TAG in thing]
+    head = build_scene(with_hair()[0]).head
+    bpy.data.objects.remove(head)  # as a user does
+    remove_left_behind()
+    assert not bpy.data.hair_curves and not bpy.data.objects
+
+
+def test_the_preview_shows_hair_and_leaves_nothing() -> None:
+    head = build_scene(with_hair()[0]).head
+    before = len(bpy.data.hair_curves), len(bpy.data.objects)
+    with studio(head):
+        scene = bpy.data.scenes["preview"]
+        assert [x.type for x in scene.collection.objects].count("CURVES") == 1
+    assert (len(bpy.data.hair_curves), len(bpy.data.objects)) == before
+
+
+def test_files_hold_hair_and_older_ones_open_without(tmp_path: Path) -> None:
+    made, _, _ = with_hair()
+    back = load_reconstruction(save_reconstruction(made, tmp_path / "a.npz"))
+    for name in ("hair_points", "hair_uv", "hair_colour", "hair_radius"):
+        assert np.array_equal(getattr(back, name), getattr(made, name))
+    with np.load(save_reconstruction(made, tmp_path / "b.npz")) as held:
+        older = {name: held[name] for name in held.files if not name.startswith("hair_")}
+    np.savez(tmp_path / "c.npz", **older)
+    assert len(load_reconstruction(tmp_path / "c.npz").hair_points) == 0
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "says"),
+    [
+        ("hair_points", np.zeros((60, 1, 3), np.float32), "points"),
+        ("hair_points", np.full((60, 8, 3), 1e5, np.float32), "from the head"),
+        ("hair_points", np.full((60, 8, 3), np.nan, np.float32), "hair_points"),
+        ("hair_uv", np.zeros((59, 2), np.float32), "hair"),
+        ("hair_radius", np.full(60, -1, np.float32), "below 0"),
+    ],
+)
+def test_hair_that_cannot_be_is_refused(field: str, value: np.ndarray, says: str) -> None:
+    with pytest.raises(ExchangeError, match=says):
+        dataclasses.replace(with_hair()[0], **{field: value}).validate()
+
+
+def test_exports_have_cards_and_the_scene_keeps_none(tmp_path: Path) -> None:
+    built = build_scene(with_hair(3000)[0], name="Ada")
+    before = sorted(bpy.data.objects.keys()), sorted(bpy.data.images.keys())
+    files = export_head(built, tmp_path, "ada", ("glb", "obj"))
+    assert (sorted(bpy.data.objects.keys()), sorted(bpy.data.images.keys())) == before
+    document, _ = read_glb(files["glb"])
+    (cards,) = [mesh for mesh in document["meshes"] if "hair" in mesh["name"]]
+    (part,) = cards["primitives"]
+    assert document["accessors"][part["indices"]]["count"] == 3 * 15_000
+    material = document["materials"][part["material"]]
+    assert material["alphaMode"] == "MASK" and material["doubleSided"]
+    assert "targets" not in part
+    assert (tmp_path / "ada_hair_cards.png").read_bytes().startswith(b"\x89PNG")
+    assert "ada_hair_cards.png" in (tmp_path / "ada.mtl").read_text()
+
+
+def test_cards_lie_along_their_strands() -> None:
+    path = np.array([[[0, 0, 1.0], [0.1, 0, 1.0], [0.2, 0, 1.0]]]) + [[[0, 0, 0]], [[0, 0, -2]]]
+    vertices, quads = strips(path, 0.04)
+    assert vertices.shape == (12, 3) and quads.shape == (4, 4) and quads.max() == 11
+    pairs = vertices.reshape(2, 3, 2, 3)
+    assert np.allclose(pairs.mean(axis=2), path)
+    # Flat on the ball round the beginnings: across is level and square to the way outward.
+    assert np.allclose(pairs[..., 2], path[..., None, 2])
+    assert np.linalg.norm(pairs[:, :, 1] - pairs[:, :, 0], axis=2).max() <= 0.04 + 1e-9
