@@ -169,6 +169,11 @@ def assemble(
     return with_bust(made, model, texture.image if texture else None)
 
 
+#: A bust's texture coordinates lie in the next tile: pictures repeat, and places on the head, where
+#: strands of hair are rooted, stay unique.
+BUST_UV_SHIFT = np.array([1, 0], np.float32)
+
+
 def with_bust(
     head: Reconstruction, model: FaceModel, image: NDArray[np.uint8] | None = None
 ) -> Reconstruction:
@@ -188,7 +193,7 @@ def with_bust(
         polygon_material=np.r_[
             head.polygon_material, np.full(len(bust.polygons), len(head.materials), np.uint8)
         ],
-        uv=np.r_[head.uv, bust.uv],
+        uv=np.r_[head.uv, bust.uv + BUST_UV_SHIFT],
         uv_polygons=np.r_[head.uv_polygons, bust.polygons + np.int32(len(head.uv))],
         expression_basis=np.concatenate(
             [

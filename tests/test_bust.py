@@ -122,6 +122,8 @@ def test_what_indices_mean_stays_and_the_loop_is_shared(
         assert np.array_equal(getattr(head, name)[:count], getattr(plain, name))
     assert np.array_equal(head.polygons[:quads], plain.polygons)
     assert np.array_equal(head.uv[: len(plain.uv)], plain.uv)
+    # Strands of hair find their root on the head by its place in the texture: it has to be the one.
+    assert plain.uv[:, 0].max() < 1 < head.uv[len(plain.uv) :, 0].min()
     assert np.array_equal(head.faces, plain.faces), "no photo is compared with a bust"
     below = head.polygons[quads:]
     assert set(below[below < count].tolist()) == set(bust.ring.tolist())
