@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from ..geometry.triangles import unit
+from ..texture.layout import smoothstep
 from .strands import Float, resampled
-from .styles import Style, ramp
+from .styles import Style
 from .surface import Roots, Surface
 
 #: Steps of the longest strand, and mm of the shortest step.
@@ -77,12 +78,12 @@ def grow(
     # Else hair would part along a line as if cut with a knife, and the whorl be a hole.
     stray = rng.normal(0, _STRAY_MM, (count, 3))
     gap = np.linalg.norm(roots.points - source[cKDTree(source).query(roots.points)[1]], axis=1)
-    upright = 1 - ramp(8, _UPRIGHT_MM, gap)
+    upright = 1 - smoothstep(8, _UPRIGHT_MM, gap)
     for k in range(1, steps + 1):
         outward = surface.outward(point)
         flow = _flow(surface, style, source, point + stray, outward, down)
         # What hangs free hangs straight.
-        hangs = ramp(-0.3, 0.1, (surface.ears - point[:, 1]) / surface.face)[:, None]
+        hangs = smoothstep(-0.3, 0.1, (surface.ears - point[:, 1]) / surface.face)[:, None]
         flow = flow + swerve * (1 - 0.75 * hangs)
         stands = 2.5 * upright * np.exp(-k * step / _UPRIGHT_MM)
         flow = unit(flow + stands[:, None] * outward)
@@ -120,7 +121,7 @@ def dressed(surface: Surface, strands: Float, style: Style, rng: np.random.Gener
     lock = cKDTree(strands[guide, 0]).query(strands[:, 0])[1]
     gap = strands - strands[guide][lock]
     # Locks of which one grew the other way stay apart.
-    near = 1 - ramp(15, 40, np.linalg.norm(gap[:, -1], axis=1))
+    near = 1 - smoothstep(15, 40, np.linalg.norm(gap[:, -1], axis=1))
     pull = style.clump * along[None] ** 1.2 * near[:, None]
     out = strands - gap * pull[..., None]
     if style.wave:
@@ -151,7 +152,7 @@ def _chords_out(surface: Surface, strands: NDArray) -> NDArray:
 
 def _lengths(surface: Surface, roots: Roots, style: Style, rng: np.random.Generator) -> NDArray:
     """(S,) mm: the top's going over to the side's, the hairline's shorter."""
-    low = ramp(0.1, 0.75, (surface.top - roots.points[:, 1]) / (surface.top - surface.ears))
+    low = smoothstep(0.1, 0.75, (surface.top - roots.points[:, 1]) / (surface.top - surface.ears))
     length = style.top + (style.side - style.top) * low
     length = length * np.exp(rng.normal(0, style.jitter, len(length)))
     return length * (0.45 + 0.55 * roots.depth) if style.top < 120 else length
@@ -194,9 +195,9 @@ def _flow(
     away = unit(_along(point - nearest, outward))
     if style.tied:
         return _to_knot(surface, point, outward)
-    sink = ramp(0.0, 0.9, (surface.top - point[:, 1]) / (surface.top - surface.ears))[:, None]
+    sink = smoothstep(0.0, 0.9, (surface.top - point[:, 1]) / (surface.top - surface.ears))[:, None]
     flow = away * (1 - 0.85 * sink * min(style.down, 1)) + down * sink * style.down * 1.2
-    front = ramp(-0.5, 0.4, (point[:, 2] - surface.middle[2]) / surface.half_width)[:, None]
+    front = smoothstep(-0.5, 0.4, (point[:, 2] - surface.middle[2]) / surface.half_width)[:, None]
     combed = _along(np.array([0.0, 0.25, -1.0]) + np.zeros_like(point), outward)
     flow = flow + style.back * (0.25 + 1.5 * front) * combed
     return flow + style.out * (1 - sink * min(style.down, 1)) * outward
@@ -259,13 +260,13 @@ def _settled(
 
     ``length`` (S,) mm tells how far it has risen.
     """
-    low = ramp(0.15, 0.8, (surface.top - point[:, 1]) / (surface.top - surface.ears))
+    low = smoothstep(0.15, 0.8, (surface.top - point[:, 1]) / (surface.top - surface.ears))
     volume = style.volume + (style.side_volume - style.volume) * low
     if seen is not None:
         volume = seen.shell(point)
-    wanted = layer * volume * ramp(0, _RISE_MM * (0.5 + volume / 30), length)
+    wanted = layer * volume * smoothstep(0, _RISE_MM * (0.5 + volume / 30), length)
     height = surface.height(point)
-    below = ramp(0, 30, surface.ears - 10 - point[:, 1])
+    below = smoothstep(0, 30, surface.ears - 10 - point[:, 1])
     slack = 0.12 * volume + 0.6
     moved = np.clip(height, CLEAR_MM + 0.9 * wanted, CLEAR_MM + wanted + slack)
     moved = np.where(height > moved, height + (moved - height) * (1 - below), moved)
@@ -288,7 +289,7 @@ def _off_the_face(
     x, z = point[:, 0] - surface.middle[0], point[:, 2] - surface.middle[2]
     phi = np.arctan2(x, z)
     line = surface.brows + 0.5 * surface.face
-    free = np.radians(style.opening) * ramp(0, 0.3, (line - point[:, 1]) / surface.face)
+    free = np.radians(style.opening) * smoothstep(0, 0.3, (line - point[:, 1]) / surface.face)
     side = np.sign(roots.points[:, 0] - (style.part or 0.0) * surface.half_width)
     turned = np.where(np.abs(phi) < free, side * free, phi)
     # Only the near side: a strand that came round is not sent back across the face.
@@ -333,7 +334,7 @@ def _waves(
     phase = rng.uniform(0, 2 * np.pi, locks)[lock] + rng.normal(0, 0.25, len(lock))
     pitch = style.pitch * np.exp(rng.normal(0, 0.15, locks))[lock]
     size = style.wave * np.exp(rng.normal(0, 0.25, locks))[lock, None]
-    size = size * ramp(0, 1.5 * style.pitch, length)
+    size = size * smoothstep(0, 1.5 * style.pitch, length)
     turn = 2 * np.pi * length / pitch[:, None] + phase[:, None]
     out = aside * np.cos(turn)[..., None] + 0.8 * up * np.sin(turn)[..., None]
     return out * size[..., None]

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from ..geometry.camera import Camera
 from ..geometry.triangles import vertex_normals
 from ..model import FaceModel
-from ..texture.layout import layout_of
+from ..texture.layout import layout_of, smoothstep
 from .colour import strand_colours
 from .grow import grow, knot_strands
 from .mask import hair_mask, looks_worn, window_of
 from .photo import PhotoHair, photo_hair
 from .strands import Strands, resampled
-from .styles import STYLES, Style, ramp, scaled
+from .styles import STYLES, Style, scaled
 from .surface import Roots, Skin, Surface, roots_on, surface_of
 
 NO_HAIR = "No hair was found in the photo, so the head has none; choose a style to give it one."
@@ -162,7 +162,7 @@ def with_forehead(surface: Surface, neutral: NDArray, scalp: NDArray, covered: N
     """``scalp`` (V,) 0..1 and the upper forehead where it is ``covered`` (V,) 0..1 by hair: there
     the hairline is lower than the model's, or not to be seen."""
     low = surface.brows + np.array([0.16, 0.26]) * surface.face
-    return np.maximum(scalp, covered * ramp(low[0], low[1], neutral[:, 1]))
+    return np.maximum(scalp, covered * smoothstep(low[0], low[1], neutral[:, 1]))
 
 
 def _colours(

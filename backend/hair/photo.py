@@ -13,10 +13,9 @@ from scipy.ndimage import grey_closing
 from ..geometry.camera import Camera, project
 from ..geometry.srgb import LUMINANCE, SRGB_TO_LINEAR
 from ..geometry.triangles import unit
-from ..texture.layout import sample
+from ..texture.layout import sample, smoothstep
 from .colour import light_on
 from .mask import Window
-from .styles import ramp
 from .surface import Surface
 
 Float = NDArray[np.float32]
@@ -73,16 +72,18 @@ class PhotoHair:
         line *= np.where((line * in_view[:, :2]).sum(axis=1) < 0, -1, 1)[:, None]
         # Hair is turned back before it leaves what is seen of it.
         inside = sample(self.depth, pixels) / self.window.face_px
-        edge = (1 - ramp(-_NEAR_EDGE, _NEAR_EDGE, inside)) * ramp(*_FACING, facing)
+        edge = (1 - smoothstep(-_NEAR_EDGE, _NEAR_EDGE, inside)) * smoothstep(*_FACING, facing)
         # Not at its tips, which run straight out.
         inward = sample(self.inward, pixels)
-        edge = edge * (1 - ramp(0.4, 0.85, -(unit(in_view[:, :2]) * inward).sum(axis=1)))
+        edge = edge * (1 - smoothstep(0.4, 0.85, -(unit(in_view[:, :2]) * inward).sum(axis=1)))
         line = unit(line + 1.5 * edge[:, None] * inward)
         # Along the shell: what the photo cannot say is the slope away from the camera.
         normal = outward @ rotation.T
         slope = -(normal[:, :2] * line).sum(axis=1) / np.minimum(normal[:, 2], -0.25)
         wanted = unit(np.column_stack([line, np.clip(slope, -2, 2)])) @ rotation
-        share = np.maximum(np.clip(1.6 * strength, 0, 0.95), 0.8 * edge) * ramp(*_FACING, facing)
+        share = np.maximum(np.clip(1.6 * strength, 0, 0.95), 0.8 * edge) * smoothstep(
+            *_FACING, facing
+        )
         return unit(flow + share[:, None] * (wanted - flow))
 
     def shell(self, points: NDArray) -> NDArray:
@@ -92,7 +93,9 @@ class PhotoHair:
         ring = np.append(self.standing, self.standing[0])
         height = np.interp(turn, np.arange(_ANGLES + 1), ring)
         # Over the middle of the picture the outline says little: as elsewhere.
-        middle = 1 - ramp(0.35, 0.75, np.linalg.norm(gap[:, :2], axis=1) / self.surface.half_width)
+        middle = 1 - smoothstep(
+            0.35, 0.75, np.linalg.norm(gap[:, :2], axis=1) / self.surface.half_width
+        )
         return height + middle * (self.usual - height)
 
     @property
@@ -143,7 +146,9 @@ class PhotoHair:
         light = np.log(light_on(outward, sh_light)).reshape(count, points, 3)
         log = np.log(np.maximum(SRGB_TO_LINEAR[self.window.picture], 0.003))
         log = cv2.GaussianBlur(log, (0, 0), 0.8)
-        weight = (sample(self.depth, pixels) > 0.015 * self.window.face_px) * ramp(*_FACING, facing)
+        weight = (sample(self.depth, pixels) > 0.015 * self.window.face_px) * smoothstep(
+            *_FACING, facing
+        )
         weight = weight.reshape(count, points, 1)
         log = sample(log.astype(np.float32), pixels).reshape(count, points, 3) - light
         half = points // 2

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 #: Of the mean head, brows to chin.
 FACE_MM = 130.0
 
@@ -66,9 +64,3 @@ def scaled(style: Style, face: float) -> Style:
     factor = face / FACE_MM
     lengths = ("top", "side", "volume", "side_volume", "wave", "pitch")
     return replace(style, **{name: getattr(style, name) * factor for name in lengths})
-
-
-def ramp(low: float, high: float | np.ndarray, value: np.ndarray) -> np.ndarray:
-    """0 below ``low``, 1 above ``high``, 3 t^2 - 2 t^3 between."""
-    t = np.clip((value - low) / (high - low), 0, 1)
-    return t * t * (3 - 2 * t)

@@ -300,7 +300,7 @@ def _ears(model: FaceModel, height: float) -> Float:
     return (band & behind & out).astype(np.float32)
 
 
-def smoothstep(low: float, high: float, value: NDArray) -> Float:
+def smoothstep(low: float, high: float | NDArray, value: NDArray) -> Float:
     """0 below ``low``, 1 above ``high``, 3 t^2 - 2 t^3 between."""
     t = np.clip((value - low) / (high - low), 0, 1)
     return (t * t * (3 - 2 * t)).astype(np.float32)
