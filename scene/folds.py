@@ -61,10 +61,10 @@ def _skins(head: bpy.types.Object) -> Iterator[Any]:
 
 
 def _add_nodes(tree: Any, image: bpy.types.Image) -> None:
-    shader = next(node for node in tree.nodes if node.type == "BSDF_PRINCIPLED")
-    base = shader.inputs[SOCKETS["colour"]]
-    if not base.links:
+    shader = next((node for node in tree.nodes if node.type == "BSDF_PRINCIPLED"), None)
+    if shader is None or not shader.inputs[SOCKETS["colour"]].links:  # the user's own material
         return
+    base = shader.inputs[SOCKETS["colour"]]
     frame = tree.nodes.new("NodeFrame")
     frame.label = frame.name = "Folds of the photo: as far as the shape keys make them"
 

@@ -18,7 +18,8 @@ from ..backend.exchange.options import ABOUT, DEFAULT_MODEL, Options
 from .build import head_scene_of
 from .camera import align_to_head, background_of, fit_to_scene, place_camera
 from .fitted import FittedShape, fitted_shape, has_own_topology, keep_fitted, points_of
-from .folds import drive_folds
+from .folds import ROLE as FOLDS
+from .folds import add_folds, drive_folds
 from .hair import carry_hair, replace_hair
 from .light import build_suns, light_only, suns_for
 from .materials import (
@@ -204,7 +205,9 @@ def _replace_texture(head: bpy.types.Object, reconstruction: Reconstruction) -> 
                 notes.append(_set_aside(image, new, PICTURES[role]))
             else:
                 _take_over(image, new)
-        if not same:
+        if not same and role == FOLDS:  # a head whose photo showed none, or of an earlier version
+            add_folds(head, {role: new}, reconstruction)
+        elif not same:
             bpy.data.images.remove(new)
     drive_folds(head, reconstruction)
     return notes

@@ -192,6 +192,23 @@ def test_a_new_fit_brings_its_own_parts() -> None:
     assert shown(built.head, jawOpen=1.0) == [0, 0]
 
 
+def test_a_head_without_folds_gets_those_of_a_new_fit() -> None:
+    built = build(make_reconstruction(rows=20, columns=30))
+    assert base(built.head).type == "TEX_IMAGE"
+    update_head(built.head, with_folds(jawOpen=(0.0, 0.5)), bpy.context.scene)
+    assert base(built.head).name == "Folded colour"
+    assert shown(built.head, jawOpen=1.0) == pytest.approx([0, 0.5])
+
+
+def test_a_material_of_the_users_own_is_left_alone() -> None:
+    built = build(make_reconstruction(rows=20, columns=30))
+    nodes = built.head.data.materials[0].node_tree.nodes
+    nodes.remove(nodes["Principled BSDF"])
+    before = len(nodes)
+    update_head(built.head, with_folds(jawOpen=(0.0, 0.5)), bpy.context.scene)
+    assert len(nodes) == before
+
+
 def test_exports_have_the_neutral_colours(tmp_path: Path) -> None:
     built = build(with_folds(mouthSmileRight=(2.0, 0.0)))
     document, _ = read_glb(export_head(built, tmp_path, "head", ["glb"])["glb"])
