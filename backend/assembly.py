@@ -18,6 +18,7 @@ from .fit.confidence import confidence_of, warnings_of
 from .fit.faces import default_predictor
 from .geometry.triangles import angle_weighted_normals
 from .hair import Strands, make_hair
+from .kept import kept
 from .model import FaceModel
 from .model.bust import Bust, load_bust
 from .model.contour import landmark_points
@@ -212,7 +213,7 @@ def warm_bust(model: FaceModel, size: int) -> None:
     _bust_relief(load_bust(model), size)
 
 
-@lru_cache(maxsize=2)
+@kept(maxsize=2)
 def _bust_relief(bust: Bust, size: int) -> NDArray[np.uint8]:
     """The normal map of all busts beside textures of a ``size``, encoded."""
     return encode_jpeg(bust_normals(bust, size))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
+from . import heap
 from .assembly import assemble, hair_of, texture_of, warm_bust
 from .clock import Clock
 from .detect import Detector
@@ -154,6 +155,7 @@ def _reconstruct_face(
         report(start, "Fitting the head")
         evidence = gather(photo, face, model, options)
         found = fit(evidence, model, options)
+    heap.trim()  # the texture takes most, so that what the fit has freed shall not lie below it
     with clock("texture"):
         report(start + 0.3 * share, "Making the texture")
         texture = texture_of(evidence, model, found, options)

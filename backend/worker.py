@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from . import heap, kept
 from .errors import NoFaceError, OutputError
 from .exchange import load_reconstruction, save_reconstruction
 from .exchange.model_cards import list_models
@@ -235,6 +236,7 @@ METHODS = {
 
 def main(argv: list[str]) -> int:
     """Serve until standard input closes, or nothing was asked for long."""
+    heap.keep_together()
     parser = argparse.ArgumentParser(
         prog="worker", description="Answer Blender's requests on standard input."
     )
@@ -245,5 +247,5 @@ def main(argv: list[str]) -> int:
         help="minutes without a request after which it ends, 0: never (default: the environment "
         f"variable {IDLE_VARIABLE}, else {IDLE_MINUTES:g})",
     )
-    serve(METHODS, versions(), parser.parse_args(argv).idle_minutes)
+    serve(METHODS, versions(), parser.parse_args(argv).idle_minutes, kept.let_go)
     return 0

@@ -92,6 +92,7 @@ GROUND = ours(
     "backend.narrow",
     "backend.terminal",
     "backend.heap",
+    "backend.kept",
 )
 #: For those who make the shipped network.
 MAKERS = ours(

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from reconstruct_face.backend.model import FaceModel, load_model
-from reconstruct_face.backend.texture.iris import paint_eyes
+from reconstruct_face.backend.texture.iris import finer_eyes
 from reconstruct_face.backend.texture.iris_photo import RINGS, TURNS, IrisPattern, iris_pattern
 
 #: Linear light: near the pupil, near the rim, and how much darker a spoke is, log.
@@ -102,8 +102,11 @@ def test_each_iris_gets_its_own_pattern_the_right_way_round(model: FaceModel) ->
     stroke[:, np.cos(turn) > 0.8] = 0.5
     pattern = IrisPattern(stroke, np.ones((RINGS, TURNS), np.float32), 0.0)
     plain, painted = (np.zeros((1024, 1024, 3), np.float32) for _ in range(2))
-    paint_eyes(plain, model)
-    paint_eyes(painted, model, (pattern, None))
+    for skin, patterns in ((plain, (None, None)), (painted, (pattern, None))):
+        eyes = finer_eyes(model, len(skin), patterns)
+        assert eyes is not None
+        for first in range(0, len(skin), 96):  # as compose does it, a few rows at a time
+            eyes.paint(skin[first : first + 96], first)
     changed = np.abs(painted - plain).max(axis=2) > 0.25
     kind = model.polygon_material == model.material_kinds.index("iris")
     found = []

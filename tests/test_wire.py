@@ -127,6 +127,23 @@ def test_an_idle_worker_ends_itself_and_is_started_again_without_a_word() -> Non
         assert worker.call("add", {"a": 1, "b": 1})["pid"] != pid
 
 
+@pytest.mark.seconds
+def test_a_worker_that_rests_lets_go_once_goes_on_and_ends_when_idle() -> None:
+    resting = SERVER.replace(
+        '"3.x"}, idle)', '"3.x"}, idle, lambda: print("letting go", file=sys.stderr, flush=True))'
+    ).replace("methods = (", "from reconstruct_face.backend.exchange import wire\nmethods = (")
+    resting = resting.replace("idle = float", "wire.REST_S = 0.5\nidle = float")
+    with WorkerProcess([sys.executable, "-c", resting, "4"]) as worker:
+        pid = worker.call("add", {"a": 1, "b": 1})["pid"]
+        time.sleep(1.5)
+        assert worker.call("add", {"a": 2, "b": 1}) == {"sum": 3, "pid": pid}
+        with pytest.raises(WorkerError) as caught:
+            worker.call("die")
+        assert caught.value.details.count("letting go") == 1
+        pid = worker.call("add", {"a": 1, "b": 1})["pid"]
+        assert 2.0 < seconds_until(lambda: not running(pid)) < 20
+
+
 def test_a_request_that_meets_a_worker_on_its_way_out_goes_to_the_next() -> None:
     # Its last words were sent and are not read yet; the request is lost in its pipe.
     leaving = SERVER.replace("serve({", "import atexit; atexit.register(time.sleep, 1.0); serve({")

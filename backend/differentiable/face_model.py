@@ -55,7 +55,7 @@ class TorchFaceModel(nn.Module):
         keep("landmark_ids", model.landmarks68, torch.int64)
         keep("landmark_corners", model.landmarks68_triangles, torch.int64)
         keep("landmark_weights", model.landmarks68_barycentric)
-        maps = np.concatenate([model.albedo_mean[None], model.albedo_basis])
+        maps = np.concatenate([model.albedo_mean[None], model.albedo_basis], dtype=np.float32)
         self.albedo_size = min(albedo_size, maps.shape[1])
         small = _averaged(maps, self.albedo_size)
         keep("albedo_mean", small[0])

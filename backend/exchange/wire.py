@@ -42,6 +42,8 @@ HEARTBEAT_S = 1.0
 GRACE_S = 0.2
 #: How often a waiting call looks whether it was cancelled.
 POLL_S = 0.03
+#: Seconds without a request after which a worker lets go of what it can work out again.
+REST_S = 20.0
 #: A worker's first words: its Python imports numpy and OpenCV before.
 GREETING_S = 120.0
 
@@ -58,15 +60,16 @@ def serve(
     handlers: Mapping[str, Handler],
     about: Mapping[str, str] | None = None,
     idle: float | None = None,
+    rest: Callable[[], None] | None = None,
 ) -> None:
     """Answer requests on standard input until it closes, or for ``idle`` seconds none came.
 
     A handler is called on this thread as ``handler(params..., progress=report)``; ``report``
     raises :class:`Cancelled` once the request was cancelled.  ``about`` goes with the greeting:
-    versions, for reports.  Standard output belongs to the protocol: libraries that print (Blender
-    does) are sent to standard error instead.
+    versions, for reports.  ``rest`` is called when none came for :data:`REST_S`.  Standard output
+    belongs to the protocol: libraries that print (Blender does) are sent to standard error instead.
     """
-    _Server(handlers, about or {}).run(idle)
+    _Server(handlers, about or {}).run(idle, rest)
 
 
 class _Server:
@@ -87,12 +90,12 @@ class _Server:
         self._requests: queue.Queue[Message | None] = queue.Queue()
         self._cancelled: set[int] = set()
 
-    def run(self, idle: float | None) -> None:
+    def run(self, idle: float | None, rest: Callable[[], None] | None) -> None:
         self._send({"hello": EXCHANGE_VERSION, "about": self._about})
         threading.Thread(target=self._listen, daemon=True).start()
         threading.Thread(target=self._beat, daemon=True).start()
         try:
-            while (request := self._requests.get(timeout=idle)) is not None:
+            while (request := self._next(idle, rest)) is not None:
                 self._answer(request)
                 self._cancelled.discard(request["id"])
                 self._requests.task_done()
@@ -102,6 +105,17 @@ class _Server:
         except queue.Empty:
             with suppress(OSError, ValueError):  # the parent is gone as well
                 self._send({"resting": True})
+
+    def _next(self, idle: float | None, rest: Callable[[], None] | None) -> Message | None:
+        """The next request; raises ``queue.Empty`` after ``idle`` seconds."""
+        if rest is None or (idle is not None and idle <= REST_S):
+            return self._requests.get(timeout=idle)
+        try:
+            return self._requests.get(timeout=REST_S)
+        except queue.Empty:
+            rest()
+            heap.give_back()
+        return self._requests.get(timeout=None if idle is None else idle - REST_S)
 
     def _answer(self, request: Message) -> None:
         number = request["id"]

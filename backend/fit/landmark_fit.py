@@ -9,7 +9,6 @@ jaw's contour landmarks are chosen again for the new pose (Blanz and Vetter 1999
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +18,7 @@ from ..geometry.camera import Camera, projection_jacobian
 from ..geometry.least_squares import partly_bounded_minimum
 from ..geometry.pose import initial_camera, moved_camera
 from ..geometry.rotation import roll_matrix
+from ..kept import kept
 from ..model import FaceModel
 from ..model.contour import visible_jaw
 from .noise import LandmarkNoise
@@ -124,7 +124,7 @@ class LandmarkModel:
         return mean, basis
 
 
-@lru_cache(maxsize=4)
+@kept(maxsize=4)
 def landmark_model(model: FaceModel) -> LandmarkModel:
     return LandmarkModel(model)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import cv2
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..align import Crop, box_quad, ffhq_crop, quad_crop
 from ..detect import Detection
+from ..kept import kept
 from ..model import DEFAULT_MODEL, load_model
 
 if TYPE_CHECKING:  # torch is imported by those who need it
@@ -55,7 +55,7 @@ class Reading:
         return self.sigma <= UNREADABLE_SIGMA
 
 
-@lru_cache(maxsize=1)
+@kept(maxsize=1)
 def regressor_for(model_name: str) -> Regressor | None:
     """The shipped network where it was trained for the face model, else None."""
     if model_name != DEFAULT_MODEL:
@@ -63,7 +63,7 @@ def regressor_for(model_name: str) -> Regressor | None:
     return _shipped()
 
 
-@lru_cache(maxsize=1)
+@kept(maxsize=1)
 def _shipped() -> Regressor:
     from ..network.predict import Regressor
 

@@ -7,7 +7,6 @@ vertices it shares, and moves with the identity alone.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from ..arrays import Member, check_arrays, check_range, read_npz
 from ..bounded import Damaged, short
 from ..errors import ModelError
+from ..kept import kept
 from .face_model import FaceModel, mixed
 from .load import ASSETS
 
@@ -73,7 +73,7 @@ class Bust:
             raise Damaged("it was made for another face model")
 
 
-@lru_cache(maxsize=1)
+@kept(maxsize=1)
 def load_bust(model: FaceModel) -> Bust:
     """The bust of the default face model, which ``model`` is.
 

@@ -72,7 +72,7 @@ class FaceModel:
     landmarks68_barycentric: Float  #: (68, 3)
     contour_candidates: Int  #: (17, C) vertex ids per jaw landmark, padded with -1
     albedo_mean: Float  #: (T, T, 3) linear-light RGB, row 0 at v = 1
-    albedo_basis: Float  #: (A, T, T, 3)
+    albedo_basis: NDArray[np.floating]  #: (A, T, T, 3), of the default model float16
     mask_names: tuple[str, ...]
     vertex_masks: NDArray[np.uint8]  #: (M, V) 0..255
     uv_masks: NDArray[np.uint8]  #: (M, T, T) 0..255
@@ -161,10 +161,11 @@ class FaceModel:
 
     def albedo(self, coefficients: NDArray) -> Float:
         """(T, T, 3) linear-light RGB in [0.002, 1] for ``coefficients`` (A,) in std. deviations."""
-        texture = self.albedo_mean + np.tensordot(
-            coefficients, self.albedo_basis[: len(coefficients)], 1
-        )
-        return np.clip(texture, 0.002, 1.0).astype(np.float32)
+        texture = self.albedo_mean.astype(np.float32)
+        # One by one: numpy would copy the whole basis in the coefficients' precision.
+        for weight, component in zip(coefficients, self.albedo_basis, strict=False):
+            texture += component.astype(np.float32) * np.float32(weight)
+        return np.clip(texture, 0.002, 1.0, out=texture)
 
     def mask(self, name: str) -> Float:
         """(V,) the vertex mask ``name`` as 0..1."""

@@ -9,7 +9,6 @@ on the straight way there, is pushed outwards.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +17,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from ..exchange.reconstruction import OWN_EXPRESSIONS
+from ..kept import kept
 from .face_model import FaceModel, fit_sphere, mixed
 
 Float = NDArray[np.float32]
@@ -103,7 +103,7 @@ class _Lashes(NamedTuple):
     root: Double  #: (N, L) how each goes with the lids' visible edge
 
 
-@lru_cache(maxsize=4)
+@kept(maxsize=4)
 def _lashes(model: FaceModel) -> list[_Lashes]:
     """Those of the right and of the left eye: each lash goes as the lid does where it grows."""
     assert model.lid_rings is not None

@@ -30,7 +30,7 @@ class OnnxModel:
     """A network whose tensors are outside of its graph: inside they would be copied three times."""
 
     graph: bytes  #: the serialised model
-    constants: dict[str, Float]  #: by the names that the graph has for them
+    constants: dict[str, Float]  #: contents of the files that the graph names
 
 
 class Graph:
@@ -117,8 +117,8 @@ class Graph:
         name = f"constant_{len(self._constants)}"
         array = np.ascontiguousarray(values, np.float32)
         self._constants[name] = array
-        # The file that it would be in is never opened: the constants are handed over by name.
-        place = {"location": "memory", "offset": "0", "length": str(array.nbytes)}
+        # Each in a file of its own, which is handed over in memory.
+        place = {"location": name, "offset": "0", "length": str(array.nbytes)}
         self._declared.append(
             TensorProto(
                 name=name,

@@ -11,7 +11,6 @@ import copy
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from ..arrays import Member, read_npz
 from ..bounded import parse_json, short
 from ..errors import ModelError
+from ..kept import kept
 from ..model import FaceModel
 from ..model.earlier import earlier_weights, oldest
 from ..model.load import ASSETS
@@ -231,7 +231,7 @@ def _runner(network: RegionNetwork) -> Runner:
     return onnx_runner(graph.finished(graph.flatten(x), network.hidden[0].shape[1] - HINTS))
 
 
-@lru_cache(maxsize=1)
+@kept(maxsize=1)
 def _shipped() -> RegionReader:
     return RegionReader.load()
 

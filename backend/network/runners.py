@@ -31,12 +31,12 @@ def onnx_runner(model: OnnxModel, provider: str = "CPUExecutionProvider") -> Run
     # The arena keeps what the largest batch needed.
     options.enable_cpu_mem_arena = False
     options.log_severity_level = 3  # errors
-    # It computes on these arrays themselves, so they live as long as the session does.
-    values = {
-        name: onnxruntime.OrtValue.ortvalue_from_numpy(array)
-        for name, array in model.constants.items()
-    }
-    options.add_external_initializers(list(values), list(values.values()))
+    # As the files that the graph names, which are copied once: it rearranges kernels for the
+    # processor at hand, and would keep arrays that are handed over as values beside its own.
+    files = [array.view(np.uint8).ravel() for array in model.constants.values()]
+    options.add_external_initializers_from_files_in_memory(
+        list(model.constants), files, [len(file) for file in files]
+    )
     fallback = ["CPUExecutionProvider"] if provider != "CPUExecutionProvider" else []
     try:
         session = onnxruntime.InferenceSession(
@@ -46,10 +46,8 @@ def onnx_runner(model: OnnxModel, provider: str = "CPUExecutionProvider") -> Run
         raise ModelError(f"ONNX Runtime cannot run the network by {provider}: {error}") from error
     (name,) = (one.name for one in session.get_inputs())
 
-    held = session, values
-
     def run(batch: Float) -> Float:
-        return held[0].run(None, {name: batch})[0]
+        return session.run(None, {name: batch})[0]
 
     return run
 

@@ -14,6 +14,8 @@ Float = NDArray[np.float32]
 
 # Sub-texel bits of the polygon filler.
 _SHIFT = 4
+#: Rows that are looked at together for their gutters.
+_BAND_ROWS = 256
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Texels:
     """N texels of a size x size texture, in the order of rows."""
 
     place: NDArray[np.int32]  #: (N,) flat index into the texture
-    face: NDArray[np.int32]  #: (N,) index into the faces
+    face: NDArray[np.integer]  #: (N,) index into the faces, of the smallest type that holds it
     _weights: NDArray[np.uint16]  #: (2, N) of the face's first two corners, in 65535ths
 
     def __len__(self) -> int:
@@ -84,7 +86,8 @@ def texels_of(
         cv2.fillConvexPoly(face_id, polygon, index, shift=_SHIFT)
     source = _sources(face_id, gutter)
     place = np.flatnonzero(source >= 0)
-    face = face_id.ravel().take(source.ravel().take(place))
+    narrow = np.min_scalar_type(len(uv_faces))
+    face = face_id.ravel().take(source.ravel().take(place)).astype(narrow)
     if wanted is not None:
         kept = wanted.take(face)
         place, face = place[kept], face[kept]
@@ -101,24 +104,30 @@ def texel_coordinates(uv: NDArray, size: int) -> NDArray:
 def _sources(face_id: NDArray[np.int32], gutter: int) -> NDArray[np.int32]:
     """(S, S) which texel, by its flat index, each texel repeats: itself, in the gutter the nearest
     covered one, elsewhere -1."""
-    covered = face_id >= 0
-    own = np.arange(face_id.size, dtype=np.int32).reshape(face_id.shape)
-    source = np.where(covered, own, np.int32(-1))
-    if gutter <= 0 or covered.all() or not covered.any():
+    source = np.arange(face_id.size, dtype=np.int32).reshape(face_id.shape)
+    source[face_id < 0] = -1
+    if gutter <= 0:
         return source
-    distance, label = cv2.distanceTransformWithLabels(
-        (~covered).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    # Labels number the covered texels; the table finds each one's place.
-    table = np.empty(label.max() + 1, dtype=np.int32)
-    table[label[covered]] = own[covered]
-    ring = ~covered & (distance <= gutter)
-    source[ring] = table[label[ring]]
+    # In bands, with what their gutters may repeat above and below: all at once takes 100 MB.
+    for start in range(0, len(face_id), _BAND_ROWS):
+        first = max(start - gutter - 1, 0)
+        covered = face_id[first : start + _BAND_ROWS + gutter + 1] >= 0
+        if covered.all() or not covered.any():
+            continue
+        distance, label = cv2.distanceTransformWithLabels(
+            (~covered).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+        )
+        # Labels number the covered texels; the table finds each one's place.
+        table = np.empty(label.max() + 1, dtype=np.int32)
+        table[label[covered]] = np.flatnonzero(covered) + first * face_id.shape[1]
+        ring = ~covered & (distance <= gutter)
+        ring[: start - first] = ring[start - first + _BAND_ROWS :] = False
+        source[first : first + len(ring)][ring] = table[label[ring]]
     return source
 
 
 def _quantised_weights(
-    corners: NDArray, face: NDArray[np.int32], texel: NDArray[np.int32], size: int
+    corners: NDArray, face: NDArray[np.integer], texel: NDArray[np.int32], size: int
 ) -> NDArray[np.uint16]:
     """(2, N) weights of the first two corners of ``face`` (N,) at ``texel`` (N,), see `Texels`.
 

@@ -7,11 +7,10 @@ highlight is, and the photo's weight ends before the painted tails do.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import cv2
 import numpy as np
 
+from ..kept import kept
 from ..model import FaceModel
 from .layout import Float, Layout, smoothstep
 from .trust import photo_weight
@@ -52,7 +51,7 @@ def without_brows(base: Float, model: FaceModel, layout: Layout, share: float) -
     return base + share * brows[..., None] * (filled - base)
 
 
-@lru_cache(maxsize=2)
+@kept(maxsize=2)
 def _regions(model: FaceModel, layout: Layout) -> tuple[Float, Float]:
     """(T, T) how much of a texel is painted brow, and 1 on the skin around."""
     small, side = layout.small, len(layout.small.mask)

@@ -28,6 +28,7 @@ from .brows import brows_shown
 from .compose import compose, paint_ground, project
 from .eyes import eye_colours
 from .hair import find_hair
+from .iris import warm_eyes
 from .layout import Float, Layout, layout_of, sample
 from .light import LightFit, fit_light
 from .neutral import even_correction, face_tone, fields_of, movement_of, neck_weight, tidied
@@ -75,6 +76,7 @@ def warm_texture(model: FaceModel, size: int = 2048) -> None:
     """Work out what does not depend on the photo (about half a second, once per process)."""
     layout_of(model, size)
     warm_skin(model, size)
+    warm_eyes(model, size)
     wrinkle_maps(model, size)
 
 

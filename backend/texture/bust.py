@@ -7,13 +7,12 @@ neck's lower rim is carried outwards from the inner circle, weaker and smoother 
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry.fading import faded
+from ..kept import kept
 from ..model import FaceModel
 from ..model.bust import Bust
 from ..raster.atlas import texel_coordinates
@@ -102,7 +101,7 @@ def _circumference(bust: Bust) -> float:
     return float(np.linalg.norm(ring - np.roll(ring, 1, axis=0), axis=1).sum())
 
 
-@lru_cache(maxsize=1)
+@kept(maxsize=1)
 def _rim(model: FaceModel, bust: Bust) -> Float:
     """(L * _PER_EDGE, 2) places of the neck's rim in the head's texture, in the ring's order."""
     of_corner = {
@@ -147,7 +146,7 @@ def _tone(
     return face + np.median(fitted[neck], axis=0) - np.median(fitted[sure], axis=0)
 
 
-@lru_cache(maxsize=1)
+@kept(maxsize=1)
 def _polar(side: int) -> tuple[Float, Float]:
     """(S, S) distance from the middle in parts of the side, and turns from the top to the right."""
     across = (np.arange(side, dtype=np.float32) + 0.5) / side - 0.5
@@ -164,7 +163,7 @@ def _drawn(circles: NDArray, row: NDArray, turn: Float) -> Float:
     )
 
 
-@lru_cache(maxsize=1)
+@kept(maxsize=1)
 def _mottled(side: int, texel_mm: float) -> Float:
     """(S, S) log brightness of unevenness, the same on every bust."""
     out = np.zeros((side, side), np.float32)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,10 +14,11 @@ from ..model import FaceModel
 from .brows import without_brows
 from .eyes import EyeColours, tint_eyes
 from .hair import Hair
-from .iris import paint_eyes
+from .iris import FinerEyes, finer_eyes
 from .layout import (
     Float,
     Layout,
+    enlarged,
     interpolate_texels,
     mirrored_texels,
     sample,
@@ -56,10 +56,26 @@ _BAND_ROWS = 32
 
 @dataclass(frozen=True, eq=False)
 class Ground:
-    """What is painted where the photo shows nothing, (size, size, 3) log linear."""
+    """What is painted where the photo shows nothing, log linear.
 
-    skin: Float  #: the fitted albedo with the colour correction; eyes, teeth, mouth
-    hair: Float  #: what the hair adds to ``skin``
+    A few rows are made at a time: all of a colour at 2048 would take 50 MB.
+    """
+
+    size: int  #: side of the texture
+    base: Float  #: (T, T, 3) the fitted albedo, colour corrected; teeth, mouth
+    hair: Float  #: (T, T, 3) what the hair adds to the skin
+    eyes: FinerEyes | None  #: what is finer than T x T
+
+    def skin(self, rows: slice) -> Float:
+        """(R, size, 3) rows of the texture without hair."""
+        found = enlarged(self.base, self.size, (rows, slice(0, self.size)))
+        if self.eyes is not None:
+            self.eyes.paint(found, rows.start)
+        return found
+
+    def hair_rows(self, rows: slice) -> Float:
+        """(R, size, 3) what the hair adds to them."""
+        return enlarged(self.hair, self.size, (rows, slice(0, self.size)))
 
 
 def paint_ground(
@@ -101,10 +117,8 @@ def paint_ground(
     layer = np.zeros_like(base)
     layer[covered] = (field[:, 3:6] + _STRAND_CONTRAST * strands - skin) * cover
     base[covered] = skin + field[:, 7:10]
-    size = (layout.size, layout.size)
-    skin, hair_layer = (cv2.resize(x, size, interpolation=cv2.INTER_LINEAR) for x in (base, layer))
-    paint_eyes(skin, model, eyes.patterns if eyes is not None else (None, None))
-    return Ground(skin, hair_layer)
+    patterns = eyes.patterns if eyes is not None else (None, None)
+    return Ground(layout.size, base, layer, finer_eyes(model, layout.size, patterns))
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,8 +149,8 @@ def project(
     if log_shading is not None:
         columns.append(log_shading)
     table = np.column_stack(columns).astype(np.float32)
-    skin = ground.skin.reshape(-1, 3)
-    colour = np.zeros_like(ground.skin)
+    size = layout.size
+    colour = np.zeros((size, size, 3), np.float32)
     weight = np.zeros(colour.shape[:2], np.float32)
     flat_colour, flat_weight = colour.reshape(-1, 3), weight.ravel()
 
@@ -149,11 +163,15 @@ def project(
         own *= np.minimum(fields[:, 4], 1)
         kept = own > _LEAST_WEIGHT
         texel = layout.texels.place[chosen[kept]]
+        if not len(texel):
+            return
+        rows = slice(int(texel[0]) // size, int(texel[-1]) // size + 1)
+        skin = ground.skin(rows).reshape(-1, 3)[texel - rows.start * size]
         values = log_linear(sample(view.photo, np.ascontiguousarray(pixels[kept]), cubic=True))
         if log_shading is None:
-            values = _compare(values, skin[texel], grey)
+            values = _compare(values, skin, grey)
         else:
-            values = _without_highlights(_compare(values - fields[kept, 5:8], skin[texel], grey))
+            values = _without_highlights(_compare(values - fields[kept, 5:8], skin, grey))
         flat_colour[texel] = values
         flat_weight[texel] = own[kept]
 
@@ -182,31 +200,35 @@ def compose(layout: Layout, ground: Ground, detail: Detail) -> tuple[NDArray[np.
     """(size, size, 3) sRGB texture, and the part (size, size) that came from the photo.
 
     Mirrored detail counts only where the other side is clearly better seen: where both see about
-    the same, the own side stands alone, without a double image.  ``ground`` is used up.
+    the same, the own side stands alone, without a double image.
     """
-    out, weight = ground.skin, detail.weight.copy()
-    flat_out, flat_weight, own_weight = out.reshape(-1, 3), weight.ravel(), detail.weight.ravel()
+    weight, own_weight = detail.weight.copy(), detail.weight.ravel()
+    image = np.empty((*weight.shape, 3), np.uint8)
 
-    def mirror(texels: slice) -> None:
-        own = own_weight[layout.texels.place[texels]]
-        chosen = texels.start + np.flatnonzero(own < _WELL_SEEN)
+    def mirror(out: Float, rows: slice) -> None:
+        # Numbers of another type would have all texels copied.
+        ends = np.array([rows.start, rows.stop], np.int32) * np.int32(size)
+        ends = np.searchsorted(layout.texels.place, ends)
+        own = own_weight[layout.texels.place[slice(*ends)]]
+        chosen = ends[0] + np.flatnonzero(own < _WELL_SEEN)
         texel, place = layout.texels.place[chosen], mirrored_texels(layout, chosen)
         own, other = own_weight[texel], sample(detail.weight, place)
         share = smoothstep(*BETTER_SEEN, other - own) * other * (1 - own)
         used = share > _LEAST_WEIGHT
         texel, share = texel[used], share[used]
-        flat_out[texel] += sample(detail.colour, place[used]) * share[:, None]
-        flat_weight[texel] += share
+        seen = sample(detail.colour, place[used]) * share[:, None]
+        out.reshape(-1, 3)[texel - rows.start * size] += seen
+        weight.ravel()[texel] += share
 
-    in_parts(mirror, len(layout.texels))
-    image = np.empty(out.shape, np.uint8)
+    def band(rows: slice) -> None:
+        out = ground.skin(rows)
+        mirror(out, rows)
+        out += detail.colour[rows] * detail.weight[rows, :, None]
+        out += ground.hair_rows(rows) * (1 - weight[rows, :, None])
+        image[rows] = encode(out)
 
-    def finish(rows: slice) -> None:
-        out[rows] += detail.colour[rows] * detail.weight[rows, :, None]
-        out[rows] += ground.hair[rows] * (1 - weight[rows, :, None])
-        image[rows] = encode(out[rows])
-
-    in_parts(finish, len(out), _BAND_ROWS)
+    size = layout.size
+    in_parts(band, size, _BAND_ROWS)
     return image, weight
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..kept import kept
 from ..model import FaceModel
 from ..model.face_model import fit_sphere
 from ..raster import texels_of
@@ -55,30 +55,61 @@ class _Fine(NamedTuple):
     veins: Float  #: (N, 3) log linear
 
 
-def paint_eyes(
-    skin: Float, model: FaceModel, patterns: Sequence[IrisPattern | None] = (None, None)
-) -> None:
-    """Add iris and white of ``model`` at their finest to ``skin`` (size, size, 3), log linear.
+class FinerEyes(NamedTuple):
+    """Iris and white of both eyes at the texture's own size."""
+
+    fine: _Fine
+    irises: tuple[Float, Float]  #: (M, 3) each, what is added to the log colour
+
+    def paint(self, skin: Float, first_row: int) -> None:
+        """Add them to the rows ``skin`` (R, size, 3) of a texture from ``first_row`` on, log
+        linear."""
+
+        def within(row: NDArray[np.int32]) -> slice:
+            ends = np.array([first_row, first_row + len(skin)], row.dtype)
+            return slice(*np.searchsorted(row, ends))
+
+        fine, here = self.fine, within(self.fine.row)
+        skin[fine.row[here] - first_row, fine.column[here]] += fine.veins[here]
+        for iris, add in zip(fine.irises, self.irises, strict=True):
+            here = within(iris.row)
+            at = iris.row[here] - first_row, iris.column[here]
+            black = iris.off[here] < PUPIL
+            skin[at] = np.where(black[:, None], _BLACK, skin[at] + add[here])
+
+
+def finer_eyes(
+    model: FaceModel, size: int, patterns: Sequence[IrisPattern | None] = (None, None)
+) -> FinerEyes | None:
+    """Those of ``model`` for a size x size texture, None where it has no irises.
 
     ``patterns`` of the right and the left iris come from the photo.
     """
-    with _ONE_AT_A_TIME:
-        fine = _fine(model, len(skin))
+    fine = _fine_of(model, size)
     if fine is None:
-        return
-    skin[fine.row, fine.column] += fine.veins
+        return None
+    added = []
     for iris, pattern in zip(fine.irises, patterns, strict=True):
         add = np.repeat(iris.fibres[:, None], 3, axis=1)
         if pattern is not None:
             seen, weight = pattern.at(iris.off / RIM, iris.turn)
             add *= 1 - _OWN_FIBRES * pattern.fibres * weight[:, None]
             add += weight[:, None] * seen
-        black = iris.off < PUPIL
-        colour = skin[iris.row, iris.column] + add + iris.dark[:, None]
-        skin[iris.row, iris.column] = np.where(black[:, None], _BLACK, colour)
+        added.append((add + iris.dark[:, None]).astype(np.float32))
+    return FinerEyes(fine, (added[0], added[1]))
 
 
-@lru_cache(maxsize=2)
+def warm_eyes(model: FaceModel, size: int) -> None:
+    """Work out what :func:`finer_eyes` needs of ``model`` for a size x size texture."""
+    _fine_of(model, size)
+
+
+def _fine_of(model: FaceModel, size: int) -> _Fine | None:
+    with _ONE_AT_A_TIME:
+        return _fine(model, size)
+
+
+@kept(maxsize=2)
 def _fine(model: FaceModel, size: int) -> _Fine | None:
     if "iris" not in model.material_kinds or not model.globes:
         return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from .. import heap
+from ..kept import kept
 from ..model import FaceModel
 from ..model.face_model import split_polygons
 from ..raster import Atlas, Texels, rasterize_uv, texels_of
@@ -76,7 +76,7 @@ def layout_of(model: FaceModel, size: int) -> Layout:
         return _layout_of(model, size)
 
 
-@lru_cache(maxsize=2)
+@kept(maxsize=2)
 def _layout_of(model: FaceModel, size: int) -> Layout:
     small_size = model.albedo_mean.shape[0]
     skin_polygon = np.array([kind == "skin" for kind in model.material_kinds])
@@ -148,6 +148,20 @@ def sample(picture: NDArray, pixels: Float, cubic: bool = False) -> NDArray:
     return out.reshape(rows * columns, *picture.shape[2:])[:count]
 
 
+def enlarged(picture: Float, size: int, box: tuple[slice, slice]) -> Float:
+    """Rows and columns ``box`` of ``picture`` (T, T[, C]), smoothly enlarged to size x size.
+
+    As ``cv2.resize`` does it, which makes all of it: 50 MB of a colour at 2048.
+    """
+    (top, bottom), (left, right) = ((one.start, one.stop) for one in box)
+    step = len(picture) / size
+    matrix = np.array([[step, 0, step * (left + 0.5) - 0.5], [0, step, step * (top + 0.5) - 0.5]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(
+        picture, matrix, (right - left, bottom - top), flags=flags, borderMode=cv2.BORDER_REPLICATE
+    )
+
+
 def _albedo_at_vertices(model: FaceModel) -> tuple[Float, Float]:
     """Mean (V, 3) and basis (A, V, 3) of the albedo at each vertex's first texture coordinate."""
     place = np.zeros((len(model.mean), 2), dtype=np.float32)
@@ -155,8 +169,8 @@ def _albedo_at_vertices(model: FaceModel) -> tuple[Float, Float]:
     place[model.polygons.ravel()[::-1]] = texel_coordinates(
         model.uv[model.uv_polygons.ravel()[::-1]], model.albedo_mean.shape[0]
     )
-    pictures = np.concatenate([model.albedo_mean[None], model.albedo_basis])
-    sampled = np.stack([sample(picture, place) for picture in pictures])
+    pictures = [model.albedo_mean, *model.albedo_basis]
+    sampled = np.stack([sample(picture.astype(np.float32), place) for picture in pictures])
     return sampled[0], sampled[1:]
 
 

@@ -8,8 +8,8 @@ from the side, so that lashes and liner would be drawn out over a lid that shuts
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from ..exchange.reconstruction import OWN_EXPRESSIONS
 from ..geometry.triangles import triangle_areas
+from ..kept import kept
 from ..model import FaceModel
 from ..model.lids import own_expressions
 from .compose import Detail
 from .diffuse import diffuse
-from .layout import Float, Layout, interpolate_texels, sample, smoothstep
+from .layout import Float, Layout, enlarged, interpolate_texels, sample, smoothstep
 from .trust import Trust, photo_weight, weighted_median
 from .view import View
 
@@ -44,6 +45,8 @@ PATCH_WIDTH = 1 / 64
 #: Part of a lid's shut area that is seen between which the photo is taken, and mm that a blink
 #: moves the skin between which that counts.
 SEEN_OF_LID, MOVED_BY_BLINK = (0.25, 0.55), (1.0, 3.0)
+#: Rows that are changed at a time, so that little memory is taken.
+_BAND_ROWS = 32
 #: Rounds in which what is not taken grows by a ring of vertices.
 _ROUNDS = 2
 #: Of the colours of such a lid, blurred by a part of the texture's side, this share stays: liner
@@ -228,9 +231,7 @@ def tidied(
     # Only what the photo shows is looked at: a third of the map.
     whole = _scaled(box, layout.size / size)
     weight, there, fields = weight[box], detail.colour[whole], fields.part(box)
-    colour = cv2.resize(
-        there * detail.weight[whole][..., None], weight.shape[::-1], interpolation=cv2.INTER_AREA
-    )
+    colour = _reduced(there, detail.weight[whole], weight.shape)
     wide = _blurred(colour, weight, fields.plain, PATCH_WIDTH * size)
     shaved = fields.plain * (1 - _bearded(_beard(model)[box], wide + fields.apart))
     change = shaved[..., None] * (_limited(wide, MOST_BRIGHTNESS, MOST_CHROMA) - wide)
@@ -239,7 +240,8 @@ def tidied(
     dark = band.mean(axis=2, keepdims=True) < 0
     removed = np.where(dark, FOLD_DARK, FOLD_BRIGHT).astype(np.float32) * band
     change -= removed
-    there += cv2.resize(change, there.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    for band in _bands((slice(0, there.shape[0]), slice(0, there.shape[1]))):
+        there[band] += enlarged(change, len(there), band)
     lids = LID_TONE * _blurred(colour, weight, fields.lids, LID_WIDTH * size)
     _fill_lids(there, fields.lids, lids)
     folds[box] = removed.mean(axis=2)
@@ -251,7 +253,10 @@ def _box(weight: Float) -> Box | None:
     rows, columns = (np.flatnonzero(weight.any(axis=k)) for k in (1, 0))
     if not len(rows):
         return None
-    row, column = (slice(max(at[0] - 1, 0), at[-1] + 2) for at in (rows, columns))
+    row, column = (
+        slice(max(at[0] - 1, 0), min(at[-1] + 2, side))
+        for at, side in zip((rows, columns), weight.shape, strict=True)
+    )
     return row, column
 
 
@@ -260,15 +265,35 @@ def _scaled(box: Box, scale: float) -> Box:
     return row, column
 
 
+def _reduced(colour: Float, weight: Float, shape: tuple[int, ...]) -> Float:
+    """``colour`` (H, W, 3) times ``weight`` (H, W), averaged down to ``shape`` (h, w)."""
+    scale = len(colour) / shape[0]
+    rows = _BAND_ROWS if scale.is_integer() else shape[0]  # else bands would share a row
+    out = np.empty((*shape, 3), np.float32)
+    for start in range(0, shape[0], rows):
+        band = slice(start, min(start + rows, shape[0]))
+        whole, _ = _scaled((band, band), scale)
+        part = colour[whole] * weight[whole, :, None]
+        size = (shape[1], band.stop - start)
+        out[band] = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
+    return out
+
+
+def _bands(box: Box) -> Iterator[Box]:
+    """``box`` in bands of a few rows."""
+    rows, columns = box
+    for start in range(rows.start, rows.stop, _BAND_ROWS):
+        yield slice(start, min(start + _BAND_ROWS, rows.stop)), columns
+
+
 def _fill_lids(colour: Float, lids: Float, tone: Float) -> None:
     """``tone`` (h, w, 3) in place of ``colour`` (H, W, 3) where ``lids`` (h, w) is 1, in place."""
     box = _box(lids)
     if box is None:
         return
-    there = colour[_scaled(box, len(colour) / len(lids))]
-    size = there.shape[1::-1]
-    share = cv2.resize(lids[box], size, interpolation=cv2.INTER_LINEAR)[..., None]
-    there += share * (cv2.resize(tone[box], size, interpolation=cv2.INTER_LINEAR) - there)
+    for band in _bands(_scaled(box, len(colour) / len(lids))):
+        share = enlarged(lids, len(colour), band)[..., None]
+        colour[band] += share * (enlarged(tone, len(colour), band) - colour[band])
 
 
 def _blurred(colour: Float, weight: Float, plain: Float, sigma: float) -> Float:
@@ -288,7 +313,7 @@ def _bearded(beard: Float, tone: Float) -> Float:
     return beard * dark * (1 - smoothstep(*BEARD_RED, tone[..., 0] - tone[..., 1]))
 
 
-@lru_cache(maxsize=2)
+@kept(maxsize=2)
 def _beard(model: FaceModel) -> Float:
     """(T, T) the model's beard, and a moustache, which its mask lacks."""
     size = len(model.albedo_mean)
@@ -301,7 +326,7 @@ def _beard(model: FaceModel) -> Float:
     return np.maximum(model.uv_mask("beard"), around).astype(np.float32)
 
 
-@lru_cache(maxsize=2)
+@kept(maxsize=2)
 def _features(model: FaceModel) -> Float:
     """(T, T) 1 on lips and brows, and softly a few millimetres around: people's are larger."""
     names = [name for name in ("lips", "brows") if name in model.mask_names]

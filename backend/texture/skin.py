@@ -10,13 +10,14 @@ are smaller than a photo's pixel mostly; they are drawn the same on every head, 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.chunks import in_parts
 from ..geometry.srgb import SRGB_TO_LINEAR
+from ..kept import kept
 from ..model import FaceModel
 from .layout import Float, Layout, interpolate_texels, layout_of, smoothstep
 
@@ -59,6 +60,8 @@ HAIR = (0.5, 1.0)
 CAVITY = 0.6
 #: Blender's plain specular level, and the part of it that painted hair keeps: it must not shine.
 SPECULAR, HAIR_SPECULAR = 0.5, 0.3
+#: Rows that are worked out at a time: normals of all of them would take 150 MB.
+_BAND_ROWS = 64
 _LOG_OF_GREY = np.log(SRGB_TO_LINEAR + 0.01).astype(np.float32)
 
 
@@ -100,7 +103,7 @@ def skin_maps(model: FaceModel, image: Bytes, coverage: Float) -> SkinMaps:
     )
 
 
-@lru_cache(maxsize=1)
+@kept(maxsize=1)
 def plain_normals(size: int, texel_mm: float) -> Bytes:
     """(S, S, 3) the :attr:`SkinMaps.normal` of skin that is all like the neck's."""
     height = np.zeros((size, size), np.float32)
@@ -114,13 +117,13 @@ class _Ground:
     """What does not depend on the photo."""
 
     texel_mm: float  #: side of a texel on the face
-    height: Float  #: (S, S) mm, outwards
-    lined: Float  #: (S, S) 0..1 where lines of the photo are relief: not brows, lips, hair
+    height: NDArray[np.float16]  #: (S, S) mm, outwards
+    lined: NDArray[np.float16]  #: (S, S) 0..1 where the photo's lines are relief: no brows, lips
     roughness: Float  #: (S / 2, S / 2)
     specular: Float  #: (S / 2, S / 2)
 
 
-@lru_cache(maxsize=1)
+@kept(maxsize=1)
 def _ground_of(model: FaceModel, size: int) -> _Ground:
     layout = layout_of(model, size)  # of the texture, but for larger ones
     shares = _shares(model, layout)
@@ -132,16 +135,23 @@ def _ground_of(model: FaceModel, size: int) -> _Ground:
     bare = _full(_bare(model, layout), size)
     relief = np.zeros((size, size), np.float32)
     if texel < COARSEST_MM:
+        # In place, one after the other: each takes 17 MB at 2048.
         lips = _full(shares["lips"], size)
-        relief += _pores(size, texel) * _full(pores, size) + _grain(size, texel) * GRAIN * (
-            1 - lips
-        )
-        relief = relief * bare + _furrows(size, texel) * FURROWS * lips
+        relief += _grain(size, texel)
+        relief *= GRAIN * (1 - lips)
+        pits = _pores(size, texel)
+        pits *= _full(pores, size)
+        relief += pits
+        del pits
+        relief *= bare
+        lips *= _furrows(size, texel)
+        lips *= FURROWS
+        relief += lips
     even = 1 - smoothstep(0.0, 0.3, _widened(_marked(model, layout.small.mask.shape[0])))
     return _Ground(
         texel_mm=texel,
-        height=relief.astype(np.float32),
-        lined=bare * _full(even, size),
+        height=relief.astype(np.float16),
+        lined=(bare * _full(even, size)).astype(np.float16),
         roughness=_full(roughness, size // 2),
         specular=_full(SPECULAR * (1 - (1 - HAIR_SPECULAR) * shares["hair"]), size // 2),
     )
@@ -210,24 +220,33 @@ def _pores(size: int, texel_mm: float) -> Float:
     rng = np.random.default_rng(3)
     width = max(PORE_MM / texel_mm, 0.8)
     pits = (rng.random((size, size), np.float32) < PORES_PER_MM2 * texel_mm**2).astype(np.float32)
-    pits *= rng.uniform(0.4, 1.0, (size, size)).astype(np.float32)
+    for row in pits:
+        row *= rng.uniform(0.4, 1.0, size)
+    pits = cv2.GaussianBlur(pits, (0, 0), width)
     # A single one of height 1 comes out of the blur as 1 / (2 pi width^2).
-    return -np.minimum(cv2.GaussianBlur(pits, (0, 0), width) * (2 * np.pi * width**2), 1.2)
+    pits *= 2 * np.pi * width**2
+    np.minimum(pits, 1.2, out=pits)
+    return np.negative(pits, out=pits)
 
 
 def _grain(size: int, texel_mm: float) -> Float:
     """(S, S) the fine net between the pores, rms 1."""
     noise = np.random.default_rng(4).standard_normal((size, size), np.float32)
     fine, coarse = (cv2.GaussianBlur(noise, (0, 0), max(mm / texel_mm, 0.7)) for mm in (0.14, 0.4))
-    return (fine - coarse) / (fine - coarse).std()
+    fine -= coarse
+    del noise, coarse
+    fine /= fine.std()
+    return fine
 
 
 def _furrows(size: int, texel_mm: float) -> Float:
     """(S, S) lines along v as lips have them, rms 1."""
     noise = np.random.default_rng(5).standard_normal((size, size), np.float32)
     lines = cv2.GaussianBlur(noise, (0, 0), sigmaX=max(0.3 / texel_mm, 0.8), sigmaY=2 / texel_mm)
+    del noise
     lines -= cv2.GaussianBlur(lines, (0, 0), 1.2 / texel_mm)
-    return lines / lines.std()
+    lines /= lines.std()
+    return lines
 
 
 def _relief_of(image: Bytes, texel_mm: float) -> Float:
@@ -246,6 +265,18 @@ def _relief_of(image: Bytes, texel_mm: float) -> Float:
 
 def _normals(height: Float, texel_mm: float) -> Bytes:
     """(S, S, 3) the normals of ``height`` (S, S) mm, rows downwards, as bytes."""
+    normals = np.empty((*height.shape, 3), np.uint8)
+
+    def part(rows: slice) -> None:
+        first = max(rows.start - 1, 0)  # slopes need a row more on both sides
+        band = _band_normals(height[first : rows.stop + 1], texel_mm)
+        normals[rows] = band[rows.start - first :][: rows.stop - rows.start]
+
+    in_parts(part, len(height), _BAND_ROWS)
+    return normals
+
+
+def _band_normals(height: Float, texel_mm: float) -> Bytes:
     across, down = (
         cv2.Sobel(height, cv2.CV_32F, *axis, ksize=3, scale=1 / (8 * texel_mm))
         for axis in ((1, 0), (0, 1))

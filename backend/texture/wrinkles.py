@@ -10,13 +10,12 @@ of the mean head gives depth and direction, noise drawn out along it (Cabral and
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ..exchange.wrinkles import GROUPS, Group
+from ..kept import kept
 from ..model import FaceModel
 from .layout import Float, Layout, interpolate_texels, layout_of, sample, smoothstep
 
@@ -52,7 +51,7 @@ def wrinkle_maps(model: FaceModel, size: int) -> tuple[Bytes, Bytes] | None:
     return _maps(model, size)
 
 
-@lru_cache(maxsize=1)
+@kept(maxsize=1)
 def _maps(model: FaceModel, size: int) -> tuple[Bytes, Bytes]:
     layout = layout_of(model, size)
     noise = _noise(layout)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -12,6 +11,7 @@ from scipy.sparse import csr_array
 
 from ...geometry.sampling import bilinear
 from ...geometry.triangles import area_vectors, unit, vertex_normals
+from ...kept import kept
 from ...model import FaceModel
 from ...raster import rasterize_front
 from ..observation import State
@@ -73,7 +73,7 @@ def _weights(model: FaceModel, belief: NDArray, face: NDArray, barycentric: NDAr
     return (belief[model.faces[face]] * barycentric).sum(-1) * (face >= 0)
 
 
-@lru_cache(maxsize=2)
+@kept(maxsize=2)
 def _belief(model: FaceModel) -> Float:
     """(V,) 0..1 how well the model's albedo describes people here."""
 
@@ -87,21 +87,23 @@ def _belief(model: FaceModel) -> Float:
     return belief
 
 
-@lru_cache(maxsize=2)
+@kept(maxsize=2)
 def _skin_faces(model: FaceModel) -> NDArray[np.bool_]:
     """(F,) True for triangles of skin: not eyes, teeth, tongue, mouth."""
     skin = np.array([kind == "skin" for kind in model.material_kinds])
     return skin[model.polygon_material][model.polygon_of_face]
 
 
-@lru_cache(maxsize=4)
+@kept(maxsize=4)
 def _albedo_maps(model: FaceModel, side: int) -> Float:
     """(side, side, 3 A + 3) mean and basis, averaged down."""
-    maps = [model.albedo_mean, *model.albedo_basis]
+    maps = (model.albedo_mean, *model.albedo_basis)
     side = min(side, len(model.albedo_mean))
-    if side < len(model.albedo_mean):
-        maps = [cv2.resize(one, (side, side), interpolation=cv2.INTER_AREA) for one in maps]
-    return np.concatenate(maps, axis=2, dtype=np.float32)
+    small = [
+        cv2.resize(one.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
+        for one in maps
+    ]
+    return np.concatenate(small, axis=2)
 
 
 class SampledModel:

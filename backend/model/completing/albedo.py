@@ -69,7 +69,8 @@ def from_default(
         out[atlas.mask] = texels
         return _grounded(out, atlas)
 
-    return at(model.albedo_mean, True), np.stack([at(one, False) for one in model.albedo_basis])
+    basis = [at(one.astype(np.float32), False) for one in model.albedo_basis]
+    return at(model.albedo_mean, True), np.stack(basis)
 
 
 def painted(atlas: Atlas, triangles: Int, values: NDArray) -> Float:
