@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from functools import lru_cache
 
@@ -109,10 +110,12 @@ def assemble(
     warnings += about_hair
     head = own_head(model, fit.identity, fit.expression)
     landmarks = (fit.landmarks3d + _moved_landmarks(model, fit, head)).astype(np.float32)
-    with clock("encode"):
-        encoded = encode_png(texture.image) if texture else np.empty(0, np.uint8)
+    with clock("encode"), ThreadPoolExecutor(1) as beside:
+        # OpenCV lets go of the GIL, and the maps take as long.
+        encoded = beside.submit(encode_png, texture.image) if texture else None
+        photo_bytes = beside.submit(encode_jpeg, photo.pixels)
         maps = _maps(model, texture) if texture else {}
-        photo_bytes, crop_bytes = encode_jpeg(photo.pixels), encode_png(fit.crop.image)
+        crop_bytes = encode_png(fit.crop.image)
     made = Reconstruction(
         vertices_neutral=head.neutral,
         vertices_posed=head.posed,
@@ -138,8 +141,8 @@ def assemble(
         face_box=np.asarray(face.detection.box, np.float32),
         sh_light=texture.sh_light if texture else fit.sh_light,
         texture_mode=options.texture,
-        texture=encoded,
-        photo=photo_bytes,
+        texture=encoded.result() if encoded else np.empty(0, np.uint8),
+        photo=photo_bytes.result(),
         crop=crop_bytes,
         materials=tuple(MaterialSlot(kind, kind) for kind in model.material_kinds),
         model={
@@ -258,13 +261,20 @@ def _maps(model: FaceModel, texture: Texture) -> dict[str, NDArray]:
         "roughness_map": encode_jpeg(skin.roughness),
         "specular_map": encode_jpeg(skin.specular),
     }
-    wrinkles = wrinkle_maps(model, size)
+    wrinkles = _wrinkles(model, size)
     if wrinkles is not None:
-        maps["wrinkles_right"], maps["wrinkles_left"] = (encode_png(half) for half in wrinkles)
+        maps["wrinkles_right"], maps["wrinkles_left"] = wrinkles
     if texture.folds is not None and texture.fold_parts is not None and texture.fold_parts.any():
         maps["folds"] = encode_png(fold_picture(model, size, texture.folds))
         maps["fold_parts"] = texture.fold_parts
     return maps
+
+
+@kept(maxsize=1)
+def _wrinkles(model: FaceModel, size: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
+    """:func:`wrinkle_maps` as files: the same for every head."""
+    halves = wrinkle_maps(model, size)
+    return None if halves is None else (encode_png(halves[0]), encode_png(halves[1]))
 
 
 def _moved_landmarks(model: FaceModel, fit: FaceFit, head: OwnHead) -> NDArray:
