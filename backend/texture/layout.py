@@ -110,7 +110,9 @@ def gutter_of(size: int) -> int:
     return max(2, round(size * GUTTER_PER_1024 / 1024))
 
 
-def interpolate_texels(values: NDArray, faces: Int, face: Int, barycentric: Float) -> Float:
+def interpolate_texels(
+    values: NDArray, faces: Int, face: NDArray[np.integer], barycentric: Float
+) -> Float:
     """(N, C) per-vertex ``values`` (V, C) at N texels given by triangle and weights."""
     # Column by column: numpy takes single numbers from a small array faster than rows.
     table = np.ascontiguousarray(values.T)
