@@ -31,11 +31,17 @@ def to_blender(points: NDArray) -> NDArray:
 
 def from_blender(points: NDArray) -> NDArray:
     """(..., 3) Blender metres as head mm, same dtype: the inverse of :func:`to_blender`."""
+    out = y_up(points)
+    out *= MM_PER_M
+    return out
+
+
+def y_up(points: NDArray) -> NDArray:
+    """(..., 3) Blender's axes as the head's, which are glTF's: y up, the face looks along z."""
     out = np.empty_like(points)
     out[..., 0] = points[..., 0]
     out[..., 1] = points[..., 2]
     np.negative(points[..., 1], out=out[..., 2])
-    out *= MM_PER_M
     return out
 
 

@@ -23,6 +23,7 @@ from ..backend.errors import OutputError
 from ..backend.exchange.formats import FORMATS
 from ..backend.exchange.own_pictures import marked
 from .build import HeadScene
+from .coordinates import y_up
 from .eye_materials import corneas_as_films
 from .formats import fbx, glb, usdz
 from .formats.glb import HAIR_CARDS
@@ -153,6 +154,7 @@ def _write_glb(head_scene: HeadScene, path: Path, *, compact: bool = False) -> N
         alone(head_scene) as collection,
         hair_as_cards(head, collection),
         as_exported(head, specular=False),
+        numbered(head),
     ):
         bpy.ops.export_scene.gltf(
             filepath=str(path),
@@ -161,14 +163,14 @@ def _write_glb(head_scene: HeadScene, path: Path, *, compact: bool = False) -> N
             export_format="GLB",
             export_yup=True,
             export_apply=False,
-            export_morph=True,
-            export_morph_normal=True,
+            export_morph=False,
+            export_attributes=True,
             export_cameras=False,
             export_lights=False,
             export_animations=False,
             export_extras=False,
         )
-    glb.mend(path, head_scene.head.name, compact=compact)
+    glb.mend(path, head.name, compact=compact, shapes=shapes_of(head))
 
 
 def _write_fbx(head_scene: HeadScene, path: Path) -> None:
@@ -187,6 +189,43 @@ def _write_fbx(head_scene: HeadScene, path: Path) -> None:
             embed_textures=True,
         )
     fbx.mend(path, head_scene.head.name, normal_offsets(head_scene.head))
+
+
+@contextmanager
+def numbered(head: bpy.types.Object) -> Iterator[None]:
+    """The vertices of ``head`` at rest, with their numbers as an attribute, while exporting."""
+    mesh = head.data
+    assert isinstance(mesh, bpy.types.Mesh)
+    places, rest = (np.empty(3 * len(mesh.vertices), np.float32) for _ in range(2))
+    mesh.vertices.foreach_get("co", places)
+    if mesh.shape_keys is not None:  # who moves the key alone leaves the vertices behind
+        mesh.shape_keys.reference_key.data.foreach_get("co", rest)
+        mesh.vertices.foreach_set("co", rest)
+    if glb.VERTEX in mesh.attributes:  # of an export that crashed
+        mesh.attributes.remove(mesh.attributes[glb.VERTEX])
+    numbers = mesh.attributes.new(glb.VERTEX, "INT", "POINT")
+    numbers.data.foreach_set("value", np.arange(len(mesh.vertices), dtype=np.int32))
+    try:
+        yield
+    finally:
+        mesh.attributes.remove(mesh.attributes[glb.VERTEX])
+        mesh.vertices.foreach_set("co", places)
+
+
+def shapes_of(head: bpy.types.Object) -> glb.Shapes:
+    """The shape keys of ``head`` that exporters tell: none that is muted."""
+    mesh = head.data
+    assert isinstance(mesh, bpy.types.Mesh)
+    keys = [] if mesh.shape_keys is None else list(mesh.shape_keys.key_blocks)
+    told = [key for key in keys[1:] if not key.mute and key != key.relative_key]
+    places = np.empty((len(told) + 1, len(mesh.vertices), 3), np.float32)
+    normals = np.empty_like(places)
+    for place, normal, key in zip(places, normals, [*keys[:1], *told], strict=False):
+        key.data.foreach_get("co", place.ravel())
+        normal[:] = _normals(key)
+    places, normals = (y_up(added[1:] - added[0]) for added in (places, normals))
+    weights = tuple(float(key.value) for key in told)
+    return glb.Shapes(tuple(key.name for key in told), weights, places, normals)
 
 
 def normal_offsets(head: bpy.types.Object) -> dict[str, NDArray]:

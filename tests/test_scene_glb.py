@@ -151,3 +151,37 @@ def test_our_reader_and_the_tests_agree(files: dict[str, Path]) -> None:
     for target in skin(document)["targets"][:3]:
         index = target["POSITION"]
         np.testing.assert_array_equal(glb.numbers(index), floats(document, blob, index))
+
+
+def test_shapes_are_those_of_blenders_exporter(tmp_path: Path, made: Reconstruction) -> None:
+    """It finds them itself where it is asked to; also where a key was muted, and after Basis moved
+    without the vertices."""
+    prepare_file(made)
+    head_scene = build_scene(made, name="Twice", set_active=True)
+    mesh = head_scene.head.data
+    keys = mesh.shape_keys.key_blocks
+    keys["jawOpen"].value, keys["mouthPucker"].mute = 0.4, True
+    mesh.attributes.new("_mine", "FLOAT", "POINT")
+    basis = np.empty(3 * len(mesh.vertices), np.float32)
+    keys[0].data.foreach_get("co", basis)
+    keys[0].data.foreach_set("co", basis + np.float32(0.001))
+    ours = Glb.read(export_head(head_scene, tmp_path, "ours", ["glb"])["glb"])
+    mesh.vertices.foreach_set("co", basis + np.float32(0.001))
+    bpy.ops.export_scene.gltf(
+        filepath=str(tmp_path / "raw.glb"), export_animations=False, export_extras=False
+    )
+    blenders = Glb.read(tmp_path / "raw.glb")
+    assert {"_mine"} == {a.name for a in mesh.attributes if a.name.startswith("_")}
+    mine, raw = ours.document["meshes"][0], blenders.document["meshes"][0]
+    names = mine["extras"]["targetNames"]
+    assert names == raw["extras"]["targetNames"] and "mouthPucker" not in names
+    assert mine["weights"] == raw["weights"] and mine["weights"][names.index("jawOpen")] > 0.39
+    for one, other in zip(mine["primitives"], raw["primitives"], strict=True):
+        assert one["attributes"].keys() == {"POSITION", "NORMAL", "TEXCOORD_0"}
+        place = ours.numbers(one["attributes"]["POSITION"])
+        assert np.allclose(place, blenders.numbers(other["attributes"]["POSITION"]), atol=1e-7)
+        for told, wanted in zip(one["targets"], other["targets"], strict=True):
+            for key, most in (("POSITION", 1.1e-6), ("NORMAL", 2e-3)):
+                there = blenders.numbers(wanted[key])
+                found = ours.numbers(told[key]) if key in told else 0 * there
+                assert np.abs(found - there).max() < most

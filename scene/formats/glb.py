@@ -5,6 +5,8 @@
   accessors; targets that leave a part of the head alone share one accessor without any bytes.
 * Times: the exporter takes ``fps * fps_base`` for the rate, where it is the quotient: at 29.97
   frames a second an animation is 0.2 percent too fast, and runs away from its sound.
+* Shapes of a head that does not move are told here: the exporter takes ten times as long to find
+  them, one by one, as to write all else.
 * Names: scene and clip get that of the head.
 * If asked for: numbers in fewer bits, see ``quantised.py``.
 """
@@ -35,6 +37,20 @@ _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
 _NOISE = {"NORMAL": 1e-3, "POSITION": 1e-6}
 #: A ratio of times this close to 1 is what the exporter's own 32 bits give.
 _CLOSE = 1e-5
+
+
+#: Vertex attribute that says which of the mesh's vertices one is; not part of the finished file.
+VERTEX = "_VERTEX"
+
+
+@dataclass(frozen=True, eq=False)
+class Shapes:
+    """The morph targets of a mesh of V vertices, y up, metres."""
+
+    names: tuple[str, ...]  #: (E,)
+    weights: tuple[float, ...]  #: (E,) how far each is on
+    positions: NDArray[np.float32]  #: (E, V, 3) what each adds to the vertices
+    normals: NDArray[np.float32]  #: (E, V, 3) and to their unit normals
 
 
 @dataclass
@@ -93,11 +109,19 @@ class Glb:
         return found
 
 
-def mend(path: Path, name: str, seconds: float | None = None, *, compact: bool = False) -> None:
+def mend(
+    path: Path,
+    name: str,
+    seconds: float | None = None,
+    *,
+    compact: bool = False,
+    shapes: Shapes | None = None,
+) -> None:
     """Do to the file ``path`` what the module says.
 
     ``name``: of scene and clip; ``seconds``: how long the clip lasts, if there is one; ``compact``:
-    round the numbers of surfaces and shapes.
+    round the numbers of surfaces and shapes; ``shapes``: those of the mesh whose vertices have
+    :data:`VERTEX`.
     """
     glb = Glb.read(path)
     for scene in glb.document["scenes"]:
@@ -110,7 +134,7 @@ def mend(path: Path, name: str, seconds: float | None = None, *, compact: bool =
             material |= {"alphaMode": "MASK", "alphaCutoff": 0.5, "doubleSided": True}
     if seconds is not None:
         _retime(glb, seconds)
-    _rebuild(glb, compact)
+    _rebuild(glb, compact, shapes)
     glb.write(path)
 
 
@@ -232,19 +256,30 @@ def _about(stored: Stored, bounded: bool) -> dict[str, Any]:
     return found
 
 
-def _rebuild(glb: Glb, compact: bool) -> None:
+def _rebuild(glb: Glb, compact: bool, shapes: Shapes | None) -> None:
     """Write the morph targets sparse and everything else as it is, or rounded."""
     document, new = glb.document, _Writer(glb, compact)
     for mesh in document["meshes"]:
         for primitive in mesh["primitives"]:
             found = primitive["attributes"]
+            targets = [
+                {key: glb.numbers(index).copy() for key, index in one.items()}
+                for one in primitive.get("targets", ())
+            ]
+            if shapes is not None and VERTEX in found:
+                targets = _shapes_of(shapes, glb.numbers(found[VERTEX])[:, 0].astype(np.intp))
+                # It is there for this only, and the user's own were not asked for.
+                found = {key: index for key, index in found.items() if not key.startswith("_")}
+                if targets:
+                    mesh["weights"] = list(shapes.weights)
+                    mesh.setdefault("extras", {})["targetNames"] = list(shapes.names)
             primitive["attributes"] = {
                 key: new.attribute(key, index) for key, index in found.items()
             }
             if "indices" in primitive:
                 primitive["indices"] = new.kept(primitive["indices"])
-            if "targets" in primitive:
-                primitive["targets"] = _targets(glb, new, primitive["targets"])
+            if targets:
+                primitive["targets"] = _targets(new, targets)
     for animation in document.get("animations", ()):
         for sampler in animation["samplers"]:
             for end in ("input", "output"):
@@ -259,10 +294,16 @@ def _rebuild(glb: Glb, compact: bool) -> None:
     glb.blob = new.blob
 
 
-def _targets(glb: Glb, new: _Writer, targets: list[dict[str, int]]) -> list[dict[str, int]]:
+def _shapes_of(shapes: Shapes, vertices: NDArray[np.intp]) -> list[dict[str, NDArray]]:
+    """What each of ``shapes`` adds to the ``vertices`` (N,) of a primitive, (N, 3) by attribute."""
+    both = zip(shapes.positions, shapes.normals, strict=True)
+    return [{"POSITION": place[vertices], "NORMAL": normal[vertices]} for place, normal in both]
+
+
+def _targets(new: _Writer, targets: list[dict[str, NDArray]]) -> list[dict[str, int]]:
     """The morph targets of one primitive, all of the same attributes as viewers expect it."""
     found = [
-        {key: new.stored(key, _without_noise(glb, key, i)) for key, i in one.items()}
+        {key: new.stored(key, _without_noise(key, values)) for key, values in one.items()}
         for one in targets
     ]
     # Normals that no shape changes, as those of rigid parts, need not be told.
@@ -273,7 +314,6 @@ def _targets(glb: Glb, new: _Writer, targets: list[dict[str, int]]) -> list[dict
     ]
 
 
-def _without_noise(glb: Glb, key: str, index: int) -> NDArray:
-    values = glb.numbers(index).copy()
+def _without_noise(key: str, values: NDArray) -> NDArray:
     values[np.linalg.norm(values, axis=1) < _NOISE.get(key, 0.0)] = 0
     return values
