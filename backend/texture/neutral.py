@@ -242,7 +242,8 @@ def tidied(
     change -= removed
     for band in _bands((slice(0, there.shape[0]), slice(0, there.shape[1]))):
         there[band] += enlarged(change, len(there), band)
-    lids = LID_TONE * _blurred(colour, weight, fields.lids, LID_WIDTH * size)
+    tone = _blurred(colour, weight, fields.lids, LID_WIDTH * size).mean(axis=2, keepdims=True)
+    lids = np.repeat(LID_TONE * tone, 3, axis=2)
     _fill_lids(there, fields.lids, lids)
     folds[box] = removed.mean(axis=2)
     return detail, folds
