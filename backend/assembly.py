@@ -85,6 +85,9 @@ def hair_of(
         light,
         options.hair,
         options.texture_size,
+        density=options.hair_density / 100,
+        length=options.hair_length / 100,
+        colour=None if options.hair_colour == "photo" else options.hair_colour,
     )
 
 

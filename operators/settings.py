@@ -31,6 +31,9 @@ PROPERTIES = {
     "network": "network",
     "bust": "bust",
     "hair": "hair",
+    "hair_density": "hair_density",
+    "hair_length": "hair_length",
+    "hair_colour": "hair_colour",
 }
 
 
@@ -61,6 +64,9 @@ def _about(option: str) -> dict[str, Any]:
         return {"name": about.label, "description": tip, "default": default}
     texts: dict[str, Any] = {"name": about.label, "description": about.tip, "default": str(default)}
     items = about.choices or about.offered
+    if about.between is not None and not items:
+        low, high = about.between
+        return texts | {"default": default, "min": low, "max": high}
     if items:
         texts["items"] = tuple((item.value, item.label, item.tip) for item in items)
     return texts
@@ -85,6 +91,9 @@ class FaceSettings(bpy.types.PropertyGroup):
     network: StringProperty(**_about("network"))
     bust: BoolProperty(**_about("bust"))
     hair: EnumProperty(**_about("hair"))
+    hair_density: IntProperty(**_about("hair_density"), subtype="PERCENTAGE")
+    hair_length: IntProperty(**_about("hair_length"), subtype="PERCENTAGE")
+    hair_colour: EnumProperty(**_about("hair_colour"))
     overlay: FloatProperty(
         name=strings.OVERLAY,
         description=strings.OVERLAY_TIP,

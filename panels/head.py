@@ -36,7 +36,7 @@ class RECONSTRUCT_FACE_PT_head(FacePanel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw for the active head."""
-        from ..scene import landmarks, photo_view, turntable
+        from ..scene import hair, landmarks, photo_view, turntable
 
         head, settings = head_of(context), context.scene.reconstruct_face
         layout = layout_of(self)
@@ -56,6 +56,10 @@ class RECONSTRUCT_FACE_PT_head(FacePanel, bpy.types.Panel):
         layout.operator(
             RECONSTRUCT_FACE_OT_turntable.bl_idname, icon="CON_ROTLIKE", depress=turning
         )
+        for thing in hair.hair_of(head):
+            node = hair.viewport_share(thing)
+            if node is not None:
+                layout.prop(node.outputs[0], "default_value", text=strings.HAIR_IN_VIEWPORT)
         draw_progress(layout, "head")
         draw_failure(layout, "head")
         if SESSION.editing is not None:

@@ -134,6 +134,11 @@ class RECONSTRUCT_FACE_PT_settings(FacePanel, bpy.types.Panel):
         row.enabled = settings.texture != "none"
         row.prop(settings, "texture_size")
         layout.prop(settings, "hair")
+        column = layout.column()
+        column.enabled = settings.hair != "none"
+        column.prop(settings, "hair_density", slider=True)
+        column.prop(settings, "hair_length", slider=True)
+        column.prop(settings, "hair_colour")
         layout.prop(settings, "estimate")
         row = layout.row()
         row.enabled = settings.estimate != "landmarks"

@@ -21,6 +21,8 @@ from .materials import UV_MAP
 TAG = "reconstruct_face_hair"
 #: Attributes of the strands: linear colour at the root and at the tip.
 ROOT_COLOUR, TIP_COLOUR = "root_colour", "tip_colour"
+#: The node of :func:`viewport_share`.
+VIEWPORT_SHARE = "Viewport Share"
 #: Strands get thinner towards the tip, down to this part, from this part of their length on.
 _TIP, _TAPER_FROM = 0.25, 0.6
 #: Roughness along and across the strand: by eye, between dry (0.4) and wet hair (0.1).
@@ -91,15 +93,24 @@ def remove_hair(hair: bpy.types.Object) -> None:
 
 def replace_hair(
     head: bpy.types.Object, reconstruction: Reconstruction, collection: bpy.types.Collection
-) -> None:
-    """Give ``head`` the hair of ``reconstruction``; where that has none, what there is stays."""
+) -> bool:
+    """Give ``head`` the hair of ``reconstruction``, with the viewport's share of the old.
+
+    False where that has none: then what there is stays.
+    """
     if not len(reconstruction.hair_points):
-        return
-    for old in hair_of(head):
-        remove_hair(old)
+        return False
+    old = hair_of(head)
+    shares = [node.outputs[0].default_value for node in map(viewport_share, old) if node]
+    for thing in old:
+        remove_hair(thing)
     hair = build_hair(head, reconstruction)
     assert hair is not None
+    node = viewport_share(hair)
+    if shares and node is not None:
+        node.outputs[0].default_value = shares[0]
     collection.objects.link(hair)
+    return True
 
 
 def carry_hair(head: bpy.types.Object, before: NDArray, after: NDArray) -> None:
@@ -131,11 +142,12 @@ def copied_as_shown(hair: bpy.types.Object, share: float = 1.0) -> bpy.types.Obj
     """
     shown: Any = hair.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
     strands = len(shown.curves)
+    all_strands: Any = hair.data
     count = len(shown.points) // max(strands, 1)
     kept = max(1, round(strands * share))
     points = _get(shown, "position", "vector", strands * count * 3).reshape(strands, count, 3)
     radius = _get(shown, "radius", "value", strands * count).reshape(strands, count)
-    thicker = MM_PER_M * np.sqrt(strands / kept)
+    thicker = MM_PER_M * np.sqrt(len(all_strands.curves) / kept)
     copy = curves_of(points[:kept], radius[:kept, 0] * thicker, "preview hair")
     for attribute in (ROOT_COLOUR, TIP_COLOUR):
         colour = _get(shown, attribute, "color", strands * 4).reshape(strands, 4)
@@ -175,6 +187,13 @@ def _material(name: str) -> bpy.types.Material:
     return material
 
 
+def viewport_share(hair: bpy.types.Object) -> Any:
+    """The node whose value is the share of ``hair``'s strands that the viewport shows, renderings
+    all; None where there is none any more."""
+    groups = [m.node_group for m in hair.modifiers if m.type == "NODES" and m.node_group]
+    return next((g.nodes[VIEWPORT_SHARE] for g in groups if VIEWPORT_SHARE in g.nodes), None)
+
+
 def _follow_surface(hair: bpy.types.Object) -> None:
     tree: Any = bpy.data.node_groups.new("Hair on head", "GeometryNodeTree")
     for way in ("INPUT", "OUTPUT"):
@@ -182,10 +201,48 @@ def _follow_surface(hair: bpy.types.Object) -> None:
     start, end = (tree.nodes.new(f"NodeGroup{way}") for way in ("Input", "Output"))
     deform = tree.nodes.new("GeometryNodeDeformCurvesOnSurface")
     tree.links.new(start.outputs[0], deform.inputs[0])
-    tree.links.new(deform.outputs[0], end.inputs[0])
-    start.location, end.location = (-220, 0), (220, 0)
+    fewer = _fewer_in_viewport(tree)
+    tree.links.new(deform.outputs[0], fewer.inputs["Geometry"])
+    tree.links.new(deform.outputs[0], tree.nodes["Strands"].inputs[0])
+    tree.links.new(fewer.outputs[0], end.inputs[0])
+    start.location, end.location, fewer.location = (-220, 0), (440, 0), (220, 0)
     modifier: Any = hair.modifiers.new("Follow the head", "NODES")
     modifier.node_group = tree
+
+
+def _fewer_in_viewport(tree: Any) -> Any:
+    """The node in ``tree`` that deletes strands after the first share of them, in the viewport.
+
+    Strands are in random order, so the first stand for all.  A value in the tree, and no input of
+    the modifier: where modifiers keep theirs changed with Blender 5.2.
+    """
+
+    def node(kind: str, x: float, y: float, *inputs: Any) -> Any:
+        made = tree.nodes.new(kind)
+        made.location = (x, y)
+        for socket, source in zip(made.inputs, inputs, strict=False):
+            if source is not None:
+                tree.links.new(source.outputs[0], socket)
+        return made
+
+    share = node("ShaderNodeValue", -440, -180)
+    share.name = share.label = VIEWPORT_SHARE
+    share.outputs[0].default_value = 1.0
+    size = node("GeometryNodeAttributeDomainSize", -440, -300)
+    size.name, size.component = "Strands", "CURVE"
+    kept = node("ShaderNodeMath", -220, -200, share)
+    kept.operation = "MULTIPLY"
+    tree.links.new(size.outputs["Spline Count"], kept.inputs[1])
+    index = node("GeometryNodeInputIndex", -220, -380)
+    beyond = node("FunctionNodeCompare", 0, -260, index, kept)  # of floats
+    beyond.operation = "GREATER_EQUAL"
+    last = node(
+        "FunctionNodeBooleanMath", 0, -120, node("GeometryNodeIsViewport", -220, -80), beyond
+    )
+    last.operation = "AND"
+    fewer = node("GeometryNodeDeleteGeometry", 220, 0, None, last)
+    fewer.domain = "CURVE"
+    return fewer
 
 
 def _set(curves: Any, name: str, kind: str, domain: str, key: str, values: NDArray) -> None:

@@ -20,7 +20,7 @@ from .camera import align_to_head, background_of, fit_to_scene, place_camera
 from .fitted import FittedShape, fitted_shape, has_own_topology, keep_fitted, points_of
 from .folds import ROLE as FOLDS
 from .folds import add_folds, drive_folds
-from .hair import carry_hair, replace_hair
+from .hair import carry_hair, hair_of, replace_hair
 from .light import build_suns, light_only, suns_for
 from .materials import (
     PICTURES,
@@ -59,10 +59,19 @@ def update_head(
     notes += _replace_texture(head, reconstruction)
     write_properties(head, reconstruction)
     keep_fitted(head, reconstruction)
-    replace_hair(head, reconstruction, head_scene_of(head).collection)
+    if not replace_hair(head, reconstruction, head_scene_of(head).collection):
+        notes += _kept_hair(head, reconstruction)
     _update_surroundings(head, reconstruction, scene)
     head.data.update()
     return notes
+
+
+def _kept_hair(head: bpy.types.Object, reconstruction: Reconstruction) -> list[str]:
+    """The sentence about hair that stays although another was asked for."""
+    asked = reconstruction.provenance.get("options", {}).get("hair", "none")
+    if asked == "none" or not hair_of(head):
+        return []
+    return [f"The new fit has no hair; what {head.name} had is kept."]
 
 
 def check_can_update(head: bpy.types.Object, options: Options) -> None:

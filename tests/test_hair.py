@@ -7,13 +7,14 @@ import dataclasses
 import cv2
 import numpy as np
 import pytest
-from reconstruct_face.backend.exchange.options import HAIR
+from reconstruct_face.backend.exchange.options import HAIR, HAIR_COLOURS
 from reconstruct_face.backend.geometry.camera import Camera
 from reconstruct_face.backend.geometry.triangles import vertex_normals
-from reconstruct_face.backend.hair import make_hair
+from reconstruct_face.backend.hair import make_hair, mask
+from reconstruct_face.backend.hair.colour import HAIR_COLOURS as SHOWN
 from reconstruct_face.backend.hair.colour import shader_colour, strand_colours
 from reconstruct_face.backend.hair.make import HEADWEAR, NO_HAIR, NO_SCALP
-from reconstruct_face.backend.hair.strands import Strands, lengths, resampled
+from reconstruct_face.backend.hair.strands import Strands, lengths, of_length, resampled
 from reconstruct_face.backend.hair.styles import STYLES
 from reconstruct_face.backend.hair.surface import Surface, roots_on, surface_of
 from reconstruct_face.backend.model import DEFAULT_MODEL, FaceModel, load_model
@@ -33,6 +34,17 @@ SKIN, BACKGROUND = (205, 160, 135), (120, 140, 170)
 @pytest.fixture(scope="module")
 def model() -> FaceModel:
     return load_model(DEFAULT_MODEL, "native")
+
+
+@pytest.fixture
+def told_by_colour(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not of the ground's colour is the person: the network knows people, not drawings."""
+
+    def person(picture: np.ndarray) -> np.ndarray:
+        apart = np.abs(cv2.blur(picture, (5, 5)).astype(int) - BACKGROUND).max(axis=2)
+        return (apart > 20).astype(np.float32)
+
+    monkeypatch.setattr(mask, "person_mask", person)
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +100,7 @@ def crossings(model: FaceModel, strands: Strands) -> int:
 def test_the_styles_are_the_options() -> None:
     assert ("none", "photo", *STYLES) == HAIR
     assert len(STYLES) == 8
+    assert ("photo", *SHOWN) == HAIR_COLOURS
 
 
 def test_distances_are_those_to_the_skin(model: FaceModel, surface: Surface) -> None:
@@ -127,6 +140,42 @@ def test_resampling_keeps_length_and_ends() -> None:
     assert np.ptp(steps, axis=1).max() < 0.01
 
 
+def test_lengths_are_those_asked_for() -> None:
+    turn = np.linspace(0, np.pi, 16)
+    arc = np.stack([np.cos(turn), np.sin(turn), 0 * turn], axis=1)[None] * 50
+    down = np.array([0.0, -1.0, 0.0])
+    whole = lengths(arc)[0]
+    half = of_length(arc, 0.5, down)
+    assert half.shape == arc.shape and lengths(half)[0] == pytest.approx(whole / 2, rel=0.01)
+    assert half[0, -1] == pytest.approx([0, 50, 0], abs=1.5)
+    longer = of_length(arc, 1.6, down)
+    assert lengths(longer)[0] == pytest.approx(1.6 * whole, rel=0.02)
+    # The arc's end leads straight down, and so does what is added.
+    assert longer[0, -1] == pytest.approx([-50, -0.6 * whole, 0], abs=3)
+    assert np.allclose(longer[0, 0], arc[0, 0])
+
+
+@pytest.mark.seconds
+def test_density_length_and_colour_are_chosen(model: FaceModel) -> None:
+    photo, light = picture(model, None), np.zeros((9, 3), np.float32)
+
+    def bob(**chosen: float | str) -> Strands:
+        camera = (model.mean, model.mean, CAMERA, light)
+        strands, _ = make_hair(model, photo, *camera, "bob", 512, **chosen)
+        assert strands is not None
+        return strands
+
+    usual, other = bob(), bob(density=0.5, length=0.5, colour="red")
+    assert len(other) == pytest.approx(len(usual) / 2, rel=0.05)
+    # As much hair to see, of fewer strands.
+    area = [(one.radius**2).sum() for one in (usual, other)]
+    assert area[1] == pytest.approx(area[0], rel=0.05)
+    assert np.median(lengths(other.points)) < 0.65 * np.median(lengths(usual.points))
+    red, green, blue = np.median(other.colour.reshape(-1, 3), axis=0)
+    assert red > 2 * green > 2 * blue
+    assert crossings(model, bob(length=1.5)) == 0
+
+
 @pytest.mark.seconds
 @pytest.mark.parametrize("style", STYLES)
 def test_no_style_goes_through_the_head(model: FaceModel, style: str) -> None:
@@ -153,7 +202,9 @@ def test_long_hair_is_long_and_cropped_hair_short(model: FaceModel) -> None:
 
 
 @pytest.mark.seconds
-def test_a_photo_s_hair_fills_its_outline_and_has_its_colour(model: FaceModel) -> None:
+def test_a_photo_s_hair_fills_its_outline_and_has_its_colour(
+    model: FaceModel, told_by_colour: None
+) -> None:
     colour = (60, 40, 28)
     photo = picture(model, colour)
     strands, warnings = made(model, "photo", photo)
@@ -179,7 +230,7 @@ def test_a_photo_s_hair_fills_its_outline_and_has_its_colour(model: FaceModel) -
 
 
 @pytest.mark.seconds
-def test_bald_heads_stay_bald_and_hats_are_left_out(model: FaceModel) -> None:
+def test_bald_heads_stay_bald_and_hats_are_left_out(model: FaceModel, told_by_colour: None) -> None:
     assert made(model, "photo", picture(model, None)) == (None, (NO_HAIR,))
     assert made(model, "photo", picture(model, (40, 60, 190))) == (None, (HEADWEAR,))
     assert made(model, "none", picture(model, (60, 40, 28))) == (None, ())

@@ -60,6 +60,9 @@ OTHER: dict[str, Any] = {
     "network": "theirs",
     "bust": True,
     "hair": "photo",
+    "hair_density": 60,
+    "hair_length": 130,
+    "hair_colour": "red",
 }
 #: What no command line asks for: landmarks are dragged, and the panel knows what it showed.
 WITHOUT_FLAG = {"corrected", "thorough"}
@@ -338,7 +341,8 @@ def test_the_buttons_ask_with_them(settings: Any, photo: Path, recorder: type[Re
     + [("texture_size", True), ("texture_size", 512.0), ("model", None), ("model", 3)]
     + [("estimate", ""), ("quality", "Best"), ("landmarks", 1), ("landmarks", "no")]
     + [("corrected", 7), ("corrected", "ab"), ("thorough", None), ("expressions", "ARKit")]
-    + [("network", None), ("bust", 1), ("colour", "red"), ("Face", 1)],
+    + [("network", None), ("bust", 1), ("colour", "red"), ("Face", 1)]
+    + [("hair_density", 9), ("hair_length", 1.5), ("hair_colour", "#ff0000")],
 )
 def test_what_is_none_is_told_in_a_sentence(
     name: str, value: object, photo: Path, recorder: type[Recorder]

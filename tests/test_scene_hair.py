@@ -18,7 +18,7 @@ from reconstruct_face.backend.geometry.triangles import vertex_normals
 from reconstruct_face.scene.build import build_scene
 from reconstruct_face.scene.coordinates import from_blender
 from reconstruct_face.scene.export import export_head
-from reconstruct_face.scene.hair import TAG, hair_of
+from reconstruct_face.scene.hair import TAG, hair_of, viewport_share
 from reconstruct_face.scene.hair_cards import strips
 from reconstruct_face.scene.mesh import remove_head
 from reconstruct_face.scene.rig import remove_left_behind
@@ -134,7 +134,9 @@ def test_a_new_fit_replaces_hair_only_by_hair() -> None:
         made, **{n: getattr(make_reconstruction(), n) for n in
                  ("hair_points", "hair_uv", "hair_colour", "hair_radius")}
     )  # fmt: skip
-    update_head(head, bald, bpy.context.scene)
+    assert not any("hair" in note for note in update_head(head, bald, bpy.context.scene))
+    asked = dataclasses.replace(bald, provenance={"options": {"hair": "photo"}})
+    assert any("is kept" in note for note in update_head(head, asked, bpy.context.scene))
     (kept,) = hair_of(head)
     assert len(kept.data.curves) == STRANDS
     larger = dataclasses.replace(bald, vertices_neutral=bald.vertices_neutral * np.float32(1.05))
@@ -151,6 +153,22 @@ def test_a_new_fit_replaces_hair_only_by_hair() -> None:
     (new,) = hair_of(head)
     assert len(new.data.curves) == 25 and new.users_collection
     assert len(bpy.data.hair_curves) == len(bpy.data.node_groups) == 1
+
+
+def test_the_viewport_shows_a_share_and_a_new_fit_keeps_it() -> None:
+    reconstruction, _, _ = with_hair()
+    head = build_scene(reconstruction).head
+    (hair,) = hair_of(head)
+
+    def shown() -> int:
+        return len(hair.evaluated_get(bpy.context.evaluated_depsgraph_get()).data.curves)
+
+    assert shown() == STRANDS
+    viewport_share(hair).outputs[0].default_value = 0.25
+    assert shown() == STRANDS // 4 and len(hair.data.curves) == STRANDS
+    update_head(head, reconstruction, bpy.context.scene)
+    (hair,) = hair_of(head)
+    assert shown() == STRANDS // 4
 
 
 def test_hair_goes_with_its_head() -> None:

@@ -92,6 +92,19 @@ _HAIR = (
     Choice("afro", "Afro", "A ready style: tight curls that stand off"),
     Choice("bun", "Bun", "A ready style: combed back into a knot"),
 )
+_HAIR_COLOURS = (
+    Choice("photo", "From the Photo", "As it is in the photo"),
+    Choice("black", "Black", "Black hair"),
+    Choice("dark-brown", "Dark Brown", "Dark brown hair"),
+    Choice("brown", "Brown", "Brown hair"),
+    Choice("light-brown", "Light Brown", "Light brown hair"),
+    Choice("blond", "Blond", "Blond hair"),
+    Choice("platinum", "Platinum", "Very light blond hair"),
+    Choice("auburn", "Auburn", "Reddish brown hair"),
+    Choice("red", "Red", "Red hair"),
+    Choice("grey", "Grey", "Grey hair"),
+    Choice("white", "White", "White hair"),
+)
 _EXPRESSIONS = (
     Choice(
         "native",
@@ -195,6 +208,28 @@ class Options:
     )
     #: One of :data:`HAIR`
     hair: str = _option("none", "Hair", "Strands of hair on the head", choices=_HAIR, flag="--hair")
+    #: Percent of the strands there are without it; they get thicker as they get fewer
+    hair_density: int = _option(
+        100,
+        "Hair Density",
+        "How many strands of hair, in percent of the usual; fewer are thicker",
+        between=(10, 200),
+        flag="--hair-density",
+        metavar="PERCENT",
+    )
+    #: Percent of the length that photo or style give
+    hair_length: int = _option(
+        100,
+        "Hair Length",
+        "How long the hair is, in percent of what the photo or the style says",
+        between=(20, 200),
+        flag="--hair-length",
+        metavar="PERCENT",
+    )
+    #: One of :data:`HAIR_COLOURS`
+    hair_colour: str = _option(
+        "photo", "Hair Colour", "The hair's colour", choices=_HAIR_COLOURS, flag="--hair-colour"
+    )
 
     def __post_init__(self) -> None:
         for known in fields(self):
@@ -245,6 +280,7 @@ ESTIMATES = ABOUT["estimate"].values
 QUALITIES = ABOUT["quality"].values
 EXPRESSIONS = ABOUT["expressions"].values
 HAIR = ABOUT["hair"].values
+HAIR_COLOURS = ABOUT["hair_colour"].values
 
 
 def _check(name: str, value: Any, default: Any, about: About) -> None:

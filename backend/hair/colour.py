@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from ..geometry.harmonics import shade
-from ..geometry.srgb import LUMINANCE
+from ..geometry.srgb import LUMINANCE, SRGB_TO_LINEAR
 
 #: Blender's Principled Hair, Chiang's model with direct colour: colour given, and what a dense
 #: patch of such hair shows under light of shading 1 (rendered in Blender 4.3 and 5.0).  The floor
@@ -16,37 +16,71 @@ _GIVEN = np.array([0.0, 0.01, 0.022, 0.045, 0.09, 0.2, 0.28, 0.4, 0.6, 0.9])
 _SHOWN = np.array([0.012, 0.028, 0.040, 0.062, 0.10, 0.19, 0.25, 0.31, 0.37, 0.45])
 #: Linear RGB as shown where a photo tells none: dark brown.
 UNKNOWN = np.array([0.075, 0.055, 0.042])
+#: The same of hair that is chosen by its name, as the option ``hair_colour`` has them; by eye.
+HAIR_COLOURS = {
+    name: SRGB_TO_LINEAR[list(rgb)].astype(np.float64)
+    for name, rgb in {
+        "black": (24, 21, 21),
+        "dark-brown": (52, 38, 30),
+        "brown": (84, 59, 42),
+        "light-brown": (124, 90, 62),
+        "blond": (178, 142, 96),
+        "platinum": (210, 192, 158),
+        "auburn": (98, 46, 30),
+        "red": (156, 76, 40),
+        "grey": (128, 126, 124),
+        "white": (196, 194, 190),
+    }.items()
+}
 #: Least and most light, in parts of the mean.
 _LIGHT = (0.4, 2.5)
+#: Exponent of the light's hue.
+_LIGHT_HUE = 0.5
 #: Of the logarithm of brightness from strand to strand.
 STREAKS = 0.12
 #: Input for black hair.
 _DARKEST = 0.002
+#: How much further from grey than in the photo the input's channels may be, in logarithms.
+_MOST_SATURATED = 1.35
 #: Strands that are seen nearest to one that is not.
 _NEIGHBOURS = 8
+#: Within so many mm strands are like their neighbours, further on like the hair's median.
+_LIKE_NEIGHBOURS_MM = 40.0
 #: How far strands are apart from the median, in the logarithm of brightness and of hue: what is
 #: further is leaves or clothing.
-_MOST_APART, _MOST_HUE = 0.7, 0.15
+_MOST_APART, _MOST_HUE = 0.6, 0.15
 
 
 def light_on(normals: NDArray, sh_light: NDArray) -> NDArray:
     """(N, 3) the shading that ``sh_light`` (9, 3) gives on ``normals`` (N, 3); 1 where the light is
-    not known.  Within :data:`_LIGHT` of its mean: away from the face it is a guess."""
+    not known.
+
+    Within :data:`_LIGHT` of its mean: away from the face it is a guess.  Its hue, which is what the
+    skin is redder than usual by, is taken for the light's by half: hair would turn green.
+    """
     if not np.abs(sh_light).max() > 0:
         return np.ones((len(normals), 3))
     light = np.maximum(shade(normals, sh_light), 0)
     middle = np.maximum(light.mean(axis=0), 0.05)
-    return np.clip(light, _LIGHT[0] * middle, _LIGHT[1] * middle)
+    light = np.clip(light, _LIGHT[0] * middle, _LIGHT[1] * middle)
+    bright = (light @ LUMINANCE)[:, None]
+    return bright * (light / bright) ** _LIGHT_HUE
 
 
 def shader_colour(shown: NDArray) -> NDArray:
     """(..., 3) the shader's input for linear albedo ``shown`` (..., 3) of hair.
 
-    By its luminance: of dark hair the channels are all but lost in the highlight, and taken one by
-    one they would turn brown into red.
+    By its luminance, and each channel for itself as far as that does not overdo: the highlight has
+    no colour, and hair of the photo's hue below it would look dull and, being brown, green.  Of
+    dark hair the channels are all but lost in the highlight.
     """
-    light = np.maximum(shown @ LUMINANCE, 1e-4)
-    return shown * (np.maximum(np.interp(light, _SHOWN, _GIVEN), _DARKEST) / light)[..., None]
+    light = np.maximum(shown @ LUMINANCE, 1e-4)[..., None]
+    given = np.maximum(np.interp(light, _SHOWN, _GIVEN), _DARKEST)
+    own = np.maximum(np.interp(shown, _SHOWN, _GIVEN), 1e-5)
+    hue = np.log(np.maximum(shown, 1e-5) / light)
+    wanted = np.log(own / given)
+    most = _MOST_SATURATED * np.abs(hue)
+    return given * np.exp(np.clip(wanted, np.minimum(hue, -most), np.maximum(hue, most)))
 
 
 def strand_colours(
@@ -54,14 +88,15 @@ def strand_colours(
     measured: NDArray,
     seen: NDArray,
     rng: np.random.Generator,
+    usual: NDArray = UNKNOWN,
 ) -> NDArray[np.float32]:
     """(S, 2, 3) the shader's colours of strands at ``roots`` (S, 3).
 
     ``measured`` (S, 2, 3) linear albedo of those that are ``seen`` (S,); the others are like their
-    nearest neighbours.
+    nearest neighbours, and where none are seen all have the linear albedo ``usual`` (3,).
     """
     if seen.sum() < _NEIGHBOURS:
-        albedo = np.broadcast_to(UNKNOWN, measured.shape)
+        albedo = np.broadcast_to(usual, measured.shape)
     else:
         log = np.log(np.maximum(measured, 1e-4))
         middle = np.median(log[seen], axis=0)
@@ -69,9 +104,12 @@ def strand_colours(
         bright = apart.mean(axis=-1, keepdims=True)
         hue = np.clip(apart - bright, -_MOST_HUE, _MOST_HUE)
         log = middle + np.clip(bright, -_MOST_APART, _MOST_APART) + hue
-        nearest = cKDTree(roots[seen]).query(roots, _NEIGHBOURS)[1]
+        away, nearest = cKDTree(roots[seen]).query(roots, _NEIGHBOURS)
         # One of them, not their mean: light and dark locks stay apart.
         one = log[seen][nearest[np.arange(len(roots)), rng.integers(0, _NEIGHBOURS, len(roots))]]
+        # Far from all that is seen, the last of it, often a hairline, says nothing any more.
+        near = np.exp(-away[:, 0] / _LIKE_NEIGHBOURS_MM)[:, None, None]
+        one = middle + near * (one - middle)
         albedo = np.exp(np.where(seen[:, None, None], log, one))
     shade_of = np.exp(rng.normal(0, STREAKS, (len(roots), 1, 1)))
     return np.clip(shader_colour(albedo) * shade_of, 0.001, 0.9).astype(np.float32)

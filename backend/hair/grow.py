@@ -31,6 +31,8 @@ _RISE_MM = 10.0
 _UPRIGHT_MM = 30.0
 #: Spread of where strands take the parting to be.
 _STRAY_MM = 7.0
+#: How far single hairs leave the outline, the mean, in faces.
+_FLYAWAY = 0.03
 #: Roots by so many are one lock.
 _PER_LOCK = 24
 
@@ -45,6 +47,13 @@ class Seen(Protocol):
 
     def turned(self, points: NDArray, outward: NDArray, flow: NDArray) -> NDArray:
         """(S, 3) unit directions: ``flow`` as far as the photo does not say another."""
+        ...
+
+    def kept_inside(
+        self, points: NDArray, outward: NDArray, going: NDArray, stray: NDArray
+    ) -> NDArray:
+        """(S, 3) ``points`` not further outside the hair than ``stray`` (S,), in faces, unless the
+        directions ``going`` (S, 3) lead straight out."""
         ...
 
     def shell(self, points: NDArray) -> NDArray:
@@ -64,13 +73,14 @@ def grow(
     if not count:
         return np.empty((0, style.points, 3), np.float32)
     length = _lengths(surface, roots, style, rng)
-    layer = rng.random(count) ** 0.8 * (0.25 + 0.75 * roots.depth)
+    # Most at the outside: a thin outermost layer is a haze round the head.
+    layer = rng.random(count) ** 0.6 * (0.25 + 0.75 * roots.depth)
     step = np.maximum(length.max() / _STEPS, _LEAST_STEP_MM)
     steps = int(np.ceil(length.max() / step))
     swerve = _swerve(roots.points, style.wild, rng)
     source = source_of(surface, style)
     point = roots.points.astype(np.float64)
-    going = surface.outward(point)
+    going = outward = surface.outward(point)
     path, end = [point], np.full(count, steps)
     alive = np.ones(count, bool)
     fringe = _fringe(surface, style, count, rng)
@@ -79,8 +89,8 @@ def grow(
     stray = rng.normal(0, _STRAY_MM, (count, 3))
     gap = np.linalg.norm(roots.points - source[cKDTree(source).query(roots.points)[1]], axis=1)
     upright = 1 - smoothstep(8, _UPRIGHT_MM, gap)
+    flyaway = np.where(rng.random(count) < style.flyaways, rng.exponential(_FLYAWAY, count), 0)
     for k in range(1, steps + 1):
-        outward = surface.outward(point)
         flow = _flow(surface, style, source, point + stray, outward, down)
         # What hangs free hangs straight.
         hangs = smoothstep(-0.3, 0.1, (surface.ears - point[:, 1]) / surface.face)[:, None]
@@ -94,11 +104,14 @@ def grow(
         moved = point + going * step
         moved = _settled(surface, style, moved, layer, k * step * (1 + 3 * upright), seen)
         moved = _off_the_face(surface, style, roots, moved, fringe)
+        if seen is not None:
+            moved = seen.kept_inside(moved, outward, going, flyaway)
         moved = surface.pushed_out(moved, CLEAR_MM)
         going = unit(moved - point)
+        outward = surface.outward(moved)
         ended = (k * step > length) | _cut(surface, style, moved, fringe, layer)
         if seen is not None:
-            ended |= seen.ended(moved, surface.outward(moved))
+            ended |= seen.ended(moved, outward)
         newly = alive & ended
         end[newly] = k - 1
         alive &= ~ended
@@ -265,12 +278,12 @@ def _settled(
     if seen is not None:
         volume = seen.shell(point)
     wanted = layer * volume * smoothstep(0, _RISE_MM * (0.5 + volume / 30), length)
-    height = surface.height(point)
+    height, outward = surface.height_and_outward(point)
     below = smoothstep(0, 30, surface.ears - 10 - point[:, 1])
     slack = 0.12 * volume + 0.6
     moved = np.clip(height, CLEAR_MM + 0.9 * wanted, CLEAR_MM + wanted + slack)
     moved = np.where(height > moved, height + (moved - height) * (1 - below), moved)
-    return point + surface.outward(point) * (moved - height)[:, None]
+    return point + outward * (moved - height)[:, None]
 
 
 def _fringe(surface: Surface, style: Style, count: int, rng: np.random.Generator) -> NDArray | None:

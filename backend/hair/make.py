@@ -11,11 +11,11 @@ from ..geometry.camera import Camera
 from ..geometry.triangles import vertex_normals
 from ..model import FaceModel
 from ..texture.layout import layout_of, smoothstep
-from .colour import strand_colours
-from .grow import grow, knot_strands
+from .colour import HAIR_COLOURS, UNKNOWN, strand_colours
+from .grow import CLEAR_MM, grow, knot_strands
 from .mask import hair_mask, looks_worn, window_of
 from .photo import PhotoHair, photo_hair
-from .strands import Strands, resampled
+from .strands import Strands, of_length, resampled
 from .styles import STYLES, Style, scaled
 from .surface import Roots, Skin, Surface, roots_on, surface_of
 
@@ -34,6 +34,8 @@ _FRINGE = 0.27
 _CROPPED_MM = 6.0
 #: See :meth:`.photo.PhotoHair.order`: under the first tight curls, under the second waves.
 _CURLS, _WAVES = 0.55, 0.72
+#: The same, and the share of hairs that fly from the outline; by eye.
+_FLYAWAYS = ((0.5, 0.65, 0.8), (0.5, 0.15, 0.02))
 
 
 def make_hair(
@@ -45,12 +47,17 @@ def make_hair(
     sh_light: NDArray,
     hair: str,
     texture_size: int = 1024,
+    *,
+    density: float = 1.0,
+    length: float = 1.0,
+    colour: str | None = None,
 ) -> tuple[Strands | None, tuple[str, ...]]:
     """The :class:`Strands` for the option ``hair`` and sentences about what stood in the way.
 
     ``photo`` (H, W, 3) uint8 sRGB, upright; ``neutral`` and ``posed`` (V, 3) mm, head coordinates;
-    ``sh_light`` (9, 3) as in :class:`~..exchange.Reconstruction`.  None for "none" and where the
-    photo shows no hair.
+    ``sh_light`` (9, 3) as in :class:`~..exchange.Reconstruction`.  ``density`` and ``length`` are
+    parts of what there are without them, ``colour`` one of :data:`.colour.HAIR_COLOURS`.  None for
+    "none" and where the photo shows no hair.
     """
     if hair == "none":
         return None, ()
@@ -74,7 +81,7 @@ def make_hair(
         outward = vertex_normals(np.asarray(neutral, np.float64), model.faces)
         covered = guide.shows_hair(np.asarray(neutral, np.float64), outward) * regions.forehead
         scalp = with_forehead(surface, neutral, scalp, covered)
-    roots = roots_on(model, neutral, scalp, style.strands, rng)
+    roots = roots_on(model, neutral, scalp, round(style.strands * density), rng)
     if guide is not None:
         roots = roots.chosen(~guide.bare(roots.points, surface.outward(roots.points)))
     if not len(roots.points):
@@ -82,6 +89,10 @@ def make_hair(
     points = grow(surface, roots, style, rng, guide)
     if style.tied:
         roots, points = knot_strands(surface, roots, points, style, rng)
+    if length != 1:
+        down = np.array([0.0, -1.0, 0.0]) if guide is None else guide.down
+        points = of_length(points, length, down)
+        points[:, 1:] = surface.pushed_out(points[:, 1:], CLEAR_MM)
     roots, points = _outside(Skin(model, neutral), surface, roots, points)
     if not len(points):
         return None, (NO_HAIR,)
@@ -89,8 +100,8 @@ def make_hair(
         points=points,
         root_triangle=roots.triangle,
         root_weights=roots.weights,
-        colour=_colours(seen, points, sh_light, rng),
-        radius=np.full(len(points), style.radius, np.float32),
+        colour=_colours(seen, points, sh_light, rng, colour),
+        radius=np.full(len(points), style.radius / np.sqrt(density), np.float32),
     ), ()
 
 
@@ -121,8 +132,7 @@ def _outside(
 def style_of(seen: PhotoHair, surface: Surface) -> Style:
     """What can be told of the style of the photo's hair; the flow itself is the photo's."""
     standing = seen.usual
-    falls = surface.ears - min(seen.lowest)
-    long = falls > 0.4 * surface.face
+    long = seen.is_long
     order = seen.order()
     fringe = seen.covered(_FOREHEAD) > _FRINGE
     if long:
@@ -140,6 +150,7 @@ def style_of(seen: PhotoHair, surface: Surface) -> Style:
             STYLES["side-part"], top=cap, side=0.6 * cap, part=None if fringe else 0.3,
             back=0.0 if fringe else 0.8, fringe=-0.4 if fringe else None,
         )  # fmt: skip
+    base = replace(base, flyaways=float(np.interp(order, *_FLYAWAYS)))
     if order < _CURLS and standing >= _CROPPED_MM:
         curls = {"wave": 5.0, "pitch": 24.0, "points": 28, "wild": 0.5, "clump": 0.7}
         return replace(base, **curls, strands=14_000)
@@ -166,8 +177,14 @@ def with_forehead(surface: Surface, neutral: NDArray, scalp: NDArray, covered: N
 
 
 def _colours(
-    seen: PhotoHair | None, points: NDArray, sh_light: NDArray, rng: np.random.Generator
+    seen: PhotoHair | None,
+    points: NDArray,
+    sh_light: NDArray,
+    rng: np.random.Generator,
+    chosen: str | None,
 ) -> NDArray[np.float32]:
-    nothing = np.zeros((len(points), 2, 3)), np.zeros(len(points), bool)
-    measured, known = nothing if seen is None else seen.colours(points, sh_light)
-    return strand_colours(points[:, 0].astype(np.float64), measured, known, rng)
+    measured, known = np.zeros((len(points), 2, 3)), np.zeros(len(points), bool)
+    if seen is not None and chosen is None:
+        measured, known = seen.colours(points, sh_light)
+    usual = UNKNOWN if chosen is None else HAIR_COLOURS[chosen]
+    return strand_colours(points[:, 0].astype(np.float64), measured, known, rng, usual)

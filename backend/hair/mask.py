@@ -1,8 +1,8 @@
-"""Where the photo shows hair, without a network: colours of this one photo, and the fitted head.
+"""Where the photo shows hair: a network tells the person, and colours of this one photo the rest.
 
-A pixel of the scalp that is unlike skin is hair, and so is what stands off the drawn skull above
-the eyes and is unlike what lies further away: a skull cannot be there.  From such seeds GrabCut
-(Rother, Kolmogorov and Blake 2004) finds the rest.
+A pixel of the scalp that is unlike skin is hair, and so is what of the person stands off the drawn
+skull above the eyes: a skull cannot be there.  From such seeds GrabCut (Rother, Kolmogorov and
+Blake 2004) finds the rest, within the person.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from ..detect.person import person_mask
 from ..geometry.camera import project
+from ..geometry.srgb import SRGB_TO_LINEAR, encode_bytes
 from ..model import FaceModel
 from ..raster import interpolate, rasterize
 from ..texture.layout import layout_of
@@ -30,11 +32,26 @@ _BINS, _BLUR = 32, 1.3
 _SURE = 1.0
 #: Hair stands off the skull, in faces, where it is looked for.
 _RING = 0.16
-#: Where the background is surely seen: so far from the head, in faces.
-_FAR = 0.95
+#: A person's pixels so far off the drawn skull, in faces, are hair even where it looks like skin.
+_SURELY_OFF = 0.05
+#: What is further from the head is not its hair, in faces.
+_REACH = 1.6
+#: From so far under the eyes on, in faces, what is unlike hair is clothing.
+_CLOTHES = 1.1
+#: The closer look at a person, in parts of the window: rows and columns.
+_CLOSER, _CLOSER_X = (0.12, 0.74), (0.19, 0.81)
+#: Under this much further down all is.
+_ONLY_CLOTHES = 2.0
+#: So far round the middle of the face, in faces, is skin and no hair.
+_MIDDLE = 0.2
+#: Light in shadows of the face, in parts of its own.
+_SHADOWS = (0.35, 0.5, 0.7)
+#: Lab that no hair and no skin has.
+_NOBODYS = (255, 0, 0)
 #: Seeds, in squared faces, under which there is no hair.
 _FEW = 0.03
 _ROUNDS = 3
+_SEED = 7
 #: From the upper end of the face's core down to the brows, in faces.
 _OVER_BROWS = 0.17
 #: Gaps in the hair that are none, in faces: on the scalp, and at its outline in the photo, where
@@ -104,54 +121,77 @@ def window_of(
     return Window(picture, inside, window_matrix, face_px, raster.mask, drawn)
 
 
+def person_in(window: Window) -> Float:
+    """(h, w) 0..1 how surely ``window`` shows a person; 0 outside the photo.
+
+    Seen twice, whole and closer: a small head is a few pixels to the network.
+    """
+    side = len(window.picture)
+    found = person_mask(window.picture)
+    low, high = (round(end * side) for end in _CLOSER)
+    left, right = (round(end * side) for end in _CLOSER_X)
+    closer = np.s_[low:high, left:right]
+    found[closer] = (found[closer] + person_mask(window.picture[closer])) / 2
+    return found * window.inside
+
+
 def hair_mask(window: Window) -> Bool:
     """(h, w) True where ``window`` shows hair; nowhere where there is none to be found."""
     lab = cv2.cvtColor(window.picture, cv2.COLOR_RGB2LAB)
     lab = cv2.GaussianBlur(lab, (0, 0), 0.8)
-    scalp, core, _, sure = np.moveaxis(window.fields, 2, 0)
+    scalp, core, forehead, sure = np.moveaxis(window.fields, 2, 0)
     face, inside = window.face_px, window.inside
+    person = person_in(window) > 0.5
     rows = np.arange(len(lab))[:, None] + np.zeros(lab.shape[:2])
     above = rows[core > 0.5].min() if (core > 0.5).any() else len(lab) / 2 - 0.25 * face
     eyes = above + 0.25 * face
     # A fringe reaches down to the brows.
     features = np.where(rows > above + _OVER_BROWS * face, core, 0)
     away = cv2.distanceTransform((~window.head).astype(np.uint8), cv2.DIST_L2, 5) / face
-    skin = _colours(_without_tails(lab[(sure > 0.5) & inside]))
-    far = (away > _FAR) & inside & (rows < eyes + 1.2 * face)
-    behind = _colours(lab[far]) if far.sum() > 0.2 * face**2 else None
-    like_skin = _log_likelihood(skin, lab)
-    like_behind = _log_likelihood(behind, lab) if behind is not None else like_skin * 0 - 12.0
-    on_top = (scalp > 0.6) & inside
-    ring = (away > 0.015) & (away < _RING) & (rows < eyes) & inside
+    on_top = (scalp > 0.6) & person
+    ring = (away > 0.015) & (away < _RING) & (rows < eyes) & person
+    certain = _bare_skin(lab, (sure > 0.5) & inside, on_top | (ring & (away > _SURELY_OFF)), face)
+    like_skin = _log_likelihood(_colours(_without_tails(lab[certain])), lab)
     floor = np.log(1.0 / _BINS**3)
-    certain = (sure > 0.5) & inside
     unlike = max(floor, np.quantile(like_skin[certain], 0.03)) if certain.any() else floor
-    seeds = on_top & (like_skin < unlike - _SURE)
-    seeds |= ring & (like_behind < floor - _SURE) & (like_skin < floor)
+    # A skull cannot be there: hair, whatever its colour, or a hat, or a hand.
+    stands_off = ring & (away > _SURELY_OFF) & (like_skin < unlike + _SURE)
+    seeds = stands_off | ((on_top | ring) & (like_skin < unlike - _SURE))
     if seeds.sum() < _FEW * face**2:
         return np.zeros(seeds.shape, bool)
     for _ in range(2):
-        hair = _colours(lab[seeds])
-        like_hair = _log_likelihood(hair, lab)
-        others = np.maximum(like_skin, np.where(on_top, -np.inf, like_behind))
-        seeds = (on_top | ring) & (like_hair > others + 0.3)
+        like_hair = _log_likelihood(_colours(lab[seeds]), lab)
+        seeds = (on_top | ring) & ((like_hair > like_skin + 0.3) | stands_off)
         if seeds.sum() < _FEW * face**2:
             return np.zeros(seeds.shape, bool)
+    # What the person wears begins under the chin, and little hair hangs to the window's end.
+    below = person & ~window.head & (rows > eyes + _CLOTHES * face)
+    worn = below & ((like_hair < floor) | (rows > eyes + _ONLY_CLOTHES * face))
+    like_other = like_skin
+    if worn.sum() > _FEW * face**2:
+        like_other = np.maximum(like_skin, _log_likelihood(_colours(lab[worn]), lab))
+    # Cheeks, ears and neck, where hair may hang but shadows surely lie.
+    shaded = window.head & (scalp < 0.3) & (forehead < 0.3)
+    in_shadow = _log_likelihood(_colours(_darkened(window.picture[certain])), lab)
+    like_other = np.where(shaded, np.maximum(like_other, in_shadow + 1.0), like_other)
     labels = np.full(seeds.shape, cv2.GC_PR_BGD, np.uint8)
-    reach = away < 1.3
-    others = np.maximum(like_skin, like_behind)
-    labels[reach & (like_hair > others) & (features < 0.5)] = cv2.GC_PR_FGD
-    labels[(features > 0.7) | (~window.head & (away > 1.6)) | ~inside] = cv2.GC_BGD
-    labels[(like_behind > like_hair + 2.5) & ~window.head] = cv2.GC_BGD
-    labels[seeds & (like_hair > others + 1.0)] = cv2.GC_FGD
+    labels[(like_hair > like_other) & (features < 0.5)] = cv2.GC_PR_FGD
+    labels[shaded & (like_hair < like_other)] = cv2.GC_BGD
+    labels[(features > 0.7) | (away > _REACH)] = cv2.GC_BGD
+    labels[seeds & ((like_hair > like_other + 1.0) | stands_off)] = cv2.GC_FGD
+    labels[~person] = cv2.GC_BGD
+    # A colour that nobody has: what is behind says nothing of what is skin or clothing.
+    cut = lab.copy()
+    cut[~person] = _NOBODYS
     models = np.zeros((2, 1, 65), np.float64)
-    cv2.grabCut(lab, labels, None, models[0], models[1], _ROUNDS, cv2.GC_INIT_WITH_MASK)
-    found = ((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)) & inside
+    cv2.setRNGSeed(_SEED)  # its first clusters are drawn by lot: else no two looks are the same
+    cv2.grabCut(cut, labels, None, models[0], models[1], _ROUNDS, cv2.GC_INIT_WITH_MASK)
+    found = ((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)) & person
     # Highlights on the scalp are no bald spots.
-    clean = _closed(_tidied(found, seeds, face), (on_top | ring) & inside, face, _GAP)
+    clean = _closed(_tidied(found, seeds, face), on_top | ring, face, _GAP)
     within = cv2.distanceTransform(window.head.astype(np.uint8), cv2.DIST_L2, 5) / face
     crown = ring | (on_top & (within < _RING))
-    return _closed(clean, crown & inside, face, _GAP_AT_CROWN)
+    return _closed(clean, crown, face, _GAP_AT_CROWN)
 
 
 def looks_worn(window: Window, mask: Bool) -> bool:
@@ -186,6 +226,25 @@ def _tidied(found: Bool, seeds: Bool, face: float) -> Bool:
     kept[0] = False
     clean = cv2.morphologyEx(kept[labels].astype(np.uint8), cv2.MORPH_CLOSE, kernel)
     return clean > 0
+
+
+def _bare_skin(lab: NDArray[np.uint8], sure: Bool, above: Bool, face: float) -> Bool:
+    """``sure`` (h, w) without what hair hangs over: pixels that are more like those ``above`` than
+    like the middle of the face."""
+    rows, columns = np.nonzero(sure)
+    if not len(rows) or not above.any():
+        return sure
+    gap = np.hypot(rows - np.median(rows), columns - np.median(columns))
+    middle = _colours(lab[rows, columns][gap < _MIDDLE * face])
+    hidden = _log_likelihood(_colours(lab[above]), lab) > _log_likelihood(middle, lab) + _SURE
+    return sure & ~hidden if (sure & ~hidden).any() else sure
+
+
+def _darkened(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(N, 3) Lab of skin ``rgb`` (M, 3) sRGB in shadows."""
+    linear = SRGB_TO_LINEAR[_without_tails(rgb)]
+    shadows = encode_bytes(np.concatenate([linear * part for part in _SHADOWS]))
+    return cv2.cvtColor(shadows[None], cv2.COLOR_RGB2LAB)[0]
 
 
 def _without_tails(lab: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -4,6 +4,7 @@ off the skull, where it ends."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -28,6 +29,8 @@ _FLAT, _FINE, _SMOOTH = 0.053, 0.007, 0.02
 _CARRIED, _CARRIED_WEIGHT = 0.09, 0.35
 #: Strands end so far outside the mask, and are turned back from so far inside, in faces.
 _OUTSIDE, _NEAR_EDGE = 0.035, 0.03
+#: Colours are taken so far inside the mask, in faces: at its edge it may show skin.
+_NO_EDGE = 0.03
 #: Cosine to the camera between which a point counts as seen.
 _FACING = (-0.05, 0.25)
 #: Directions round the skull in which the outline is measured, and its highest over the skull.
@@ -37,6 +40,10 @@ _FURROW = 11
 #: Cosine to the head's up over which directions are of its upper half; what the shell may be at
 #: any rate, mm.
 _UPPER, _LEAST_MOST_MM = 0.3, 12.0
+#: Hair that falls further under the ears than so many faces is long.
+_LONG = 0.4
+#: Spread of where strands end below, in faces: cut, but not with a ruler.
+_RAGGED = 0.035
 #: Hair that is seen no further down than so many faces under the ears ends at the nape.
 _NAPE = 0.32
 
@@ -86,6 +93,23 @@ class PhotoHair:
         )
         return unit(flow + share[:, None] * (wanted - flow))
 
+    def kept_inside(
+        self, points: NDArray, outward: NDArray, going: NDArray, stray: NDArray
+    ) -> NDArray:
+        """As :class:`~.grow.Seen`: back on the outline that the photo shows, along the picture."""
+        pixels, facing = self._seen(points, outward)
+        over = -sample(self.depth, pixels) / self.window.face_px - stray
+        inward = sample(self.inward, pixels)
+        # What runs straight out ends there: tips.
+        straight = -(unit((going @ self.camera.rotation.T)[:, :2]) * inward).sum(axis=1)
+        share = (1 - smoothstep(0.5, 0.9, straight)) * smoothstep(*_FACING, facing + 0.15)
+        known = sample(self.window.inside.astype(np.float32), pixels) > 0.5
+        # What is far outside was never on this outline.
+        share = share * known * (over < _NEAR_EDGE * 4)
+        depth = points @ self.camera.rotation[2] + self.camera.translation[2]
+        mm = np.maximum(over, 0) * self.window.face_px * depth / self.window.matrix[0, 0]
+        return points + (share * mm)[:, None] * (inward @ self.camera.rotation[:2])
+
     def shell(self, points: NDArray) -> NDArray:
         """As :class:`~.grow.Seen`."""
         gap = (points - self.surface.middle) @ self.camera.rotation.T
@@ -96,7 +120,19 @@ class PhotoHair:
         middle = 1 - smoothstep(
             0.35, 0.75, np.linalg.norm(gap[:, :2], axis=1) / self.surface.half_width
         )
-        return height + middle * (self.usual - height)
+        height = height + middle * (self.usual - height)
+        if self.is_long:
+            return height
+        # Short hair lies closer and closer towards the nape, which no photo shows.
+        nape = self.surface.ears - _NAPE * self.surface.face
+        low = 1 - smoothstep(nape, nape + 0.6 * self.surface.face, points[:, 1])
+        z = (points[:, 2] - self.surface.middle[2]) / self.surface.half_width
+        return height * (1 - 0.8 * low * smoothstep(-0.2, 0.3, -z))
+
+    @property
+    def is_long(self) -> bool:
+        """Whether hair is seen to hang well below the ears."""
+        return self.surface.ears - min(self.lowest) > _LONG * self.surface.face
 
     @property
     def usual(self) -> float:
@@ -119,6 +155,7 @@ class PhotoHair:
         gone = outside & ~unknown & ~behind
         share = np.clip(points[:, 0] / self.surface.half_width / 2 + 0.5, 0, 1)
         low = self.lowest[0] + share * (self.lowest[1] - self.lowest[0])
+        low = low + _RAGGED * self.surface.face * _normal(len(points))
         return gone | (-points @ self.down < low)
 
     def bare(self, points: NDArray, outward: NDArray) -> Bool:
@@ -146,7 +183,7 @@ class PhotoHair:
         light = np.log(light_on(outward, sh_light)).reshape(count, points, 3)
         log = np.log(np.maximum(SRGB_TO_LINEAR[self.window.picture], 0.003))
         log = cv2.GaussianBlur(log, (0, 0), 0.8)
-        weight = (sample(self.depth, pixels) > 0.015 * self.window.face_px) * smoothstep(
+        weight = (sample(self.depth, pixels) > _NO_EDGE * self.window.face_px) * smoothstep(
             *_FACING, facing
         )
         weight = weight.reshape(count, points, 1)
@@ -188,6 +225,12 @@ class PhotoHair:
         at = points @ self.camera.rotation.T + self.camera.translation
         facing = -(unit(at) * (outward @ self.camera.rotation.T)).sum(axis=1)
         return project(at, self.window.matrix).astype(np.float32), facing
+
+
+@lru_cache(maxsize=2)
+def _normal(count: int) -> NDArray:
+    """(``count``,) always the same normal deviates: a strand's own."""
+    return np.random.default_rng(9).normal(size=count)
 
 
 def photo_hair(window: Window, mask: Bool, camera: Camera, surface: Surface) -> PhotoHair:

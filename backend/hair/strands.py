@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 Float = NDArray[np.float32]
 Int = NDArray[np.int32]
 
+#: mm within which hair that goes on bends to hang.
+_FALLS_MM = 25.0
+
 
 @dataclass(frozen=True, eq=False)
 class Strands:
@@ -46,6 +49,33 @@ class Strands:
 def lengths(points: NDArray) -> NDArray:
     """(S,) lengths of the polylines ``points`` (S, P, 3)."""
     return np.linalg.norm(np.diff(points, axis=1), axis=2).sum(axis=1)
+
+
+def of_length(points: NDArray, factor: float, down: NDArray) -> Float:
+    """The polylines ``points`` (S, P, 3), each ``factor`` times as long.
+
+    What is added goes on as the tip does, and hangs ``down`` (3,) the more the longer it is.
+    """
+    count = points.shape[1]
+    if factor <= 1:
+        end = np.full(len(points), factor * (count - 1))
+        whole = np.ceil(end).astype(int)
+        out = np.array(points, np.float32)
+        # The last point moves back along its piece.
+        rows = np.arange(len(points))
+        share = (end - (whole - 1))[:, None]
+        out[rows, whole] = points[rows, whole - 1] * (1 - share) + points[rows, whole] * share
+        return resampled(out, whole, count)
+    more = lengths(points)[:, None] * (factor - 1) / (count - 1)
+    way = points[:, -1] - points[:, -2]
+    way = way / np.maximum(np.linalg.norm(way, axis=1, keepdims=True), 1e-6)
+    path = [points[:, -1]]
+    for _ in range(count - 1):
+        way = way + np.minimum(more / _FALLS_MM, 1) * (down - way)
+        way = way / np.maximum(np.linalg.norm(way, axis=1, keepdims=True), 1e-6)
+        path.append(path[-1] + way * more)
+    longer = np.concatenate([points, np.stack(path[1:], axis=1)], axis=1)
+    return resampled(longer, np.full(len(points), 2 * count - 2), count)
 
 
 def resampled(points: NDArray, end: NDArray, count: int) -> Float:

@@ -32,6 +32,7 @@ class Style:
     clump: float = 0.45  #: how far strands gather in locks at their tips, 0..1
     jitter: float = 0.15  #: relative spread of the lengths
     tied: bool = False  #: gathered at the back and rolled into a bun
+    flyaways: float = 0.04  #: share of hairs that leave the outline which the photo shows
     strands: int = 16_000
     points: int = 16
     radius: float = 0.075  #: half the thickness of a strand, which stands for several hairs

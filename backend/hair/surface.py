@@ -52,6 +52,11 @@ class Surface:
         """(..., 3) unit vectors away from the skin."""
         return unit(self._looked_up(points)[..., 1:])
 
+    def height_and_outward(self, points: NDArray) -> tuple[NDArray, NDArray]:
+        """:meth:`height` and :meth:`outward` in one."""
+        found = self._looked_up(points)
+        return found[..., 0], unit(found[..., 1:])
+
     def pushed_out(self, points: NDArray, least: NDArray | float) -> NDArray:
         """``points`` (..., 3), those less than ``least`` (...) mm outside the skin moved there."""
         out = np.array(points)
