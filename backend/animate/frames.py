@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..network.regions import regions_of
+from .pooling import FrameReader, Pool, Seen
 from .prepared import Prepared
 from .solve import FrameSolver, Pose
 from .source import Bytes, Frame, Source
@@ -34,6 +36,7 @@ class FrameResult:
     translation: Double  #: (3,)
     valid: bool  #: the face was seen
     begins: bool  #: nothing connects it with the frame before
+    shut: float = 0.0  #: 0 to 1: whether the lips touch
 
 
 class Clock:
@@ -56,13 +59,18 @@ class FramePipeline:
     def __init__(self, prepared: Prepared) -> None:
         who = prepared.subject
         self.appearance = prepared.appearance
-        self.solver = FrameSolver(who.model, who.identity, who.camera_matrix)
+        own = prepared.own
+        self.solver = FrameSolver(who.model, who.identity, who.camera_matrix, own.marked)
         self.rough: Pose | None = None  # by landmarks alone: where to look
         self.pose: Pose | None = None
         self._neutral = np.zeros(len(who.model.expression_names))
+        self.pool = Pool(who.model, own.apart)
 
-    def solve(self, pixels: Bytes, face: Tracked, clock: Clock) -> Pose:
-        """The pose of the face that was followed to this frame."""
+    def solve(self, pixels: Bytes, face: Tracked, seen: Seen | None, clock: Clock) -> Pose:
+        """The pose of the face that was followed to this frame.
+
+        ``seen`` is what the networks say; None where they do not know the model.
+        """
         start = time.perf_counter()
         if face.fresh:
             self.rough = self.pose = None
@@ -75,7 +83,10 @@ class FramePipeline:
         _, belief = self.appearance.look(pixels, self.solver.camera(self.rough))
         start = clock.add("look", start)
         before = self.pose or self.rough
-        self.pose = self.solver.solve(face.landmarks, face.spread, before, belief)
+        shut = 0.0
+        if seen is not None:
+            belief, shut = self.pool.together(belief, seen), seen.shut
+        self.pose = self.solver.solve(face.landmarks, face.spread, before, belief, shut)
         clock.add("solve", start)
         return self.pose
 
@@ -120,15 +131,22 @@ def follow(
     stop = threading.Event()
     frames = _ahead(_decoded(source, start, clock), stop)
     tracked = _ahead(_tracked(frames, tracker, every, start, clock), stop)
+    read = _ahead(_read(tracked, reader_of(prepared), clock), stop)
     try:
-        for frame, face, after in tracked:
+        for frame, face, seen, after in read:
             if face is None or frame.pixels is None:
                 held = pipeline.pose
                 result = _lost(frame, held, pipeline)
             else:
-                pose = pipeline.solve(frame.pixels, face, clock)
+                pose = pipeline.solve(frame.pixels, face, seen, clock)
                 result = FrameResult(
-                    frame.time, pose.weights, pose.rotation, pose.translation, True, face.cut
+                    frame.time,
+                    pose.weights,
+                    pose.rotation,
+                    pose.translation,
+                    True,
+                    face.cut,
+                    0.0 if seen is None else seen.shut,
                 )
             clock.frames += 1
             yield (
@@ -139,6 +157,14 @@ def follow(
             )
     finally:
         stop.set()
+
+
+def reader_of(prepared: Prepared) -> FrameReader | None:
+    """None where frames are not looked at, or the networks do not know the model."""
+    who = prepared.subject
+    if prepared.appearance is None or regions_of(who.model) is None:
+        return None
+    return FrameReader(who.model, who.resting)
 
 
 def _lost(frame: Frame, held: Pose | None, pipeline: FramePipeline) -> FrameResult:
@@ -167,6 +193,20 @@ def _tracked(
         clock.add("track", began)
         last = (frame.index - start + 1) % every == 0
         yield frame, face, tracker.state() if last else None
+
+
+def _read(
+    tracked: Iterator[tuple[Frame, Tracked | None, State | None]],
+    reader: FrameReader | None,
+    clock: Clock,
+) -> Iterator[tuple[Frame, Tracked | None, Seen | None, State | None]]:
+    for frame, face, after in tracked:
+        began = time.perf_counter()
+        seen = None
+        if reader is not None and face is not None and frame.pixels is not None:
+            seen = reader.read(frame.pixels, face.landmarks)
+        clock.add("read", began)
+        yield frame, face, seen, after
 
 
 def _ahead(items: Iterator[Any], stop: threading.Event) -> Iterator[Any]:

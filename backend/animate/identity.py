@@ -22,9 +22,11 @@ from ..detect.recognition import descriptor
 from ..errors import ExchangeError, NoFaceError
 from ..exchange import Reconstruction
 from ..exchange.options import Options
+from ..fit.brows import brow_heights
 from ..fit.faces import Face, default_detector, with_landmarks
 from ..geometry.pose import initial_camera
 from ..model import FaceModel, load_model
+from ..network.regions import SIDES, regions_of
 from ..photo import Photo
 from ..texture import Texture
 from .keyframes import (
@@ -36,6 +38,7 @@ from .keyframes import (
     held_fits,
     keyframe_of,
 )
+from .resting import RestingBrows
 from .shares import Here, Share, Shares
 from .source import Bytes, Source
 from .track import SAME_PERSON
@@ -72,6 +75,8 @@ class Candidate:
     person: Double  #: (128,)
     yaw: float  #: degrees
     quality: float  #: higher is better
+    brows: Double  #: (2, 2) mm, heights of inner and outer brows, right and left
+    lowered: Double  #: (2,) weights of lowered brows as the networks read them, right and left
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +89,8 @@ class Subject:
     person: Double  #: (128,) dlib's descriptor
     keyframes: tuple[Keyframe, ...]  #: the best first
     reconstruction: Reconstruction
+    resting: RestingBrows
+    looked_at: tuple[Candidate, ...]  #: what the person was found in, spread over the clip
 
 
 def candidates(
@@ -127,14 +134,26 @@ def _faces(pixels: Bytes) -> list[Share]:
         if face.landmarks is None or (face.spread or 0.0) > _STEADY:
             continue
         yaw = _yaw(face.landmarks, photo.size)
-        person = descriptor(pixels, face.landmarks)
-        found.append(
-            {
-                "face": face_share(pixels, face)["face"],
-                "told": {"person": person, "yaw": yaw, "quality": _quality(pixels, face, yaw)},
-            }
-        )
+        brows, lowered = _brows(pixels, face.landmarks)
+        told = {
+            "person": descriptor(pixels, face.landmarks),
+            "yaw": yaw,
+            "quality": _quality(pixels, face, yaw),
+            "brows": brows,
+            "lowered": lowered,
+        }
+        found.append({"face": face_share(pixels, face)["face"], "told": told})
     return found
+
+
+def _brows(pixels: Bytes, landmarks: NDArray) -> tuple[Double, Double]:
+    """What :meth:`.resting.RestingBrows.of` needs of a face."""
+    reader = regions_of(load_model())
+    assert reader is not None
+    regions = reader.read(pixels, landmarks)
+    said = dict(zip(regions.names, regions.mean.tolist(), strict=True))
+    heights = np.stack(brow_heights(landmarks, reader.template))
+    return heights, np.array([said["browDown" + side] for side in SIDES])
 
 
 def _yaw(landmarks: NDArray, size: tuple[int, int]) -> float:
@@ -225,7 +244,15 @@ def solve_subject(
     mine = main_person(candidates(source, lambda f, s: report(_LOOKING * f, s), shares), source)
     chosen = choose(mine)
     shares = shares or Here()
-    common: Share = {"model": model, "options": options.to_dict(), "path": str(source.path)}
+    resting = RestingBrows.of(
+        np.array([one.brows for one in mine]), np.array([one.lowered for one in mine])
+    )
+    common: Share = {
+        "model": model,
+        "options": options.to_dict(),
+        "path": str(source.path),
+        "resting": resting.shares,
+    }
     frames = [face_share(one.pixels, one.face) for one in chosen]
     fits: list[Share] = []
     pictures = 2 * len(frames)  # each is fitted twice
@@ -260,7 +287,8 @@ def solve_subject(
             head = replace(head, **bust_pictures(head, model))
     head.photo_path = str(source.path)
     person = np.mean([one.person for one in mine], axis=0)
-    return Subject(model, identity, best.camera.camera_matrix, person, tuple(keyframes), head)
+    matrix = best.camera.camera_matrix
+    return Subject(model, identity, matrix, person, tuple(keyframes), head, resting, tuple(mine))
 
 
 def _shared_identity(fits: list[Share]) -> NDArray[np.float32]:

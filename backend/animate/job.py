@@ -34,13 +34,13 @@ from ..motion.resample import rate_of
 from .frames import FrameResult, follow
 from .prepared import Prepared, load_prepared, prepare, save_prepared
 from .shares import Shares
-from .smooth import DEFAULT_FILTER, smooth_motion, whole_blinks
+from .smooth import DEFAULT_FILTER, smooth_motion, whole_blinks, whole_closures
 from .source import Source, open_source
 
 Progress = Callable[[float, str], None]
 
 #: Raised whenever the same video gives another result.
-VERSION = 4
+VERSION = 5
 #: Frames written at once.
 CHUNK = 120
 #: Frames between two words about the progress.
@@ -194,6 +194,7 @@ def _chunk(
         "translation": np.array([r.translation for r in results], np.float64),
         "valid": np.array([r.valid for r in results], np.bool_),
         "begins": np.array([r.begins for r in results], np.bool_),
+        "shut": np.array([r.shut for r in results], np.float64),
         "notes": np.frombuffer(json.dumps(source.notes).encode(), np.uint8),
         "last": np.array(last),
     }
@@ -218,8 +219,9 @@ def _joined(
     if not valid.any():
         raise NoFaceError(f"The face was not found again in {source.path.name}.")
     rate = rate_of(times) if len(times) > 1 else source.rate
+    names, solved = prepared.subject.model.expression_names, whole("weights").astype(np.float64)
     weights, rotation, translation = smooth_motion(
-        whole("weights").astype(np.float64),
+        solved,
         whole("rotation"),
         whole("translation"),
         valid,
@@ -227,8 +229,11 @@ def _joined(
         rate,
         options.smoothing,
     )
+    weights = whole_closures(
+        weights, solved, names, whole("shut"), whole("begins"), rate, options.smoothing
+    )
     if options.whole_blinks:
-        weights = whole_blinks(weights, prepared.subject.model.expression_names, rate)
+        weights = whole_blinks(weights, names, rate)
     low, high = prepared.subject.model.expression_range.T
     lost = int((~valid).sum())
     if valid.mean() < _FEW:
@@ -247,7 +252,6 @@ def _joined(
     }
     if source.audio:
         header["audio"] = str(source.path)
-    names = prepared.subject.model.expression_names
     clipped = np.clip(weights, low, high).astype(np.float32)
     return Motion(times, names, clipped, rotation, translation, valid, rate, header)
 

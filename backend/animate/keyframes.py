@@ -18,8 +18,10 @@ from ..exchange.options import Options
 from ..fit import Evidence, FaceFit, fit, gather
 from ..fit.faces import Face
 from ..geometry.camera import Camera
+from ..network.regions import regions_of
 from ..photo import Photo
 from ..texture import Texture
+from .resting import RestingBrows
 from .shares import Share
 from .source import Bytes
 
@@ -47,12 +49,15 @@ def face_of(told: Share) -> Face:
 
 def first_fits(common: Share) -> Callable[[Share], Share]:
     """A worker of :class:`.shares.Shares`: a frame fitted alone, of which identity (K,), focal
-    length in pixels and the network's ``sigma`` are kept."""
+    length in pixels and the network's ``sigma`` are kept.
+
+    ``resting`` in ``common`` are the shares of the person's :class:`.resting.RestingBrows`.
+    """
     model, options = common["model"], Options.from_dict(common["options"])
 
     def work(share: Share) -> Share:
         photo = Photo(share["pixels"], Path(common["path"]), None, False)
-        found = fit(gather(photo, face_of(share["face"]), model, options), model, options)
+        found = fit(_evidence(photo, common, share), model, options)
         return {
             "identity": found.identity,
             "focal": found.camera.focal,
@@ -62,9 +67,21 @@ def first_fits(common: Share) -> Callable[[Share], Share]:
     return work
 
 
+def _evidence(photo: Photo, common: Share, share: Share) -> Evidence:
+    """As a photo's, but for the brows: the clip tells how high this person's rest."""
+    options = Options.from_dict(common["options"])
+    evidence = gather(photo, face_of(share["face"]), common["model"], options)
+    opinions, reader = evidence.opinions, regions_of(common["model"])
+    # None, too, where landmarks are not to be believed.
+    if opinions is None or opinions.brows is None or reader is None:
+        return evidence
+    brows = RestingBrows(common["resting"]).reader().read(evidence.marks, reader.template)
+    return replace(evidence, opinions=replace(opinions, brows=brows))
+
+
 def held_fits(common: Share) -> Callable[[Share], Share]:
     """A worker of :class:`.shares.Shares`: a frame fitted with the ``identity`` and ``focal`` that
-    all share, for :func:`keyframe_of`."""
+    all share, for :func:`keyframe_of`; ``resting`` as :func:`first_fits` has it."""
 
     def work(share: Share) -> Share:
         _, held, texture = held_fit(common, share)
@@ -89,7 +106,7 @@ def held_fit(common: Share, share: Share) -> tuple[Evidence, FaceFit, Texture | 
     """The frame fitted with ``identity`` and focal length held, and its texture."""
     model, options = common["model"], Options.from_dict(common["options"])
     photo = Photo(share["pixels"], Path(common["path"]), common["focal"], False)
-    evidence = gather(photo, face_of(share["face"]), model, options)
+    evidence = _evidence(photo, common, share)
     identity = common["identity"]
     held = replace(fit(evidence, model, options, identity), identity=identity)
     return evidence, held, texture_of(evidence, model, held, options)

@@ -15,18 +15,23 @@ from ..bounded import parse_json
 from ..exchange import Reconstruction, load_reconstruction, save_reconstruction
 from ..exchange.npz import write_arrays
 from ..exchange.options import Options
+from ..fit.noise import BROWS
 from ..model import FaceModel, load_model
+from ..network.regions import regions_of
 from ..photo.encode import decode
 from .appearance import Appearance, train
 from .drawing import Drawer, Lattice, lit_texture_of
 from .identity import Subject, solve_subject
+from .pooling import FrameReader, Pool, Seen, apart_by
+from .resting import RestingBrows
 from .shares import Shares
-from .solve import Pose
+from .solve import FrameSolver, Pose, WeightPrior
 from .source import Source
 
 Report = Callable[[float, str], None]
 Double = NDArray[np.float64]
 
+INNER_LIPS = slice(60, 68)
 #: Share of the time that the head takes, the rest being what it looks like.
 _HEAD = 0.5
 
@@ -39,6 +44,15 @@ class Who:
     identity: NDArray[np.float32]  #: (K,)
     camera_matrix: Double  #: (3, 3)
     person: Double  #: (128,)
+    resting: RestingBrows
+
+
+@dataclass(frozen=True, eq=False)
+class Own:
+    """What a clip's frames say of this person differently throughout."""
+
+    apart: Double  #: (E,) as :func:`.pooling.apart_by` has it
+    marked: Double  #: (68, 2) mm, as :meth:`.solve.FrameSolver.misses` has it
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +62,7 @@ class Prepared:
     subject: Who
     reconstruction: Reconstruction
     appearance: Appearance | None  #: None: landmarks alone
+    own: Own
     notes: tuple[str, ...]
 
 
@@ -71,8 +86,36 @@ def prepare(
             progress(_HEAD + (1 - _HEAD) * part, "Learning what the face looks like")
 
         learned = learn(subject, report, shares=shares)
-    who = Who(subject.model, subject.identity, subject.camera_matrix, subject.person)
-    return Prepared(who, subject.reconstruction, learned, tuple(source.notes))
+    who = Who(
+        subject.model, subject.identity, subject.camera_matrix, subject.person, subject.resting
+    )
+    own = Own(np.zeros(len(subject.model.expression_names)), np.zeros((68, 2)))
+    if learned is not None and regions_of(subject.model) is not None:
+        own = _own(subject, learned)
+    return Prepared(who, subject.reconstruction, learned, own, tuple(source.notes))
+
+
+def _own(subject: Subject, learned: Appearance) -> Own:
+    """Medians over the frames in which the person was found, spread over the clip."""
+    solver = FrameSolver(subject.model, subject.identity, subject.camera_matrix)
+    reader = FrameReader(subject.model, subject.resting)
+    frames: list[tuple[NDArray, float | None, WeightPrior, Seen]] = []
+    for one in subject.looked_at:
+        marks, spread = one.face.landmarks, one.face.spread
+        assert marks is not None  # else it is no candidate
+        marks = np.asarray(marks, np.float64)
+        _, looks = learned.look(one.pixels, solver.camera(solver.solve(marks, spread)))
+        frames.append((marks, spread, looks, reader.read(one.pixels, marks)))
+    apart = apart_by(subject.model.expression_names, [(looks, seen) for *_, looks, seen in frames])
+    pool = Pool(subject.model, apart)
+    missed = [
+        solver.misses(marks, spread, pool.together(looks, seen))
+        for marks, spread, looks, seen in frames
+    ]
+    marked = np.median(missed, axis=0)
+    marked[BROWS] = 0.0  # their heights have been told already (:mod:`.resting`)
+    marked[INNER_LIPS] = 0.0  # a mouth that is mostly open would be taken for a shut one
+    return Own(apart, marked)
 
 
 def learn(
@@ -112,6 +155,9 @@ def save_prepared(prepared: Prepared, folder: Path) -> None:
         "identity": who.identity,
         "camera_matrix": who.camera_matrix,
         "person": who.person,
+        "resting": who.resting.shares,
+        "apart": prepared.own.apart,
+        "marked": prepared.own.marked,
         "notes": np.frombuffer(json.dumps(prepared.notes).encode(), np.uint8),
     }
     if prepared.appearance is not None:
@@ -132,5 +178,12 @@ def load_prepared(folder: Path) -> Prepared:
     model = load_model(str(options["model"]), str(options["expressions"]))
     look = {k.removeprefix("look_"): v for k, v in arrays.items() if k.startswith("look_")}
     learned = Appearance.of_arrays(Lattice(model, arrays["identity"]), look) if look else None
-    who = Who(model, arrays["identity"], arrays["camera_matrix"], arrays["person"])
-    return Prepared(who, head, learned, tuple(parse_json(arrays["notes"].tobytes())))
+    who = Who(
+        model,
+        arrays["identity"],
+        arrays["camera_matrix"],
+        arrays["person"],
+        RestingBrows(arrays["resting"]),
+    )
+    notes = tuple(parse_json(arrays["notes"].tobytes()))
+    return Prepared(who, head, learned, Own(arrays["apart"], arrays["marked"]), notes)

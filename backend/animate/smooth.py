@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
 from scipy.signal import butter, find_peaks, peak_widths, savgol_filter, sosfiltfilt
 
 from ..geometry.rotation import from_quaternions, to_quaternions
@@ -20,6 +21,8 @@ Filter = Callable[[Double, float], Double]
 #: Window in seconds and order of the polynomial.
 _SAVGOL = (0.17, 2)
 _BUTTER_HZ, _BUTTER_ORDER = 7.0, 2
+#: Frames that a filter needs.
+_FILTERED = 16
 #: A blink: how far the lids go down at least, how long half of it takes at most, seconds, and how
 #: far they are taken to go.
 _BLINK_RISE, _BLINK_SECONDS, _SHUT = 0.3, 0.4, 0.95
@@ -38,7 +41,7 @@ def savitzky_golay(values: Double, rate: float) -> Double:
 
 def butterworth(values: Double, rate: float, hertz: float = _BUTTER_HZ) -> Double:
     """(N, D) by a Butterworth low pass run forwards and backwards."""
-    if len(values) < 16 or hertz >= 0.45 * rate:
+    if len(values) < _FILTERED or hertz >= 0.45 * rate:
         return values.copy()
     sections = butter(_BUTTER_ORDER, hertz, fs=rate, output="sos")
     return np.asarray(sosfiltfilt(sections, values, axis=0, padlen=min(15, len(values) - 1)))
@@ -106,6 +109,38 @@ def whole_blinks(weights: Double, names: tuple[str, ...], rate: float) -> Double
         for i in lids:
             over = np.maximum(weights[part, i] - base, 0.0)
             out[part, i] = np.minimum(weights[part, i] - over + more * over, 1.0)
+    return out
+
+
+def whole_closures(
+    smoothed: Double,
+    weights: Double,
+    names: tuple[str, ...],
+    shut: Double,
+    begins: NDArray[np.bool_],
+    rate: float,
+    kind: str = DEFAULT_FILTER,
+) -> Double:
+    """``smoothed`` (N, E), but the mouth as in ``weights`` (N, E) as far as the lips touch.
+
+    Lips meet for a frame or two in speech, and a filter would part them.  So the frames in which
+    they touch are smoothed among themselves.  ``shut`` (N,), 0 to 1; ``begins`` (N,) as
+    :func:`smooth_motion` has it.
+    """
+    mouth = [i for i, name in enumerate(names) if name.startswith(("jaw", "mouth", "tongue"))]
+    out = smoothed.copy()
+    touch = np.concatenate([[False], shut > 0, [False]])
+    edges = np.flatnonzero((touch[1:] != touch[:-1]) | np.append(begins, False))
+    for first, last in zip(edges[:-1], edges[1:], strict=True):
+        part = slice(first, last)
+        if not touch[first + 1]:
+            continue
+        own = weights[part][:, mouth]
+        if last - first < _FILTERED:  # too few for the filter
+            own = uniform_filter1d(own, 3, axis=0, mode="nearest")
+        else:
+            own = FILTERS[kind](own, rate)
+        out[part, mouth] += shut[part, None] * (own - smoothed[part][:, mouth])
     return out
 
 

@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..fit.landmark_fit import GAPS, FitSettings, landmark_model
+from ..fit.mouth import FACING_LIPS
 from ..fit.noise import VARIANCE_SCALE, dlib_noise
 from ..fit.prior import Prior
+from ..fit.refine.priors import LIPS_PRESSED_MM, LIPS_SIGMA_MM
 from ..geometry.camera import Camera, projection_jacobian
 from ..geometry.least_squares import partly_bounded_minimum
 from ..geometry.pose import initial_camera, rotate
@@ -30,6 +32,8 @@ _STILL = 0.02
 LANDMARK_TRUST = 0.2
 _LIDS = np.array([37, 38, 40, 41, 43, 44, 46, 47])
 _LID_SIGMA_MM = 6.0
+#: How many times as sure a belief is that landmarks are measured by.
+_SURE = 1e4
 #: Of one step, radians and parts of the distance.
 _LIMIT = 0.4
 
@@ -54,12 +58,20 @@ class WeightPrior:
 class FrameSolver:
     """For one person and camera."""
 
-    def __init__(self, model: FaceModel, identity: NDArray, camera_matrix: Double) -> None:
+    def __init__(
+        self,
+        model: FaceModel,
+        identity: NDArray,
+        camera_matrix: Double,
+        marked: Double | None = None,
+    ) -> None:
+        """``marked`` (68, 2) as :meth:`misses` has it, of this person; none unless given."""
         self.model, self.camera_matrix = model, np.asarray(camera_matrix, np.float64)
         self.low, self.high = model.expression_range.astype(np.float64).T
         prior = Prior.of_model(model)
         self.prior = WeightPrior(prior.expression, prior.expression_precision)
         self._noise = dlib_noise()
+        self._marked = np.zeros((68, 2)) if marked is None else marked
         self._whitening = self._noise.whitening()
         # Where the picture is looked at, dlib's lids only get in the way: they hardly close.
         loose = self._noise.covariance.copy()
@@ -68,6 +80,8 @@ class FrameSolver:
         self._without_lids = np.linalg.inv(np.linalg.cholesky(loose))
         k = len(identity)
         mean, basis = landmark_model(model).at(model.landmarks68)
+        upper, lower = mean[np.transpose(FACING_LIPS)]
+        self._lips_shut = np.maximum(upper[:, 1] - lower[:, 1] - LIPS_PRESSED_MM, 0.0)
         self._mean = mean + np.tensordot(np.asarray(identity, np.float64), basis[:k], 1)
         self._basis = np.ascontiguousarray(basis[k:])
         strips = model.contour_candidates
@@ -85,13 +99,17 @@ class FrameSolver:
         spread: float | None = None,
         start: Pose | None = None,
         belief: WeightPrior | None = None,
+        shut: float = 0.0,
     ) -> Pose:
         """The pose for ``landmarks`` (68, 2) pixels, from ``start`` (of the frame before).
 
-        ``belief`` on the weights; the model's own prior unless given.
+        ``belief`` on the weights; the model's own prior unless given.  ``shut`` (0 to 1): how
+        surely the lips touch.
         """
         trust = 1.0 if belief is None else LANDMARK_TRUST
         belief = belief or self.prior
+        if shut > 0.0:
+            belief = self._with_lips(belief, shut)
         cold = start is None
         pose = self.first(landmarks) if start is None else start
         scale = 1.0
@@ -107,6 +125,29 @@ class FrameSolver:
             if moved < _STILL:
                 break
         return pose
+
+    def misses(self, landmarks: Double, spread: float | None, belief: WeightPrior) -> Double:
+        """(68, 2) mm by which ``landmarks`` lie elsewhere than those of a head that does what
+        ``belief`` says; x right, y down in a picture that rolls with the head."""
+        sure = WeightPrior(belief.mean, _SURE * belief.precision)
+        pose = self.solve(landmarks, spread, None, sure)
+        points, _ = self._points(pose)
+        camera = self.camera(pose)
+        upright, bias = self._upright(camera, points)
+        return (landmarks - camera.project(points)) @ upright.T - bias - self._marked
+
+    def _with_lips(self, belief: WeightPrior, shut: float) -> WeightPrior:
+        """``belief`` and that the inner lips are as near as on the mean head, whose lips touch.
+
+        The same rows close them in photos (:meth:`..fit.refine.priors.LandmarkTerms.lips`).
+        """
+        upper, lower = np.transpose(FACING_LIPS)
+        rows = (self._basis[:, upper, 1] - self._basis[:, lower, 1]).T / LIPS_SIGMA_MM
+        apart = self._mean[upper, 1] - self._mean[lower, 1]
+        values = (self._lips_shut - apart) / LIPS_SIGMA_MM
+        precision = belief.precision + shut * rows.T @ rows
+        pull = belief.precision @ belief.mean + shut * rows.T @ values
+        return WeightPrior(np.linalg.solve(precision, pull), precision)
 
     def first(self, landmarks: Double) -> Pose:
         """Neutral, placed by the landmarks of eyes and nose."""
@@ -159,7 +200,7 @@ class FrameSolver:
         camera = self.camera(pose)
         upright, bias = self._upright(camera, points)
         seen = camera.project(points)
-        missed = (landmarks - seen) @ upright.T
+        missed = (landmarks - seen) @ upright.T - self._marked
         # (68, 2, 6 + E) mm: turn, shift x and y, log distance, weights; the lens is known.
         jacobian = upright @ np.delete(projection_jacobian(camera, points, basis), 6, axis=2)
         rows = whitening @ jacobian.reshape(136, -1)

@@ -28,15 +28,26 @@ def lips_touch(
 ) -> bool:
     """Whether the lips of the face with landmarks ``marks`` (68, 2) are shut.
 
-    ``points`` are the same landmarks in pixels as the mouth's network tells them
-    (:attr:`~..network.regions.RegionReading.points`), ``template`` (68, 3) mm the mean head's.
+    ``points`` and ``template`` as for :func:`opening_mm`.
+    """
+    return opening_mm(marks, points, template) < TOUCHING_MM
+
+
+def opening_mm(
+    marks: NDArray, points: Mapping[int, tuple[float, float]], template: NDArray
+) -> float:
+    """How far the inner lips are apart by the detector and by the network, added up, in mm.
+
+    ``marks`` (68, 2) are the face's landmarks; ``points`` the same in pixels as the mouth's
+    network tells them (:attr:`~..network.regions.RegionReading.points`), ``template`` (68, 3) mm
+    the mean head's.
     """
     marks = np.asarray(marks, np.float64)
     scale = rigid_view(marks[None], template, POSE_WEIGHTS)[0][0]
     seen = np.array([[points[a], points[b]] for a, b in FACING_LIPS])
     marked = marks[np.array(FACING_LIPS)]
     apart = sum(np.linalg.norm(at[:, 0] - at[:, 1], axis=1).mean() for at in (seen, marked))
-    return bool(apart < TOUCHING_MM * scale)
+    return float(apart / max(float(scale), 1e-9))
 
 
 def visible_teeth(pixels: NDArray[np.uint8], landmarks: NDArray) -> float:
