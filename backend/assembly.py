@@ -23,7 +23,7 @@ from .kept import kept
 from .model import FaceModel
 from .model.bust import Bust, load_bust
 from .model.contour import landmark_points
-from .model.lids import OwnHead, own_head
+from .model.own import OwnHead, own_head
 from .photo.encode import decode, encode_jpeg, encode_png
 from .texture import (
     Texture,

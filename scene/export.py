@@ -24,7 +24,7 @@ from ..backend.exchange.formats import FORMATS
 from ..backend.exchange.own_pictures import marked
 from .build import HeadScene
 from .coordinates import y_up
-from .eye_materials import corneas_as_films
+from .eye_materials import clear_as_films
 from .formats import fbx, glb, usdz
 from .formats.glb import HAIR_CARDS
 from .hair_cards import hair_as_cards, picture_of
@@ -54,8 +54,8 @@ def export_head(
 
     Formats: the keys of ``FORMATS`` in ``backend/exchange/formats.py``.  "blend" holds the whole
     open file; the others hold the head alone, with its texture, without the subdivision applied,
-    and with a clear film (alpha 0.08) for the cornea, which other programs would show as a white
-    cap.
+    and with a clear film (alpha 0.08) for cornea and tears, which other programs would show as
+    a white cap.
     Hair is strands in "blend" and cards in the others (``hair_cards.py``), without shape keys.
     There it is where it was moved to, or at the origin if it still is where ``build_scene`` put it.
     They differ so:
@@ -327,7 +327,7 @@ WRITERS: dict[str, Callable[[HeadScene, Path], None]] = {
 def alone(head_scene: HeadScene) -> Iterator[bpy.types.Collection]:
     """A collection that holds the head only, without its subdivision, while exporting.
 
-    Its corneas are clear films meanwhile: see :func:`.eye_materials.corneas_as_films`.
+    Its corneas and tears are clear films meanwhile: see :func:`.eye_materials.clear_as_films`.
     """
     scene = bpy.context.scene
     collection = bpy.data.collections.new("export")
@@ -338,7 +338,7 @@ def alone(head_scene: HeadScene) -> Iterator[bpy.types.Collection]:
     for modifier in subdivision:
         modifier.show_viewport = False
     try:
-        with corneas_as_films(head_scene.head):
+        with clear_as_films(head_scene.head):
             yield collection
     finally:
         for modifier, was in zip(subdivision, shown, strict=True):

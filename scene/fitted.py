@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import zlib
 from dataclasses import dataclass
 
 import bpy
@@ -18,8 +19,8 @@ from ..backend.exchange import Reconstruction
 from ..backend.exchange.reconstruction import OWN_EXPRESSIONS
 from .coordinates import to_blender
 
-#: Custom properties of the shape keys: the neutral head's points as float32 in base64 (Blender cuts
-#: bytes that replace others at their first zero), ...
+#: Custom properties of the shape keys: the neutral head's points as float32, packed, in base64
+#: (Blender cuts bytes that replace others at their first zero), ...
 _POINTS = "reconstruct_face_points"
 #: ... what those expressions that are the head's own add to them, likewise, ...
 _OWN = "reconstruct_face_own_expressions"
@@ -93,7 +94,7 @@ def _own(reconstruction: Reconstruction) -> list[str]:
 
 
 def _encoded(points: NDArray[np.float32]) -> str:
-    return base64.b64encode(np.ascontiguousarray(points).tobytes()).decode()
+    return base64.b64encode(zlib.compress(np.ascontiguousarray(points).tobytes(), 1)).decode()
 
 
 def _decoded(
@@ -101,8 +102,9 @@ def _decoded(
 ) -> NDArray[np.float32] | None:
     """(N, V, 3) of what :func:`_encoded` made; None where it is something else."""
     try:
-        points = base64.b64decode(keys.get(name, ""), validate=True)
-    except (TypeError, ValueError):  # a user's own work
+        packed = base64.b64decode(keys.get(name, ""), validate=True)
+        points = zlib.decompressobj().decompress(packed, 12 * shapes * vertices + 1)
+    except (TypeError, ValueError, zlib.error):  # a user's own work, or an earlier version's
         return None
     if len(points) != 12 * shapes * vertices:
         return None

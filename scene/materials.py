@@ -204,7 +204,7 @@ def _build_material(
     material.diffuse_color = plain
     material.roughness = shader.inputs["Roughness"].default_value
     eye_materials.set_solid_look(material, slot.kind)
-    if slot.kind == "cornea":
+    if slot.kind in eye_materials.CLEAR:
         eye_materials.make_clear(material)
     if slot.kind in SEEN_THROUGH:
         return material

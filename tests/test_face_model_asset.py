@@ -64,7 +64,7 @@ def test_header_states_the_contract(header):
     assert header["format"] == "reconstruct_face.face_model" and header["version"] == 1
     assert header["licence"] == "CC0-1.0" and header["units"] == "mm"
     assert header["materials"] == [
-        "skin", "eye", "teeth", "tongue", "mouth", "iris", "cornea", "lashes",
+        "skin", "eye", "teeth", "tongue", "mouth", "iris", "cornea", "lashes", "tear",
     ]  # fmt: skip
 
 

@@ -7,7 +7,8 @@ import pytest
 from numpy.typing import NDArray
 from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.model.face_model import fit_sphere
-from reconstruct_face.backend.model.lids import EDGE, SEAM, own_expressions
+from reconstruct_face.backend.model.lids import EDGE, SEAM
+from reconstruct_face.backend.model.own import own_expressions
 
 MODEL = load_model()
 RINGS = np.asarray(MODEL.lid_rings)
@@ -75,14 +76,16 @@ def test_white_and_cornea_are_one_surface_and_the_iris_lies_within_it() -> None:
         assert np.linalg.norm(iris, axis=1).max() < GLOBE - 0.03
 
 
-def test_corneas_and_lashes_are_no_triangles_of_what_is_seen() -> None:
+def test_corneas_lashes_and_tears_are_no_triangles_of_what_is_seen() -> None:
     kinds = np.array(MODEL.material_kinds)[MODEL.polygon_material]
     seen = kinds[MODEL.polygon_of_face]
-    assert set(kinds) - set(seen) == {"cornea", "lashes"}
+    assert set(kinds) - set(seen) == {"cornea", "lashes", "tear"}
     corners = MODEL.polygons[MODEL.polygon_of_face]
     assert (MODEL.faces[:, :1] == corners[:, :1]).all()
     assert (
-        len(MODEL.uv_faces) == len(MODEL.faces) == 2 * (~np.isin(kinds, ("cornea", "lashes"))).sum()
+        len(MODEL.uv_faces)
+        == len(MODEL.faces)
+        == 2 * (~np.isin(kinds, ("cornea", "lashes", "tear"))).sum()
     )
 
 

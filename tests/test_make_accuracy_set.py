@@ -173,6 +173,7 @@ def test_the_heads_materials_and_texture_are_where_they_belong(
         "eye",
         "cornea",
         "lashes",
+        "cornea",
     ]
     index = np.empty(len(made.data.polygons), np.int32)
     made.data.polygons.foreach_get("material_index", index)

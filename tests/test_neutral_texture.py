@@ -7,7 +7,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from reconstruct_face.backend.model.lids import own_head
+from reconstruct_face.backend.model.own import own_head
 from reconstruct_face.backend.raster import rasterize
 from reconstruct_face.backend.texture import Texture
 from reconstruct_face.backend.texture import neutral as tidy

@@ -12,7 +12,7 @@ from reconstruct_face.backend.bench.models import random_head
 from reconstruct_face.scene.asset_preview import draw_head
 from reconstruct_face.scene.build import HeadScene, build_scene
 from reconstruct_face.scene.export import export_head
-from reconstruct_face.scene.eye_materials import FILM_ALPHA, INDEX, is_seen_through
+from reconstruct_face.scene.eye_materials import CLEAR, FILM_ALPHA, INDEX, is_seen_through
 from reconstruct_face.scene.passes_material import Emitted, emitting
 
 HEAD = random_head("default")
@@ -67,9 +67,9 @@ def test_the_cornea_refracts_and_lets_light_onto_the_iris(built: HeadScene) -> N
     assert iris.roughness == 0, "in solid shading a rough one is veiled by its highlight"
 
 
-def test_only_cornea_and_lashes_are_seen_through(built: HeadScene) -> None:
+def test_only_cornea_lashes_and_tears_are_seen_through(built: HeadScene) -> None:
     through = [is_seen_through(slot.material) for slot in built.head.material_slots]
-    assert through == [kind in ("cornea", "lashes") for kind in KINDS]
+    assert through == [kind in ("cornea", "lashes", "tear") for kind in KINDS]
     for kind in ("eye", "iris"):
         shader = principled(built.head.material_slots[KINDS.index(kind)].material)
         assert shader.inputs["Base Color"].links and shader.inputs["Alpha"].default_value == 1
@@ -105,8 +105,9 @@ def test_files_show_a_clear_film_before_the_iris(
         )
         for slot in head.material_slots
     }
-    assert alphas.pop("cornea") == pytest.approx(FILM_ALPHA, abs=0.01)
-    assert set(alphas.values()) == {1.0} and set(alphas) == set(KINDS) - {"cornea"}
+    for kind in CLEAR:
+        assert alphas.pop(kind) == pytest.approx(FILM_ALPHA, abs=0.01)
+    assert set(alphas.values()) == {1.0} and set(alphas) == set(KINDS) - set(CLEAR)
 
 
 def test_the_preview_of_an_asset_shows_the_iris(built: HeadScene) -> None:

@@ -29,7 +29,7 @@ from ..geometry.camera import Camera, intrinsics
 from ..geometry.rotation import from_euler
 from ..model import FaceModel
 from ..model.contour import seen_landmarks
-from ..model.lids import own_head
+from ..model.own import own_head
 from .expressions import random_expression
 
 Double = NDArray[np.float64]

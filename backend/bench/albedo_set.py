@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from ..geometry import srgb
 from ..model import FaceModel
 from ..model.contour import seen_landmarks
-from ..model.lids import EDGE, own_head
+from ..model.lids import EDGE
+from ..model.own import own_head
 from ..raster import rasterize_uv
 from .accuracy_set import Report, Truth, accuracy_set, default_folder, draw_camera, draw_head
 from .expressions import KINDS

@@ -75,11 +75,19 @@ ARRAYS = {
 #: mm.  Several times what this program makes.
 MOST_STRANDS, MOST_HAIR_POINTS, LONGEST_HAIR_MM = 200_000, 128, 3000.0
 TEXTURE_MODES = ("albedo", "photo", "none")
-#: Expressions that each head has by itself; the others are its face model's.
-OWN_EXPRESSIONS = ("eyeBlinkRight", "eyeBlinkLeft")
+#: Expressions that each head has by itself, so that lids and lips meet; the others are its face
+#: model's.
+OWN_BLINKS = ("eyeBlinkRight", "eyeBlinkLeft")
+OWN_LIPS = (
+    "mouthPucker", "mouthFunnel", "mouthLeft", "mouthRight", "mouthSmileLeft", "mouthSmileRight",
+    "mouthFrownLeft", "mouthFrownRight", "mouthDimpleLeft", "mouthDimpleRight", "mouthRollUpper",
+    "mouthRollLower", "mouthShrugLower", "mouthPressLeft", "mouthPressRight", "cheekPuff",
+    "mouthClose",
+)  # fmt: skip
+OWN_EXPRESSIONS = (*OWN_BLINKS, *OWN_LIPS)
 #: Kinds of material that one looks through or between: polygons of these are no triangles of
 #: ``faces``, so that fit, texture, preview and verification see what lies behind them.
-SEEN_THROUGH = ("cornea", "lashes")
+SEEN_THROUGH = ("cornea", "lashes", "tear")
 #: The kind of material of what continues the head below its neck.  No photo is compared with it:
 #: its polygons are no triangles of ``faces`` either.
 BUST = "bust"

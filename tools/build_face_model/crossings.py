@@ -17,7 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from reconstruct_face.backend.model import DEFAULT_MODEL, FaceModel, load_model
 from reconstruct_face.backend.model.face_model import EYE_KINDS, mixed
-from reconstruct_face.backend.model.lids import EDGE, own_expressions
+from reconstruct_face.backend.model.lids import EDGE
+from reconstruct_face.backend.model.own import own_expressions
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree

@@ -16,7 +16,8 @@ from collections.abc import Iterator
 import numpy as np
 from reconstruct_face.backend.model import DEFAULT_MODEL, FaceModel, load_model
 from reconstruct_face.backend.model.face_model import EYE_KINDS
-from reconstruct_face.backend.model.lids import EDGE, own_expressions
+from reconstruct_face.backend.model.lids import EDGE
+from reconstruct_face.backend.model.own import own_expressions
 
 from .render import View, cast, split_quads
 

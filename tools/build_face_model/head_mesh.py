@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 from .eyeball import eyeball_mesh, fit_sphere
 from .source_data import BaseMesh
 
-MATERIALS = ("skin", "eye", "teeth", "tongue", "mouth", "iris", "cornea", "lashes")
+MATERIALS = ("skin", "eye", "teeth", "tongue", "mouth", "iris", "cornea", "lashes", "tear")
 NECK_SEED = 857
 """A vertex at the nape on the edge loop where the neck is cut: above the shoulders, 4 cm of throat
 below the chin."""

@@ -6,14 +6,13 @@ three stations long and turns with the piece of lid that it grows from.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .head_mesh import MATERIALS
 from .lid_fit import BACK, CENTER, EDGE
-from .uv_layout import UvLayout
+from .pairs import Pair, mirrored, with_pair
 
 if TYPE_CHECKING:
     from .assembly import FaceModel
@@ -150,7 +149,6 @@ def with_lashes(model: FaceModel) -> FaceModel:
         return np.repeat(rooted(field, lashes.column, lashes.deep), per_lash, axis=-2)
 
     basis = on_each(model.identity.basis[:, left])
-    signs = np.where(model.identity.symmetric, 1.0, -1.0)[:, None, None]
     names = model.expression_names
     shapes = np.zeros((len(names), 2, len(points), 3))
     for number, name in enumerate(names):
@@ -163,70 +161,13 @@ def with_lashes(model: FaceModel) -> FaceModel:
             # A shape of one side hardly moves the other; its lashes follow there by their roots.
             far = model.expression_basis[other, left]
             shapes[other, 1] = on_each(far)
-            shapes[number, 0] = _mirrored(on_each(far))
+            shapes[number, 0] = mirrored(on_each(far))
         shapes[number, 1] = motion
-        shapes[other, 0] = _mirrored(motion)
-    old, count, first = model.topology, len(points), len(model.mean)
+        shapes[other, 0] = mirrored(motion)
     quads = np.array([[0, 1, 3, 2], [2, 3, 5, 4]])
     one = (per_lash * np.arange(len(lashes.column))[:, None, None] + quads).reshape(-1, 4)
-    both = np.concatenate([one[:, ::-1], one + count]) + first
-    numbers = first + np.arange(count)
-    none = np.full(2 * count, -1)
-    polygons = np.concatenate([old.polygons, both]).astype(np.int32)
-    topology = replace(
-        old,
-        source_index=np.concatenate([old.source_index, none]).astype(np.int32),
-        polygons=polygons,
-        part=np.concatenate([old.part, np.repeat(PARTS, count)]),
-        polygon_part=np.concatenate([old.polygon_part, np.repeat(PARTS, len(one))]),
-        source_uv_polygons=np.concatenate([old.source_uv_polygons, np.full(both.shape, -1)]).astype(
-            np.int32
-        ),
-        symmetry=np.concatenate([old.symmetry, numbers + count, numbers]).astype(np.int32),
-    )
-    kind = np.full(len(both), MATERIALS.index("lashes"), np.uint8)
-    masks = np.zeros((len(model.vertex_masks), 2 * count))
-    return replace(
-        model,
-        topology=topology,
-        mean=np.concatenate([model.mean, _mirrored(points), points]),
-        identity=replace(
-            model.identity,
-            basis=np.concatenate([model.identity.basis, signs * _mirrored(basis), basis], axis=1),
-        ),
-        expression_basis=np.concatenate(
-            [model.expression_basis, shapes.reshape(len(names), -1, 3)], axis=1
-        ),
-        layout=_layout(model.layout, len(one)),
-        polygon_material=np.concatenate([model.polygon_material, kind]),
-        vertex_masks=np.concatenate([model.vertex_masks, masks], axis=1),
-    )
-
-
-def _layout(old: UvLayout, count: int) -> UvLayout:
-    """The layout with ``count`` quads a side as the cells of a grid."""
-    columns = 2 * int(np.sqrt(count / 2))
-    rows = -(-count // columns)
-    x, y = np.meshgrid(np.linspace(0, 1, columns + 1), np.linspace(0, 1, rows + 1))
-    left, bottom, width, height = UV_BOX
-    grid = np.stack([left + width * x.ravel(), bottom + height * y.ravel()], axis=1)
-    corner = np.arange(len(grid)).reshape(rows + 1, -1)
-    cells = np.stack([corner[:-1, :-1], corner[:-1, 1:], corner[1:, 1:], corner[1:, :-1]], axis=-1)
-    cells = cells.reshape(-1, 4)[:count]
-    used, cells = np.unique(cells, return_inverse=True)
-    grid, cells = grid[used], cells.reshape(-1, 4)
-    first = len(old.uv)
-    return UvLayout(
-        np.concatenate([old.uv, grid * [-1, 1] + [1, 0], grid]),
-        np.concatenate([old.polygons, cells[:, ::-1] + first, cells + first + len(grid)]).astype(
-            np.int32
-        ),
-        np.concatenate([old.island, np.repeat(PARTS, count)]),
-    )
-
-
-def _mirrored(field: np.ndarray) -> np.ndarray:
-    return field * np.array([-1.0, 1.0, 1.0])
+    pair = Pair(points, one, basis, shapes, PARTS, "lashes", UV_BOX)
+    return with_pair(model, pair)
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

@@ -8,6 +8,8 @@ from .head_mesh import HeadTopology
 
 LID_RINGS = (2, 11)
 """Rings behind and before the lids' seam that the file names: as far as a blink is corrected."""
+LIP_RINGS = (2, 8)
+"""The same of the lips' seam."""
 
 
 def lid_rings(topology: HeadTopology, island: np.ndarray, head: np.ndarray) -> np.ndarray:
@@ -27,6 +29,23 @@ def lid_rings(topology: HeadTopology, island: np.ndarray, head: np.ndarray) -> n
         ]
     )
     return np.stack([topology.symmetry[left], left]).astype(np.int32)
+
+
+def lip_rings(topology: HeadTopology, island: np.ndarray, head: np.ndarray) -> np.ndarray:
+    """(R, B) int32 vertices of the lips.
+
+    R rings, from the mouth's inside over the seam where the outer skin begins (ring
+    ``LIP_RINGS[0]``) to nose and chin; each from the right corner over the upper lip to the left
+    one and back over the lower lip.
+    """
+    outer, inside = island == "skin", island == "mouth"
+    loop = seam_loop(topology.polygons, outer, inside, head)
+    behind, before = LIP_RINGS
+    found = [
+        rings_from(topology.polygons[inside], loop, behind)[:0:-1],
+        rings_from(topology.polygons[outer], loop, before),
+    ]
+    return np.concatenate(found).astype(np.int32)
 
 
 def seam_loop(

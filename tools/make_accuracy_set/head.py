@@ -166,6 +166,6 @@ def lashes(image: bpy.types.Image, rng: np.random.Generator) -> bpy.types.Materi
 
 
 MATERIALS = {
-    "skin": skin, "eye": eye, "iris": eye, "cornea": cornea, "lashes": lashes, "teeth": wet,
-    "tongue": wet, "mouth": wet,
+    "skin": skin, "eye": eye, "iris": eye, "cornea": cornea, "lashes": lashes, "tear": cornea,
+    "teeth": wet, "tongue": wet, "mouth": wet,
 }  # fmt: skip
