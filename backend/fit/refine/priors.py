@@ -20,9 +20,10 @@ from ..reading import NETWORK_SIGMA_SCALE
 LIPS_SIGMA_MM = 0.25
 #: mm nearer than at rest that the landmarks of lips that touch are taken to be: expressions part
 #: lips unevenly, and each head's own shapes (:mod:`...model.lips`) take back what lies within the
-#: other lip. On five photos of shut mouths 0 leaves slits of 0.1 to 0.3 mm, 0.4 none; of 15
-#: labelled frames two shut mouths end with landmarks 2.0 mm apart with 0.4, 1.7 with 0.7.
-LIPS_PRESSED_MM = 0.7
+#: other lip. On five photos of shut mouths 0 leaves slits of 0.1 to 0.3 mm, 0.4 none. Of 15
+#: labelled frames two shut mouths end with landmarks 2.0 mm apart with 0.4 and 1.4 with 1.0, and
+#: two in their films with 1.9 and 2.3 with 0.7 and 1.8 and 2.0 with 1.0; no lips look pressed.
+LIPS_PRESSED_MM = 1.0
 
 Double = NDArray[np.float64]
 Rows = tuple[Double, Double]
