@@ -242,3 +242,12 @@ def test_cards_lie_along_their_strands() -> None:
     # Flat on the ball round the beginnings: across is level and square to the way outward.
     assert np.allclose(pairs[..., 2], path[..., None, 2])
     assert np.linalg.norm(pairs[:, :, 1] - pairs[:, :, 0], axis=2).max() <= 0.04 + 1e-9
+
+
+def test_previews_follow_light_through_hair() -> None:
+    """Hair has its colour from light that went through many strands; skin needs two bounces."""
+    for reconstruction, bounces in ((make_reconstruction(), 2), (with_hair()[0], 8)):
+        head = build_scene(reconstruction).head
+        with studio(head):
+            assert bpy.data.scenes["preview"].cycles.max_bounces == bounces
+        remove_head(head)
