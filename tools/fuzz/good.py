@@ -25,7 +25,7 @@ from tests.synthetic_reconstruction import ARKIT_NAMES, make_reconstruction
 #: Lengths of a tiny face model's axes.
 _AXES = {
     "V": 70, "K": 3, "E": 4, "P": 20, "C": 4, "U": 80, "N": 30, "J": 5, "T": 8, "A": 2, "M": 3,
-    "S": 8, "X": 52, "L": 6,
+    "S": 8, "X": 52, "L": 6, "B": 8,
 }  # fmt: skip
 _INDEX_OF = {"uv_polygons": "U", "polygon_material": "A"}
 
