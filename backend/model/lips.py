@@ -21,8 +21,6 @@ from ..exchange.reconstruction import OWN_LIPS
 from ..kept import kept
 from .face_model import FaceModel, Float
 
-Double = NDArray[np.float64]
-
 #: Row of ``lip_rings`` in which outer skin meets the mouth's inside; by
 #: ``tools/build_face_model/rings.py``.
 SEAM = 2
@@ -52,7 +50,7 @@ class _Lip(NamedTuple):
 
     rings: NDArray[np.intp]  #: (R, C) vertices from the mouth's inside outwards
     other: NDArray[np.intp]  #: (R, D) those of the lip that faces it
-    share: Double  #: (C,) how far a column goes back, 0 in the corners
+    share: NDArray[np.float64]  #: (C,) how far a column goes back, 0 in the corners
     up: float  #: 1 for the upper lip, -1 for the lower one
 
 
@@ -107,7 +105,7 @@ def _lips(model: FaceModel) -> tuple[NDArray[np.intp], tuple[_Lip, _Lip]]:
     return ids, (lip(upper, lower, 1.0), lip(lower, upper, -1.0))
 
 
-def _change(lips: tuple[_Lip, _Lip], posed: Double, apart: Double, shut: bool) -> Double:
+def _change(lips: tuple[_Lip, _Lip], posed: Float, apart: Float, shut: bool) -> Float:
     """(N,) mm along y that the lips' vertices ``posed`` (N, 3) go, slits closed where ``shut``;
     columns face each other as they do in ``apart`` (N, 3)."""
     found = posed.copy()
@@ -119,7 +117,7 @@ def _change(lips: tuple[_Lip, _Lip], posed: Double, apart: Double, shut: bool) -
     return found[:, 1] - posed[:, 1]
 
 
-def _facing(lip: _Lip, x: Double) -> Double:
+def _facing(lip: _Lip, x: Float) -> Float:
     """(S, D) how the other lip's columns are mixed to face a ``lip`` in each of its cuts, by where
     the vertices' ``x`` (N,) mm are: its C columns and the middles between them."""
     mine, other = (np.maximum.accumulate(x[grid[SEAM]]) for grid in (lip.rings, lip.other))
@@ -129,14 +127,14 @@ def _facing(lip: _Lip, x: Double) -> Double:
     )
 
 
-def _with_middles(grid: Double) -> Double:
+def _with_middles(grid: Float) -> Float:
     """(2 N - 1, ...) the rows of ``grid`` (N, ...) and the middles between them."""
     found = np.empty((2 * len(grid) - 1, *grid.shape[1:]), grid.dtype)
     found[::2], found[1::2] = grid, (grid[1:] + grid[:-1]) / 2
     return found
 
 
-def _over(lip: _Lip, facing: Double, posed: Double) -> Double:
+def _over(lip: _Lip, facing: Float, posed: Float) -> Float:
     """(S, 2 R - 1) mm that a lip's vertices, and the middles between them, are away from the other
     lip's surface in each cut, negative within it; infinite beside it."""
     mine = _with_middles(posed[lip.rings, 1:].transpose(1, 0, 2))
@@ -146,7 +144,7 @@ def _over(lip: _Lip, facing: Double, posed: Double) -> Double:
     return lip.up * (points[..., 0] - _height(lines, points[..., 1], -lip.up))
 
 
-def _height(lines: Double, at: Double, up: float) -> Double:
+def _height(lines: Float, at: Float, up: float) -> Float:
     """(S, N) y of the ``lines`` (S, R, 2), which are y and z, at the depths ``at`` (S, N), the
     lowest if ``up`` is 1 and the highest if it is -1; infinite where there is none."""
     start, run = lines[:, None, :-1], np.diff(lines, axis=1)[:, None]
@@ -156,7 +154,7 @@ def _height(lines: Double, at: Double, up: float) -> Double:
     return up * np.where(between, up * (start[..., 0] + way * slope), np.inf).min(axis=-1)
 
 
-def _back(lip: _Lip, facing: Double, posed: Double) -> Double:
+def _back(lip: _Lip, facing: Float, posed: Float) -> Float:
     """(R, C) mm along y that the vertices of a ``lip`` go out of the other one."""
     back = np.maximum(-_over(lip, facing, posed) - SINK, 0) / 2
     # What lies beside a vertex goes too: between vertices lips are flat.
@@ -165,7 +163,7 @@ def _back(lip: _Lip, facing: Double, posed: Double) -> Double:
     return lip.up * (np.max(beside, axis=0)[::2, ::2] * lip.share[:, None]).T
 
 
-def _towards(lip: _Lip, facing: Double, posed: Double) -> Double:
+def _towards(lip: _Lip, facing: Float, posed: Float) -> Float:
     """(R, C) mm along y by which a ``lip`` closes half of the slit before it."""
     apart = _over(lip, facing, posed).min(axis=1)
     slit = np.where(apart < WIDEST, np.maximum(apart, 0), 0)
