@@ -98,10 +98,11 @@ def _chosen_python(python: str, source: str, chosen: Choices) -> Status:
 
 def _checked(python: str, source: str, chosen: Choices, failure: str = "") -> Status:
     """What is known of a Python that is there; if nothing is, it is being asked from now on."""
+    running = CHECKS.running(python)  # first: one that ends meanwhile has told what is known now
     report = CHECKS.known(python, chosen)
     if error := CHECKS.errors.get(python):
         return Status(BROKEN, error, python, source, failure=failure)
-    if report is None or CHECKS.running(python):
+    if report is None or running:
         CHECKS.start(python, worker_environment())
         return Status(CHECKING, "Looking whether the backend's packages load ...", python, source)
     code = report.code
