@@ -10,6 +10,7 @@ import pytest
 from reconstruct_face.backend.detect import person
 from reconstruct_face.backend.detect.person import person_mask
 from reconstruct_face.backend.errors import ModelError
+from reconstruct_face.backend.kept import let_go
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
 #: (x, y) in the sample photo as one sees it: cheek, hair at its top and beside the face, both
@@ -21,9 +22,9 @@ NOT_HERS = [(20, 60), (90, 60), (400, 60), (480, 180), (330, 100)]
 @pytest.fixture
 def afresh() -> Iterator[None]:
     """No network is loaded, before and after."""
-    person._network.cache_clear()
+    let_go()
     yield
-    person._network.cache_clear()
+    let_go()
 
 
 def test_the_sample_s_person_is_told_from_her_ground() -> None:

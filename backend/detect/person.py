@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..bounded import MB, read_bytes
 from ..errors import ModelError
+from ..kept import kept
 
 Float = NDArray[np.float32]
 
@@ -46,7 +46,7 @@ def person_mask(picture: NDArray[np.uint8]) -> Float:
     return cv2.resize(found, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
-@lru_cache(maxsize=1)
+@kept(maxsize=1)
 def _network() -> cv2.dnn.Net:
     try:
         data = read_bytes(NETWORK, MB)
