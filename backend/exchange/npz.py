@@ -22,6 +22,7 @@ from ..bounded import LARGEST_JSON, Damaged, checked, parse_json, reading
 from ..errors import ExchangeError
 from ..files import write_bytes
 from .reconstruction import ARRAYS, MaterialSlot, Reconstruction
+from .views import STACKED, apart, stacked
 
 EXCHANGE_FORMAT = "reconstruct_face.reconstruction"
 EXCHANGE_VERSION = 1
@@ -58,7 +59,9 @@ def save_reconstruction(
     header |= {name: getattr(reconstruction, name) for name in HEADER}
     header["photo_path"] = reconstruction.photo_name  # a file may be given to others
     header["materials"] = [asdict(slot) for slot in reconstruction.materials]
+    header["view_photo_names"] = [view.photo_name for view in reconstruction.views]
     arrays = {name: getattr(reconstruction, name) for name in ARRAYS}
+    arrays |= stacked(reconstruction.views)
     arrays["expression_names"] = np.array(reconstruction.expression_names, dtype=np.str_)
     arrays["header"] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
     return write_arrays(path, arrays, compress=compress)
@@ -103,8 +106,9 @@ def load_reconstruction(path: str | os.PathLike[str]) -> Reconstruction:
                 f"version {EXCHANGE_VERSION}. Run the reconstruction again."
             )
         _check_header(header)
-        wanted = ARRAYS | {"expression_names": Member("U", ("E",))}
+        wanted = ARRAYS | STACKED | {"expression_names": Member("U", ("E",))}
         values: dict[str, Any] = dict(archive.read(wanted))
+        values["views"] = apart(values, header.get("view_photo_names", []))
         values["expression_names"] = tuple(str(name) for name in values["expression_names"])
         values |= {name: header[name] for name in HEADER}
         values["image_size"] = tuple(header["image_size"])
@@ -118,7 +122,7 @@ def load_reconstruction(path: str | os.PathLike[str]) -> Reconstruction:
 
 
 def _check_header(header: dict[str, Any]) -> None:
-    checked(header, HEADER)
+    checked(header, HEADER, {"view_photo_names": [str]})
     for slot in header["materials"]:
         checked(slot, {"name": str, "kind": str})
     checked(header["model"], {"name": str})

@@ -14,7 +14,7 @@ Conventions, stated once for both sides:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Any
 
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from ..arrays import Member, check_arrays, check_range
 from ..bounded import Damaged
 from ..errors import ExchangeError
+from .views import PhotoView, check_views
 
 Float = NDArray[np.float32]
 Int = NDArray[np.int32]
@@ -70,6 +71,7 @@ ARRAYS = {
     "hair_uv": Member("f4", ("HS", 2), optional=True),
     "hair_colour": Member("f4", ("HS", 2, 3), optional=True),
     "hair_radius": Member("f4", ("HS",), optional=True),
+    "displacement": Member("f4", ("D", "D"), optional=True),
 }
 #: Of hair: the most strands, the most points of one, and how far from the head's middle they are,
 #: mm.  Several times what this program makes.
@@ -194,6 +196,11 @@ class Reconstruction:
     #: (HS, 2, 3) linear RGB of root and tip, of a Principled Hair of the Chiang model
     hair_colour: Float = field(default_factory=lambda: np.empty((0, 2, 3), np.float32))
     hair_radius: Float = field(default_factory=lambda: np.empty(0, np.float32))  #: (HS,) mm
+    #: (D, D) mm along the neutral head's normals, in the texture's layout, row 0 at v = 1: what is
+    #: finer than the mesh; empty without it.  ``normal_map`` shows it too
+    displacement: Float = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    #: further photos of the person; the fields above are of the first one
+    views: tuple[PhotoView, ...] = ()
 
     @property
     def photo_name(self) -> str:
@@ -226,6 +233,24 @@ class Reconstruction:
         gap = np.linalg.norm(self.landmarks2d - self.landmarks2d_detected, axis=1)
         return float(gap.mean())
 
+    def seen_in(self, number: int) -> Reconstruction:
+        """This head as photo ``number`` of the person shows it: 0 is the photo of the fields of
+        this one, the others are ``views``.
+
+        Expression, camera, light, landmarks and photo are that photo's; shape, colour and hair are
+        the person's.  Further photos have no ``crop``, and a head that one of them shows has no
+        ``views``.  Raises IndexError where there is no such photo.
+        """
+        if number == 0:
+            return self
+        if not 0 < number <= len(self.views):
+            raise IndexError(f"photo {number} of {len(self.views) + 1}")
+        view = self.views[number - 1]
+        moved = np.tensordot(view.expression, self.expression_basis, axes=1)
+        posed = (self.vertices_neutral + moved).astype(np.float32)
+        told = {name: getattr(view, name) for name in view.of_reconstruction()}
+        return replace(self, vertices_posed=posed, crop=_no_picture(), views=(), **told)
+
     def validate(self) -> Reconstruction:
         """Return self, or raise :class:`ExchangeError` naming the first field that does not fit."""
         try:
@@ -249,6 +274,7 @@ class Reconstruction:
                 f"'fold_parts' has shape {self.fold_parts.shape}, not (2, {lengths['E']})"
             )
         self._check_hair()
+        check_views(self.views, lengths["V"], lengths["E"])
         for name, limit in (("faces", "V"), ("polygons", "V"), ("uv_polygons", "U")):
             check_range(name, getattr(self, name), lengths[limit])
         check_range("landmarks68", self.landmarks68, lengths["V"])
