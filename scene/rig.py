@@ -17,8 +17,9 @@ from .light import is_light
 
 #: Custom property of a head: its rig; of the rig: that it is one.
 RIG, TAG = "rig", "reconstruct_face_rig"
-#: Custom property of a rig: the camera that goes with it.
-_CAMERA = "camera"
+#: Custom property of a rig: the camera that goes with it, "camera_2" and so on those of further
+#: photos.
+CAMERA = "camera"
 #: Custom property of an empty that carries a moving head: the head, see ``animation/pose.py``.
 CARRIER = "reconstruct_face_carrier"
 
@@ -36,7 +37,7 @@ def build_rig(
     """
     rig = bpy.data.objects.new(f"{head.name} rig", None)
     rig.empty_display_type, rig.empty_display_size = "PLAIN_AXES", _SIZE_M
-    rig[TAG], rig[_CAMERA] = 1, camera
+    rig[TAG], rig[CAMERA] = 1, camera
     rig.matrix_world = Matrix.Translation(head.matrix_world.translation)
     head[RIG] = rig
     put_on(rig, lights)
@@ -85,8 +86,8 @@ def remove_left_behind() -> int:
 
 def _remove(rig: bpy.types.Object) -> None:
     collections = list(rig.users_collection)
-    camera = rig.get(_CAMERA)
-    for thing in [*rig.children, *([] if camera is None else [camera])]:
+    cameras = [rig[name] for name in rig.keys() if name.split("_")[0] == CAMERA]  # noqa: SIM118
+    for thing in [*rig.children, *(x for x in cameras if isinstance(x, bpy.types.Object))]:
         ours = is_light(thing) or (thing.type == "CAMERA" and VIEW in thing)
         if ours and thing.animation_data is None and not thing.children:
             data = thing.data
