@@ -11,6 +11,7 @@ from ..backend.errors import FaceError
 from ..backend.exchange.formats import PHOTO_SUFFIXES
 from ..scene.context import area_of
 from . import strings
+from . import strings_photos as texts
 from .choosing import ChoosesPicture
 from .session import SESSION
 
@@ -38,7 +39,7 @@ class RECONSTRUCT_FACE_OT_choose_photo(ChoosesPicture, bpy.types.Operator):
 
 
 class RECONSTRUCT_FACE_OT_drop_photo(bpy.types.Operator):
-    """Take a picture dropped on the 3D view."""
+    """Take pictures dropped on the 3D view: one, or several of one person."""
 
     bl_idname = "reconstruct_face.drop_photo"
     bl_label = strings.DROP
@@ -51,14 +52,17 @@ class RECONSTRUCT_FACE_OT_drop_photo(bpy.types.Operator):
     )
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Make the first one the scene's photo and show the sidebar's tab."""
+        """Make them the scene's photos, of one person, and show the sidebar's tab."""
         if not self.files:
             self.report({"ERROR"}, strings.CHOOSE_PHOTO)
             return {"CANCELLED"}
-        photo = os.path.join(self.directory, self.files[0].name)
-        context.scene.reconstruct_face.photo = photo
-        if len(self.files) > 1:
-            self.report({"INFO"}, strings.one_of(self.files[0].name, len(self.files)))
+        settings = context.scene.reconstruct_face
+        first, *others = [os.path.join(self.directory, file.name) for file in self.files]
+        settings.further.clear()
+        settings.photo = first
+        if others:
+            settings.add_photos(others)
+            self.report({"INFO"}, texts.dropped(len(settings.photos())))
         area = area_of(context)
         if area is not None and area.type == "VIEW_3D":
             _show_tab(area)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class RECONSTRUCT_FACE_OT_refit(RunsJob, OnHead, bpy.types.Operator):
-    """Fit the active head to its photo again, or to another one."""
+    """Fit the active head to its photos again, or to another one."""
 
     bl_idname = "reconstruct_face.refit"
     bl_label = strings.REFIT
@@ -37,12 +37,15 @@ class RECONSTRUCT_FACE_OT_refit(RunsJob, OnHead, bpy.types.Operator):
 
     def begin(self, context: bpy.types.Context) -> tuple[Job[Any], dict[str, Any]]:
         """Start with the scene's settings, with the landmarks that were set by hand, and with a
-        bust if the head has one."""
+        bust if the head has one; of a head of several photos with all of them."""
         from ..scene import jobs
+        from ..scene.mesh import photo_count
         from ..scene.update import check_can_update
 
         head = head_of(context)
         self._head, self._scene = head.name, context.scene.name
+        if photo_count(head) > 1:
+            return self._begin_person(context, head)
         photo, what = self._what(head)
         options = context.scene.reconstruct_face.options(**what)
         check_can_update(head, options)
@@ -68,8 +71,36 @@ class RECONSTRUCT_FACE_OT_refit(RunsJob, OnHead, bpy.types.Operator):
             **bust,
         }
 
+    def _begin_person(
+        self, context: bpy.types.Context, head: bpy.types.Object
+    ) -> tuple[Job[Any], dict[str, Any]]:
+        """All photos of ``head``, the one that is shown replaced if another was given."""
+        from ..scene import jobs
+        from ..scene.landmarks import corrected
+        from ..scene.mesh import about, photo_count
+        from ..scene.photo_source import photo_of_head
+        from ..scene.photo_view import current_number
+        from ..scene.update import check_can_update
+
+        was = about(head).get("provenance", {}).get("options", {})
+        options = context.scene.reconstruct_face.options(bust=was.get("bust") is True)
+        check_can_update(head, options)
+        replaced = current_number(head, context) if self.photo else None
+        photos, points = [], []
+        for number in range(photo_count(head)):
+            if number == replaced:
+                photos.append(bpy.path.abspath(self.photo))
+                points.append(None)
+            else:
+                photos.append(str(photo_of_head(head, number)))
+                points.append(corrected(head, number) or None)
+        job = jobs.start_person(photos, options, points)
+        return job, {"photos": photos, **options.to_dict()}
+
     def take(self, context: bpy.types.Context, result: Any) -> None:
         """Update the head that was active at the start, if it is still there."""
+        from ..backend.exchange import Reconstruction
+        from ..scene import photo_view
         from ..scene.mesh import is_head
         from ..scene.update import update_head
         from ..scene.verification import keep
@@ -78,8 +109,14 @@ class RECONSTRUCT_FACE_OT_refit(RunsJob, OnHead, bpy.types.Operator):
         if not is_head(head):
             raise ModelError(strings.head_gone(self._head))
         scene = bpy.data.scenes.get(self._scene) or scene_of(context)
-        notes = update_head(head, result[0], scene)
-        keep(result[0])
+        made = result if isinstance(result, Reconstruction) else result[0]
+        shown = photo_view.is_shown_in(head, context)
+        notes = update_head(head, made, scene)
+        keep(made)
+        if shown:
+            photo_view.keep_shown(head, context)
+        for _name, sentence in made.provenance.get("left_out", ()):
+            self.report({"WARNING"}, sentence)
         self.report({"INFO"}, strings.refitted(head.name))
         for note in notes:
             self.report({"INFO"}, note)

@@ -8,7 +8,8 @@ the others.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import cast
 
 import bpy
@@ -237,6 +238,29 @@ def restore_fitted(head: bpy.types.Object, number: int = 0) -> None:
     set_values(head, fitted_values(head, number))
 
 
+@contextmanager
+def as_in_main_photo(head: bpy.types.Object) -> Iterator[None]:
+    """``head`` with the expression of its main photo for the while, if it has another's."""
+    before = values_of(head)
+    if not follow_photo(head, 0):
+        yield
+        return
+    try:
+        yield
+    finally:
+        set_values(head, before)
+
+
+def stands_as_in_a_photo(head: bpy.types.Object) -> bool:
+    """Whether the sliders of ``head`` stand as one of its photos shows them."""
+    now = {key.name: key for key in expression_keys(head)}
+    try:
+        photos = [fitted_values(head, number) for number in range(photo_count(head))]
+    except ModelError:
+        return False
+    return any(_stands(now, values) for values in photos)
+
+
 def follow_photo(head: bpy.types.Object, number: int) -> bool:
     """Set the expression in photo ``number`` of a head of several, unless it was changed by hand.
 
@@ -249,14 +273,13 @@ def follow_photo(head: bpy.types.Object, number: int) -> bool:
     moving = keys.animation_data
     if moving is not None and (moving.action or moving.drivers or moving.nla_tracks):
         return False
-    try:
-        photos = [fitted_values(head, each) for each in range(count)]
-    except ModelError:
+    if not stands_as_in_a_photo(head):
         return False
     now = {key.name: key for key in expression_keys(head)}
-    if not any(_stands(now, values) for values in photos) or _stands(now, photos[number]):
+    wanted = fitted_values(head, number)
+    if _stands(now, wanted):
         return False
-    set_values(head, photos[number])
+    set_values(head, wanted)
     return True
 
 

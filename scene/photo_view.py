@@ -24,7 +24,7 @@ from .context import area_of, scene_of, view_of
 from .expression import follow_photo
 from .hair import hair_of
 from .landmarks import Point, fitted
-from .mesh import is_head
+from .mesh import is_head, photo_count
 from .photo_cameras import camera_for, cameras_of, set_shown, shown_number
 from .placing import box_of
 
@@ -117,6 +117,26 @@ def current_number(head: bpy.types.Object, context: bpy.types.Context) -> int:
     area = _area(context)
     number = None if area is None else number_shown(head, view_of(area))
     return shown_number(head) if number is None else number
+
+
+def is_shown_in(head: bpy.types.Object, context: bpy.types.Context) -> bool:
+    """Whether the context's 3D view, or the largest one, looks through a camera of ``head``."""
+    area = _area(context)
+    return area is not None and is_shown(head, view_of(area))
+
+
+def keep_shown(head: bpy.types.Object, context: bpy.types.Context) -> None:
+    """After a new fit of ``head``, which the context's 3D view shows by one of its cameras: have it
+    show the same photo, whatever its number is now, or the main one where that was left out."""
+    area = _area(context)
+    if area is None or photo_count(head) < 2:
+        return
+    number = number_shown(head, view_of(area))
+    if number is None:
+        show(head, context, 0)
+    else:
+        set_shown(head, number)
+        follow_photo(head, number)
 
 
 def show(

@@ -31,7 +31,8 @@ PHOTOS = ("/p/front.jpg", "/p/side.jpg", "/p/back.jpg")
 
 
 @pytest.fixture(autouse=True)
-def _empty_file() -> None:
+def _empty_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("RECONSTRUCT_FACE_DATA", str(tmp_path / "data"))
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
 
 
