@@ -23,7 +23,6 @@ MOVE_PHOTO_UP_TIP = "Move the photo up; from the first place it becomes the phot
 MOVE_PHOTO_DOWN_TIP = "Move the photo down"
 CLEAR_PHOTOS = "Clear Photos"
 CLEAR_PHOTOS_TIP = "Take all further photos off the list, to make a head from one photo again"
-TAKE_ALL_NOTE = "Photos of somebody else are left out"
 
 STEP_PHOTO = "Another Photo"
 NEXT_PHOTO_TIP = (
@@ -34,14 +33,14 @@ PREVIOUS_PHOTO_TIP = NEXT_PHOTO_TIP.replace("next", "previous")
 FORGET_LANDMARKS_TIP = "The next fit decides about all landmarks of this photo itself"
 
 
-def one_person(count: int) -> str:
-    """What the photos above the button are."""
-    return f"{count} photos of ONE person"
+def more_of_same(count: int) -> str:
+    """What the photos in the list are, beside the one above it."""
+    return f"{count} more photo{'' if count == 1 else 's'} of the SAME person"
 
 
 def from_photos(count: int) -> str:
     """The button."""
-    return f"Reconstruct from {count} Photos"
+    return f"One Head from {count} Photos"
 
 
 def added(count: int, known: int, over: int, most: int) -> str:

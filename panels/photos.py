@@ -57,7 +57,7 @@ def draw_photos(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -
         if settings.photo:
             column.operator(RECONSTRUCT_FACE_OT_add_photos.bl_idname, icon="ADD")
         return
-    column.label(text=texts.one_person(len(settings.photos())), icon="USER")
+    column.label(text=texts.more_of_same(len(settings.further)), icon="USER")
     row = column.row()
     row.template_list(
         RECONSTRUCT_FACE_UL_photos.bl_idname, "",

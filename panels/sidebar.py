@@ -89,7 +89,7 @@ def _draw_look(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) ->
             draw_sentence(layout, strings.NO_FACE, icon="ERROR")
         elif len(look.faces) > 1 and not settings.further:  # there it is told by the others
             _draw_faces(column, look, settings.face)
-        if not look.thorough:
+        if not (look.thorough or settings.further):
             button = column.operator(
                 RECONSTRUCT_FACE_OT_find_faces.bl_idname, text=strings.LOOK_CLOSER, icon="VIEWZOOM"
             )

@@ -232,9 +232,10 @@ def opened_panels(*names: str) -> None:
 def handle(
     user: User, head: bpy.types.Object, index: int, photo: str = ""
 ) -> tuple[tuple[float, float], float]:
-    """Where a landmark (of another photo: "_2") is in the 3D view, and how large a pixel of the photo is there.
+    """Where a landmark is in the 3D view, and how large a pixel of the photo is there.
 
-    From Blender's own projection of the camera's frame, in which the photo is square.
+    ``photo`` is what the properties of a further one end in: "_2".  From Blender's own projection
+    of the camera's frame, in which the photo is square.
     """
     from bpy_extras.view3d_utils import location_3d_to_region_2d
 
