@@ -35,6 +35,12 @@ def cameras_of(head: bpy.types.Object) -> list[bpy.types.Object | None]:
     return [camera_for(head, number) for number in range(photo_count(head))]
 
 
+def has_camera(head: bpy.types.Object, thing: bpy.types.Object | None) -> bool:
+    """Whether ``thing`` is the camera of a photo of ``head``."""
+    names = (name for name in head.keys() if name.partition("_")[0] == CAMERA)  # noqa: SIM118
+    return thing is not None and any(head[name] == thing for name in names)
+
+
 def shown_number(head: bpy.types.Object) -> int:
     """Which photo of ``head`` was shown last."""
     known = head.get(SHOWN, 1)
@@ -44,6 +50,8 @@ def shown_number(head: bpy.types.Object) -> int:
 
 def set_shown(head: bpy.types.Object, number: int) -> None:
     """Note that photo ``number`` of ``head`` is shown; of a head of one photo nothing is noted."""
+    if head.library is not None:
+        return
     if photo_count(head) > 1:
         head[SHOWN] = number + 1
     elif SHOWN in head:

@@ -25,7 +25,7 @@ from .expression import follow_photo
 from .hair import hair_of
 from .landmarks import Point, fitted
 from .mesh import is_head, photo_count
-from .photo_cameras import camera_for, cameras_of, set_shown, shown_number
+from .photo_cameras import camera_for, cameras_of, has_camera, set_shown, shown_number
 from .placing import box_of
 
 #: What would lie over the face.
@@ -273,7 +273,7 @@ def _head_in(space: bpy.types.SpaceView3D) -> bpy.types.Object | None:
     if camera is None:
         return None
     heads = (thing for thing in bpy.context.view_layer.objects if is_head(thing))
-    return next((head for head in heads if camera in cameras_of(head)), None)
+    return next((head for head in heads if has_camera(head, camera)), None)
 
 
 def _isolate(

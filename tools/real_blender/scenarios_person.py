@@ -74,7 +74,7 @@ def steps(user: User) -> Iterator[float]:
     space = user.view.spaces.active
     name = user.heads()[0].name
     for number in (2, 3, 1):
-        yield from user.find("reconstruct_face.step_photo(", across=(0.95, 0.93, 0.9))
+        yield from user.find("reconstruct_face.step_photo(", across=(0.83, 0.81))
         user.check(user.at is not None, "there is a button to the next photo")
         if user.at is None:
             return
@@ -89,7 +89,7 @@ def steps(user: User) -> Iterator[float]:
 
 def drag_in_second(user: User) -> Iterator[float]:
     """The tip of the nose in the second photo, 30 pixels to the right."""
-    yield from user.find("reconstruct_face.step_photo(", across=(0.95, 0.93, 0.9))
+    yield from user.find("reconstruct_face.step_photo(", across=(0.83, 0.81))
     yield from user.mouse("click", 1)
     yield 1.0
     yield from user.click("reconstruct_face.edit_landmarks")
