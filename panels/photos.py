@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import bpy
 
@@ -16,7 +17,7 @@ from ..operators.person import (
 from ..operators.session import SESSION
 from .text import draw_sentence
 
-_ICONS = {"NEW": "IMAGE_DATA", "USED": "CHECKMARK", "LEFT_OUT": "CANCEL"}
+_ICONS: dict[str, Any] = {"NEW": "IMAGE_DATA", "USED": "CHECKMARK", "LEFT_OUT": "CANCEL"}
 
 
 class RECONSTRUCT_FACE_UL_photos(bpy.types.UIList):

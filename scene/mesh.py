@@ -211,11 +211,11 @@ def write_properties(head: bpy.types.Object, reconstruction: Reconstruction) -> 
 def _corrected(reconstruction: Reconstruction, number: int) -> list[float]:
     """Index, x, y of the landmarks of photo ``number`` that were set by hand, in a row."""
     known = reconstruction.provenance
-    if reconstruction.views:
-        each = known.get(PERSONS_CORRECTED) or []
+    each = known.get(PERSONS_CORRECTED)
+    if each is not None:
         points = each[number] if number < len(each) else None
     else:
-        points = known.get("options", {}).get("corrected")
+        points = known.get("options", {}).get("corrected") if number == 0 else None
     return [float(x) for point in points or () for x in point]
 
 

@@ -7,6 +7,7 @@ symbols are inside it.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import cast
 
 import bpy
 from mathutils import Matrix
@@ -87,10 +88,12 @@ def remove_left_behind() -> int:
 def _remove(rig: bpy.types.Object) -> None:
     collections = list(rig.users_collection)
     cameras = [rig[name] for name in rig.keys() if name.split("_")[0] == CAMERA]  # noqa: SIM118
-    for thing in [*rig.children, *(x for x in cameras if isinstance(x, bpy.types.Object))]:
+    things: list[bpy.types.Object] = [*rig.children]
+    things += [camera for camera in cameras if isinstance(camera, bpy.types.Object)]
+    for thing in things:
         ours = is_light(thing) or (thing.type == "CAMERA" and VIEW in thing)
         if ours and thing.animation_data is None and not thing.children:
-            data = thing.data
+            data = cast(bpy.types.ID, thing.data)
             bpy.data.objects.remove(thing)
             bpy.data.batch_remove([data] if data.users == 0 else [])
         elif thing.parent == rig:

@@ -161,7 +161,7 @@ def test_every_further_photo_has_a_panel_with_its_own_mesh() -> None:
         left = GAP + place % 4 * (small + GAP)
         panel = sheet[top : top + small, left : left + small].astype(int)
         blue = panel[..., 2] - panel[..., 0]  # of fitted landmarks alone: photo and mesh are grey
-        placed = [to_panel(*point, window, small) for point in seen.landmarks2d]
+        placed = [to_panel(u, v, window, small) for u, v in seen.landmarks2d.tolist()]
         inside = [np.rint(p).astype(int) for p in placed if min(p) > 3 and max(p) < small - 4]
         assert len(inside) > 30
         for x, y in inside:
