@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
 import bpy
 from bpy.props import CollectionProperty, IntProperty, StringProperty
 
 from ..backend.exchange.views import MOST_PHOTOS
 from . import strings
 from . import strings_photos as texts
-from .choosing import ChoosesPicture
+from .choosing import ChoosesPicture, chosen_files
 from .session import SESSION
 
 
@@ -39,10 +37,7 @@ class RECONSTRUCT_FACE_OT_add_photos(OnList, ChoosesPicture, bpy.types.Operator)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Put them at the end of the list; the first of all becomes the scene's photo."""
-        folder = self.directory or os.path.dirname(self.filepath)
-        chosen = [os.path.join(folder, file.name) for file in self.files if file.name]
-        chosen = chosen or [self.filepath]
-        chosen = [path for path in chosen if path and not os.path.isdir(bpy.path.abspath(path))]
+        chosen = chosen_files(self)
         if not chosen:
             self.report({"ERROR"}, strings.CHOOSE_PHOTO)
             return {"CANCELLED"}

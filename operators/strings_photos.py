@@ -30,7 +30,16 @@ NEXT_PHOTO_TIP = (
     "have not changed or animated them; leaving the view gives the first photo's back"
 )
 PREVIOUS_PHOTO_TIP = NEXT_PHOTO_TIP.replace("next", "previous")
-FORGET_LANDMARKS_TIP = "The next fit decides about all landmarks of this photo itself"
+ADD_TO_HEAD = "Add Photos"
+ADD_TO_HEAD_TIP = (
+    "Fit this head to further photos of the same person as well; its place, materials, keyframes "
+    "and what you sculpted stay"
+)
+LEAVE_OUT = "Leave Out"
+LEAVE_OUT_TIP = (
+    "Fit this head again without the photo that is shown; its place, materials, keyframes and what "
+    "you sculpted stay"
+)
 
 
 def more_of_same(count: int) -> str:

@@ -12,7 +12,11 @@ from ..operators.landmarks import (
     RECONSTRUCT_FACE_OT_end_landmarks,
     RECONSTRUCT_FACE_OT_forget_landmarks,
 )
-from ..operators.refit import RECONSTRUCT_FACE_OT_refit, RECONSTRUCT_FACE_OT_replace_photo
+from ..operators.refit import (
+    RECONSTRUCT_FACE_OT_add_to_head,
+    RECONSTRUCT_FACE_OT_refit,
+    RECONSTRUCT_FACE_OT_replace_photo,
+)
 from ..operators.session import SESSION
 from ..operators.turntable import RECONSTRUCT_FACE_OT_turntable
 from ..operators.view import RECONSTRUCT_FACE_OT_photo_view, RECONSTRUCT_FACE_OT_step_photo
@@ -83,6 +87,12 @@ class RECONSTRUCT_FACE_PT_head(FacePanel, bpy.types.Panel):
         row.enabled = settings.texture != "none"
         row.prop(settings, "texture_size", text=ABOUT["texture"].label)
         column.operator(RECONSTRUCT_FACE_OT_replace_photo.bl_idname, icon="FILE_IMAGE")
+        row = column.row(align=True)
+        row.operator(RECONSTRUCT_FACE_OT_add_to_head.bl_idname, icon="ADD")
+        if count > 1:
+            row.operator(
+                RECONSTRUCT_FACE_OT_refit.bl_idname, text=texts.LEAVE_OUT, icon="REMOVE"
+            ).leave_out = True
 
 
 def _draw_steps(layout: bpy.types.UILayout, number: int, count: int, name: str) -> None:

@@ -105,6 +105,7 @@ def reconstruct(*, photo: str, out_dir: str, progress: Progress, **options: Any)
             face_index=number,
             texture_mode=options["texture"],
         )
+        head.provenance["options"]["corrected"] = options["corrected"]
         files.append(str(save_reconstruction(head, Path(out_dir) / f"face{number}.npz")))
     windows = [[200.0, 100.0, 440.0, 340.0]] * len(files)
     return {"files": files, "windows": windows, "warnings": ["a warning"] if "warn" in name else []}

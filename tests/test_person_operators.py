@@ -202,6 +202,29 @@ def test_a_photo_that_became_a_strangers_leaves_with_its_camera(
     assert len([thing for thing in bpy.data.objects if thing.type == "CAMERA"]) == 2
 
 
+def test_photos_are_added_to_a_head_and_left_out_again(photos: list[Path]) -> None:
+    bpy.ops.reconstruct_face.reconstruct(filepath=str(photos[0]))
+    head = the_head()
+    landmarks.set_corrected(head, {7: (3.0, 4.0)})
+    files = [{"name": photo.name} for photo in photos[1:]]
+    folder = str(photos[0].parent)
+    assert bpy.ops.reconstruct_face.add_to_head(directory=folder, files=files) == {"FINISHED"}
+    assert photo_names(head) == ["best.jpg", "front.jpg", "side.jpg"]
+    assert landmarks.corrected(head, 1) == [(7, 3.0, 4.0)], "the first photo's go along"
+    names = [camera.name for camera in photo_cameras.cameras_of(head)]
+    assert names == ["best camera", "front camera", "side camera"]
+    photo_cameras.set_shown(head, 0)
+    bpy.ops.reconstruct_face.refit(leave_out=True)
+    assert photo_names(head) == ["front.jpg", "side.jpg"]
+    photo_cameras.set_shown(head, 1)
+    bpy.ops.reconstruct_face.refit(leave_out=True)
+    assert photo_names(head) == ["front.jpg"] and "asked" not in about(head)["provenance"]
+    assert landmarks.corrected(head) == [(7, 3.0, 4.0)]
+    (camera,) = [thing for thing in bpy.data.objects if thing.type == "CAMERA"]
+    assert camera == head["camera"] and camera.name == "front camera"
+    assert not [name for name in head.keys() if name.endswith(("_2", "_3"))]  # noqa: SIM118
+
+
 def test_scripts_and_jobs_give_the_same_head(photos: list[Path]) -> None:
     by_job = jobs.start_person(photos, texture="photo").wait()
     assert [by_job.photo_path, *(view.photo_path for view in by_job.views)] == [
