@@ -5,7 +5,6 @@ from __future__ import annotations
 import bpy
 from bpy.props import CollectionProperty, IntProperty, StringProperty
 
-from ..backend.exchange.views import MOST_PHOTOS
 from . import strings
 from . import strings_photos as texts
 from .choosing import ChoosesPicture, chosen_files
@@ -37,6 +36,8 @@ class RECONSTRUCT_FACE_OT_add_photos(OnList, ChoosesPicture, bpy.types.Operator)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Put them at the end of the list; the first of all becomes the scene's photo."""
+        from ..backend.exchange.views import MOST_PHOTOS
+
         chosen = chosen_files(self)
         if not chosen:
             self.report({"ERROR"}, strings.CHOOSE_PHOTO)

@@ -18,7 +18,6 @@ from bpy.props import (
 )
 
 from ..backend.exchange.options import ABOUT, DEFAULT_MODEL, Options, phrase
-from ..backend.exchange.views import MOST_PHOTOS
 from . import strings
 from . import strings_photos as texts
 from .session import SESSION
@@ -130,6 +129,8 @@ class FaceSettings(bpy.types.PropertyGroup):
 
         How many were added, were there already, and are more than a person has.
         """
+        from ..backend.exchange.views import MOST_PHOTOS  # which needs numpy
+
         added = known = over = 0
         there = {os.path.normpath(path) for path in self.photos()}
         for path in paths:
