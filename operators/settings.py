@@ -38,6 +38,7 @@ PROPERTIES = {
     "hair_density": "hair_density",
     "hair_length": "hair_length",
     "hair_colour": "hair_colour",
+    "force_person": "force_person",
 }
 
 
@@ -109,6 +110,7 @@ class FaceSettings(bpy.types.PropertyGroup):
     hair_density: IntProperty(**_about("hair_density"), subtype="PERCENTAGE")
     hair_length: IntProperty(**_about("hair_length"), subtype="PERCENTAGE")
     hair_colour: EnumProperty(**_about("hair_colour"))
+    force_person: BoolProperty(**_about("force_person"))
     overlay: FloatProperty(
         name=strings.OVERLAY,
         description=strings.OVERLAY_TIP,

@@ -76,6 +76,7 @@ def draw_photos(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -
     for sentence in (settings.photo_told, *(photo.told for photo in settings.further)):
         if sentence:
             draw_sentence(column, sentence, icon="INFO")
+    column.prop(settings, "force_person")
 
 
 CLASSES = (RECONSTRUCT_FACE_UL_photos,)
