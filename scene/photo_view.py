@@ -148,13 +148,16 @@ def show(
 ) -> bool:
     """See ``head`` as its photo does in the context's 3D view; False if there is no such view.
 
-    It is photo ``number``, or else the one that was shown last.  The face fills the view.  Solid
-    shading shows the texture as it is then, like the photo.  What is seen when the view is turned
-    away is ``head`` as well; with ``frame_after`` also when it is left, for a head that is new to
-    the user.
+    It is photo ``number``, or else the one that was shown last, or one whose camera is there.  The
+    face fills the view.  Solid shading shows the texture as it is then, like the photo.  What is
+    seen when the view is turned away is ``head`` as well; with ``frame_after`` also when it is
+    left, for a head that is new to the user.
     """
     area = _area(context)
-    number = shown_number(head) if number is None else number
+    if number is None:
+        last = shown_number(head)
+        numbers = [last, *range(photo_count(head))]
+        number = next((each for each in numbers if camera_of(head, each) is not None), last)
     camera = camera_of(head, number)
     if area is None or camera is None or camera.name not in context.view_layer.objects:
         return False

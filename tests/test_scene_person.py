@@ -18,11 +18,18 @@ from reconstruct_face.scene.build import build_scene, head_scene_of
 from reconstruct_face.scene.camera import background_of, view_of_photo
 from reconstruct_face.scene.coordinates import to_blender
 from reconstruct_face.scene.current import current_head
-from reconstruct_face.scene.expression import fitted_values, follow_photo, set_values, values_of
+from reconstruct_face.scene.expression import (
+    as_in_main_photo,
+    fitted_values,
+    follow_photo,
+    set_values,
+    values_of,
+)
 from reconstruct_face.scene.mesh import is_head, photo_count, photo_name
 from reconstruct_face.scene.photo_source import photo_of_head
 from reconstruct_face.scene.rig import remove_left_behind
 from reconstruct_face.scene.update import update_head
+from reconstruct_face.scene.verification import expression_changed
 
 from tests.errors import raises
 from tests.synthetic_reconstruction import make_person, make_reconstruction, project
@@ -119,6 +126,20 @@ def test_the_expression_follows_the_photo_until_it_is_changed_by_hand() -> None:
     assert not follow_photo(head, 0), "what is animated is left alone"
     single = build_scene(make_reconstruction(rows=12, columns=16)).head
     assert not follow_photo(single, 0)
+
+
+def test_a_verification_is_of_the_main_photo_whichever_is_shown() -> None:
+    made = person()
+    head = build_scene(made).head
+    follow_photo(head, 2)
+    assert not expression_changed(head)
+    with as_in_main_photo(head):
+        assert expressions(head) == pytest.approx(made.expression, abs=1e-6)
+    assert expressions(head) == pytest.approx(made.views[1].expression, abs=1e-6)
+    set_values(head, {"jawOpen": 0.77})
+    assert expression_changed(head)
+    with as_in_main_photo(head):
+        assert values_of(head)["jawOpen"] == pytest.approx(0.77), "the user's own is verified"
 
 
 def test_a_new_fit_keeps_each_photos_camera_whatever_its_number() -> None:

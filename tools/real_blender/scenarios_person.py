@@ -14,8 +14,8 @@ from user import User
 
 
 def person(user: User) -> Iterator[float]:
-    """Three photos make one head; each is seen, one's landmark is dragged, undo takes all back."""
-    photos = three_photos(user)
+    """Photos make one head; each is seen, one's landmark is dragged, undo takes all back."""
+    photos = made_photos(user)
     override: dict[str, Any] = {"window": user.window, "area": user.view}
     with bpy.context.temp_override(**override):
         bpy.ops.reconstruct_face.add_photos(
@@ -25,7 +25,7 @@ def person(user: User) -> Iterator[float]:
     yield 1.0
     yield from user.wait_until(lambda: not busy(), 120.0, "the faces in the photo are found")
     yield 0.5
-    yield from user.screenshot("three photos")
+    yield from user.screenshot("four photos")
     yield from press(user)
     yield from finish(user, 1)
     yield 1.0
@@ -33,7 +33,8 @@ def person(user: User) -> Iterator[float]:
     user.found["reports"] = user.reports()
     settings = bpy.context.scene.reconstruct_face
     states = [further.state for further in settings.further]
-    user.check(states == ["USED", "USED"], f"the list says which photos were used: {states}")
+    user.check(states == ["USED", "USED", "LEFT_OUT"], f"the list says what was used: {states}")
+    user.check(bool(settings.further[2].told), "and why one was not")
     (head,) = user.heads()
     user.check(all(head.get(name) for name in ("camera", "camera_2", "camera_3")), "three cameras")
     yield from steps(user)
@@ -42,13 +43,14 @@ def person(user: User) -> Iterator[float]:
     yield from undone(user)
 
 
-def three_photos(user: User) -> list[Path]:
-    """The sample, as it is, mirrored, and turned with less light: pictures of one person."""
+def made_photos(user: User) -> list[Path]:
+    """The sample as it is, mirrored, and turned with less light, and a part without the face."""
     sample = str(user.project / "assets" / "astronaut.jpg")
     ways = {
         "front": [],
         "mirrored": ["-flop"],
         "tilted": ["-distort", "SRT", "1.2 10", "-modulate", "70"],
+        "nobody": ["-crop", "200x200+0+300", "+repage"],
     }
     photos = []
     for name, way in ways.items():
@@ -85,13 +87,21 @@ def steps(user: User) -> Iterator[float]:
         user.check(space.camera == head[f"camera{end}"], f"photo {number} is shown")
         user.check(shows(head, f"expression{end}"), f"with the expression of photo {number}")
         yield from user.screenshot(f"photo {number}")
+    yield from user.mouse("click", 1)  # the second once more
+    yield 1.0
+    yield from user.click("reconstruct_face.photo_view(")
+    yield 1.0
+    user.check(space.region_3d.view_perspective != "CAMERA", "the view can be left")
+    head = bpy.data.objects[name]
+    user.check(shows(head, "expression"), "which gives the first photo's expression back")
+    yield from user.screenshot("left")
+    yield from user.click("reconstruct_face.photo_view(")
+    yield 1.0
+    user.check(space.camera == head["camera_2"], "and comes back to the same photo")
 
 
 def drag_in_second(user: User) -> Iterator[float]:
     """The tip of the nose in the second photo, 30 pixels to the right."""
-    yield from user.find("reconstruct_face.step_photo(", across=(0.83, 0.81))
-    yield from user.mouse("click", 1)
-    yield 1.0
     yield from user.click("reconstruct_face.edit_landmarks")
     yield 1.5
     (head,) = user.heads()
@@ -133,7 +143,7 @@ def undone(user: User) -> Iterator[float]:
     """Each fit is one step; the steps through the photos are some more."""
     override: dict[str, Any] = {"window": user.window, "area": user.view}
     taken = 0
-    while user.heads() and taken < 12:
+    while user.heads() and taken < 16:
         with bpy.context.temp_override(**override):
             bpy.ops.ed.undo()
         taken += 1
@@ -147,6 +157,6 @@ def undone(user: User) -> Iterator[float]:
     left = [thing.name for thing in bpy.data.objects if thing.type == "CAMERA"]
     user.check(left == ["Camera"], f"with its cameras: {left}")
     further = bpy.context.scene.reconstruct_face.further
-    user.check(len(further) == 2, "the list is still there")
+    user.check(len(further) == 3, "the list is still there")
     user.check({x.state for x in further} == {"NEW"}, "as it was before the run")
     yield from user.screenshot("undone")
