@@ -21,7 +21,7 @@ from ..exchange.options import Options
 from ..fit import Evidence, gather
 from ..fit.confidence import confidence_of
 from ..fit.faces import Face, prominent_faces, sharpness, with_landmarks
-from ..fit.together.fits import Sighted, sighted, with_pixels, without_pixels
+from ..fit.together.fits import Sighted, sighted, without_pixels
 from ..fit.together.threads import each
 from ..model import FaceModel
 from ..photo import Photo, read_photo
@@ -93,9 +93,7 @@ def look(
         evidence[0] = _evidence(given, photo, faces[0], model, options)
     persons = [_person(photo, face, one) for face, one in zip(faces, evidence, strict=True)]
     sharp = tuple(sharpness(photo.pixels, face.detection.box) for face in faces)
-    light = tuple(
-        None if one is None else with_pixels(one, _kept(given, photo)) for one in evidence
-    )
+    light = tuple(None if one is None else one.of_photo(_kept(given, photo)) for one in evidence)
     return Seen(given, digest, tuple(faces), tuple(persons), sharp, light)
 
 
@@ -106,7 +104,7 @@ def view_of(seen: Seen, place: int, model: FaceModel, options: Options) -> View:
     evidence = seen.evidence[place]
     if evidence is None:
         evidence = _evidence(seen.given, photo, seen.faces[place], model, options)
-    evidence = with_pixels(evidence, photo)
+    evidence = evidence.of_photo(photo)
     one = sighted(evidence, model)
     score = confidence_of(evidence, one.alone).score
     yaw = one.alone.camera.euler_degrees[0]
@@ -119,7 +117,7 @@ def view_of(seen: Seen, place: int, model: FaceModel, options: Options) -> View:
     person = seen.persons[place]
     if person is None:
         person = descriptor(photo.pixels, evidence.marks)
-    kept = replace(one, evidence=with_pixels(evidence, _kept(seen.given, photo)))
+    kept = replace(one, evidence=evidence.of_photo(_kept(seen.given, photo)))
     return View(seen.given, seen.digest, person, kept, quality, believed(one))
 
 

@@ -22,7 +22,7 @@ from ..exchange.views import MOST_PHOTOS, PhotoView
 from ..fit.evidence import Evidence
 from ..fit.observation import Refined
 from ..fit.result import FaceFit
-from ..fit.together.fits import fit_of, fit_together, with_pixels
+from ..fit.together.fits import fit_of, fit_together
 from ..fit.together.threads import each
 from ..model import FaceModel, load_model
 from ..photo import Photo
@@ -166,9 +166,7 @@ class _Person:
 
             def shown(i: int) -> tuple[Evidence, FaceFit] | None:
                 photo = views[i].given.read()
-                sight = replace(
-                    views[i].sight, evidence=with_pixels(views[i].sight.evidence, photo)
-                )
+                sight = replace(views[i].sight, evidence=views[i].sight.evidence.of_photo(photo))
                 fit = fit_of(sight, model, refined[i])
                 textures[i] = texture_of(sight.evidence, model, fit, options)
                 if i == 0:

@@ -1,9 +1,9 @@
 """Which faces are one person's, and which photos are the same picture.
 
 dlib's descriptor (:mod:`..detect.recognition`) lies within 0.6 for two photos of one person and
-beyond for two people (King 2017, 99.4 % on Labeled Faces in the Wild).  Of 15 frames of three people
-one person's are up to 0.57 apart and two people's 0.81 at least.  It is less sure of children, of
-relatives, of photos many years apart, and of profiles.
+beyond for two people (King 2017, 99.4 % on Labeled Faces in the Wild).  Of 15 frames of three
+people one person's are up to 0.57 apart and two people's 0.81 at least.  It is less sure of
+children, of relatives, of photos many years apart, and of profiles.
 """
 
 from __future__ import annotations

@@ -19,9 +19,6 @@ from ..result import FaceFit, of_refined
 from .joint import Sight, solve_together
 from .threads import each
 
-#: Qualities from the quickest on.
-_QUALITIES = ("fast", "balanced", "best")
-
 
 @dataclass(frozen=True, eq=False)
 class Sighted:
@@ -48,11 +45,6 @@ def without_pixels(photo: Photo) -> Photo:
     return replace(photo, pixels=empty)
 
 
-def with_pixels(evidence: Evidence, photo: Photo) -> Evidence:
-    """``evidence`` about ``photo``, which was read again."""
-    return replace(evidence, photo=photo)
-
-
 def fit_together(
     photos: Sequence[Sighted],
     model: FaceModel,
@@ -66,7 +58,8 @@ def fit_together(
     What is found is read off with the photos' pixels by :func:`fit_of`.
     """
     given = [schedule_of(one.evidence, options) for one in photos]
-    quality = min(given, key=_QUALITIES.index)
+    # Where one goes by landmarks alone, all do.
+    quality = "fast" if "fast" in given else options.quality
     if identity is not None:
 
         def held(one: Sighted) -> Refined:
