@@ -158,16 +158,33 @@ class BackendProcess(HasWorker):
                 f"There are corrected landmarks for {len(given)} photos, and {len(where)} photos."
             )
         with temporary_folder() as folder:
-            params = chosen.to_dict() | {
-                "photos": where,
-                "out_dir": str(folder),
-                "corrected": given if any(given) else None,
-            }
-            result = self._call(
-                "reconstruct_person", params, progress=progress, cancelled=cancelled
+            result = self.reconstruct_person_to(
+                where, folder, chosen, corrected=given, progress=progress, cancelled=cancelled
             )
             head = load_reconstruction(result["files"][0])
         return _with_places(head, where, given)
+
+    def reconstruct_person_to(
+        self,
+        photos: Sequence[str | os.PathLike[str]],
+        folder: str | os.PathLike[str],
+        options: Options,
+        *,
+        corrected: Sequence[Corrected | None] = (),
+        progress: Progress | None = None,
+        cancelled: threading.Event | None = None,
+    ) -> dict[str, Any]:
+        """As :meth:`reconstruct_person`, into an exchange file in ``folder``.
+
+        Returns what :meth:`reconstruct_to` does, with one file, and a window for each photo of the
+        head.
+        """
+        params = options.to_dict() | {
+            "photos": [os.path.abspath(photo) for photo in photos],
+            "out_dir": os.path.abspath(folder),
+            "corrected": list(corrected) if any(corrected) else None,
+        }
+        return self._call("reconstruct_person", params, progress=progress, cancelled=cancelled)
 
     def import_model(
         self,
