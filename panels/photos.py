@@ -73,9 +73,11 @@ def draw_photos(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -
     buttons.operator(RECONSTRUCT_FACE_OT_move_photo.bl_idname, text="", icon="TRIA_DOWN").step = 1
     buttons.separator()
     buttons.operator(RECONSTRUCT_FACE_OT_clear_photos.bl_idname, text="", icon="TRASH")
+    region = bpy.context.region
+    width = None if region is None else region.width - 45  # names of files are of wide letters
     for sentence in (settings.photo_told, *(photo.told for photo in settings.further)):
         if sentence:
-            draw_sentence(column, sentence, icon="INFO")
+            draw_sentence(column, sentence, icon="INFO", width=width)
     column.prop(settings, "force_person")
 
 
