@@ -84,7 +84,8 @@ def _draw_look(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) ->
         layout.progress(text=strings.FINDING, factor=look.job.fraction)
     else:
         column = layout.column(align=True)
-        column.template_icon(icon_value=look.icon, scale=9.0)
+        # Beside a list it takes less of the room that this needs.
+        column.template_icon(icon_value=look.icon, scale=5.0 if settings.further else 9.0)
         if not look.faces:
             draw_sentence(layout, strings.NO_FACE, icon="ERROR")
         elif len(look.faces) > 1 and not settings.further:  # there it is told by the others

@@ -102,6 +102,7 @@ def steps(user: User) -> Iterator[float]:
 
 def drag_in_second(user: User) -> Iterator[float]:
     """The tip of the nose in the second photo, 30 pixels to the right."""
+    yield from user.scroll(10)
     yield from user.click("reconstruct_face.edit_landmarks")
     yield 1.5
     (head,) = user.heads()
