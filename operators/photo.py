@@ -12,7 +12,7 @@ from ..backend.exchange.formats import PHOTO_SUFFIXES
 from ..scene.context import area_of
 from . import strings
 from . import strings_photos as texts
-from .choosing import ChoosesPicture
+from .choosing import ChoosesPicture, chosen_files
 from .session import SESSION
 
 
@@ -25,14 +25,23 @@ class RECONSTRUCT_FACE_OT_choose_photo(ChoosesPicture, bpy.types.Operator):
     bl_options = {"UNDO", "INTERNAL"}
 
     filepath: StringProperty(name=strings.PHOTO, subtype="FILE_PATH", options={"SKIP_SAVE"})
+    directory: StringProperty(subtype="DIR_PATH", options={"SKIP_SAVE", "HIDDEN"})
+    files: CollectionProperty(
+        type=bpy.types.OperatorFileListElement, options={"SKIP_SAVE", "HIDDEN"}
+    )
     reconstruct: BoolProperty(default=False, options={"SKIP_SAVE", "HIDDEN"})
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Make it the scene's photo; its faces are then looked for."""
-        if not self.filepath or os.path.isdir(bpy.path.abspath(self.filepath)):
+        """Make it the scene's photo, whose faces are then looked for; several are one person's."""
+        paths = chosen_files(self)
+        if not paths:
             self.report({"ERROR"}, strings.CHOOSE_PHOTO)
             return {"CANCELLED"}
-        context.scene.reconstruct_face.photo = self.filepath
+        settings = context.scene.reconstruct_face
+        settings.photo = paths[0]
+        if len(paths) > 1:
+            settings.further.clear()
+            settings.add_photos(paths[1:])
         if self.reconstruct:
             bpy.ops.reconstruct_face.reconstruct("INVOKE_DEFAULT", show=True)
         return {"FINISHED"}

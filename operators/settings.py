@@ -122,9 +122,13 @@ class FaceSettings(bpy.types.PropertyGroup):
     )
 
     def photos(self) -> list[str]:
-        """The whole paths of all photos that were chosen; several are of one person."""
+        """The whole paths of all photos that were chosen, each once; several are of one person."""
         chosen = [self.photo, *(further.path for further in self.further)]
-        return [bpy.path.abspath(path) for path in chosen if path]
+        found: dict[str, str] = {}
+        for path in filter(None, chosen):
+            whole = bpy.path.abspath(path)
+            found.setdefault(os.path.normpath(whole), whole)
+        return list(found.values())
 
     def add_photos(self, paths: Iterable[str]) -> tuple[int, int, int]:
         """Put ``paths`` at the end of the photos, each once.

@@ -32,7 +32,7 @@ SHOW_TIP = "See the new head as its photo does"
 # -- the photo
 
 CHOOSE = "Choose Photo"
-CHOOSE_TIP = "Choose the photo in the file selector"
+CHOOSE_TIP = "Choose the photo in the file selector, or several photos of one person"
 DROP = "Drop Photo"
 DROP_TIP = "Take the dropped picture as the photo for a head, several as photos of one person"
 USE_IMAGE = "Open Image"

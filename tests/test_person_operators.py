@@ -106,6 +106,17 @@ def test_several_dropped_pictures_are_one_person_and_one_alone_begins_anew(
     assert names() == ["side.jpg"]
 
 
+def test_several_files_chosen_at_once_are_one_person(photos: list[Path]) -> None:
+    files = [{"name": photo.name} for photo in photos]
+    folder = str(photos[0].parent)
+    bpy.ops.reconstruct_face.choose_photo(directory=folder, files=files)
+    assert names() == ["front.jpg", "side.jpg", "best.jpg"]
+    bpy.ops.reconstruct_face.choose_photo(filepath=str(photos[2]))
+    assert names() == ["best.jpg", "side.jpg"], "the list stays, and none of it counts twice"
+    bpy.ops.reconstruct_face.choose_photo(directory=folder, files=files[:2])
+    assert names() == ["front.jpg", "side.jpg"]
+
+
 def test_one_head_is_made_from_all_and_the_list_says_which_were_used(
     photos: list[Path], tmp_path: Path
 ) -> None:
