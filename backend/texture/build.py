@@ -128,7 +128,11 @@ def build_texture(
         covered, vertices_neutral,
     )  # fmt: skip
     layout = layout_of(model, size)
-    shown = look_at(model, layout, shot, mode)
+    return finished(look_at(model, layout, shot, mode), layout)
+
+
+def finished(shown: Shown, layout: Layout) -> Texture:
+    """The texture of what one photo has ``shown``."""
     image, coverage = compose(layout, shown.ground, shown.detail)
     return Texture(
         image=image,
@@ -174,6 +178,7 @@ class Shown:
     grey: bool
     seen: Float  #: (V,) 0..1 weight of the photo at the vertices
     geometry: Float  #: (V,) 0..1 the same whatever the photo shows there
+    skin: Float  #: (V,) 0..1 how much like the face's skin; 1 where skin is of uneven colour
     facing: Float  #: (V,) cosine to the camera
     face_px: float  #: brows to chin in pixels of the photo, no finer than the texture
 
@@ -222,6 +227,7 @@ def look_at(model: FaceModel, layout: Layout, shot: Shot, mode: str) -> Shown:
     else:
         detail = project(model, layout, projected, trust, ground, None, grey)
     places = (view.pixels, view.depth, view.facing)
+    like = sample(trust.like, view.to_small(view.pixels))
     return Shown(
         painted,
         ground,
@@ -232,6 +238,7 @@ def look_at(model: FaceModel, layout: Layout, shot: Shot, mode: str) -> Shown:
         grey,
         seen=photo_weight(view, trust.weight, *places),
         geometry=photo_weight(view, trust.clear, *places),
+        skin=1 - layout.regions.bare_skin * (1 - like),
         facing=view.facing,
         face_px=view.face_size / view.small_scale,
     )
