@@ -15,6 +15,7 @@ from .clock import Clock
 from .exchange import MaterialSlot, Reconstruction
 from .exchange.options import Options
 from .exchange.reconstruction import BUST
+from .exchange.views import PhotoView
 from .fit import Evidence, FaceFit
 from .fit.confidence import confidence_of, warnings_of
 from .fit.faces import default_predictor
@@ -130,7 +131,7 @@ def assemble(
     strands, about_hair = hair
     warnings += about_hair
     head = own_head(model, fit.identity, fit.expression)
-    landmarks = (fit.landmarks3d + _moved_landmarks(model, fit, head)).astype(np.float32)
+    landmarks = (fit.landmarks3d + moved_landmarks(model, fit, head)).astype(np.float32)
     with clock("encode"), ThreadPoolExecutor(1) as beside:
         # OpenCV lets go of the GIL, and the maps take as long.
         encoded = beside.submit(encode_png, texture.image) if texture else None
@@ -192,6 +193,32 @@ def assemble(
     if not options.bust:
         return made
     return with_bust(made, model, texture.image if texture else None)
+
+
+def view_of_fit(
+    evidence: Evidence, model: FaceModel, fit: FaceFit, texture: Texture | None, weight: float
+) -> PhotoView:
+    """A further photo of the person whose head is fitted to it; ``weight`` as the view has it."""
+    head = own_head(model, fit.identity, fit.expression)
+    landmarks = (fit.landmarks3d + moved_landmarks(model, fit, head)).astype(np.float32)
+    photo, face = evidence.photo, evidence.face
+    return PhotoView(
+        expression=fit.expression,
+        camera_matrix=fit.camera.camera_matrix,
+        rotation=fit.camera.rotation,
+        translation=fit.camera.translation,
+        image_size=evidence.image_size,
+        landmarks68=fit.landmarks68,
+        landmarks3d=landmarks,
+        landmarks2d=fit.camera.project(landmarks).astype(np.float32),
+        landmarks2d_detected=fit.detected,
+        face_box=np.asarray(face.detection.box, np.float32),
+        sh_light=texture.sh_light if texture else fit.sh_light,
+        photo=encode_jpeg(photo.pixels),
+        photo_path=str(photo.path),
+        face_index=face.number,
+        weight=weight,
+    )
 
 
 #: A bust's texture coordinates lie in the next tile: pictures repeat, and places on the head, where
@@ -298,7 +325,7 @@ def _wrinkles(model: FaceModel, size: int) -> tuple[NDArray[np.uint8], NDArray[n
     return None if halves is None else (encode_png(halves[0]), encode_png(halves[1]))
 
 
-def _moved_landmarks(model: FaceModel, fit: FaceFit, head: OwnHead) -> NDArray:
+def moved_landmarks(model: FaceModel, fit: FaceFit, head: OwnHead) -> NDArray:
     """(68, 3) mm by which the landmarks of ``head`` lie elsewhere than those of the fit: its lids
     close by themselves."""
     fitted = model.vertices(fit.identity, fit.expression)

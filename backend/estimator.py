@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from .errors import DEBUG_VARIABLE, FaceError
 from .exchange import Reconstruction, load_reconstruction
@@ -33,12 +34,29 @@ class Estimator(HasWorker):
         Raises what it raises, and :class:`~.errors.WorkerError` where the worker crashes; the next
         photo gets another.
         """
+        return self._asked("reconstruct", {"photo": os.fspath(photo)}, options, progress)
+
+    def reconstruct_person(
+        self,
+        photos: Sequence[str | Path],
+        options: Options,
+        progress: Callable[[float, str], None],
+    ) -> list[Reconstruction]:
+        """As ``person.reconstruct_person``, alone in a list; raises as :meth:`reconstruct`."""
+        given = {"photos": [os.fspath(photo) for photo in photos]}
+        return self._asked("reconstruct_person", given, options, progress)
+
+    def _asked(
+        self,
+        method: str,
+        photos: dict[str, Any],
+        options: Options,
+        progress: Callable[[float, str], None],
+    ) -> list[Reconstruction]:
         with temporary_folder() as folder:
-            request = {"photo": os.fspath(photo), "out_dir": folder, "name": "head"}
+            request = photos | {"out_dir": folder, "name": "head"}
             try:
-                answer = self._worker.call(
-                    "reconstruct", request | options.to_dict(), progress=progress
-                )
+                answer = self._worker.call(method, request | options.to_dict(), progress=progress)
             except FaceError as error:
                 if error.details and os.environ.get(DEBUG_VARIABLE):
                     print(error.details, file=sys.stderr)

@@ -61,11 +61,11 @@ def _reconstruct(
         report(0.0, "Reading the photo")
         if not isinstance(photo, Photo):
             photo = read_photo(photo)
-    with _beside(_warm_fit, options):
+    with beside(warm_fit, options):
         faces = _find_faces(photo, options, detector, clock, report)
     model = load_model(options.model, options.expressions)
     results = []
-    with _beside(_warm_texture, options):
+    with beside(warm_texture_of, options):
         for i, face in enumerate(faces):
             start, share = 0.3 + 0.7 * i / len(faces), 0.7 / len(faces)
             own = clock.copy()
@@ -87,11 +87,12 @@ def warm_up(options: Options | None = None) -> None:
     """
     options = options or Options()
     with suppress(Exception):
-        _warm_fit(options)
-        _warm_texture(options)
+        warm_fit(options)
+        warm_texture_of(options)
 
 
-def _warm_fit(options: Options) -> None:
+def warm_fit(options: Options) -> None:
+    """Load what the fit needs."""
     if options.landmarks:
         default_predictor().warm()
     load_model(options.model, options.expressions)
@@ -101,7 +102,8 @@ def _warm_fit(options: Options) -> None:
         regions_of(regressor.model)
 
 
-def _warm_texture(options: Options) -> None:
+def warm_texture_of(options: Options) -> None:
+    """Load and work out what the texture needs."""
     if options.texture != "none":
         model = load_model(options.model, options.expressions)
         warm_texture(model, options.texture_size)
@@ -110,7 +112,7 @@ def _warm_texture(options: Options) -> None:
 
 
 @contextmanager
-def _beside(work: Callable[[Options], None], options: Options) -> Iterator[None]:
+def beside(work: Callable[[Options], None], options: Options) -> Iterator[None]:
     """``work`` on a thread of its own meanwhile; its errors are met again by who needs its result.
 
     It is waited for after an error too: a process that ends while native code loads is aborted.

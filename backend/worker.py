@@ -97,6 +97,32 @@ def reconstruct_photo(
     return {"files": files, "windows": windows, "warnings": warnings}
 
 
+def reconstruct_photos(
+    *,
+    photos: list[str],
+    out_dir: str,
+    progress: Progress,
+    name: str | None = None,
+    corrected: list[list[list[float]] | None] | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Reconstruct the person in ``photos``, or in one video, into ``out_dir``: ``NAME.npz``.
+
+    ``corrected`` are, per photo, landmarks set by hand; ``options`` as for
+    :func:`reconstruct_photo`.  Returns what that does, with one window per photo: of the head's
+    own, then of its views'.
+    """
+    from .person import reconstruct_person
+
+    chosen = Options.from_dict(options)
+    folder = _made(out_dir)
+    head = reconstruct_person(photos, chosen, progress, corrected=corrected)
+    stem = name or plain_name(Path(photos[0]).stem)
+    file = save_reconstruction(head, folder / f"{stem}.npz", compress=False)
+    windows = [preview_window(head.seen_in(i)).tolist() for i in range(1 + len(head.views))]
+    return {"files": [str(file)], "windows": windows, "warnings": list(head.warnings)}
+
+
 def preview(
     *,
     npz: str,
@@ -224,6 +250,7 @@ METHODS = {
     "ping": ping,
     "detect": detect,
     "reconstruct": reconstruct_photo,
+    "reconstruct_person": reconstruct_photos,
     "preview": preview,
     "contact_sheet": contact_sheet,
     "verify": verify_head,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from reconstruct_face.backend import pipeline
+from reconstruct_face.backend import person, pipeline
 from reconstruct_face.backend.exchange import Reconstruction
 
 
@@ -16,6 +16,10 @@ class InProcess:
     def reconstruct(self, *args: Any) -> list[Reconstruction]:
         """As the pipeline does, whatever has been put in its place."""
         return pipeline.reconstruct(*args)
+
+    def reconstruct_person(self, *args: Any) -> list[Reconstruction]:
+        """As a person's photos are."""
+        return [person.reconstruct_person(*args)]
 
     def start(self) -> None:
         """Nothing to start."""

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from reconstruct_face.backend.animate.appearance import train
 from reconstruct_face.backend.animate.drawing import LitTexture
-from reconstruct_face.backend.animate.identity import merged_texture
 from reconstruct_face.backend.animate.solve import Pose
 from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.pipeline import Options
 from reconstruct_face.backend.texture import Texture
+from reconstruct_face.backend.texture.merging import merged as merged_texture
 
 from tests import animate_clip as clips
 

@@ -15,7 +15,6 @@ from reconstruct_face.backend.animate.pooling import (
     Seen,
     apart_by,
 )
-from reconstruct_face.backend.animate.resting import FRAMES_COUNT, HEIGHT_SIGMA_MM, RestingBrows
 from reconstruct_face.backend.animate.smooth import smooth_motion, whole_closures
 from reconstruct_face.backend.animate.solve import FrameSolver, WeightPrior
 from reconstruct_face.backend.fit.brows import (
@@ -29,6 +28,7 @@ from reconstruct_face.backend.fit.brows import (
 from reconstruct_face.backend.fit.landmark_fit import EXPRESSION_SIGMA, FitSettings
 from reconstruct_face.backend.fit.mouth import FACING_LIPS
 from reconstruct_face.backend.fit.noise import dlib_noise
+from reconstruct_face.backend.fit.resting import FRAMES_COUNT, HEIGHT_SIGMA_MM, RestingBrows
 from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.model.contour import landmark_points
 from reconstruct_face.backend.network.regions import RegionReading

@@ -62,6 +62,7 @@ FLOORS = (
     ours("scene"),
     ours("backend.cli", "backend.worker", "backend.bench", "backend.cluster"),
     ours("backend.training"),
+    ours("backend.person"),
     ours("backend.animate"),
     ours("backend.pipeline", "backend.assembly"),
     ours("backend.fit", "backend.original"),

@@ -124,7 +124,7 @@ def test_photometric_jacobian_by_finite_differences(problem, group):
     direction[where] = np.random.default_rng(1).normal(size=where.stop - where.start)
     step = {"turn": 1e-3, "shift": 0.2, "distance": 2e-3, "focal": 2e-3}.get(group, 5e-3)
     ahead, behind = (
-        photo.shaded(whole._move(state, sign * step * direction)).residual for sign in (1, -1)
+        photo.shaded(whole.moved(state, sign * step * direction)).residual for sign in (1, -1)
     )
     expected = ((behind - ahead) / (2 * step)).flatten()  # the residual is photo less model
     found = photo.jacobian(state, photo.shaded(state)) @ direction
@@ -147,7 +147,7 @@ def test_gradient_of_landmarks_and_priors_by_finite_differences(problem):
         direction[where] = rng.normal(size=where.stop - where.start)
         slope = -2 * sum(v @ (rows @ direction) for rows, v in whole._rows(state).values())
         energies = [
-            sum(whole.energy(whole._move(state, sign * 1e-5 * direction), None).values())
+            sum(whole.energy(whole.moved(state, sign * 1e-5 * direction), None).values())
             for sign in (1, -1)
         ]
         # The rows of the detector's landmarks keep their scale, pixels to mm.

@@ -24,11 +24,12 @@ from ..exchange import Reconstruction
 from ..exchange.options import Options
 from ..fit.brows import brow_heights
 from ..fit.faces import Face, default_detector, with_landmarks
+from ..fit.resting import RestingBrows
 from ..geometry.pose import initial_camera
 from ..model import FaceModel, load_model
 from ..network.regions import SIDES, regions_of
 from ..photo import Photo
-from ..texture import Texture
+from ..texture.merging import merged
 from .keyframes import (
     Keyframe,
     face_of,
@@ -38,7 +39,6 @@ from .keyframes import (
     held_fits,
     keyframe_of,
 )
-from .resting import RestingBrows
 from .shares import Here, Share, Shares
 from .source import Bytes, Source
 from .track import SAME_PERSON
@@ -58,11 +58,6 @@ _STEADY = 0.015
 _LOOKING = 0.2
 #: Degrees between two keyframes that count as different views.
 _APART = 8.0
-#: How strongly a texel is taken from the frame that shows it best.
-_SHARPNESS = 5
-#: Side of the textures in which the frames are compared, rounds of the median, and the distance of
-#: log colours beyond which a frame disagrees.
-_CONSENSUS, _WEISZFELD, _DISAGREES = 512, 8, 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -279,7 +274,7 @@ def solve_subject(
         keyframes.append(keyframe)
         solving(len(frames) + len(keyframes))
         textures.append(texture)
-    shared = merged_texture(textures, options) if known is None else None
+    shared = merged(textures, options) if known is None else None
     head = assemble(evidence, model, best, shared, options)
     if known is not None:
         head = _with_looks_of(head, known)
@@ -296,64 +291,6 @@ def _shared_identity(fits: list[Share]) -> NDArray[np.float32]:
     share = np.array([1 / max(found["sigma"] or 1.0, 1e-3) for found in fits])
     mean = np.average([found["identity"] for found in fits], axis=0, weights=share)
     return mean.astype(np.float32)
-
-
-def merged_texture(textures: list[Texture | None], options: Options) -> Texture | None:
-    """One texture: each texel from the frames that show it best and agree about it.
-
-    Weights are the coverage to a high power, smoothed so that no seam shows; what a hand or a lock
-    of hair covers in few frames has next to none there.
-    """
-    given = [texture for texture in textures if texture is not None]
-    if len(given) <= 1 or options.texture == "photo":
-        return given[0] if given else None
-    size = len(given[0].image)
-    total = np.zeros((size, size, 3), np.float32)
-    weight = np.zeros((size, size), np.float32)
-    reference = _mean_skin(given[0])
-    # The frames' light was divided out one by one: what is left differs by a factor.
-    gains = [reference / _mean_skin(texture) for texture in given]
-    agreement = _agreement(given, gains)
-    for texture, gain, agreed in zip(given, gains, agreement, strict=True):
-        own = cv2.GaussianBlur(texture.coverage, (0, 0), size / 400) ** _SHARPNESS + 1e-4
-        own *= cv2.resize(agreed, (size, size), interpolation=cv2.INTER_LINEAR)
-        total += own[..., None] * (texture.image * gain)
-        weight += own
-    image = np.clip(np.rint(total / weight[..., None]), 0, 255).astype(np.uint8)
-    coverage = np.max([texture.coverage for texture in given], axis=0)
-    # Where no frame shows the skin the best frame's painted ground stands.
-    return replace(given[0], image=image, coverage=coverage)
-
-
-def _agreement(given: list[Texture], gains: list[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """(N, S, S) how far each of N textures is believed, by its distance from what most show.
-
-    What most show is the coverage-weighted spatial median (Weiszfeld 1937) of the texels; the
-    belief falls as in Geman and McClure (1985).
-    """
-    side = (_CONSENSUS, _CONSENSUS)
-    colours = np.stack(
-        [
-            cv2.resize(np.log(t.image * g + 8.0), side, interpolation=cv2.INTER_AREA)
-            for t, g in zip(given, gains, strict=True)
-        ]
-    )
-    seen = np.stack([cv2.resize(t.coverage, side, interpolation=cv2.INTER_AREA) for t in given])
-    seen = np.maximum(seen, 1e-3)
-    weights = seen
-    for _ in range(_WEISZFELD):
-        middle = (weights[..., None] * colours).sum(0) / weights.sum(0)[..., None]
-        away = np.linalg.norm(colours - middle, axis=-1)
-        weights = seen / np.maximum(away, 0.01)
-    belief = (1 + (away / _DISAGREES) ** 2) ** -2.0
-    blurred = [cv2.GaussianBlur(one, (0, 0), _CONSENSUS / 250) for one in belief]
-    return np.stack(blurred).astype(np.float32)
-
-
-def _mean_skin(texture: Texture) -> NDArray[np.float32]:
-    sure = texture.coverage > 0.9
-    colours = texture.image[sure] if sure.any() else texture.image.reshape(-1, 3)
-    return np.maximum(colours.mean(axis=0), 1.0).astype(np.float32)
 
 
 def _with_looks_of(head: Reconstruction, known: Reconstruction) -> Reconstruction:

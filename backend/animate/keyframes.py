@@ -17,11 +17,11 @@ from ..detect import Detection
 from ..exchange.options import Options
 from ..fit import Evidence, FaceFit, fit, gather
 from ..fit.faces import Face
+from ..fit.resting import RestingBrows
 from ..geometry.camera import Camera
 from ..network.regions import regions_of
 from ..photo import Photo
 from ..texture import Texture
-from .resting import RestingBrows
 from .shares import Share
 from .source import Bytes
 

@@ -19,9 +19,9 @@ from ..fit.brows import Brows
 from ..fit.expression_prior import BY_LANDMARKS
 from ..fit.mouth import opening_mm
 from ..fit.prior import Prior, square
+from ..fit.resting import RestingBrows
 from ..model import FaceModel
 from ..network.regions import RegionReading, regions_of
-from .resting import RestingBrows
 from .solve import WeightPrior
 from .source import Bytes
 

@@ -16,6 +16,7 @@ from ..exchange import Reconstruction, load_reconstruction, save_reconstruction
 from ..exchange.npz import write_arrays
 from ..exchange.options import Options
 from ..fit.noise import BROWS
+from ..fit.resting import RestingBrows
 from ..model import FaceModel, load_model
 from ..network.regions import regions_of
 from ..photo.encode import decode
@@ -23,7 +24,6 @@ from .appearance import Appearance, train
 from .drawing import Drawer, Lattice, lit_texture_of
 from .identity import Subject, solve_subject
 from .pooling import FrameReader, Pool, Seen, apart_by
-from .resting import RestingBrows
 from .shares import Shares
 from .solve import FrameSolver, Pose, WeightPrior
 from .source import Source

@@ -22,6 +22,10 @@ from .measured import Measured
 from .measures import landmark_error, surface_distances
 from .report import accuracy_table, as_json, summarise
 from .runs import RUN_HELP, Run, parse_run
+from .views import measure_views, views_json, views_table
+from .views_set import HEADS as VIEWS_HEADS
+from .views_set import SEED as VIEWS_SEED
+from .views_set import VIEWS, views_set
 
 #: Shapes that are measured: identity alone, and with the expression.
 SHAPES = ("neutral", "posed")
@@ -96,21 +100,37 @@ def main(argv: list[str] | None = None) -> int:
     )
     add = parser.add_argument
     add("--set", type=Path, metavar="FOLDER", help=f"the test set (default: {default_folder()})")
-    add("--heads", type=int, default=HEADS, help=f"pictures in the set (default {HEADS})")
+    add("--heads", type=int, help=f"heads in the set (default {HEADS}, {VIEWS_HEADS} of views)")
     add("--size", type=int, default=SIZE, help=f"their side in pixels (default {SIZE})")
-    add("--seed", type=int, default=SEED, help=argparse.SUPPRESS)
+    add("--seed", type=int, help=argparse.SUPPRESS)
+    add(
+        "--views",
+        type=int,
+        metavar="N",
+        help="several pictures of each head, in a set of its own: a head of each picture, of the "
+        f"first N of them and of all {VIEWS}, by the first --run",
+    )
     add("--run", action="append", type=parse_run, metavar="NAME[:KEY=VALUE,...]", help=RUN_HELP)
     add("--json", type=Path, metavar="FILE", help="write all numbers there")
     args = parser.parse_args(argv)
-    if args.heads < 1 or args.size < 64:
+    if (args.heads is not None and args.heads < 1) or args.size < 64:
         parser.error("--heads starts at 1, --size at 64")
+    if args.views is not None:
+        if not 2 <= args.views <= VIEWS:
+            parser.error(f"--views is 2 to {VIEWS}")
+        return _views(args)
     runs = args.run or [parse_run("landmarks"), parse_run("network")]
     if len({run.name for run in runs} | {AVERAGE}) != len(runs) + 1:
         parser.error("every --run needs a name of its own")
     try:
         model = load_model(DEFAULT_MODEL)
         truths = accuracy_set(
-            args.set or default_folder(), model, args.heads, args.size, args.seed, _say
+            args.set or default_folder(),
+            model,
+            args.heads or HEADS,
+            args.size,
+            SEED if args.seed is None else args.seed,
+            _say,
         )
         summary = summarise(measure_runs(truths, runs, model), AVERAGE)
         if args.json:
@@ -119,6 +139,29 @@ def main(argv: list[str] | None = None) -> int:
         print(f"bench accuracy: {error}", file=sys.stderr)
         return error.exit_status
     print(accuracy_table(summary))
+    return 0
+
+
+def _views(args: argparse.Namespace) -> int:
+    """``--views``; the exit status."""
+    run = args.run[0] if args.run else parse_run("network")
+    try:
+        model = load_model(DEFAULT_MODEL)
+        heads = views_set(
+            args.set,
+            model,
+            args.heads or VIEWS_HEADS,
+            args.size,
+            VIEWS_SEED if args.seed is None else args.seed,
+            _say,
+        )
+        measured = measure_views(heads, run.options, model, sorted({args.views, VIEWS}))
+        if args.json:
+            write_bytes(args.json, views_json(measured))
+    except FaceError as error:
+        print(f"bench accuracy: {error}", file=sys.stderr)
+        return error.exit_status
+    print(views_table(measured))
     return 0
 
 

@@ -143,7 +143,7 @@ def draw_head(model: FaceModel, number: int, size: int, seed: int) -> dict[str, 
     head = own_head(model, identity, expression)
     posed = head.posed
     camera = draw_camera(YAW_BINS, number, posed[model.landmarks68], size, rng)
-    albedo, tone = _draw_albedo(model, rng)
+    albedo, tone = draw_albedo(model, rng)
     return {
         "identity": identity,
         "expression": expression,
@@ -185,7 +185,7 @@ def draw_camera(
     return Camera(intrinsics(focal, (size, size)), rotation, shift)
 
 
-def _draw_albedo(model: FaceModel, rng: np.random.Generator) -> tuple[NDArray[np.uint8], float]:
+def draw_albedo(model: FaceModel, rng: np.random.Generator) -> tuple[NDArray[np.uint8], float]:
     """(T, T, 3) sRGB and the step of the Monk scale, 0 to 9.
 
     Features (lips, brows, blush, iris) are the model's; the skin's own colour is not, so that

@@ -22,7 +22,7 @@ from ..estimator import Estimator
 from ..exchange.arguments import a_path, add_formats, add_options, options_of
 from ..exchange.batch import BatchOptions, SummaryRow, write_summary
 from ..exchange.output import prepare_output
-from ..exchange.photo_tasks import PhotoTask, collect
+from ..exchange.photo_tasks import PhotoTask, collect, collect_persons
 from ..model.load import ASSETS
 from .memory import peak_memory_mb
 
@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             folder = prepare_output(args.out)
             with _workers(request, cluster, show) as where:
-                tasks = collect(args.photos, folder)
+                tasks = (collect_persons if args.person else collect)(args.photos, folder)
                 show.start(len(tasks))
                 with closing(_run(tasks, folder, request, show, where)) as found:
                     for outcome in found:
@@ -136,7 +136,15 @@ def _run(
         from .run import run
 
         blender, estimator = where
-        yield from run(tasks, folder, request, show.report, blender, estimate=estimator.reconstruct)
+        yield from run(
+            tasks,
+            folder,
+            request,
+            show.report,
+            blender,
+            estimate=estimator.reconstruct,
+            estimate_person=estimator.reconstruct_person,
+        )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -155,6 +163,12 @@ def _parser() -> argparse.ArgumentParser:
         type=a_path,
         default="out",
         help="output folder (default: out)",
+    )
+    add(
+        "--person",
+        action="store_true",
+        help="one head from all photos that are named; of each folder, and of each video's best "
+        "frames, a head of its own",
     )
     add_options(parser)
     add_formats(parser)
@@ -178,7 +192,14 @@ def _request(
         options, cluster = options_of(args), cluster_options(args)
     except OptionError as error:
         parser.error(str(error))
-    request = BatchOptions(options, args.format, not args.no_preview, args.force, args.compact)
+    if args.person and cluster is not None:
+        parser.error("--person is not done on a cluster; leave --cluster out")
+    if args.person and options.face != "largest":
+        parser.error("--person takes the face that all photos show; leave --face out")
+    preview = not args.no_preview
+    request = BatchOptions(
+        options, args.format, preview, args.force, args.compact, person=args.person
+    )
     return request, cluster
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -31,6 +31,9 @@ BACKEND_SHARE = 0.5
 
 Report = Callable[[PhotoTask, float, str], None]
 Estimate = Callable[[Path, Options, Callable[[float, str], None]], list[Reconstruction]]
+EstimatePerson = Callable[
+    [Sequence[Path], Options, Callable[[float, str], None]], list[Reconstruction]
+]
 
 
 @dataclass
@@ -54,12 +57,14 @@ def run(
     blender: Blender,
     names: Names | None = None,
     estimate: Estimate | None = None,
+    estimate_person: EstimatePerson | None = None,
 ) -> Iterator[Outcome]:
     """Do every task, in order; whatever happens to one, the others are done.
 
     ``folder`` is what ``prepare_output`` returned.  ``report(task, fraction, step)`` is called from
     two threads.  ``names`` is given where ``tasks`` are not all of a run, or come by and by.
-    ``estimate`` takes the place of ``pipeline.reconstruct``.
+    ``estimate`` takes the place of ``pipeline.reconstruct``, ``estimate_person`` that of
+    ``person.reconstruct_person``.
     """
     if names is None:
         tasks = list(tasks)
@@ -71,7 +76,9 @@ def run(
                 pool.submit(blender.warm_up)
             building: Future[Outcome] | None = None
             for task in tasks:
-                result = _estimate(task, folder, request, report, estimate or _here)
+                result = _estimate(
+                    task, folder, request, report, estimate or _here, estimate_person or _together
+                )
                 if building is not None:
                     yield building.result()
                     building = None
@@ -105,8 +112,21 @@ def _here(
     return pipeline.reconstruct(photo, options, progress)
 
 
+def _together(
+    photos: Sequence[Path], options: Options, progress: Callable[[float, str], None]
+) -> list[Reconstruction]:
+    from ..person import reconstruct_person
+
+    return [reconstruct_person(photos, options, progress)]
+
+
 def _estimate(
-    task: PhotoTask, folder: Path, request: BatchOptions, report: Report, estimate: Estimate
+    task: PhotoTask,
+    folder: Path,
+    request: BatchOptions,
+    report: Report,
+    estimate: Estimate,
+    estimate_person: EstimatePerson,
 ) -> list[Reconstruction] | Outcome:
     """The heads in the photo, or the outcome where Blender is not needed any more."""
 
@@ -116,6 +136,8 @@ def _estimate(
     try:
         if (known := settled(task, folder, request)) is not None:
             return known
+        if task.person:
+            return estimate_person(task.person, request.options, progress)
         if task.content is None:
             return estimate(task.photo, request.options, progress)
         from ..photo import read_photo
@@ -143,7 +165,8 @@ def _build(
                 return Outcome(task, "skipped", {name: [] for name in done})
             staged: dict[str, tuple[Path, Reconstruction]] = {}
             for i, head in enumerate(heads):
-                name = claims.name_of(head)
+                # A person's best photo may show others too: the number says nothing here.
+                name = claims.task.name if task.person else claims.name_of(head)
 
                 def progress(fraction: float, step: str, done: int = i) -> None:
                     share = (1 - BACKEND_SHARE) / len(heads)

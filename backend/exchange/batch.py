@@ -48,6 +48,7 @@ class BatchOptions:
     preview: bool = True  #: NAME_preview.png, which takes most of the time
     force: bool = False  #: also what was finished before
     compact: bool = False  #: numbers of a .glb in fewer bits
+    person: bool = False  #: all photos of a task together
 
     def __post_init__(self) -> None:
         for name in self.formats:
@@ -65,7 +66,10 @@ class BatchOptions:
         """What has to be the same for a result to count as finished: JSON types only."""
         wanted = {"formats": list(self.formats), "preview": self.preview}
         # Left out where it is off, so that what older versions finished counts as finished.
-        return self.options.to_dict() | wanted | ({"compact": True} if self.compact else {})
+        told = self.options.to_dict()
+        switches = {"compact": self.compact, "person": self.person}
+        switches["force_person"] = told.pop("force_person")
+        return told | wanted | {name: True for name, on in switches.items() if on}
 
 
 def finished_faces(task: PhotoTask, folder: Path, options: BatchOptions) -> list[str]:

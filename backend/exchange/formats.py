@@ -71,3 +71,15 @@ def names_picture(name: str) -> bool:
     macOS leaves such companions on disks and cards that hold no resource forks.
     """
     return not name.startswith(".") and name.lower().endswith(PHOTO_SUFFIXES)
+
+
+#: Endings of the files that are taken for videos where photos are expected too.
+VIDEO_SUFFIXES = (
+    ".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".mts", ".m2ts",
+    ".3gp", ".ogv",
+)  # fmt: skip
+
+
+def names_video(name: str) -> bool:
+    """Whether the file ``name`` is a video's."""
+    return name.lower().endswith(VIDEO_SUFFIXES)

@@ -231,6 +231,14 @@ class Options:
         "photo", "Hair Colour", "The hair's colour", choices=_HAIR_COLOURS, flag="--hair-colour"
     )
 
+    #: Of several photos of a person: take those too that seem to show somebody else
+    force_person: bool = _option(
+        False,
+        "Take Every Photo",
+        "Of several photos of a person, use those too that seem to show somebody else",
+        flag="--force-person",
+    )
+
     def __post_init__(self) -> None:
         for known in fields(self):
             if known.name not in ("face", "corrected"):

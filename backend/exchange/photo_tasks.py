@@ -12,7 +12,7 @@ from typing import Any
 from ..bounded import Damaged, checked, open_regular, read_json, reading
 from ..errors import FaceError, PhotoError, as_face_error
 from ..files import plain_name
-from .formats import FORMATS, LARGEST_PHOTO_FILE, names_picture
+from .formats import FORMATS, LARGEST_PHOTO_FILE, names_picture, names_video
 from .own_pictures import PREVIEW, is_own
 
 #: Of the ``run`` record (:func:`..bounded.fits`).
@@ -34,6 +34,8 @@ class PhotoTask:
     error: FaceError | None = None
     #: Of the file, where ``photo`` is its path on another machine
     content: bytes | None = field(default=None, repr=False, compare=False)
+    #: Of one person, who is named after ``photo``: the folder, the video or the first of them
+    person: tuple[Path, ...] = ()
 
 
 def collect(arguments: Sequence[str | Path], folder: Path) -> list[PhotoTask]:
@@ -66,6 +68,41 @@ def collect(arguments: Sequence[str | Path], folder: Path) -> list[PhotoTask]:
         error = PhotoError(f"{left[0]} is no photo: this program made it; name a photo.")
         return [PhotoTask(left[0], left[0].name, "", error)]
     return list(tasks.values())
+
+
+def collect_persons(arguments: Sequence[str | Path], folder: Path) -> list[PhotoTask]:
+    """The persons named by ``arguments``: all loose photos are of one, the photos of each folder of
+    another, and a video shows one by itself.
+
+    A person is named after the first photo, the folder or the video; names, and which pictures of
+    a folder are left out, are as :func:`collect` has it.
+    """
+    names = Names(folder)
+    loose = [one for one in arguments if not os.path.isdir(one) and not names_video(str(one))]
+    persons: dict[str, PhotoTask] = {}
+    if loose:
+        photos = list({_place(Path(one)): Path(one) for one in loose}.values())
+        persons[""] = _person(Path(photos[0].stem), photos, names, photos[0])
+    for one in arguments:
+        path = Path(one)
+        if one in loose or _place(path) in persons:
+            continue
+        try:
+            photos = _pictures(one) if os.path.isdir(path) else [path]
+        except FaceError as error:
+            persons[_place(path)] = PhotoTask(path, path.name, "", error)
+            continue
+        stem = path.resolve().name if os.path.isdir(path) else path.stem
+        persons[_place(path)] = _person(Path(stem), photos, names, path)
+    return list(persons.values())
+
+
+def _person(stem: Path, photos: Sequence[Path], names: Names, called: Path) -> PhotoTask:
+    """All ``photos`` as one task; a photo that cannot be read is told of when it is looked at."""
+    digests = [digest_of(photo) for photo in photos]
+    whole = "" if "" in digests else hashlib.sha256(" ".join(digests).encode()).hexdigest()
+    name = names.reserve(plain_name(stem.name) or "person", whole)
+    return PhotoTask(called, name, whole, person=tuple(photos))
 
 
 def _place(picture: Path) -> str:

@@ -76,6 +76,10 @@ class Evidence:
         height, width = self.photo.pixels.shape[:2]
         return width, height
 
+    def of_photo(self, photo: Photo) -> Evidence:
+        """This evidence with the pixels of ``photo``, which was read again."""
+        return replace(self, photo=photo)
+
     def observation(self) -> Observation:
         """What the refinement compares a head with."""
         reading = self.reading

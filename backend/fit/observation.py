@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..geometry.camera import Camera
 from .noise import LandmarkNoise
+from .prior import Prior
 
 Double = NDArray[np.float64]
 
@@ -52,6 +53,21 @@ class State:
     def holding(self, identity: NDArray) -> State:
         """With ``identity`` (K,)."""
         return replace(self, identity=np.asarray(identity, np.float64))
+
+
+@dataclass(frozen=True, eq=False)
+class Beginning:
+    """Where a refinement on one photo starts, and what it leans on."""
+
+    start: State
+    prior: Prior
+    focal_known: bool  #: the focal length of ``start`` is EXIF's
+    source: str  #: "network" or "landmarks"
+
+    def holding(self, identity: NDArray) -> Beginning:
+        """Knowing that the identity is ``identity`` (K,)."""
+        start, prior = self.start.holding(identity), self.prior.holding(identity)
+        return replace(self, start=start, prior=prior)
 
 
 @dataclass(frozen=True, eq=False)

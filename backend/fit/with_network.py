@@ -17,7 +17,7 @@ from ..model import DEFAULT_MODEL, FaceModel, load_model
 from .covering import UNSEEN_EXPRESSIONS
 from .evidence import Evidence, plausible
 from .expression_prior import expression_prior
-from .observation import State
+from .observation import Beginning, State
 from .prior import Prior
 from .reading import CROP_SIZE, Reading
 from .result import FaceFit, of_refined
@@ -38,6 +38,17 @@ def fit_with_network(
     """Refine what the network reads; ``identity`` (K,) is kept where it is known."""
     from .refine import refine
 
+    begun = begin_with_network(evidence, model)
+    if identity is not None:
+        begun = begun.holding(identity)
+    refined = refine(
+        model, evidence.observation(), begun.start, begun.prior, quality, begun.focal_known
+    )
+    return of_refined(evidence, model, refined, begun.source)
+
+
+def begin_with_network(evidence: Evidence, model: FaceModel) -> Beginning:
+    """Where the refinement of what the network reads starts."""
     reading = evidence.reading
     assert reading is not None
     estimate = reading.estimate
@@ -61,10 +72,7 @@ def fit_with_network(
         prior = prior.not_seeing(model.expression_names, UNSEEN_EXPRESSIONS, habits)
         start = replace(start, expression=prior.expression)
     prior = prior.seeing_teeth(model.expression_names, evidence.teeth)
-    if identity is not None:
-        start, prior = start.holding(identity), prior.holding(identity)
-    refined = refine(model, evidence.observation(), start, prior, quality, focal_known)
-    return of_refined(evidence, model, refined, "network")
+    return Beginning(start, prior, focal_known, "network")
 
 
 def posterior(reading: Reading, distance_mm: float) -> Prior:

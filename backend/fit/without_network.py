@@ -19,7 +19,7 @@ from .covering import UNSEEN_EXPRESSIONS
 from .evidence import Evidence, plausible
 from .gaze import estimate_gaze
 from .landmark_fit import fit_landmarks
-from .observation import State
+from .observation import Beginning, State
 from .prior import Prior
 from .result import FaceFit, of_refined
 
@@ -79,6 +79,22 @@ def fit_without_network(
     answer = evidence.answer
     if quality == "fast" and identity is None:
         return fit if answer is None else _as_answered(evidence, model, fit, answer)
+    begun = _begin(evidence, model, fit)
+    if identity is not None:
+        begun = begun.holding(identity)
+    refined = refine(
+        model, evidence.observation(), begun.start, begun.prior, quality, begun.focal_known
+    )
+    return of_refined(evidence, model, refined, begun.source)
+
+
+def begin_without_network(evidence: Evidence, model: FaceModel) -> Beginning:
+    """Where the refinement starts: with the landmarks, or what a network of the user's says."""
+    return _begin(evidence, model, fit_to_landmarks(evidence, model))
+
+
+def _begin(evidence: Evidence, model: FaceModel, fit: FaceFit) -> Beginning:
+    answer = evidence.answer
     start = State(fit.camera, fit.identity.astype(float), fit.expression.astype(float))
     prior = Prior.of_model(model).seeing_teeth(model.expression_names, evidence.teeth)
     if answer is not None:
@@ -88,12 +104,9 @@ def fit_without_network(
         own = Prior.of_model(model)
         prior = prior.not_seeing(model.expression_names, UNSEEN_EXPRESSIONS, own)
         start = replace(start, expression=prior.expression)
-    if identity is not None:
-        start, prior = start.holding(identity), prior.holding(identity)
     focal = evidence.photo.focal_px
     known = focal is not None and bool(np.isclose(fit.camera.focal, focal))
-    refined = refine(model, evidence.observation(), start, prior, quality, known)
-    return of_refined(evidence, model, refined, "landmarks")
+    return Beginning(start, prior, known, "landmarks")
 
 
 def _as_answered(

@@ -31,10 +31,17 @@ def render_head(head: dict[str, NDArray], mesh: dict[str, NDArray], path: Path) 
     rng = np.random.default_rng(head["look_seed"])
     scene = scene_of(bpy.context)
     known = is_known(head)
-    texture, things, _ = furnish_known(head, mesh, rng) if known else furnish(head, mesh, rng)
+    several = "view_seed" in head
+    if known:
+        texture, things, _ = furnish_known(head, mesh, rng)
+    else:
+        texture, things, _ = furnish(head, mesh, rng, apart=several)
+    look = rng
+    if several:  # of one head: what is the picture's own
+        rng = np.random.default_rng(head["view_seed"])
     camera, view = build_camera(head)
     lamps = hard_lamps(head) if known else build_lamps(head, rng)
-    body = build_head(head, mesh, texture, rng)
+    body = build_head(head, mesh, texture, look)
     if known:
         fold(body, head)
     things += [body, camera, *lamps]
@@ -49,21 +56,33 @@ def render_head(head: dict[str, NDArray], mesh: dict[str, NDArray], path: Path) 
 
 
 def furnish(
-    head: dict[str, NDArray], mesh: dict[str, NDArray], rng: np.random.Generator
+    head: dict[str, NDArray],
+    mesh: dict[str, NDArray],
+    rng: np.random.Generator,
+    *,
+    apart: bool = False,
 ) -> tuple[NDArray, list[bpy.types.Object], NDArray]:
-    """The head's texture (T, T, 3) sRGB 0..1, its hair and body, and the hair's colour."""
+    """The head's texture (T, T, 3) sRGB 0..1, its hair and body, and the hair's colour.
+
+    ``apart``: what grows is drawn from generators of its own.  How much of it is drawn depends on
+    the expression, which shall not change whether there is a beard.
+    """
+
+    def own() -> np.random.Generator:
+        return rng.spawn(1)[0] if apart else rng
+
     tone, vertices = float(head["tone"]), head["vertices_posed"].astype(float)
     triangles = mesh["triangles"]
     texture = head["albedo"].astype(float) / 255
     skin = np.median(texture[mesh["uv_mask_skin"] > 0.9], axis=0) ** 2.2
     colour = random_colour(tone, rng)
     style = random_style(tone, rng)
-    things = [grow("brows", BROWS, vertices, triangles, mesh["mask_brows"], colour, rng)]
-    hair, texture = grow_on_scalp(style, vertices, mesh, texture, colour, rng)
+    things = [grow("brows", BROWS, vertices, triangles, mesh["mask_brows"], colour, own())]
+    hair, texture = grow_on_scalp(style, vertices, mesh, texture, colour, own())
     things += hair
     if rng.random() < BEARD_SHARE:
         beard = beard_style(rng)
-        things.append(grow("beard", beard, vertices, triangles, mesh["mask_beard"], colour, rng))
+        things.append(grow("beard", beard, vertices, triangles, mesh["mask_beard"], colour, own()))
     texture = _freckles(texture, mesh["uv_mask_skin"], rng)
     things += build_body(vertices, triangles, skin, rng)
     return texture, things, colour

@@ -2,6 +2,6 @@
 
 from ..observation import Observation, Refined, State
 from ..prior import Prior
-from .refine import refine
+from .refine import SCHEDULE, Run, Stage, refine
 
-__all__ = ["Observation", "Prior", "Refined", "State", "refine"]
+__all__ = ["SCHEDULE", "Observation", "Prior", "Refined", "Run", "Stage", "State", "refine"]

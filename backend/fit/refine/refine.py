@@ -66,54 +66,55 @@ def refine(
     """
     if quality not in SCHEDULE:
         raise ValueError(f"quality is {quality!r}; give one of {tuple(SCHEDULE)}.")
-    run = _Run(model, observation, prior, focal_fixed)
+    run = Run(model, observation, prior, start, focal_fixed)
     return run.refine(start, SCHEDULE[quality])
 
 
-class _Run:
+class Run:
+    """One photo's refinement: what it looks at, level after level."""
+
     def __init__(
         self,
         model: FaceModel,
         observation: Observation,
         prior: Prior,
+        start: State,
         focal_fixed: bool,
     ) -> None:
+        """``focal_fixed`` keeps the focal length of ``start``."""
         self.model, self.observation, self.prior = model, observation, prior
-        self.focal_fixed = focal_fixed
+        focal = start.camera.focal if focal_fixed else None
+        self.terms = LandmarkTerms(model, observation, prior, focal)
+        self.terms.choose_jaw(start)
         self.steps = 0
 
     def refine(self, start: State, schedule: tuple[Stage, ...]) -> Refined:
-        self.terms = LandmarkTerms(
-            self.model,
-            self.observation,
-            self.prior,
-            start.camera.focal if self.focal_fixed else None,
-        )
-        self.terms.choose_jaw(start)
-        state, problem = start, self._problem(None)
+        """As :func:`refine`."""
+        state, problem = start, self.problem(None)
         weights: Weights | None = None
         for stage in schedule:
             level = Level(self.observation, stage.side, stage.blur)
             for _ in range(stage.rounds):
-                photo = self._look(level, state, stage)
+                photo = self.look(level, state, stage)
                 if photo is None:
                     break
-                state, start = self._with_light(photo, state), self._with_light(photo, start)
-                problem = self._problem(photo, state)
+                state, start = self.with_light(photo, state), self.with_light(photo, start)
+                problem = self.problem(photo, state)
                 state = self._descend(problem, state, stage.steps)
                 self.terms.choose_jaw(state)
                 weights = problem.weigh(state)
         if weights is None:  # not wanted, or the face is not in the crop
             state = self._descend(problem, state, LANDMARK_STEPS)
-        return self._result(problem, start, state, weights)
+        return self.result(problem, start, state, weights)
 
-    def _problem(self, photo: Photometric | None, state: State | None = None) -> Problem:
+    def problem(self, photo: Photometric | None, state: State | None = None) -> Problem:
+        """The cost as what ``photo`` samples has it; ``state`` is where these were chosen."""
         normals = photo.geometry(state)[2] if photo and state else None
         return Problem(
             self.model, self.prior, self.terms, self.observation.image_size, photo, normals
         )
 
-    def _look(self, level: Level, state: State, stage: Stage) -> Photometric | None:
+    def look(self, level: Level, state: State, stage: Stage) -> Photometric | None:
         """The samples that ``state`` shows, or None where that is no face."""
         matrix = level.from_photo @ state.camera.camera_matrix
         samples = choose_samples(self.model, state, matrix, level.valid, stage.samples)
@@ -122,7 +123,7 @@ class _Run:
         surface = SampledModel(self.model, samples, stage.side)
         return Photometric(level, surface, samples)
 
-    def _with_light(self, photo: Photometric, state: State) -> State:
+    def with_light(self, photo: Photometric, state: State) -> State:
         """``state`` with light and albedo, found from its samples if it has none."""
         if state.sh_light is not None and state.albedo is not None:
             return state
@@ -154,9 +155,10 @@ class _Run:
                 break
         return state
 
-    def _result(
+    def result(
         self, problem: Problem, start: State, state: State, weights: Weights | None
     ) -> Refined:
+        """Of ``state``, or of ``start`` where that is no worse."""
         before, after = problem.energy(start, weights), problem.energy(state, weights)
         improved = sum(after.values()) < sum(before.values())
         if not improved:

@@ -25,6 +25,8 @@ EFFECTIVE_SAMPLES = 500.0
 ALBEDO_LIMIT = 3.5
 #: Of one step, in radians and logarithms.
 LIMIT = 0.3
+#: How often a step that does not help is shortened, and to which part.
+BACKTRACKS, SHORTER = 5, 0.4
 
 
 @dataclass
@@ -81,8 +83,8 @@ class Problem:
             terms["photo"] = _photo_cost(weights, self._error(state))
         return terms
 
-    def step(self, state: State, weights: Weights | None) -> tuple[State, float]:
-        """A state of lower cost and by how much; ``state`` itself and 0 when there is none."""
+    def system(self, state: State, weights: Weights | None) -> tuple[Double, Double, float]:
+        """Hessian, gradient (downhill) and cost, the columns as in :mod:`.priors`."""
         hessian, gradient = np.zeros((self.size, self.size)), np.zeros(self.size)
         cost = 0.0  # as energy() sums it up
         for rows, values in self._rows(state).values():
@@ -94,14 +96,22 @@ class Problem:
             hessian += more
             gradient += slope
             cost += _photo_cost(weights, error)
-        span = self.model.expression_range.astype(np.float64).T - state.expression
-        change = partly_bounded_minimum(hessian, gradient, span[0], span[1])
-        for _ in range(5):
-            moved = self._move(state, change)
+        return hessian, gradient, cost
+
+    def span(self, state: State) -> Double:
+        """(2, E) how far each expression can fall and rise."""
+        return self.model.expression_range.astype(np.float64).T - state.expression
+
+    def step(self, state: State, weights: Weights | None) -> tuple[State, float]:
+        """A state of lower cost and by how much; ``state`` itself and 0 when there is none."""
+        hessian, gradient, cost = self.system(state, weights)
+        change = partly_bounded_minimum(hessian, gradient, *self.span(state))
+        for _ in range(BACKTRACKS):
+            moved = self.moved(state, change)
             left = sum(self.energy(moved, weights).values())
             if left < cost:
                 return moved, cost - left
-            change = change * 0.4
+            change = change * SHORTER
         return state, 0.0
 
     def _photo_system(self, state: State, weights: Weights) -> tuple[Double, Double, NDArray]:
@@ -168,7 +178,7 @@ class Problem:
         full[:, columns] = rows
         return full
 
-    def _move(self, state: State, change: Double) -> State:
+    def moved(self, state: State, change: Double) -> State:
         """``state`` moved by ``change``, the columns as in :mod:`.priors`."""
         k, a = self.k, self.a
         camera = moved_camera(state.camera, change[:7], self.image_size, LIMIT)

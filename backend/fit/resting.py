@@ -1,6 +1,6 @@
 """How high a person's eyebrows rest, from frames spread over a clip, and how far one is raised.
 
-One photo shows how high a brow is, not how high this person's is at rest (:mod:`..fit.brows`).  A
+One photo shows how high a brow is, not how high this person's is at rest (:mod:`.brows`).  A
 clip shows more: brows that move, and frames in which the network of the eyes sees them lowered.
 With the resting height b as one unknown of the clip, a frame's height h and the lowered weight d
 that the network reads are
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..fit.brows import (
+from .brows import (
     LOWERED_MM,
     RAISED_MM,
     RESTING_MM,
@@ -63,7 +63,7 @@ class RestingBrows:
     def of(cls, heights: NDArray, lowered: NDArray) -> RestingBrows:
         """From frames of one person.
 
-        ``heights`` (N, 2, 2) mm are those of :func:`..fit.brows.brow_heights`, inner and outer by
+        ``heights`` (N, 2, 2) mm are those of :func:`.brows.brow_heights`, inner and outer by
         right and left; ``lowered`` (N, 2) the weights of right and left as the networks read them.
         N may be 0: then it is what is known of people.
         """
