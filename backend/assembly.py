@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +45,8 @@ def texture_of(
     """The texture of one fit to one photo; None where none is wanted."""
     if options.texture == "none":
         return None
-    return shared_texture([shot_of(evidence, model, fit)], model, fit, options)[0]
+    shot = partial(shot_of, evidence, model, fit)
+    return shared_texture([shot], model, fit, options)[0]
 
 
 def shot_of(evidence: Evidence, model: FaceModel, fit: FaceFit, weight: float = 1.0) -> Shot:
@@ -67,7 +68,7 @@ def shot_of(evidence: Evidence, model: FaceModel, fit: FaceFit, weight: float = 
 
 
 def shared_texture(
-    shots: Iterable[Shot], model: FaceModel, fit: FaceFit, options: Options
+    shots: Sequence[Callable[[], Shot]], model: FaceModel, fit: FaceFit, options: Options
 ) -> tuple[Texture, NDArray[np.float32]]:
     """One texture of all ``shots``, and the light of each (N, 9, 3); see
     :func:`~.texture.build_texture_of`.  ``fit`` is that of the first one.
@@ -195,9 +196,7 @@ def assemble(
     return with_bust(made, model, texture.image if texture else None)
 
 
-def view_of_fit(
-    evidence: Evidence, model: FaceModel, fit: FaceFit, texture: Texture | None, weight: float
-) -> PhotoView:
+def view_of_fit(evidence: Evidence, model: FaceModel, fit: FaceFit, weight: float) -> PhotoView:
     """A further photo of the person whose head is fitted to it; ``weight`` as the view has it."""
     head = own_head(model, fit.identity, fit.expression)
     landmarks = (fit.landmarks3d + moved_landmarks(model, fit, head)).astype(np.float32)
@@ -213,7 +212,7 @@ def view_of_fit(
         landmarks2d=fit.camera.project(landmarks).astype(np.float32),
         landmarks2d_detected=fit.detected,
         face_box=np.asarray(face.detection.box, np.float32),
-        sh_light=texture.sh_light if texture else fit.sh_light,
+        sh_light=fit.sh_light,
         photo=encode_jpeg(photo.pixels),
         photo_path=str(photo.path),
         face_index=face.number,

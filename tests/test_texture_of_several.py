@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -48,8 +49,8 @@ def turned(first: Scene, yaw: float, seed: int) -> Scene:
     return repaint(moved, first.albedo)
 
 
-def shot(scene: Scene, **more) -> Shot:
-    return Shot(
+def shot(scene: Scene, **more) -> Callable[[], Shot]:
+    return lambda: Shot(
         scene.photo,
         scene.vertices,
         scene.camera_matrix,

@@ -9,15 +9,14 @@ or a lock of hair is before the skin.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..geometry.chunks import in_parts
+from ..geometry.chunks import each, in_parts
 from ..model import FaceModel
 from .build import Painted, Shot, Shown, Texture, finished, log_albedo_of, look_at
 from .compose import Detail, compose
@@ -82,34 +81,36 @@ class _Kept:
 
 
 def build_texture_of(
-    model: FaceModel, shots: Iterable[Shot], *, mode: str = "albedo", size: int = 2048
+    model: FaceModel,
+    shots: Sequence[Callable[[], Shot]],
+    *,
+    mode: str = "albedo",
+    size: int = 2048,
 ) -> tuple[Texture, Float]:
     """One texture of the head in N ``shots``, and the light of each, (N, 9, 3), for its albedo.
 
     The first one is the one that the head is shown by: its light and its expression's folds are
-    the texture's, and in "photo" mode the texture is lit as it is.  ``shots`` are taken one at a
-    time.  Modes, errors and one photo's texture are those of :func:`.build.build_texture`.
+    the texture's, and in "photo" mode the texture is lit as it is.  ``shots`` are called when their
+    turn comes, two at a time, so that not all photos are in memory.  Modes, errors and one photo's
+    texture are those of :func:`.build.build_texture`.
 
     Raises ValueError without a photo.
     """
     layout = layout_of(model, size)
-    shots = iter(shots)
-    first = next(shots, None)
-    if first is None:
+    if not shots:
         raise ValueError("There is no photo to make a texture of.")
-    second = next(shots, None)
-    if second is None:
-        texture = finished(look_at(model, layout, first, mode), layout)
+    if len(shots) == 1:
+        texture = finished(look_at(model, layout, shots[0](), mode), layout)
         return texture, texture.sh_light[None]
-    shown: list[Shown] = []
-    kept: list[_Kept] = []
-    weights = []
-    for shot in itertools.chain((first, second), shots):
+
+    def look(taken: Callable[[], Shot]) -> tuple[Shown, _Kept, float]:
+        shot = taken()
         one = look_at(model, layout, shot, mode)
-        kept.append(_Kept.of(one.detail))
-        # The full detail is held once at a time.
-        shown.append(replace(one, detail=None, ground=None))  # type: ignore[arg-type]
-        weights.append(shot.weight)
+        # The full detail is held for two photos at a time.
+        small = replace(one, detail=None, ground=None)  # type: ignore[arg-type]
+        return small, _Kept.of(one.detail), shot.weight
+
+    shown, kept, weights = map(list, zip(*each(look, shots, 2), strict=True))
     share = _shares(shown, np.array(weights))
     painted, gains = _painted(model, layout, shown, share)
     colour, weight = _merged(model, layout, shown, kept, share)
