@@ -14,6 +14,7 @@ from . import (
     face_models,
     installation,
     landmarks,
+    person,
     photo,
     pose_asset,
     presets,
@@ -31,7 +32,7 @@ from .registering import add_modules, remove_modules
 
 #: In the order they are added: what others refer to comes first.
 MODULES = (
-    session, settings, installation, photo, running, face_models, reconstruct, view, refit,
+    session, settings, installation, photo, person, running, face_models, reconstruct, view, refit,
     turntable, landmarks, expression, pose_asset, export, presets,
     verify, animation, animate, rigs,
 )  # fmt: skip
