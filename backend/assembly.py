@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from functools import lru_cache, partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -139,6 +140,7 @@ def assemble(
         photo_bytes = beside.submit(encode_jpeg, photo.pixels)
         maps = _maps(model, texture) if texture else {}
         crop_bytes = encode_png(fit.crop.image)
+    more: dict[str, Any] = maps | ({} if strands is None else _hair(model, strands))
     made = Reconstruction(
         vertices_neutral=head.neutral,
         vertices_posed=head.posed,
@@ -188,8 +190,7 @@ def assemble(
                 **({"landmarks": default_predictor().licence} if options.landmarks else {}),
             },
         },
-        **maps,
-        **({} if strands is None else _hair(model, strands)),
+        **more,
     ).validate()
     if not options.bust:
         return made

@@ -292,7 +292,7 @@ def _preferences(
     found = []
     for one, own, part, agreed in zip(shown, kept, share, _agreement(kept), strict=True):
         facing = np.maximum(one.facing, 0.05) ** 2 * np.maximum(one.skin, _UNLIKE) ** 2
-        facing = _texel_field(model, layout, facing)
+        facing = _texel_field(model, layout, facing.astype(np.float32))
         seen = cv2.GaussianBlur(own.small_weight, (0, 0), _SEAM * _CONSENSUS)
         found.append(part * (seen**SHARPNESS * agreed * facing + _LEAST))
     return np.stack(found).astype(np.float32)
