@@ -14,6 +14,7 @@ from . import (
     face_models,
     installation,
     landmarks,
+    live,
     person,
     photo,
     pose_asset,
@@ -34,7 +35,7 @@ from .registering import add_modules, remove_modules
 MODULES = (
     session, settings, installation, photo, person, running, face_models, reconstruct, view, refit,
     turntable, landmarks, expression, pose_asset, export, presets,
-    verify, animation, animate, rigs,
+    verify, animation, animate, live, rigs,
 )  # fmt: skip
 
 

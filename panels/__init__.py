@@ -8,6 +8,7 @@ from . import (
     export,
     expression,
     head,
+    live,
     photos,
     preferences,
     presets,
@@ -26,6 +27,7 @@ MODULES = (
     head,
     expression,
     animation,
+    live,
     verify,
     export,
 )

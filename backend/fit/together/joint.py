@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from ...geometry.chunks import each
 from ...model import FaceModel
 from ..observation import Beginning, Observation, Refined, State
 from ..prior import Prior
@@ -23,7 +24,6 @@ from ..refine.refine import GAIN, LANDMARK_STEPS
 from ..refine.solve import BACKTRACKS, SHORTER, Problem, Weights
 from .pooling import pooled
 from .schur import Quadratic, joint_minimum
-from .threads import each
 
 Double = NDArray[np.float64]
 
@@ -185,9 +185,9 @@ class _Together:
     def _quadratic(self, i: int, hessian: Double, gradient: Double) -> Quadratic:
         problem = self.problems[i]
         many = self.k + problem.a  # of a photo that is not looked at there is no albedo
-        span = problem.span(self.states[i])
+        low, high = problem.span(self.states[i])
         places = np.arange(many)
-        return Quadratic(hessian, gradient, 7 + places, places, *span, float(self.weights[i]))
+        return Quadratic(hessian, gradient, 7 + places, places, low, high, float(self.weights[i]))
 
     def _own_part(self, states: Sequence[State]) -> tuple[Double, Double, float]:
         albedo = next((one.albedo for one in states if one.albedo is not None), None)
