@@ -263,6 +263,13 @@ def photo_name(head: bpy.types.Object, number: int = 0) -> str:
     return names[number] if number < len(names) else ""
 
 
+def left_out(head: bpy.types.Object) -> list[str]:
+    """Why the last fit of a head of ours did without photos that it was given: a sentence each."""
+    known = about(head).get("provenance", {}).get("left_out")
+    pairs = known if isinstance(known, list) else []
+    return [str(pair[1]) for pair in pairs if isinstance(pair, list) and len(pair) == 2]
+
+
 def model_of(head: bpy.types.Object) -> str:
     """The name of the face model that a head of ours is of; empty where it is not known."""
     return str(about(head).get("model", {}).get("name", ""))
