@@ -32,6 +32,7 @@ from .iris import warm_eyes
 from .layout import Float, Layout, layout_of, sample
 from .light import LightFit, fit_light
 from .neutral import even_correction, face_tone, fields_of, movement_of, neck_weight, tidied
+from .relief import displacement, relief_of, shading_of, without_shading
 from .shadow import find_shadow
 from .skin import warm_skin
 from .teeth import teeth_colour
@@ -70,6 +71,8 @@ class Texture:
     folds: Float | None = None
     #: (2, E) what each expression at 1 gives back of either half's, see :func:`.folds.fold_parts`
     fold_parts: Float | None = None
+    #: (S, S) mm outwards, what the photo shows of lines; None unless asked for
+    displacement: Float | None = None
 
 
 def warm_texture(model: FaceModel, size: int = 2048) -> None:
@@ -94,6 +97,7 @@ def build_texture(
     grey: bool = False,
     covered: NDArray[np.bool_] | None = None,
     vertices_neutral: NDArray | None = None,
+    relief: bool = False,
 ) -> Texture:
     """Texture of the head ``vertices_posed`` (V, 3) mm, head coordinates, from the photo.
 
@@ -103,7 +107,8 @@ def build_texture(
     photo up with the head.  ``grey``: the photo has no colour; the skin's is then the model's.
     ``covered`` (H, W) where the photo shows something before the head: left out, and completed.
     ``vertices_neutral`` (V, 3) mm is the head without its expression, so that in "albedo" mode what
-    the expression has painted is taken out; without it the head counts as neutral.
+    the expression has painted is taken out; without it the head counts as neutral.  ``relief``:
+    look for a displacement, and take its shading out of the texture in "albedo" mode.
 
     Raises ValueError for an unknown mode or a photo of another shape.
     """
@@ -143,6 +148,13 @@ def build_texture(
         detail, folds = tidied(model, layout, detail, fields)
     else:
         detail = project(model, layout, shown, trust, ground, divided, grey)
+    height = None
+    if relief:
+        # After the folds: what the expression made comes back with its shape keys.
+        lines = relief_of(model, layout, view, vertices_posed, light.sh_light, detail)
+        height = displacement(lines)
+        if bare:
+            without_shading(detail, shading_of(lines, height))
     image, coverage = compose(layout, ground, detail)
     return Texture(
         image=image,
@@ -151,6 +163,7 @@ def build_texture(
         coverage=coverage,
         warnings=tuple(_warnings(samples, shadow is not None)),
         folds=folds,
+        displacement=height,
     )
 
 
