@@ -77,7 +77,9 @@ def shared_texture(
     Raises ValueError where ``options`` want no texture.
     """
     size = options.texture_size
-    texture, lights = build_texture_of(model, shots, mode=options.texture, size=size)
+    texture, lights = build_texture_of(
+        model, shots, mode=options.texture, size=size, relief=options.detail
+    )
     if texture.folds is None:
         return texture, lights
     head = own_head(model, fit.identity, fit.expression)
@@ -302,13 +304,16 @@ def _hair(model: FaceModel, strands: Strands) -> dict[str, NDArray]:
 
 def _maps(model: FaceModel, texture: Texture) -> dict[str, NDArray]:
     """The maps of the skin, encoded, and what goes with them, by the names of their fields."""
-    skin = skin_maps(model, texture.image, texture.coverage)
+    skin = skin_maps(model, texture.image, texture.coverage, texture.displacement)
     size = len(texture.image)
     maps: dict[str, NDArray] = {
         "normal_map": encode_jpeg(skin.normal),
         "roughness_map": encode_jpeg(skin.roughness),
         "specular_map": encode_jpeg(skin.specular),
     }
+    if texture.displacement is not None:
+        # Steps of a micrometre, which files hold in a third of the room.
+        maps["displacement"] = np.rint(skin.height * 1024).astype(np.float32) / 1024
     wrinkles = _wrinkles(model, size)
     if wrinkles is not None:
         maps["wrinkles_right"], maps["wrinkles_left"] = wrinkles

@@ -15,6 +15,7 @@ from ..backend.bounded import parse_json
 from ..backend.exchange import Reconstruction
 from ..backend.exchange.views import PERSONS_CORRECTED
 from .coordinates import to_blender
+from .displacement import add_displacement
 from .fitted import keep_fitted
 from .folds import add_folds
 from .hair import hair_of, remove_hair
@@ -58,6 +59,7 @@ def build_mesh(reconstruction: Reconstruction, name: str = "Head") -> bpy.types.
     mesh.shade_smooth()
     head = bpy.data.objects.new(name, mesh)
     _add_shape_keys(head, reconstruction)
+    add_displacement(head, images)  # before what lies over the normal map
     add_wrinkles(head, images)
     add_folds(head, images, reconstruction)
     _add_subdivision(head, reconstruction)
