@@ -371,7 +371,7 @@ def test_a_rendered_head_covers_what_its_vertices_cover(
 ) -> None:
     """Against a sky of one colour, bald: the picture's outline is the projected head's."""
 
-    def plain(rotation: np.ndarray, rng: np.random.Generator) -> bpy.types.World:
+    def plain(*_: object) -> bpy.types.World:
         world = bpy.data.worlds.new("plain")
         if world.node_tree is None:
             world.use_nodes = True
