@@ -37,12 +37,14 @@ _UNLIKE = 0.05
 _ROUNDS = 4
 #: Side of what is compared between photos, rounds of the median, and the distance of log colours
 #: beyond which one disagrees.
-_CONSENSUS, _WEISZFELD, _DISAGREES = 512, 8, 0.2
+_CONSENSUS, _WEISZFELD, _DISAGREES = 256, 8, 0.2
 #: Standard deviation of the seams between photos, in parts of the texture's side.
 _SEAM = 1 / 128
 #: Rows that are put together at a time.
 _BAND_ROWS = 32
 _LEAST = 1e-4
+#: Share of a texel's detail that cannot be seen.
+_UNSEEN = 0.004
 #: Bytes that the photos' details may take, and how many photos there are at least and at most.
 _BYTES, _FEWEST, _MOST = 200_000_000, 3, 8
 #: Share of the texels that a photo shows, and bytes of each, as they are kept.
@@ -293,11 +295,15 @@ def _merged(
             if not len(texel):
                 continue
             own_weight = own.weight[part].astype(np.float32)
-            mine = enlarged(chosen, size, box).ravel()[texel] * own_weight
-            over = own.colour[part] - enlarged(low, size, box).reshape(-1, 3)[texel]
+            there[texel] = np.maximum(there[texel], own_weight)
+            mine = enlarged(chosen, size, box).ravel()[texel]
+            used = np.flatnonzero(mine > _UNSEEN)
+            if not len(used):
+                continue
+            texel, mine = texel[used], mine[used] * own_weight[used]
+            over = own.colour[part][used] - enlarged(low, size, box).reshape(-1, 3)[texel]
             out[texel] += mine[:, None] * over
             total[texel] += mine
-            there[texel] = np.maximum(there[texel], own_weight)
         out /= total[:, None]
         out += enlarged(middle, size, box).reshape(-1, 3)
         colour[rows] = out.reshape(-1, size, 3) * (weight[rows, :, None] > 0)
@@ -324,13 +330,12 @@ def _preferences(
 
 
 def _winners(wanted: Float) -> Float:
-    """(N, S, S) 1 for the photo that is ``wanted`` most, with soft borders, above 0."""
+    """(N, S, S) 1 for the photo that is ``wanted`` most, with soft borders."""
     best = wanted.argmax(axis=0)
     return np.stack(
         [
             cv2.GaussianBlur((best == number).astype(np.float32), (0, 0), _SEAM * _CONSENSUS)
-            + _LEAST * own
-            for number, own in enumerate(wanted)
+            for number in range(len(wanted))
         ]
     )
 
