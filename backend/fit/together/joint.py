@@ -28,13 +28,13 @@ from .threads import each
 Double = NDArray[np.float64]
 
 #: N photos are worth N / (1 + c (N - 1)).  Of readings c is the correlation of their errors.  Of
-#: landmarks and pixels it is more: in a single photo's fit they count for more than they tell of the
-#: shape, and from two photos on all of them together count like two thirds to half of one's.
+#: landmarks and pixels it is more: in a single photo's fit they count for more than they tell of
+#: the shape, and from two photos on all of them together count like two thirds to half of one's.
 #: Of five rendered heads (the first of ``bench accuracy --views 3 --seed 33311``) three and five
 #: pictures' mean errors are 0.58 and 0.53 mm with 0.35 and 0.1, 0.51 and 0.46 with 0 and 1, 0.49
 #: and 0.45 with 0 and 2, 0.48 and 0.47 with 0 and 4, 0.55 and 0.50 with 0.35 and 0.5.  The mean of
-#: the single fits' shapes, by how sure the network is of each, has 0.59 and 0.58, the product of the
-#: readings alone 0.53 and 0.50.
+#: the single fits' shapes, by how sure the network is of each, has 0.59 and 0.58, the product of
+#: the readings alone 0.53 and 0.50.
 READINGS_ALIKE = 0.0
 PHOTOS_ALIKE = 2.0
 

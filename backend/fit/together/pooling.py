@@ -1,9 +1,9 @@
 """What the photos of one person say of the person before they are looked at together.
 
-Each photo's fit leans on a prior in which the face model's own one and the network's reading of the
-photo are pooled.  Of N photos the face model's counts once: with its precision H and a photo's prior
-of mean m and precision P, the reading by itself is the factor by which that prior differs from the
-model's, of precision P - H, and the factors of all photos are multiplied,
+Each photo's fit leans on a prior in which the face model's own one and the network's reading of
+the photo are pooled.  Of N photos the face model's counts once: with its precision H and a photo's
+prior of mean m and precision P, the reading by itself is the factor by which that prior differs
+from the model's, of precision P - H, and the factors of all photos are multiplied,
 
     precision  H + sum w (P - H),      pull  H h + sum w (P m - H h).
 
