@@ -3,7 +3,8 @@
 The root of the project is the Blender extension.  Importing it imports nothing else, so that the
 backend's processes, which have no ``bpy``, can import ``reconstruct_face.backend``.
 
-In Blender, ``from reconstruct_face import reconstruct`` gives :func:`.scene.api.reconstruct`.
+In Blender, ``from reconstruct_face import reconstruct`` gives :func:`.scene.api.reconstruct`, and
+``reconstruct_person`` is there likewise.
 """
 
 import atexit
@@ -38,9 +39,9 @@ def unregister() -> None:
 
 
 def __getattr__(name: str) -> Any:
-    """``reconstruct``, imported when it is asked for: it needs ``bpy``."""
-    if name == "reconstruct":
-        from .scene.api import reconstruct
+    """``reconstruct`` and ``reconstruct_person``, imported when asked for: they need ``bpy``."""
+    if name in ("reconstruct", "reconstruct_person"):
+        from .scene import api
 
-        return reconstruct
+        return getattr(api, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +28,9 @@ from .model.contour import landmark_points
 from .model.own import OwnHead, own_head
 from .photo.encode import decode, encode_jpeg, encode_png
 from .texture import (
+    Shot,
     Texture,
-    build_texture,
+    build_texture_of,
     fold_parts,
     fold_picture,
     skin_maps,
@@ -43,27 +45,44 @@ def texture_of(
     """The texture of one fit to one photo; None where none is wanted."""
     if options.texture == "none":
         return None
+    shot = partial(shot_of, evidence, model, fit)
+    return shared_texture([shot], model, fit, options)[0]
+
+
+def shot_of(evidence: Evidence, model: FaceModel, fit: FaceFit, weight: float = 1.0) -> Shot:
+    """A photo and how the head of ``fit`` stands in it; ``weight`` as of :class:`Shot`."""
     camera = fit.camera
     head = own_head(model, fit.identity, fit.expression)
-    texture = build_texture(
-        model,
+    return Shot(
         evidence.photo.pixels,
         head.posed,
         camera.camera_matrix,
         camera.rotation,
         camera.translation,
-        mode=options.texture,
-        size=options.texture_size,
         landmarks2d=fit.observed,
         grey=evidence.photo.grey,
         covered=None if evidence.covering is None else evidence.covering.photo,
         vertices_neutral=head.neutral,
+        weight=weight,
     )
+
+
+def shared_texture(
+    shots: Sequence[Callable[[], Shot]], model: FaceModel, fit: FaceFit, options: Options
+) -> tuple[Texture, NDArray[np.float32]]:
+    """One texture of all ``shots``, and the light of each (N, 9, 3); see
+    :func:`~.texture.build_texture_of`.  ``fit`` is that of the first one.
+
+    Raises ValueError where ``options`` want no texture.
+    """
+    size = options.texture_size
+    texture, lights = build_texture_of(model, shots, mode=options.texture, size=size)
     if texture.folds is None:
-        return texture
+        return texture, lights
+    head = own_head(model, fit.identity, fit.expression)
     known = (head.neutral, head.expression_basis, fit.expression)
-    parts = fold_parts(model, options.texture_size, texture.folds, *known)
-    return replace(texture, fold_parts=parts)
+    parts = fold_parts(model, size, texture.folds, *known)
+    return replace(texture, fold_parts=parts), lights
 
 
 def hair_of(
@@ -177,9 +196,7 @@ def assemble(
     return with_bust(made, model, texture.image if texture else None)
 
 
-def view_of_fit(
-    evidence: Evidence, model: FaceModel, fit: FaceFit, texture: Texture | None, weight: float
-) -> PhotoView:
+def view_of_fit(evidence: Evidence, model: FaceModel, fit: FaceFit, weight: float) -> PhotoView:
     """A further photo of the person whose head is fitted to it; ``weight`` as the view has it."""
     head = own_head(model, fit.identity, fit.expression)
     landmarks = (fit.landmarks3d + moved_landmarks(model, fit, head)).astype(np.float32)
@@ -195,7 +212,7 @@ def view_of_fit(
         landmarks2d=fit.camera.project(landmarks).astype(np.float32),
         landmarks2d_detected=fit.detected,
         face_box=np.asarray(face.detection.box, np.float32),
-        sh_light=texture.sh_light if texture else fit.sh_light,
+        sh_light=fit.sh_light,
         photo=encode_jpeg(photo.pixels),
         photo_path=str(photo.path),
         face_index=face.number,

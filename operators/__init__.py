@@ -14,6 +14,8 @@ from . import (
     face_models,
     installation,
     landmarks,
+    live,
+    person,
     photo,
     pose_asset,
     presets,
@@ -31,9 +33,9 @@ from .registering import add_modules, remove_modules
 
 #: In the order they are added: what others refer to comes first.
 MODULES = (
-    session, settings, installation, photo, running, face_models, reconstruct, view, refit,
+    session, settings, installation, photo, person, running, face_models, reconstruct, view, refit,
     turntable, landmarks, expression, pose_asset, export, presets,
-    verify, animation, animate, rigs,
+    verify, animation, animate, live, rigs,
 )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import bpy
 from bpy.props import BoolProperty, EnumProperty
@@ -27,6 +28,15 @@ class ChoosesFile(ImportHelper):
             self.filepath = os.path.join(folder, "")
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
+
+
+def chosen_files(operator: Any) -> list[str]:
+    """What was chosen in the file selector of an operator with ``filepath``, ``directory`` and
+    ``files``: one file or several, no folders."""
+    folder = operator.directory or os.path.dirname(operator.filepath)
+    paths = [os.path.join(folder, file.name) for file in operator.files if file.name]
+    paths = paths or [operator.filepath]
+    return [path for path in paths if path and not os.path.isdir(bpy.path.abspath(path))]
 
 
 class ChoosesPicture(ChoosesFile):

@@ -208,7 +208,7 @@ class RECONSTRUCT_FACE_OT_random_expression(ChangesExpression, bpy.types.Operato
 
 
 class RECONSTRUCT_FACE_OT_photo_expression(ChangesExpression, bpy.types.Operator):
-    """The expression of the photo."""
+    """The expression of the photo that is shown."""
 
     bl_idname = "reconstruct_face.photo_expression"
     bl_label = strings.PHOTO_EXPRESSION
@@ -218,8 +218,9 @@ class RECONSTRUCT_FACE_OT_photo_expression(ChangesExpression, bpy.types.Operator
     def change(self, context: bpy.types.Context, head: bpy.types.Object) -> None:
         """Restore it."""
         from ..scene.expression import restore_fitted
+        from ..scene.photo_view import current_number
 
-        restore_fitted(head)
+        restore_fitted(head, current_number(head, context))
 
 
 class RECONSTRUCT_FACE_OT_copy_expression(ChangesExpression, bpy.types.Operator):

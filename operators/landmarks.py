@@ -41,18 +41,19 @@ class RECONSTRUCT_FACE_OT_edit_landmarks(OnHead, bpy.types.Operator):
         except FaceError as error:  # not only after all has been dragged
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        points = landmarks.shown(head)
+        self._number = number = photo_view.current_number(head, context)
+        points = landmarks.shown(head, number)
         if not points:
             self.report({"ERROR"}, strings.no_landmarks(head.name))
             return {"CANCELLED"}
-        camera = photo_view.camera_of(head)
-        if camera is None or not photo_view.show(head, context):
+        camera = photo_view.camera_of(head, number)
+        if camera is None or not photo_view.show(head, context, number):
             self.report({"ERROR"}, strings.no_camera(head.name))
             return {"CANCELLED"}
-        moved = {index: (x, y) for index, x, y in landmarks.corrected(head)}
+        moved = {index: (x, y) for index, x, y in landmarks.corrected(head, number)}
         self._head, self._scene, self._overlay = head.name, scene_of(context).name, settings.overlay
         settings.overlay = 1.0  # the photo is what is marked; the slider shows the head as well
-        self._handles = Handles(points, landmarks.fitted(head), moved, camera)
+        self._handles = Handles(points, landmarks.fitted(head, number), moved, camera)
         self._drawn = bpy.types.SpaceView3D.draw_handler_add(
             self._handles.draw, (context.area,), "WINDOW", "POST_PIXEL"
         )
@@ -131,7 +132,7 @@ class RECONSTRUCT_FACE_OT_edit_landmarks(OnHead, bpy.types.Operator):
 
         self.cancel(context)
         head = bpy.data.objects[self._head]
-        set_corrected(head, self._handles.moved)
+        set_corrected(head, self._handles.moved, self._number)
         bpy.ops.reconstruct_face.refit("INVOKE_DEFAULT")
         return {"FINISHED"}
 
@@ -176,7 +177,7 @@ class RECONSTRUCT_FACE_OT_end_landmarks(bpy.types.Operator):
 
 
 class RECONSTRUCT_FACE_OT_forget_landmarks(OnHead, bpy.types.Operator):
-    """Drop the corrections of the active head's landmarks."""
+    """Drop the corrections of the active head's landmarks in the photo that is shown."""
 
     bl_idname = "reconstruct_face.forget_landmarks"
     bl_label = strings.FORGET_LANDMARKS
@@ -186,8 +187,10 @@ class RECONSTRUCT_FACE_OT_forget_landmarks(OnHead, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """The next fit is without them."""
         from ..scene.landmarks import set_corrected
+        from ..scene.photo_view import current_number
 
-        set_corrected(head_of(context), {})
+        head = head_of(context)
+        set_corrected(head, {}, current_number(head, context))
         return {"FINISHED"}
 
 

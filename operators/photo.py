@@ -11,7 +11,8 @@ from ..backend.errors import FaceError
 from ..backend.exchange.formats import PHOTO_SUFFIXES
 from ..scene.context import area_of
 from . import strings
-from .choosing import ChoosesPicture
+from . import strings_photos as texts
+from .choosing import ChoosesPicture, chosen_files
 from .session import SESSION
 
 
@@ -24,21 +25,30 @@ class RECONSTRUCT_FACE_OT_choose_photo(ChoosesPicture, bpy.types.Operator):
     bl_options = {"UNDO", "INTERNAL"}
 
     filepath: StringProperty(name=strings.PHOTO, subtype="FILE_PATH", options={"SKIP_SAVE"})
+    directory: StringProperty(subtype="DIR_PATH", options={"SKIP_SAVE", "HIDDEN"})
+    files: CollectionProperty(
+        type=bpy.types.OperatorFileListElement, options={"SKIP_SAVE", "HIDDEN"}
+    )
     reconstruct: BoolProperty(default=False, options={"SKIP_SAVE", "HIDDEN"})
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Make it the scene's photo; its faces are then looked for."""
-        if not self.filepath or os.path.isdir(bpy.path.abspath(self.filepath)):
+        """Make it the scene's photo, whose faces are then looked for; several are one person's."""
+        paths = chosen_files(self)
+        if not paths:
             self.report({"ERROR"}, strings.CHOOSE_PHOTO)
             return {"CANCELLED"}
-        context.scene.reconstruct_face.photo = self.filepath
+        settings = context.scene.reconstruct_face
+        settings.photo = paths[0]
+        if len(paths) > 1:
+            settings.further.clear()
+            settings.add_photos(paths[1:])
         if self.reconstruct:
             bpy.ops.reconstruct_face.reconstruct("INVOKE_DEFAULT", show=True)
         return {"FINISHED"}
 
 
 class RECONSTRUCT_FACE_OT_drop_photo(bpy.types.Operator):
-    """Take a picture dropped on the 3D view."""
+    """Take pictures dropped on the 3D view: one, or several of one person."""
 
     bl_idname = "reconstruct_face.drop_photo"
     bl_label = strings.DROP
@@ -51,14 +61,17 @@ class RECONSTRUCT_FACE_OT_drop_photo(bpy.types.Operator):
     )
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Make the first one the scene's photo and show the sidebar's tab."""
+        """Make them the scene's photos, of one person, and show the sidebar's tab."""
         if not self.files:
             self.report({"ERROR"}, strings.CHOOSE_PHOTO)
             return {"CANCELLED"}
-        photo = os.path.join(self.directory, self.files[0].name)
-        context.scene.reconstruct_face.photo = photo
-        if len(self.files) > 1:
-            self.report({"INFO"}, strings.one_of(self.files[0].name, len(self.files)))
+        settings = context.scene.reconstruct_face
+        first, *others = [os.path.join(self.directory, file.name) for file in self.files]
+        settings.further.clear()
+        settings.photo = first
+        if others:
+            settings.add_photos(others)
+            self.report({"INFO"}, texts.dropped(len(settings.photos())))
         area = area_of(context)
         if area is not None and area.type == "VIEW_3D":
             _show_tab(area)

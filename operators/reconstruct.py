@@ -10,15 +10,18 @@ from bpy.props import BoolProperty, IntProperty, StringProperty
 from ..backend.errors import PhotoError
 from ..scene.context import scene_of
 from . import strings
+from . import strings_photos as texts
 from .running import RunsJob
 from .session import SESSION
 
 if TYPE_CHECKING:
+    from ..backend.exchange import Reconstruction
     from ..scene.jobs import Job
 
 
 class RECONSTRUCT_FACE_OT_reconstruct(RunsJob, bpy.types.Operator):
-    """Reconstruct the face(s) of one photo with the settings of the scene."""
+    """Reconstruct the face(s) of one photo, or one head from several photos of a person, with the
+    settings of the scene."""
 
     bl_idname = "reconstruct_face.reconstruct"
     bl_label = strings.RECONSTRUCT
@@ -40,21 +43,29 @@ class RECONSTRUCT_FACE_OT_reconstruct(RunsJob, bpy.types.Operator):
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Run beside Blender; without a photo, ask for one."""
-        if not (self.filepath or context.scene.reconstruct_face.photo):
+        if not (self.filepath or context.scene.reconstruct_face.photos()):
             bpy.ops.reconstruct_face.choose_photo("INVOKE_DEFAULT", reconstruct=True)
             return {"CANCELLED"}
         return self.run_modal(context)
 
     def begin(self, context: bpy.types.Context) -> tuple[Job[Any], dict[str, Any]]:
-        """Start with the operator's photo and face, or else the scene's."""
+        """Start with the operator's photo and face, or else the scene's.
+
+        Several photos of the scene are those of one person.
+        """
         from ..scene import jobs
 
         settings = context.scene.reconstruct_face
-        photo = self.filepath or settings.photo
-        if not photo:
+        photos = [bpy.path.abspath(self.filepath)] if self.filepath else settings.photos()
+        if not photos:
             raise PhotoError(strings.CHOOSE_PHOTO)
+        self._photos = photos
+        if len(photos) > 1:
+            options = settings.options()
+            self._scene = context.scene.name
+            return jobs.start_person(photos, options), {"photos": photos, **options.to_dict()}
+        (photo,) = photos
         face = self.face if self.properties.is_property_set("face") else settings.face
-        photo = bpy.path.abspath(photo)
         options = settings.options(**_choice(photo, face))
         self._scene = context.scene.name
         job = jobs.start_reconstruction(photo, options)
@@ -66,13 +77,24 @@ class RECONSTRUCT_FACE_OT_reconstruct(RunsJob, bpy.types.Operator):
 
         scene = bpy.data.scenes.get(self._scene) or scene_of(context)
         free = scene == scene_of(context) and not self.editing
+        several = len(self._photos) > 1
+        result = [result] if several else result
         heads = api.add_heads(result, scene, set_active=free)
         if self.show and free:
             photo_view.show(heads[-1], context, frame_after=True)
         warnings = {warning for head in result for warning in head.warnings}
         self.report({"INFO"}, strings.reconstructed([head.name for head in heads]))
+        if several:
+            self._mark_photos(scene, result[0])
         for warning in sorted(warnings):
             self.report({"WARNING"}, warning)
+
+    def _mark_photos(self, scene: bpy.types.Scene, made: Reconstruction) -> None:
+        """Have the list show which photos the head was made from."""
+        used = [made.photo_path, *(view.photo_path for view in made.views)]
+        left_out = dict(made.provenance.get("left_out", ()))
+        scene.reconstruct_face.mark_photos(used, left_out)
+        self.report({"INFO"}, texts.used(len(used), len(self._photos)))
 
 
 def _choice(photo: str, face: int) -> dict[str, Any]:

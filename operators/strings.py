@@ -32,9 +32,9 @@ SHOW_TIP = "See the new head as its photo does"
 # -- the photo
 
 CHOOSE = "Choose Photo"
-CHOOSE_TIP = "Choose the photo in the file selector"
+CHOOSE_TIP = "Choose the photo in the file selector, or several photos of one person"
 DROP = "Drop Photo"
-DROP_TIP = "Take the dropped picture as the photo for a head"
+DROP_TIP = "Take the dropped picture as the photo for a head, several as photos of one person"
 USE_IMAGE = "Open Image"
 USE_IMAGE_TIP = "Take an image that is open in Blender"
 IMAGE = "Image"
@@ -52,11 +52,6 @@ LOOK_CLOSER_TIP = "Look for faces that are turned or half hidden too; takes some
 FINDING = "Looking for faces"
 NO_FACE = "No face was found in this photo"
 ALL_FACES = "All Faces"
-
-
-def one_of(name: str, count: int) -> str:
-    """When several pictures were dropped at once."""
-    return f"Took {name}, the first of {count} pictures; drop them one by one."
 
 
 # -- the run
@@ -101,12 +96,13 @@ TURNTABLE_TIP = (
 )
 REFIT = "Fit Again"
 REFIT_TIP = (
-    "Fit this head to its photo again, with the settings as they are now and the landmarks as you "
-    "put them; its place, materials, keyframes and what you sculpted stay"
+    "Fit this head to its photo, or all of its photos, again with the settings as they are now and "
+    "the landmarks as you put them; its place, materials, keyframes and what you sculpted stay"
 )
 REPLACE_PHOTO = "Replace Photo"
 REPLACE_PHOTO_TIP = (
-    "Fit this head to another photo; its place, materials, keyframes and what you sculpted stay"
+    "Fit this head to another photo in place of the one that is shown; its place, materials, "
+    "keyframes and what you sculpted stay"
 )
 EDIT_LANDMARKS = "Edit Landmarks"
 EDIT_LANDMARKS_TIP = "Drag the 68 landmarks over the photo to where they belong, then fit again"

@@ -3,10 +3,34 @@
 from __future__ import annotations
 
 from ..operators.registering import add_modules, remove_modules
-from . import animation, export, expression, head, preferences, presets, progress, sidebar, verify
+from . import (
+    animation,
+    export,
+    expression,
+    head,
+    live,
+    photos,
+    preferences,
+    presets,
+    progress,
+    sidebar,
+    verify,
+)
 
 #: In the order they are drawn.
-MODULES = (preferences, presets, progress, sidebar, head, expression, animation, verify, export)
+MODULES = (
+    preferences,
+    presets,
+    progress,
+    photos,
+    sidebar,
+    head,
+    expression,
+    animation,
+    live,
+    verify,
+    export,
+)
 
 
 def register() -> None:

@@ -6,6 +6,7 @@ import bpy
 
 from ..backend.exchange.options import DEFAULT_MODEL
 from ..operators import strings
+from ..operators import strings_photos as texts
 from ..operators.photo import (
     RECONSTRUCT_FACE_OT_choose_face,
     RECONSTRUCT_FACE_OT_choose_photo,
@@ -15,6 +16,7 @@ from ..operators.photo import (
 )
 from ..operators.reconstruct import RECONSTRUCT_FACE_OT_reconstruct
 from ..operators.session import SESSION, InspectedPhoto
+from .photos import draw_photos
 from .presets import RECONSTRUCT_FACE_PT_presets
 from .progress import draw_failure, draw_progress
 from .text import draw_sentence, layout_of
@@ -51,6 +53,7 @@ class RECONSTRUCT_FACE_PT_reconstruct(FacePanel, bpy.types.Panel):
         row.operator(RECONSTRUCT_FACE_OT_use_image.bl_idname, text="", icon="IMAGE_DATA")
         row.operator(RECONSTRUCT_FACE_OT_paste_photo.bl_idname, text="", icon="PASTEDOWN")
         _draw_look(layout, settings)
+        draw_photos(layout, settings)
         if SESSION.run is not None:
             row = layout.column()
             row.scale_y = 1.5
@@ -58,7 +61,9 @@ class RECONSTRUCT_FACE_PT_reconstruct(FacePanel, bpy.types.Panel):
         else:
             row = layout.row()
             row.scale_y, row.enabled = 1.5, not SESSION.busy
-            button = row.operator(RECONSTRUCT_FACE_OT_reconstruct.bl_idname, icon="USER")
+            count = len(settings.photos())
+            text = strings.RECONSTRUCT if count < 2 else texts.from_photos(count)
+            button = row.operator(RECONSTRUCT_FACE_OT_reconstruct.bl_idname, text=text, icon="USER")
             button.show = True
         told = SESSION.look.failure if SESSION.look is not None else ""
         draw_failure(layout, "reconstruct", told)
@@ -79,12 +84,13 @@ def _draw_look(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) ->
         layout.progress(text=strings.FINDING, factor=look.job.fraction)
     else:
         column = layout.column(align=True)
-        column.template_icon(icon_value=look.icon, scale=9.0)
+        # Beside a list it takes less of the room that this needs.
+        column.template_icon(icon_value=look.icon, scale=5.0 if settings.further else 9.0)
         if not look.faces:
             draw_sentence(layout, strings.NO_FACE, icon="ERROR")
-        elif len(look.faces) > 1:
+        elif len(look.faces) > 1 and not settings.further:  # there it is told by the others
             _draw_faces(column, look, settings.face)
-        if not look.thorough:
+        if not (look.thorough or settings.further):
             button = column.operator(
                 RECONSTRUCT_FACE_OT_find_faces.bl_idname, text=strings.LOOK_CLOSER, icon="VIEWZOOM"
             )

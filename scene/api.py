@@ -58,6 +58,33 @@ def reconstruct(
     return heads if chosen.face == "all" else heads[0]
 
 
+def reconstruct_person(
+    photos: Sequence[str | os.PathLike[str]],
+    *,
+    options: Options | None = None,
+    corrected: Sequence[Sequence[Sequence[float]] | None] | None = None,
+    name: str | None = None,
+    scene: bpy.types.Scene | None = None,
+    set_active: bool = False,
+    backend: BackendProcess | None = None,
+    progress: Progress | None = None,
+    **named: Any,
+) -> bpy.types.Object:
+    """Reconstruct one head from several ``photos`` of one person and add it to ``scene``.
+
+    The head's mesh object, in a collection of its own with a camera for each photo that was used,
+    and the lights of the main photo, which is the best one.  ``corrected`` has for each photo the
+    landmarks set by hand, or None.  Which photos were left out, and why, is in the JSON of its
+    property ``reconstruction``, under "warnings".  All else is as for :func:`reconstruct`.
+    """
+    chosen = (options or Options()).with_named(named)
+    if backend is None:
+        found = jobs.start_person(photos, chosen, corrected).wait(progress)
+    else:
+        found = backend.reconstruct_person(photos, chosen, corrected=corrected, progress=progress)
+    return add_heads([found], scene, set_active=set_active, name=name)[0]
+
+
 def add_heads(
     reconstructions: Sequence[Reconstruction],
     scene: bpy.types.Scene | None = None,

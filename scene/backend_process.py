@@ -13,11 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..backend.errors import WorkerError
+from ..backend.errors import OptionError, WorkerError
 from ..backend.exchange import Reconstruction, load_reconstruction
 from ..backend.exchange.model_cards import ModelCard
-from ..backend.exchange.options import Options
+from ..backend.exchange.options import Corrected, Options, checked_corrections
 from ..backend.exchange.temporary import temporary_folder
+from ..backend.exchange.views import PERSONS_CORRECTED
 from ..backend.exchange.wire import HasWorker, Progress, WorkerProcess
 from .installation.locate import find_python, worker_environment
 
@@ -129,6 +130,61 @@ class BackendProcess(HasWorker):
         where = {"photo": os.path.abspath(photo), "out_dir": os.path.abspath(folder)}
         params = where | options.to_dict()
         return self._call("reconstruct", params, progress=progress, cancelled=cancelled)
+
+    def reconstruct_person(
+        self,
+        photos: Sequence[str | os.PathLike[str]],
+        options: Options | None = None,
+        *,
+        corrected: Sequence[Sequence[Sequence[float]] | None] | None = None,
+        progress: Progress | None = None,
+        cancelled: threading.Event | None = None,
+        **named: Any,
+    ) -> Reconstruction:
+        """The head of the one person in ``photos``; the best one is its main photo, the others are
+        its ``views``.
+
+        ``corrected``: for each of ``photos`` the landmarks set by hand, as
+        :attr:`.Options.corrected` has them, or None; ``provenance`` of the result keeps them for
+        each of its photos.  Photos that were left out are in its ``warnings`` and, as [file name,
+        sentence], in ``provenance["left_out"]``.  Otherwise as :meth:`reconstruct`; raises
+        :class:`OptionError` also for corrections that do not go with ``photos``.
+        """
+        chosen = (options or Options()).with_named(named)
+        where = [os.path.abspath(photo) for photo in photos]
+        given = [checked_corrections(points) for points in corrected or [None] * len(where)]
+        if len(given) != len(where):
+            raise OptionError(
+                f"There are corrected landmarks for {len(given)} photos, and {len(where)} photos."
+            )
+        with temporary_folder() as folder:
+            result = self.reconstruct_person_to(
+                where, folder, chosen, corrected=given, progress=progress, cancelled=cancelled
+            )
+            head = load_reconstruction(result["files"][0])
+        return _with_places(head, where, given)
+
+    def reconstruct_person_to(
+        self,
+        photos: Sequence[str | os.PathLike[str]],
+        folder: str | os.PathLike[str],
+        options: Options,
+        *,
+        corrected: Sequence[Corrected | None] = (),
+        progress: Progress | None = None,
+        cancelled: threading.Event | None = None,
+    ) -> dict[str, Any]:
+        """As :meth:`reconstruct_person`, into an exchange file in ``folder``.
+
+        Returns what :meth:`reconstruct_to` does, with one file, and a window for each photo of the
+        head.
+        """
+        params = options.to_dict() | {
+            "photos": [os.path.abspath(photo) for photo in photos],
+            "out_dir": os.path.abspath(folder),
+            "corrected": list(corrected) if any(corrected) else None,
+        }
+        return self._call("reconstruct_person", params, progress=progress, cancelled=cancelled)
 
     def import_model(
         self,
@@ -249,3 +305,39 @@ class BackendProcess(HasWorker):
             )
             told.details = error.details
             raise told from error
+
+
+def _with_places(
+    head: Reconstruction, photos: Sequence[str], corrected: Sequence[Corrected | None]
+) -> Reconstruction:
+    """``head`` with the paths of its photos, of which its file has the names alone, and with what
+    was ``corrected`` in each of ``photos``."""
+    names = [head.photo_name, *(view.photo_name for view in head.views)]
+    which = photos_by_name(names, photos)
+    paths = [
+        name if place is None else photos[place] for name, place in zip(names, which, strict=True)
+    ]
+    views = (replace(v, photo_path=p) for v, p in zip(head.views, paths[1:], strict=True))
+    known = dict(head.provenance)
+    if any(corrected):
+        known[PERSONS_CORRECTED] = [None if place is None else corrected[place] for place in which]
+    return replace(head, photo_path=paths[0], views=tuple(views), provenance=known)
+
+
+def photos_by_name(names: Sequence[str], photos: Sequence[str]) -> list[int | None]:
+    """For each of ``names``, a head's photos, which of the paths ``photos`` it is; None: none.
+
+    Of several photos with one name the first that leaves the further ones, which stand in the
+    order of ``photos``, one each.
+    """
+    files = [os.path.basename(photo) for photo in photos]
+    best: list[int | None] = [None] * len(names)
+    for main in [place for place, file in enumerate(files) if file == names[0]] or [None]:
+        found, place = [main], 0
+        for name in names[1:]:
+            later = [p for p in range(place, len(files)) if files[p] == name and p != main]
+            found.append(later[0] if later else None)
+            place = later[0] + 1 if later else place
+        if found.count(None) < best.count(None):
+            best = found
+    return best

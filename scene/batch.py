@@ -24,7 +24,7 @@ from ..backend.exchange.batch import (
 )
 from ..backend.exchange.claims import claimed
 from ..backend.exchange.output import prepare_output, publish, staging
-from ..backend.exchange.photo_tasks import Names, PhotoTask, collect
+from ..backend.exchange.photo_tasks import Names, PhotoTask, collect, collect_persons
 from .backend_process import BackendProcess
 from .build import build_scene, prepare_file
 from .export import export_head
@@ -54,7 +54,8 @@ def run_batch(
     backend: BackendProcess | None = None,
     report: Callable[[str], None] = print,
 ) -> list[PhotoResult]:
-    """Reconstruct every photo (or every picture of a folder) into the folder ``out``.
+    """Reconstruct every photo (or every picture of a folder) into the folder ``out``; with
+    ``options.person`` one head from all the photos, and one from those of each folder.
 
     Per face ``NAME.npz``, ``NAME.json``, ``NAME_preview.png`` and the export formats; at the end
     ``summary.csv`` and ``contact_sheet.jpg``.  A photo that fails does not stop the others; one
@@ -64,7 +65,7 @@ def run_batch(
     """
     options = options or BatchOptions()
     folder = prepare_output(out)
-    tasks = collect(photos, folder)
+    tasks = (collect_persons if options.person else collect)(photos, folder)
     names = Names(folder, [task.name for task in tasks])
     results = []
     with ExitStack() as stack:
@@ -115,12 +116,17 @@ def _reconstruct(
             result.status, result.names = "skipped", done
             return
         work = stack.enter_context(staging(folder, claims.task.name))
-        answer = backend.reconstruct_to(task.photo, work, options.options)
+        if task.person:
+            answer = backend.reconstruct_person_to(task.person, work, options.options)
+        else:
+            answer = backend.reconstruct_to(task.photo, work, options.options)
         result.warnings = answer["warnings"]
         staged: dict[str, tuple[Path, Reconstruction]] = {}
-        for npz, window in zip(answer["files"], answer["windows"], strict=True):
+        # Of a person there is one file, with a window for each photo: the first is the main one's.
+        for npz, window in zip(answer["files"], answer["windows"], strict=not task.person):
             head = load_reconstruction(npz)
-            name = claims.name_of(head)
+            # A person's best photo may show others too: the number says nothing here.
+            name = claims.task.name if task.person else claims.name_of(head)
             beside = stack.enter_context(staging(folder, name))
             _write_face(head, Path(npz), window, name, beside, work, options, backend)
             staged[name] = (beside, head)

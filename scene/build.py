@@ -14,11 +14,9 @@ from .camera import align_to_head, build_camera, view_of_photo
 from .hair import build_hair
 from .light import build_suns, is_light, light_only, suns_for
 from .mesh import build_mesh
+from .photo_cameras import build_view_camera, camera_for, cameras_of, keep_cameras
 from .placing import place_beside
 from .rig import build_rig, rig_of
-
-#: Custom property of a head: the camera that sees it as its photo does.
-CAMERA = "camera"
 
 
 @dataclass(frozen=True)
@@ -30,6 +28,8 @@ class HeadScene:
     camera: bpy.types.Object | None
     lights: tuple[bpy.types.Object, ...]
     rig: bpy.types.Object | None  #: the empty that holds the lights
+    #: those of the further photos of a person, as far as they are there
+    view_cameras: tuple[bpy.types.Object, ...] = ()
 
 
 def head_name(reconstruction: Reconstruction) -> str:
@@ -52,7 +52,8 @@ def build_scene(
     taken by another head or something no larger than a person, beside it.  Nothing else in the file
     changes; with ``set_active`` the head becomes the active, selected object, and its camera the
     scene's if that has none.  Names are made unique by Blender, so it can be called again and
-    again.  The lights light this head only.
+    again.  The lights light this head only, and are those of the main photo.  Each further photo of
+    a person has a camera of its own, named after the photo.
     """
     scene = scene or _current_scene()
     name = name or head_name(reconstruction)
@@ -65,14 +66,17 @@ def build_scene(
     lights = build_suns(suns_for(reconstruction), f"{name} light")
     rig = build_rig(head, camera, lights)
     hair = build_hair(head, reconstruction)
-    for thing in (head, rig, camera, *lights, *([] if hair is None else [hair])):
+    further = [build_view_camera(reconstruction, 1 + n) for n in range(len(reconstruction.views))]
+    for thing in further:
+        align_to_head(thing, head)
+    for thing in (head, rig, camera, *further, *lights, *([] if hair is None else [hair])):
         collection.objects.link(thing)
-    head[CAMERA] = camera
+    keep_cameras(head, rig, [camera, *further])
     light_only(lights, collection)
     if set_active:
         scene.camera = scene.camera or camera
         _select_only(head, scene)
-    return HeadScene(collection, head, camera, tuple(lights), rig)
+    return HeadScene(collection, head, camera, tuple(lights), rig, tuple(further))
 
 
 def head_scene_of(head: bpy.types.Object) -> HeadScene:
@@ -81,13 +85,14 @@ def head_scene_of(head: bpy.types.Object) -> HeadScene:
     The camera may have been deleted or put elsewhere by the user; then it is None, and the
     collection one that holds the head.
     """
-    camera = head.get(CAMERA)
+    camera = camera_for(head)
     collections = list(head.users_collection)
     if camera is not None:
         collections.sort(key=lambda group: camera.name not in group.objects)
     collection = collections[0] if collections else bpy.context.scene.collection
     lights = [x for x in collection.objects if is_light(x)]
-    return HeadScene(collection, head, camera, tuple(lights), rig_of(head))
+    further = tuple(thing for thing in cameras_of(head)[1:] if thing is not None)
+    return HeadScene(collection, head, camera, tuple(lights), rig_of(head), further)
 
 
 def prepare_file(reconstruction: Reconstruction) -> bpy.types.Scene:

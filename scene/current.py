@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import bpy
 
-from .build import CAMERA
 from .mesh import is_head
+from .photo_cameras import has_camera
 from .rig import rig_of
 
 
@@ -23,6 +23,7 @@ def current_head(context: bpy.types.Context) -> bpy.types.Object | None:
     if active is not None:
         for head in heads:
             rig = rig_of(head)
-            if active in (head.get(CAMERA), rig) or (rig is not None and active.parent == rig):
+            on_rig = rig is not None and rig in (active, active.parent)
+            if on_rig or has_camera(head, active):
                 return head
     return heads[0] if len(heads) == 1 else None

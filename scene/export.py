@@ -41,6 +41,9 @@ CHOICES = (
     ("reconstruct_face_export", "folder"),
 )
 
+#: Lists of a scene whose items hold a path: group, list, property.
+LISTS = (("reconstruct_face", "further", "path"),)
+
 
 def export_head(
     head_scene: HeadScene,
@@ -127,7 +130,7 @@ def _write_blend(head_scene: HeadScene, path: Path) -> None:
 
 @contextmanager
 def _without_choices() -> Iterator[None]:
-    """The photo and the video that the sidebar holds for the next run taken out for the while.
+    """The photos and the video that the sidebar holds for the next run taken out for the while.
 
     They are whole paths of this machine.  Setting the properties would look for faces: what Blender
     keeps them in is changed, which since 5.0 is apart from custom properties.
@@ -136,8 +139,10 @@ def _without_choices() -> Iterator[None]:
     for scene in bpy.data.scenes:
         apart = getattr(scene, "bl_system_properties_get", None)
         store = scene if apart is None else apart() or {}
-        for group, name in CHOICES:
-            values = store.get(group)
+        choices = [(store.get(group), name) for group, name in CHOICES]
+        for group, items, name in LISTS:
+            choices += [(item, name) for item in (store.get(group) or {}).get(items, ())]
+        for values, name in choices:
             if values is not None and values.get(name):
                 kept.append((values, name, values[name]))
                 values[name] = ""

@@ -8,14 +8,15 @@ the others.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import cast
 
 import bpy
 
 from ..backend.errors import FaceError, ModelError
 from .actions import has_keyframe
-from .mesh import about, expression_keys
+from .mesh import about, expression_keys, of_photo, photo_count
 from .random_expression import random_expression, random_weights
 
 #: Group to the stems of its names, in the order they are shown; "*" stands for Left and Right.
@@ -37,6 +38,8 @@ _STEMS = {
 }  # fmt: skip
 SIDES = ("Left", "Right")
 OTHER = "other"
+#: Differences of sliders that are none: what Blender's 32 bits and a user's eye leave out.
+_SAME = 1e-4
 
 Row = tuple[str, ...]  #: one name, or the left and the right one
 
@@ -212,12 +215,12 @@ def copy_expression(source: bpy.types.Object, target: bpy.types.Object) -> int:
     return count
 
 
-def fitted_values(head: bpy.types.Object) -> dict[str, float]:
-    """The photo's expression by name, as it was fitted.
+def fitted_values(head: bpy.types.Object, number: int = 0) -> dict[str, float]:
+    """The expression in photo ``number`` (0: the main one) by name, as it was fitted.
 
     Raises :class:`ModelError` when the head does not hold it any more.
     """
-    fitted = [float(x) for x in head.get("expression", ())]
+    fitted = [float(x) for x in head.get(of_photo("expression", number), ())]
     names = about(head).get("expression_names")
     if names is None:  # then the order is that of the shape keys, as they were built
         names = [key.name for key in expression_keys(head)][: len(fitted)]
@@ -229,9 +232,64 @@ def fitted_values(head: bpy.types.Object) -> dict[str, float]:
     return dict(zip(names, fitted, strict=True))
 
 
-def restore_fitted(head: bpy.types.Object) -> None:
-    """Set the photo's expression.  Raises as :func:`fitted_values` and :func:`editable_keys`."""
-    set_values(head, fitted_values(head))
+def restore_fitted(head: bpy.types.Object, number: int = 0) -> None:
+    """Set the expression in photo ``number``.  Raises as :func:`fitted_values` and
+    :func:`editable_keys`."""
+    set_values(head, fitted_values(head, number))
+
+
+@contextmanager
+def as_in_main_photo(head: bpy.types.Object) -> Iterator[None]:
+    """``head`` with the expression of its main photo for the while, if it has another's."""
+    before = values_of(head)
+    if not follow_photo(head, 0):
+        yield
+        return
+    try:
+        yield
+    finally:
+        set_values(head, before)
+
+
+def stands_as_in_a_photo(head: bpy.types.Object) -> bool:
+    """Whether the sliders of ``head`` stand as one of its photos shows them."""
+    now = {key.name: key for key in expression_keys(head)}
+    try:
+        photos = [fitted_values(head, number) for number in range(photo_count(head))]
+    except ModelError:
+        return False
+    return any(_stands(now, values) for values in photos)
+
+
+def follow_photo(head: bpy.types.Object, number: int) -> bool:
+    """Set the expression in photo ``number`` of a head of several, unless it was changed by hand.
+
+    Not changed are sliders that stand as one of the head's photos shows them.  What is animated,
+    driven or linked is left alone.  Whether anything was set.
+    """
+    keys, count = head.data.shape_keys, photo_count(head)
+    if count < 2 or keys is None or keys.library is not None:
+        return False
+    moving = keys.animation_data
+    if moving is not None and (moving.action or moving.drivers or moving.nla_tracks):
+        return False
+    if not stands_as_in_a_photo(head):
+        return False
+    now = {key.name: key for key in expression_keys(head)}
+    wanted = fitted_values(head, number)
+    if _stands(now, wanted):
+        return False
+    set_values(head, wanted)
+    return True
+
+
+def _stands(keys: Mapping[str, bpy.types.ShapeKey], values: Mapping[str, float]) -> bool:
+    """Whether ``keys`` have ``values``, as far as they are there and their ranges allow."""
+    known = [(keys[name], value) for name, value in values.items() if name in keys]
+    return all(
+        abs(key.value - min(max(value, key.slider_min), key.slider_max)) < _SAME
+        for key, value in known
+    )
 
 
 def insert_keyframes(head: bpy.types.Object, frame: float) -> int:

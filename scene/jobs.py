@@ -301,6 +301,30 @@ def start_reconstruction(
     return _shared().submit(work)
 
 
+def start_person(
+    photos: Sequence[str | os.PathLike[str]],
+    options: Options | None = None,
+    corrected: Sequence[Sequence[Sequence[float]] | None] | None = None,
+    **named: Any,
+) -> Job[Reconstruction]:
+    """Have one head reconstructed from several ``photos`` of one person; the job's result is it.
+
+    ``corrected``: for each photo the landmarks set by hand, or None; otherwise as
+    :func:`start_reconstruction`.
+    """
+    paths = [os.path.abspath(photo) for photo in photos]
+    chosen = (options or Options()).with_named(named)
+
+    def work(
+        backend: BackendProcess, progress: Progress, cancelled: threading.Event
+    ) -> Reconstruction:
+        return backend.reconstruct_person(
+            paths, chosen, corrected=corrected, progress=progress, cancelled=cancelled
+        )
+
+    return _shared().submit(work)
+
+
 def start_import(
     paths: Sequence[str | os.PathLike[str]], *, name: str | None = None, force: bool = False
 ) -> Job[ModelCard]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..backend.bounded import parse_json
 from ..backend.exchange import Reconstruction
+from ..backend.exchange.views import PERSONS_CORRECTED
 from .coordinates import to_blender
 from .fitted import keep_fitted
 from .folds import add_folds
@@ -26,6 +27,8 @@ TAG = "reconstruct_face"
 TAG_VERSION = 1
 #: Custom property: which reconstruction the head was built from (:func:`reconstruction_key`).
 KEY = "reconstruction_key"
+#: Custom properties of which there is one for each photo of the head, see :func:`of_photo`.
+PER_PHOTO = ("expression", "landmarks2d", "landmarks_corrected")
 #: Finer meshes, as licensed models have them, are smooth without subdivision.
 SUBDIVIDED_POLYGONS = 20_000
 #: Sharpness of the edges of single teeth: without it subdivision makes a crown 0.4 mm narrower and
@@ -41,7 +44,8 @@ def build_mesh(reconstruction: Reconstruction, name: str = "Head") -> bpy.types.
     ``expression``, ``albedo`` (float arrays), ``landmarks2d`` (136 floats: x, y of the fitted
     landmarks in pixels of the photo), ``landmarks_corrected`` (those set by hand: index, x, y, one
     after the other) and ``reconstruction`` (JSON: model, the photo's name, versions, provenance),
-    next to the tag that :func:`is_head` reads.
+    next to the tag that :func:`is_head` reads.  Of the second photo of a person on, expression and
+    landmarks are in ``expression_2``, ``landmarks2d_2`` and so on (:func:`of_photo`).
     """
     mesh = bpy.data.meshes.new(name)
     _fill_polygons(mesh, reconstruction)
@@ -166,14 +170,17 @@ def write_properties(head: bpy.types.Object, reconstruction: Reconstruction) -> 
     head[TAG] = TAG_VERSION
     head[KEY] = key = reconstruction_key(reconstruction)
     remember(key, reconstruction)
-    corrected = reconstruction.provenance.get("options", {}).get("corrected")
-    arrays = {
-        "identity": reconstruction.identity.tolist(),
-        "expression": reconstruction.expression.tolist(),
-        "albedo": reconstruction.albedo.tolist(),
-        "landmarks2d": reconstruction.landmarks2d.ravel().tolist(),
-        "landmarks_corrected": [float(x) for point in corrected or () for x in point],
-    }
+    arrays: dict[str, list[float]] = {}
+    for number in range(max(photo_count(head), 1 + len(reconstruction.views))):
+        arrays |= {of_photo(name, number): [] for name in PER_PHOTO}
+    arrays["identity"] = reconstruction.identity.tolist()
+    arrays["albedo"] = reconstruction.albedo.tolist()
+    for number, seen in enumerate([reconstruction, *reconstruction.views]):
+        points = _corrected(reconstruction, number)
+        told = (seen.expression.tolist(), seen.landmarks2d.ravel().tolist(), points)
+        arrays |= {
+            of_photo(name, number): values for name, values in zip(PER_PHOTO, told, strict=True)
+        }
     for name, values in arrays.items():
         if values:
             head[name] = values
@@ -182,6 +189,10 @@ def write_properties(head: bpy.types.Object, reconstruction: Reconstruction) -> 
     head["reconstruction"] = json.dumps(
         {
             "photo": reconstruction.photo_name,
+            "further_photos": [
+                {"name": view.photo_name, "face_index": view.face_index, "weight": view.weight}
+                for view in reconstruction.views
+            ],
             "face_index": reconstruction.face_index,
             "image_size": reconstruction.image_size,
             "texture_mode": reconstruction.texture_mode,
@@ -195,6 +206,17 @@ def write_properties(head: bpy.types.Object, reconstruction: Reconstruction) -> 
         },
         ensure_ascii=False,
     )
+
+
+def _corrected(reconstruction: Reconstruction, number: int) -> list[float]:
+    """Index, x, y of the landmarks of photo ``number`` that were set by hand, in a row."""
+    known = reconstruction.provenance
+    each = known.get(PERSONS_CORRECTED)
+    if each is not None:
+        points = each[number] if number < len(each) else None
+    else:
+        points = known.get("options", {}).get("corrected") if number == 0 else None
+    return [float(x) for point in points or () for x in point]
 
 
 def reconstruction_key(reconstruction: Reconstruction) -> str:
@@ -214,10 +236,31 @@ def about(head: bpy.types.Object) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def photo_name(head: bpy.types.Object) -> str:
-    """The file name of the photo that a head of ours is of, without its folder."""
+def of_photo(name: str, number: int) -> str:
+    """The custom property ``name`` of photo ``number``: 0 is the main one, 1 ends in "_2"."""
+    return name if number == 0 else f"{name}_{number + 1}"
+
+
+def photo_names(head: bpy.types.Object) -> list[str]:
+    """The file names of the photos that a head of ours is of, the main one first; no folders."""
+    known = about(head)
+    further = known.get("further_photos")
+    names = [known.get("photo", "")]
+    if isinstance(further, list):
+        names += [view.get("name", "") for view in further if isinstance(view, dict)]
     # Heads made before 2026-11-29 hold the whole path.
-    return PurePath(str(about(head).get("photo", "")).replace("\\", "/")).name
+    return [PurePath(str(name).replace("\\", "/")).name for name in names]
+
+
+def photo_count(head: bpy.types.Object) -> int:
+    """How many photos a head of ours is of; 1 where that is not known."""
+    return len(photo_names(head))
+
+
+def photo_name(head: bpy.types.Object, number: int = 0) -> str:
+    """The file name of photo ``number`` of a head of ours, without its folder; "" without one."""
+    names = photo_names(head)
+    return names[number] if number < len(names) else ""
 
 
 def model_of(head: bpy.types.Object) -> str:

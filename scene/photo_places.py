@@ -18,24 +18,28 @@ from ..backend.files import write_bytes
 from ..backend.folders import data_folder
 
 NAME = "photos.json"
-#: Of the heads made last; the others' photos are packed in their .blend files.
+#: Photos of the heads made last; the others' photos are packed in their .blend files.
 _KEPT = 2000
 
 
 def remember(key: str, reconstruction: Reconstruction) -> None:
-    """Keep the place of the photo of ``reconstruction``, whose heads have ``key``.
+    """Keep the places of the photos of ``reconstruction``, whose heads have ``key``.
 
     Nothing is kept of a photo that is known by its name alone, or where the data folder cannot be
     written to: the photo packed behind the camera then takes its place.
     """
-    path = reconstruction.photo_path
-    if not os.path.isabs(path) or not os.path.isfile(path):
-        return
+    paths = [reconstruction.photo_path, *(view.photo_path for view in reconstruction.views)]
+    new = {
+        _key(key, number): path
+        for number, path in enumerate(paths)
+        if os.path.isabs(path) and os.path.isfile(path)
+    }
     places = _read()
-    if places.get(key) == path:
+    if all(places.get(known) == path for known, path in new.items()):
         return
-    places.pop(key, None)
-    places[key] = path
+    for known in new:
+        places.pop(known, None)
+    places |= new
     with suppress(OutputError, OSError):
         file = data_folder() / NAME
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -43,10 +47,15 @@ def remember(key: str, reconstruction: Reconstruction) -> None:
         write_bytes(file, json.dumps(kept, indent=0).encode())
 
 
-def place_of(key: str) -> Path | None:
-    """The photo of the head that has ``key``, where its place is known and it is still there."""
-    path = _read().get(key, "")
+def place_of(key: str, number: int = 0) -> Path | None:
+    """Photo ``number`` of the head that has ``key``, where its place is known and it is still
+    there."""
+    path = _read().get(_key(key, number), "")
     return Path(path) if path and os.path.isfile(path) else None
+
+
+def _key(key: str, number: int) -> str:
+    return key if number == 0 else f"{key}_{number + 1}"
 
 
 def _read() -> dict[str, str]:

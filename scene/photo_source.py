@@ -17,9 +17,9 @@ import numpy as np
 from ..backend.errors import PhotoError
 from ..backend.exchange.formats import PHOTO_SUFFIXES
 from ..backend.geometry import srgb
-from .build import head_scene_of
 from .camera import background_of
 from .mesh import KEY, photo_name
+from .photo_cameras import camera_for
 from .photo_places import place_of
 
 #: Blender's names of formats whose bytes are a picture file that the backend reads.
@@ -105,16 +105,16 @@ def path_of_address(address: str, *, windows: bool) -> str:
     return re.sub(r"^/+([A-Za-z])[:|](?=/|$)", r"\1:", path)
 
 
-def photo_of_head(head: bpy.types.Object) -> Path:
-    """The photo of a head of ours: the file, or what is packed behind its camera.
+def photo_of_head(head: bpy.types.Object, number: int = 0) -> Path:
+    """Photo ``number`` of a head of ours: the file, or what is packed behind its camera.
 
     Raises :class:`PhotoError` when both are gone.
     """
-    known = place_of(head.get(KEY, ""))
+    known = place_of(head.get(KEY, ""), number)
     if known is not None:
         return known
-    name = photo_name(head)
-    camera = head_scene_of(head).camera
+    name = photo_name(head, number)
+    camera = camera_for(head, number)
     behind = background_of(camera) if camera is not None else None
     image = behind.image if behind is not None else None
     if image is None or image.packed_file is None:

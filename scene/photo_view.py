@@ -1,5 +1,8 @@
 """The view of a head as its photo shows it: its camera, the photo behind or over it, and it alone.
 
+A head of several photos is seen as one of them at a time, with its expression
+(:func:`~.expression.follow_photo`).
+
 Only the 3D view changes, and it comes back as it was: the scene's camera, picture size and shading
 of other views are the user's.
 """
@@ -7,7 +10,7 @@ of other views are the user's.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -18,9 +21,11 @@ import numpy as np
 from .build import head_scene_of
 from .camera import PLACE, VIEW, align_to_head, background_of, fit_to_scene
 from .context import area_of, scene_of, view_of
+from .expression import follow_photo
 from .hair import hair_of
-from .landmarks import fitted
-from .mesh import is_head
+from .landmarks import Point, fitted
+from .mesh import is_head, photo_count
+from .photo_cameras import camera_for, cameras_of, has_camera, set_shown, shown_number
 from .placing import box_of
 
 #: What would lie over the face.
@@ -86,32 +91,74 @@ def _values(thing: Any, *names: str) -> dict[str, Any]:
 _before: dict[int, _Viewport] = {}
 
 
-def camera_of(head: bpy.types.Object) -> bpy.types.Object | None:
-    """The camera that sees ``head`` as its photo does; None if it was deleted."""
-    camera = head_scene_of(head).camera
+def camera_of(head: bpy.types.Object, number: int = 0) -> bpy.types.Object | None:
+    """The camera that sees ``head`` as photo ``number`` does; None if it was deleted."""
+    camera = camera_for(head, number)
     usable = camera is not None and camera.type == "CAMERA" and VIEW in camera and PLACE in camera
     return camera if usable else None
 
 
 def is_shown(head: bpy.types.Object, space: bpy.types.SpaceView3D) -> bool:
-    """Whether ``space`` looks through the camera of ``head``."""
+    """Whether ``space`` looks through a camera of ``head``."""
+    return number_shown(head, space) is not None
+
+
+def number_shown(head: bpy.types.Object, space: bpy.types.SpaceView3D) -> int | None:
+    """The photo of ``head`` through whose camera ``space`` looks; None if through none."""
     camera = space.camera if space.use_local_camera else bpy.context.scene.camera
-    return (
-        camera is not None
-        and camera == camera_of(head)
-        and space.region_3d.view_perspective == "CAMERA"
-    )
+    if camera is None or space.region_3d.view_perspective != "CAMERA":
+        return None
+    cameras = cameras_of(head)
+    return cameras.index(camera) if camera in cameras else None
 
 
-def show(head: bpy.types.Object, context: bpy.types.Context, *, frame_after: bool = False) -> bool:
+def current_number(head: bpy.types.Object, context: bpy.types.Context) -> int:
+    """The photo of ``head`` that the context's 3D view shows, or else that was shown last."""
+    area = _area(context)
+    number = None if area is None else number_shown(head, view_of(area))
+    return shown_number(head) if number is None else number
+
+
+def is_shown_in(head: bpy.types.Object, context: bpy.types.Context) -> bool:
+    """Whether the context's 3D view, or the largest one, looks through a camera of ``head``."""
+    area = _area(context)
+    return area is not None and is_shown(head, view_of(area))
+
+
+def keep_shown(head: bpy.types.Object, context: bpy.types.Context) -> None:
+    """After a new fit of ``head``, which the context's 3D view shows by one of its cameras: have it
+    show the same photo, whatever its number is now, or the main one where that was left out."""
+    area = _area(context)
+    if area is None or photo_count(head) < 2:
+        return
+    number = number_shown(head, view_of(area))
+    if number is None:
+        show(head, context, 0)
+    else:
+        set_shown(head, number)
+        follow_photo(head, number)
+
+
+def show(
+    head: bpy.types.Object,
+    context: bpy.types.Context,
+    number: int | None = None,
+    *,
+    frame_after: bool = False,
+) -> bool:
     """See ``head`` as its photo does in the context's 3D view; False if there is no such view.
 
-    The face fills the view.  Solid shading shows the texture as it is then, like the photo.  What
-    is seen when the view is turned away is ``head`` as well; with ``frame_after`` also when it is
+    It is photo ``number``, or else the one that was shown last, or one whose camera is there.  The
+    face fills the view.  Solid shading shows the texture as it is then, like the photo.  What is
+    seen when the view is turned away is ``head`` as well; with ``frame_after`` also when it is
     left, for a head that is new to the user.
     """
     area = _area(context)
-    camera = camera_of(head)
+    if number is None:
+        last = shown_number(head)
+        numbers = [last, *range(photo_count(head))]
+        number = next((each for each in numbers if camera_of(head, each) is not None), last)
+    camera = camera_of(head, number)
     if area is None or camera is None or camera.name not in context.view_layer.objects:
         return False
     space = view_of(area)
@@ -121,11 +168,16 @@ def show(head: bpy.types.Object, context: bpy.types.Context, *, frame_after: boo
     was = _before.setdefault(area.as_pointer(), now)
     if space.local_view is None:  # left by Blender's own keys: the rest is still as it was set here
         was.region.update(now.region)
-    _isolate(head, area, context)
+    other = _head_in(space)
+    if other is not None and other != head:
+        follow_photo(other, 0)
+    _isolate(head, camera, area, context)
     space.use_local_camera = True
     space.camera = camera
     space.region_3d.view_perspective = "CAMERA"
-    _frame_face(head, camera, area, scene_of(context))
+    _frame_face(fitted(head, number), camera, area, scene_of(context))
+    set_shown(head, number)
+    follow_photo(head, number)
     _orbit(head, space)
     if frame_after:
         for name in _ORBIT:
@@ -150,7 +202,8 @@ def is_turned_away(context: bpy.types.Context) -> bool:
 
 
 def leave(context: bpy.types.Context) -> None:
-    """Give the context's 3D view back as :func:`show` found it.
+    """Give the context's 3D view back as :func:`show` found it, and the head the expression of its
+    main photo.
 
     After opening a file, which keeps the view but not what was before, as Blender's own views are.
     """
@@ -159,6 +212,9 @@ def leave(context: bpy.types.Context) -> None:
         return
     space = view_of(area)
     view = space.region_3d
+    head = _head_in(space)
+    if head is not None:
+        follow_photo(head, 0)
     was = _before.pop(area.as_pointer(), None)
     if space.local_view is not None and (was is None or was.local_view is None):
         with _in_window(context, area):
@@ -184,10 +240,17 @@ def leave(context: bpy.types.Context) -> None:
 
 
 def set_overlay(head: bpy.types.Object | None, strength: float) -> None:
-    """Lay the photo over ``head`` in its camera's view: 0 not at all, 1 hides the head."""
-    camera = camera_of(head) if head is not None and is_head(head) else None
-    behind = background_of(camera) if camera is not None else None
-    if camera is None or behind is None:
+    """Lay the photo over ``head`` in its cameras' views: 0 not at all, 1 hides the head."""
+    if not is_head(head):
+        return
+    for camera in cameras_of(head):
+        if camera is not None and camera.type == "CAMERA":
+            _lay_over(camera, strength)
+
+
+def _lay_over(camera: bpy.types.Object, strength: float) -> None:
+    behind = background_of(camera)
+    if behind is None:
         return
     images = camera.data.background_images
     over = next((image for image in images if image.display_depth == "FRONT"), None)
@@ -207,7 +270,21 @@ def forget() -> None:
     _before.clear()
 
 
-def _isolate(head: bpy.types.Object, area: bpy.types.Area, context: bpy.types.Context) -> None:
+def _head_in(space: bpy.types.SpaceView3D) -> bpy.types.Object | None:
+    """The head through one of whose cameras ``space`` looks, or looked before it was turned."""
+    camera = space.camera if space.use_local_camera else None
+    if camera is None:
+        return None
+    heads = (thing for thing in bpy.context.view_layer.objects if is_head(thing))
+    return next((head for head in heads if has_camera(head, camera)), None)
+
+
+def _isolate(
+    head: bpy.types.Object,
+    camera: bpy.types.Object,
+    area: bpy.types.Area,
+    context: bpy.types.Context,
+) -> None:
     """Show the head, its hair, camera and lights alone: a default cube would stand around it.
 
     Also in a local view that is there, which may show another head.
@@ -224,7 +301,7 @@ def _isolate(head: bpy.types.Object, area: bpy.types.Area, context: bpy.types.Co
         head.select_set(head in chosen)
         for thing in chosen:
             thing.select_set(True)
-    shown = {head, around.camera, *around.lights, *hair_of(head)}
+    shown = {head, camera, *around.lights, *hair_of(head)}
     for thing in context.view_layer.objects:
         thing.local_view_set(space, thing in shown)
 
@@ -239,18 +316,19 @@ def _orbit(head: bpy.types.Object, space: bpy.types.SpaceView3D) -> None:
 
 
 def _frame_face(
-    head: bpy.types.Object,
+    points: Sequence[Point],
     camera: bpy.types.Object,
     area: bpy.types.Area,
     scene: bpy.types.Scene,
 ) -> None:
     """Zoom and shift the camera's view so that the face fills what the sidebars leave free.
 
+    ``points`` are its landmarks, in pixels of the photo.
+
     In a camera's view the frame's width (its height, where the sensor fits vertically) is
     ``factor = (zoom / 50 + sqrt 2)^2 / 4`` of the region's, and an offset moves the picture by
     ``2 * offset * factor`` region widths: measured in Blender 4.3.
     """
-    points = fitted(head)
     view = area.spaces.active.region_3d
     if not points:
         view.view_camera_zoom, view.view_camera_offset = 0.0, (0.0, 0.0)

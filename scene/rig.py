@@ -7,6 +7,7 @@ symbols are inside it.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import cast
 
 import bpy
 from mathutils import Matrix
@@ -17,8 +18,9 @@ from .light import is_light
 
 #: Custom property of a head: its rig; of the rig: that it is one.
 RIG, TAG = "rig", "reconstruct_face_rig"
-#: Custom property of a rig: the camera that goes with it.
-_CAMERA = "camera"
+#: Custom property of a rig: the camera that goes with it, "camera_2" and so on those of further
+#: photos.
+CAMERA = "camera"
 #: Custom property of an empty that carries a moving head: the head, see ``animation/pose.py``.
 CARRIER = "reconstruct_face_carrier"
 
@@ -36,7 +38,7 @@ def build_rig(
     """
     rig = bpy.data.objects.new(f"{head.name} rig", None)
     rig.empty_display_type, rig.empty_display_size = "PLAIN_AXES", _SIZE_M
-    rig[TAG], rig[_CAMERA] = 1, camera
+    rig[TAG], rig[CAMERA] = 1, camera
     rig.matrix_world = Matrix.Translation(head.matrix_world.translation)
     head[RIG] = rig
     put_on(rig, lights)
@@ -85,11 +87,13 @@ def remove_left_behind() -> int:
 
 def _remove(rig: bpy.types.Object) -> None:
     collections = list(rig.users_collection)
-    camera = rig.get(_CAMERA)
-    for thing in [*rig.children, *([] if camera is None else [camera])]:
+    cameras = [rig[name] for name in rig.keys() if name.split("_")[0] == CAMERA]  # noqa: SIM118
+    things: list[bpy.types.Object] = [*rig.children]
+    things += [camera for camera in cameras if isinstance(camera, bpy.types.Object)]
+    for thing in things:
         ours = is_light(thing) or (thing.type == "CAMERA" and VIEW in thing)
         if ours and thing.animation_data is None and not thing.children:
-            data = thing.data
+            data = cast(bpy.types.ID, thing.data)
             bpy.data.objects.remove(thing)
             bpy.data.batch_remove([data] if data.users == 0 else [])
         elif thing.parent == rig:

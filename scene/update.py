@@ -15,8 +15,7 @@ import numpy as np
 from ..backend.errors import ModelError
 from ..backend.exchange import Reconstruction
 from ..backend.exchange.options import ABOUT, DEFAULT_MODEL, Options
-from .build import head_scene_of
-from .camera import align_to_head, background_of, fit_to_scene, place_camera
+from .build import HeadScene, head_scene_of
 from .fitted import FittedShape, fitted_shape, has_own_topology, keep_fitted, points_of
 from .folds import ROLE as FOLDS
 from .folds import add_folds, drive_folds
@@ -27,10 +26,10 @@ from .materials import (
     build_images,
     is_ours,
     is_painted,
-    packed_image,
     role_of,
 )
-from .mesh import about, write_properties
+from .mesh import about, photo_names, write_properties
+from .photo_cameras import update_cameras
 from .rig import put_on
 
 #: Smaller differences from what the fit gave are none that an artist made; metres.
@@ -53,7 +52,7 @@ def update_head(
     """
     _check_topology(head, reconstruction)
     _check_expressions(head, reconstruction)
-    before = points_of(head.data.shape_keys.key_blocks[0])
+    before, photos = points_of(head.data.shape_keys.key_blocks[0]), photo_names(head)
     notes = [*_move_vertices(head, reconstruction), *_set_values(head, reconstruction)]
     carry_hair(head, before, points_of(head.data.shape_keys.key_blocks[0]))
     notes += _replace_texture(head, reconstruction)
@@ -61,7 +60,9 @@ def update_head(
     keep_fitted(head, reconstruction)
     if not replace_hair(head, reconstruction, head_scene_of(head).collection):
         notes += _kept_hair(head, reconstruction)
-    _update_surroundings(head, reconstruction, scene)
+    around = head_scene_of(head)
+    update_cameras(head, reconstruction, photos, scene, around.collection, around.rig)
+    _update_lights(head, reconstruction, around)
     head.data.update()
     return notes
 
@@ -244,18 +245,9 @@ def _take_over(old: bpy.types.Image, new: bpy.types.Image) -> None:
     new.name = name
 
 
-def _update_surroundings(
-    head: bpy.types.Object, reconstruction: Reconstruction, scene: bpy.types.Scene
+def _update_lights(
+    head: bpy.types.Object, reconstruction: Reconstruction, around: HeadScene
 ) -> None:
-    around = head_scene_of(head)
-    if around.camera is not None:
-        place_camera(around.camera, reconstruction)
-        align_to_head(around.camera, head)
-        fit_to_scene(around.camera, scene)
-        behind = background_of(around.camera)
-        if behind is not None and is_ours(behind.image) and reconstruction.photo.size:
-            photo = packed_image(behind.image.name, reconstruction.photo, ".jpg")
-            _take_over(behind.image, photo)
     if not around.lights:
         return
     name = f"{head.name} light"

@@ -25,10 +25,11 @@ from ..backend.exchange.temporary import temporary_folder
 from ..backend.exchange.wire import Progress
 from . import jobs
 from .backend_process import BackendProcess
+from .expression import as_in_main_photo, stands_as_in_a_photo
 from .installation.choices import ROOT, choices
 from .installation.locate import PYTHON_VARIABLE
 from .materials import packed_image
-from .mesh import KEY, expression_keys, reconstruction_key
+from .mesh import KEY, expression_keys, photo_count, reconstruction_key
 from .quiet import quiet
 
 #: Names the Python that has PyTorch3D, see ``backend/verify/pytorch3d.py``.
@@ -91,7 +92,7 @@ def start_verification(
     blend, exchange = folder / "scene.blend", folder / "head.npz"
     try:
         save_reconstruction(reconstruction, exchange, compress=False)
-        with quiet():
+        with quiet(), as_in_main_photo(head):
             bpy.ops.wm.save_as_mainfile(filepath=str(blend), copy=True, check_existing=False)
     except BaseException as error:
         kept.close()  # whatever it was: a whole copy of the file would be left behind
@@ -160,7 +161,12 @@ def result_of(head: bpy.types.Object) -> dict[str, Any] | None:
 
 
 def expression_changed(head: bpy.types.Object) -> bool:
-    """Whether the sliders are elsewhere than the photo's: then no picture can be the same."""
+    """Whether the sliders are elsewhere than the photo's: then no picture can be the same.
+
+    Those of another photo of the head count as unchanged: :func:`start_verification` sees to that.
+    """
+    if photo_count(head) > 1:
+        return not stands_as_in_a_photo(head)
     fitted = list(head.get("expression", ()))
     now = [key.value for key in expression_keys(head)][: len(fitted)]
     return len(now) != len(fitted) or not np.allclose(now, fitted, atol=1e-4)

@@ -32,7 +32,12 @@ from reconstruct_face.backend.lifeline import IDLE_VARIABLE, idle_seconds
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from synthetic_reconstruction import encode_jpeg, encode_png, make_reconstruction  # noqa: E402
+from synthetic_reconstruction import (  # noqa: E402
+    encode_jpeg,
+    encode_png,
+    make_person,
+    make_reconstruction,
+)
 
 #: Those of ``backend.pipeline``.
 STEPS = {
@@ -100,9 +105,45 @@ def reconstruct(*, photo: str, out_dir: str, progress: Progress, **options: Any)
             face_index=number,
             texture_mode=options["texture"],
         )
+        head.provenance["options"]["corrected"] = options["corrected"]
         files.append(str(save_reconstruction(head, Path(out_dir) / f"face{number}.npz")))
     windows = [[200.0, 100.0, 440.0, 340.0]] * len(files)
     return {"files": files, "windows": windows, "warnings": ["a warning"] if "warn" in name else []}
+
+
+def reconstruct_person(
+    *,
+    photos: list[str],
+    out_dir: str,
+    corrected: list[Any] | None,
+    progress: Progress,
+    **options: Any,
+) -> dict[str, Any]:
+    """One made-up head; "best" in a photo's name makes it the main one, "stranger" is left out."""
+    left_out, used = [], []
+    for photo in photos:
+        _go_through(photo, list(STEPS), progress)
+        name = Path(photo).name
+        if "none" in name:
+            left_out.append([name, f"No face was found in {name}; it was left out."])
+        elif "stranger" in name:
+            left_out.append([name, f"{name} shows another person than the rest; it was left out."])
+        else:
+            used.append(photo)
+    if not used:
+        raise NoFaceError("No face was found in these photos.")
+    used.sort(key=lambda photo: "best" not in Path(photo).name)
+    head = make_person(used, rows=12, columns=16, texture_mode=options["texture"])
+    head.provenance |= {"photos": [Path(photo).name for photo in used], "left_out": left_out}
+    head.provenance["asked"] = {"photos": len(photos), "corrected": corrected}
+    head.warnings = tuple(sentence for _, sentence in left_out)
+    file = save_reconstruction(head, Path(out_dir) / "person.npz")
+    window = [200.0, 100.0, 440.0, 340.0]
+    return {
+        "files": [str(file)],
+        "windows": [window] * len(used),
+        "warnings": list(head.warnings),
+    }
 
 
 def preview(
@@ -231,6 +272,7 @@ if __name__ == "__main__":
         ping,
         detect,
         reconstruct,
+        reconstruct_person,
         animate,
         preview,
         contact_sheet,

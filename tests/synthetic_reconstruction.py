@@ -7,9 +7,13 @@ bumps.  Everything is deterministic.
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from reconstruct_face.backend.exchange import MaterialSlot, Reconstruction
+from reconstruct_face.backend.exchange.views import PhotoView
 
 SIDES = ("Left", "Right")
 #: Apple's ``ARFaceAnchor.BlendShapeLocation``, in the order of Live Link Face's columns.
@@ -193,3 +197,34 @@ def make_reconstruction(
     pixels = project(result, posed[result.landmarks68])
     result.landmarks2d = result.landmarks2d_detected = pixels.astype(np.float32)
     return result.validate()
+
+
+#: Yaw, pitch and roll of the photos of :func:`make_person`, again from the start after the last.
+VIEW_ANGLES = ((15.0, -8.0, 5.0), (-35.0, 4.0, 0.0), (60.0, 0.0, -6.0))
+
+
+def make_person(photos: Sequence[str], **options: Any) -> Reconstruction:
+    """:func:`make_reconstruction` of several ``photos`` (paths), the first the main one.
+
+    Each has a camera, a size, a colour and an expression of its own.
+    """
+    head = make_reconstruction(photo_path=photos[0], **options)
+    views = []
+    for number, path in enumerate(photos[1:], start=1):
+        expression = np.linspace(0.0, 0.9 / number, len(head.expression)).astype(np.float32)
+        size = (400 + 40 * number, 480)
+        seen = replace(
+            make_reconstruction(angles=VIEW_ANGLES[number % 3], image_size=size, **options),
+            expression=expression,
+            vertices_posed=(
+                head.vertices_neutral + np.tensordot(expression, head.expression_basis, 1)
+            ).astype(np.float32),
+            photo=encode_jpeg(np.full((size[1], size[0], 3), 40 * number, np.uint8)),
+            photo_path=path,
+        )
+        seen.landmarks3d = seen.vertices_posed[seen.landmarks68]
+        seen.landmarks2d = project(seen, seen.landmarks3d).astype(np.float32)
+        seen.landmarks2d_detected = seen.landmarks2d
+        told = {name: getattr(seen, name) for name in PhotoView.of_reconstruction()}
+        views.append(PhotoView(**told, weight=0.5))
+    return replace(head, views=tuple(views)).validate()

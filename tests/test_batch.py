@@ -77,6 +77,25 @@ def test_every_photo_gets_its_files_and_a_bad_one_stops_nothing(
     assert load_reconstruction(out / "d é.npz").photo_path.endswith("d é.jpg")
 
 
+def test_of_a_person_there_is_one_head_from_all_photos(
+    tmp_path: Path, backend: BackendProcess
+) -> None:
+    ada = folder_of(tmp_path / "ada", "1.jpg", "2 best.jpg", "3 none.jpg")
+    loose = folder_of(tmp_path / "loose", "front.jpg", "side.jpg")
+    out = tmp_path / "out"
+    options = replace(QUICK, person=True, formats=())
+    photos = [loose / "front.jpg", ada, loose / "side.jpg"]
+    results = run_batch(photos, out, options, backend=backend, report=lambda line: None)
+    assert [(result.status, result.names) for result in results] == [
+        ("ok", ["front"]), ("ok", ["ada"]),
+    ]  # fmt: skip
+    made = load_reconstruction(out / "ada.npz")
+    assert (made.photo_name, *(view.photo_name for view in made.views)) == ("2 best.jpg", "1.jpg")
+    assert "3 none.jpg" in results[1].warnings[0]
+    again = run_batch(photos, out, options, backend=backend, report=lambda line: None)
+    assert [result.status for result in again] == ["skipped", "skipped"]
+
+
 def test_a_second_run_does_only_what_is_not_finished(
     tmp_path: Path, backend: BackendProcess
 ) -> None:

@@ -68,7 +68,7 @@ OTHER: dict[str, Any] = {
 #: What no command line asks for: landmarks are dragged, and the panel knows what it showed.
 WITHOUT_FLAG = {"corrected", "thorough"}
 #: What the sidebar has no setting of its own for; its operators add them.
-WITHOUT_PROPERTY = {"face", "corrected", "thorough", "force_person"}
+WITHOUT_PROPERTY = {"face", "corrected", "thorough"}
 
 each = pytest.mark.parametrize("name", NAMES)
 

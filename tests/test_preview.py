@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from reconstruct_face.backend.preview import (
     write_contact_sheet,
     write_preview,
 )
-from reconstruct_face.backend.preview.compose import GAP
+from reconstruct_face.backend.preview.compose import BACKGROUND, CAPTION, GAP
 from reconstruct_face.backend.preview.overlay import (
     DETECTED,
     FITTED,
@@ -29,7 +30,7 @@ from reconstruct_face.backend.preview.overlay import (
 )
 
 from tests.errors import raises
-from tests.synthetic_reconstruction import make_reconstruction, project
+from tests.synthetic_reconstruction import make_person, make_reconstruction, project
 
 WINDOW = np.array([100.0, 40.0, 300.0, 240.0])
 
@@ -140,6 +141,36 @@ def test_four_panels_with_the_renderings_over_photo_and_backdrop(head: Reconstru
 def test_without_renderings_two_panels(head: Reconstruction) -> None:
     sheet = compose_preview(head, None, None, preview_window(head), panel=128)
     assert sheet.shape[1] == 2 * 128 + 3 * GAP
+
+
+def test_every_further_photo_has_a_panel_with_its_own_mesh() -> None:
+    person = make_person([f"{'long ' * 20}{n}.jpg" for n in range(7)])
+    alone = compose_preview(
+        replace(person, views=()), None, None, preview_window(person), panel=256
+    )
+    sheet = compose_preview(person, None, None, preview_window(person), panel=256)
+    assert sheet.shape[1] == alone.shape[1]
+    assert (sheet[: GAP + 256] == alone[: GAP + 256]).all(), "the first row is the main photo's"
+    small = (256 - GAP) // 2
+    row = small + GAP + CAPTION
+    assert len(sheet) == len(alone) + 2 * row, "four and two small panels are two rows"
+    for place in range(6):
+        seen = person.seen_in(1 + place)
+        window = preview_window(seen)
+        top = len(alone) + place // 4 * row + GAP
+        left = GAP + place % 4 * (small + GAP)
+        panel = sheet[top : top + small, left : left + small].astype(int)
+        blue = panel[..., 2] - panel[..., 0]  # of fitted landmarks alone: photo and mesh are grey
+        placed = [to_panel(u, v, window, small) for u, v in seen.landmarks2d.tolist()]
+        inside = [np.rint(p).astype(int) for p in placed if min(p) > 3 and max(p) < small - 4]
+        assert len(inside) > 30
+        for x, y in inside:
+            assert blue[y - 2 : y + 3, x - 2 : x + 3].max() > 50, "as its camera sees it"
+        caption = sheet[top + small : top + small + CAPTION, left : left + small]
+        assert (caption > 100).any(), "its name"
+        gap = sheet[top + small : top + small + CAPTION, left + small : left + small + GAP]
+        assert (gap == BACKGROUND).all(), "names end within their panel"
+    assert (sheet[-row:, GAP + 2 * (small + GAP) :] == BACKGROUND).all()
 
 
 def test_preview_file(head: Reconstruction, tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from ..fit import Evidence, FaceFit, gather
 from ..fit.faces import Face
 from ..fit.resting import RestingBrows
 from ..fit.together.fits import Sighted, fit_of, fit_together, sighted
-from ..fit.together.threads import each
 from ..geometry.camera import Camera
+from ..geometry.chunks import each
 from ..model import FaceModel
 from ..network.regions import regions_of
 from ..photo import Photo

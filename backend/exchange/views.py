@@ -20,6 +20,10 @@ from ..bounded import Damaged
 #: The most photos of one person.
 MOST_PHOTOS = 30
 
+#: What ``provenance`` calls the landmarks that were set by hand: for each photo of the head, the
+#: main one first, as ``Options.corrected``, or None.
+PERSONS_CORRECTED = "persons_corrected"
+
 #: What the arrays of one photo have to be.
 ARRAYS = {
     "expression": Member("f4", ("E",)),

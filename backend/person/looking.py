@@ -22,7 +22,7 @@ from ..fit import Evidence, gather
 from ..fit.confidence import confidence_of
 from ..fit.faces import Face, prominent_faces, sharpness, with_landmarks
 from ..fit.together.fits import Sighted, sighted, without_pixels
-from ..fit.together.threads import each
+from ..geometry.chunks import each
 from ..model import FaceModel
 from ..photo import Photo, read_photo
 

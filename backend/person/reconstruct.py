@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from .. import heap
-from ..assembly import assemble, hair_of, texture_of, view_of_fit
+from ..assembly import assemble, hair_of, shared_texture, shot_of, view_of_fit
 from ..clock import Clock
 from ..detect import Detector
 from ..errors import FaceError, NoFaceError, OptionError
@@ -23,15 +24,17 @@ from ..fit.evidence import Evidence
 from ..fit.observation import Refined
 from ..fit.result import FaceFit
 from ..fit.together.fits import fit_of, fit_together
-from ..fit.together.threads import each
+from ..geometry.chunks import each
 from ..model import FaceModel, load_model
 from ..photo import Photo
 from ..pipeline import beside, warm_fit, warm_texture_of
-from ..texture import Texture
-from ..texture.merging import merged
+from ..texture import Shot, most_shots
 from .looking import Given, Seen, View, looked_at, view_of
 from .resting import with_resting_brows
 from .same import SAME_PERSON, chosen_faces, same_picture
+
+#: Degrees between two photos from which on they show different sides.
+_APART = 30.0
 
 Progress = Callable[[float, str], None]
 LeftOut = tuple[Given, str]
@@ -157,33 +160,42 @@ class _Person:
     ) -> Reconstruction:
         """The head, the first of ``views`` being its own."""
         options, report = self.options, self._report(0.7, 1.0)
-        count = len(views)
-        textures: list[Texture | None] = [None] * count
-        further: list[PhotoView | None] = [None] * count
-        own: list[tuple[Evidence, FaceFit]] = []
+        textured = _for_texture(views, refined, most_shots(options.texture_size))
+        fits: dict[int, FaceFit] = {}
+        further: dict[int, PhotoView] = {}
+
+        def shown(i: int) -> Evidence:
+            """Photo ``i``, read again: its fit and, but for the first, its view are kept."""
+            evidence = views[i].sight.evidence
+            sight = replace(views[i].sight, evidence=evidence.of_photo(views[i].given.read()))
+            fits[i] = fit_of(sight, model, refined[i])
+            if i:
+                further[i] = view_of_fit(sight.evidence, model, fits[i], _share(views, i))
+            return sight.evidence
+
+        def shot(i: int) -> Shot:
+            evidence = own if i == 0 else shown(i)
+            return shot_of(evidence, model, fits[i], _share(views, i))
+
         with clock("texture"):
             report(0.0, "Making the texture")
-
-            def shown(i: int) -> tuple[Evidence, FaceFit] | None:
-                photo = views[i].given.read()
-                sight = replace(views[i].sight, evidence=views[i].sight.evidence.of_photo(photo))
-                fit = fit_of(sight, model, refined[i])
-                textures[i] = texture_of(sight.evidence, model, fit, options)
-                if i == 0:
-                    return sight.evidence, fit
-                further[i] = view_of_fit(sight.evidence, model, fit, textures[i], _share(views, i))
-                return None
-
-            own = [one for one in each(shown, range(count)) if one is not None]
-            texture = merged(textures, options)
-        evidence, fit = own[0]
+            own = shown(0)
+            texture = None
+            if options.texture != "none":
+                shots = [partial(shot, i) for i in textured]
+                texture, lights = shared_texture(shots, model, fits[0], options)
+            each(shown, [i for i in range(len(views)) if i not in fits])
+            if texture is not None:
+                for i, light in zip(textured[1:], lights[1:], strict=True):
+                    further[i] = replace(further[i], sh_light=light)
+        evidence, fit = own, fits[0]
         hair: Any = (None, ())
         if options.hair != "none":
             with clock("hair"):
                 report(0.8, "Growing the hair")
                 hair = hair_of(evidence, model, fit, texture, options)
         head = assemble(evidence, model, fit, texture, options, clock, hair)
-        return replace(head, views=tuple(one for one in further if one is not None)).validate()
+        return replace(head, views=tuple(further[i] for i in range(1, len(views)))).validate()
 
     def _report(self, start: float, end: float) -> Progress:
         def report(part: float, step: str) -> None:
@@ -191,6 +203,23 @@ class _Person:
                 self.progress(start + (end - start) * part, step)
 
         return report
+
+
+def _for_texture(views: Sequence[View], refined: Sequence[Refined], most: int) -> list[int]:
+    """The photos that the texture is made of: the first, then those that count most and show the
+    head from elsewhere."""
+    yaws = [one.state.camera.euler_degrees[0] for one in refined]
+    chosen, left = [0], list(range(1, len(views)))
+    while left and len(chosen) < most:
+
+        def worth(i: int) -> float:
+            apart = min(abs(yaws[i] - yaws[other]) for other in chosen)
+            return views[i].weight + min(apart / _APART, 1.0)
+
+        best = max(left, key=worth)
+        left.remove(best)
+        chosen.append(best)
+    return chosen
 
 
 def _share(views: Sequence[View], i: int) -> float:

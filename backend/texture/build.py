@@ -25,9 +25,9 @@ from ..geometry.harmonics import shade
 from ..geometry.srgb import SRGB_TO_LINEAR
 from ..model import FaceModel
 from .brows import brows_shown
-from .compose import compose, paint_ground, project
-from .eyes import eye_colours
-from .hair import find_hair
+from .compose import Detail, Ground, compose, paint_ground, project
+from .eyes import EyeColours, eye_colours
+from .hair import Hair, find_hair
 from .iris import warm_eyes
 from .layout import Float, Layout, layout_of, sample
 from .light import LightFit, fit_light
@@ -80,6 +80,25 @@ def warm_texture(model: FaceModel, size: int = 2048) -> None:
     wrinkle_maps(model, size)
 
 
+@dataclass(frozen=True, eq=False)
+class Shot:
+    """One photo of the head, and how the head stands in it."""
+
+    pixels: NDArray[np.uint8]  #: (H, W, 3) sRGB, upright
+    vertices_posed: NDArray  #: (V, 3) mm, head coordinates
+    camera_matrix: NDArray  #: (3, 3) pixels
+    rotation: NDArray  #: (3, 3) head to camera
+    translation: NDArray  #: (3,) mm
+    #: (68, 2) detected pixels, by which the photo is lined up with the head
+    landmarks2d: NDArray | None = None
+    grey: bool = False  #: the photo has no colour; the skin's is then the model's
+    #: (H, W) where the photo shows something before the head: left out, and completed
+    covered: NDArray[np.bool_] | None = None
+    #: (V, 3) mm the head without its expression; without it the head counts as neutral
+    vertices_neutral: NDArray | None = None
+    weight: float = 1.0  #: how far the photo is believed beside others
+
+
 def build_texture(
     model: FaceModel,
     photo_pixels: NDArray[np.uint8],
@@ -99,58 +118,129 @@ def build_texture(
 
     ``photo_pixels`` (H, W, 3) uint8 sRGB, upright; ``camera_matrix`` (3, 3) its pixels,
     ``rotation`` (3, 3), ``translation`` (3,) mm: head to camera.  ``mode`` "albedo" divides the
-    fitted light out, "photo" leaves it in.  ``landmarks2d`` (68, 2) detected pixels line the
-    photo up with the head.  ``grey``: the photo has no colour; the skin's is then the model's.
-    ``covered`` (H, W) where the photo shows something before the head: left out, and completed.
-    ``vertices_neutral`` (V, 3) mm is the head without its expression, so that in "albedo" mode what
-    the expression has painted is taken out; without it the head counts as neutral.
+    fitted light out, "photo" leaves it in.  The others are those of :class:`Shot`; in "albedo" mode
+    what the expression has painted is taken out by ``vertices_neutral``.
 
     Raises ValueError for an unknown mode or a photo of another shape.
     """
-    _check(photo_pixels, mode)
+    shot = Shot(
+        photo_pixels, vertices_posed, camera_matrix, rotation, translation, landmarks2d, grey,
+        covered, vertices_neutral,
+    )  # fmt: skip
     layout = layout_of(model, size)
-    camera = (camera_matrix, rotation, translation)
-    view = make_view(model, photo_pixels, vertices_posed, *camera, landmarks2d, size, covered)
+    return finished(look_at(model, layout, shot, mode), layout)
+
+
+def finished(shown: Shown, layout: Layout) -> Texture:
+    """The texture of what one photo has ``shown``."""
+    image, coverage = compose(layout, shown.ground, shown.detail)
+    return Texture(
+        image=image,
+        albedo_coefficients=shown.light.albedo_coefficients,
+        sh_light=shown.light.sh_light,
+        coverage=coverage,
+        warnings=shown.warnings,
+        folds=shown.folds,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Painted:
+    """What of a head is painted where no photo shows it, and what that is made of."""
+
+    albedo_coefficients: Float  #: (A,)
+    correction: Float  #: (V, 3) log ratio of the photo to the model, smooth
+    hair: Hair
+    eyes: EyeColours | None
+    teeth: Float | None  #: (3,) log linear
+    brows: float  #: 0..1 how much of the painted brows gives way to the photo's
+    log_light: Float  #: (V, 3) log, multiplied in
+
+    def ground(self, model: FaceModel, layout: Layout) -> Ground:
+        """It, as texels."""
+        albedo = model.albedo(self.albedo_coefficients)
+        return paint_ground(
+            model, layout, albedo, self.correction, self.hair, self.eyes, self.log_light,
+            self.brows, self.teeth,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """What one photo tells of the texture."""
+
+    painted: Painted
+    ground: Ground
+    detail: Detail  #: the photo over ``ground``
+    light: LightFit
+    folds: Float | None
+    warnings: tuple[str, ...]
+    grey: bool
+    seen: Float  #: (V,) 0..1 weight of the photo at the vertices
+    geometry: Float  #: (V,) 0..1 the same whatever the photo shows there
+    skin: Float  #: (V,) 0..1 how much like the face's skin; 1 where skin is of uneven colour
+    facing: Float  #: (V,) cosine to the camera
+    face_px: float  #: brows to chin in pixels of the photo, no finer than the texture
+
+
+def look_at(model: FaceModel, layout: Layout, shot: Shot, mode: str) -> Shown:
+    """What ``shot`` shows of the head; :func:`build_texture` says of what and what it raises."""
+    _check(shot.pixels, mode)
+    camera = (shot.camera_matrix, shot.rotation, shot.translation)
+    posed, grey = shot.vertices_posed, shot.grey
+    view = make_view(
+        model, shot.pixels, posed, *camera, shot.landmarks2d, layout.size, shot.covered
+    )
     shadow = find_shadow(model, layout, view)
-    shown = view  # in "photo" mode the shadow stays
+    projected = view  # in "photo" mode the shadow stays
     if shadow is not None:
         view = shadow.lifted(view)
-        shown = shown if mode == "photo" else view
+        projected = projected if mode == "photo" else view
     light, samples = _fit(model, layout, view, grey)
     log_albedo, log_shading = _fitted(layout, view, light)
     trust = judge(view, model, layout, log_albedo + log_shading, log_shading, grey)
     if shadow is not None:
         off_edge = shadow.off_edge(view)
         trust = replace(trust, weight=trust.weight * off_edge, clear=trust.clear * off_edge)
-    hair = find_hair(model, layout, view, trust)
-    eyes = None if grey else eye_colours(model, layout, view, log_shading)
-    teeth = None if grey else teeth_colour(layout, view, log_shading)
-    albedo = model.albedo(light.albedo_coefficients)
-    lit = log_shading if mode == "photo" else np.zeros_like(log_shading)
-    brows = brows_shown(model, view, trust.weight)
     bare = mode == "albedo"
     middle, correction = face_tone(layout, view, trust), trust.correction
     if bare:
         correction = even_correction(model, layout, correction, middle)
-    ground = paint_ground(model, layout, albedo, correction, hair, eyes, lit, brows, teeth)
-    divided, folds = log_shading if bare else None, None
+    painted = Painted(
+        light.albedo_coefficients,
+        correction,
+        find_hair(model, layout, view, trust),
+        None if grey else eye_colours(model, layout, view, log_shading),
+        None if grey else teeth_colour(layout, view, log_shading),
+        brows_shown(model, view, trust.weight),
+        np.zeros_like(log_shading) if bare else log_shading,
+    )
+    ground = painted.ground(model, layout)
+    folds = None
     if bare:
-        neutral = vertices_posed if vertices_neutral is None else vertices_neutral
-        moved = movement_of(model, layout, view, vertices_posed, neutral)
+        neutral = posed if shot.vertices_neutral is None else shot.vertices_neutral
+        moved = movement_of(model, layout, view, posed, neutral)
         believed = neck_weight(model)
-        detail = project(model, layout, shown, trust, ground, divided, grey, believed)
+        detail = project(model, layout, projected, trust, ground, log_shading, grey, believed)
         fields = fields_of(model, layout, trust, view, moved, correction - middle, middle)
         detail, folds = tidied(model, layout, detail, fields)
     else:
-        detail = project(model, layout, shown, trust, ground, divided, grey)
-    image, coverage = compose(layout, ground, detail)
-    return Texture(
-        image=image,
-        albedo_coefficients=light.albedo_coefficients,
-        sh_light=light.sh_light,
-        coverage=coverage,
-        warnings=tuple(_warnings(samples, shadow is not None)),
-        folds=folds,
+        detail = project(model, layout, projected, trust, ground, None, grey)
+    places = (view.pixels, view.depth, view.facing)
+    like = sample(trust.like, view.to_small(view.pixels))
+    return Shown(
+        painted,
+        ground,
+        detail,
+        light,
+        folds,
+        tuple(_warnings(samples, shadow is not None)),
+        grey,
+        seen=photo_weight(view, trust.weight, *places),
+        geometry=photo_weight(view, trust.clear, *places),
+        skin=1 - layout.regions.bare_skin * (1 - like),
+        facing=view.facing,
+        face_px=view.face_size / view.small_scale,
     )
 
 

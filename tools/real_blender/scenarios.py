@@ -229,14 +229,17 @@ def opened_panels(*names: str) -> None:
         bpy.utils.register_class(panel)
 
 
-def handle(user: User, head: bpy.types.Object, index: int) -> tuple[tuple[float, float], float]:
+def handle(
+    user: User, head: bpy.types.Object, index: int, photo: str = ""
+) -> tuple[tuple[float, float], float]:
     """Where a landmark is in the 3D view, and how large a pixel of the photo is there.
 
-    From Blender's own projection of the camera's frame, in which the photo is square.
+    ``photo`` is what the properties of a further one end in: "_2".  From Blender's own projection
+    of the camera's frame, in which the photo is square.
     """
     from bpy_extras.view3d_utils import location_3d_to_region_2d
 
-    camera = head["camera"]
+    camera = head[f"camera{photo}"]
     region = next(r for r in user.view.regions if r.type == "WINDOW")
     view = user.view.spaces.active.region_3d
     width, height = 512, 512
@@ -247,7 +250,7 @@ def handle(user: User, head: bpy.types.Object, index: int) -> tuple[tuple[float,
     top, bottom = max(c.y for c in corners), min(c.y for c in corners)
     middle = (max(c.x for c in corners) + min(c.x for c in corners)) / 2
     scale = (top - bottom) / height
-    x, y = head["landmarks2d"][2 * index : 2 * index + 2]
+    x, y = head[f"landmarks2d{photo}"][2 * index : 2 * index + 2]
     return (middle + (x + 0.5 - width / 2) * scale, top - (y + 0.5) * scale), scale
 
 

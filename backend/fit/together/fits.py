@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...exchange.options import Options
+from ...geometry.chunks import each
 from ...model import FaceModel
 from ...photo import Photo
 from .. import begin, schedule_of
@@ -17,7 +18,6 @@ from ..observation import Beginning, Refined
 from ..refine import refine
 from ..result import FaceFit, of_refined
 from .joint import Sight, solve_together
-from .threads import each
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from ...geometry.chunks import each
 from ...model import FaceModel
 from ..observation import Beginning, Observation, Refined, State
 from ..prior import Prior
@@ -23,7 +24,6 @@ from ..refine.refine import GAIN, LANDMARK_STEPS
 from ..refine.solve import BACKTRACKS, SHORTER, Problem, Weights
 from .pooling import pooled
 from .schur import Quadratic, joint_minimum
-from .threads import each
 
 Double = NDArray[np.float64]
 
