@@ -37,6 +37,10 @@ Double = NDArray[np.float64]
 #: the readings alone 0.53 and 0.50.
 READINGS_ALIKE = 0.0
 PHOTOS_ALIKE = 2.0
+#: A photo that by itself would move the head so many times as far as the median of the photos counts
+#: for a quarter.  Of eight such heads three and five pictures' mean errors are 0.518 and 0.49 mm, and
+#: 0.527 and 0.49 without; one whose picture had misled the fit went from 0.78 to 0.68.
+DOUBTED = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +130,9 @@ class _Together:
     def solve(self, schedule: Sequence[Stage]) -> list[Refined]:
         starts = list(self.states)
         looked = False
-        for stage in schedule:
+        for number, stage in enumerate(schedule):
+            if number:  # when the first has told where all together want to
+                self._doubt()
             levels = [Level(run.observation, stage.side, stage.blur) for run in self.runs]
             for _ in range(stage.rounds):
                 looked = self._look(levels, stage) or looked
@@ -191,6 +197,27 @@ class _Together:
                 return cost, cost - left
             part *= SHORTER
         return cost, 0.0
+
+    def _doubt(self) -> None:
+        """Weigh photos less that, by themselves, would move the head much further than the others.
+
+        Geman and McClure (1985), as samples within a photo are weighed.
+        """
+        count = range(len(self.runs))
+        if len(self.runs) < 3:  # of two nobody can say which is wrong
+            return
+        weights = each(lambda i: self.problems[i].weigh(self.states[i]), count)
+        systems = each(lambda i: self.problems[i].system(self.states[i], weights[i]), count)
+        hessian, gradient, _ = self._own_part(self.states)
+        moves = []
+        for i in count:
+            alone = replace(self._quadratic(i, *systems[i][:2]), weight=1.0)
+            shared, _ = joint_minimum([alone], hessian, gradient)
+            moves.append(np.linalg.norm(shared[: self.k]))
+        typical = float(np.median(moves))
+        believed = (1 + (np.array(moves) / (DOUBTED * max(typical, 1e-9))) ** 2) ** -2.0
+        believed /= believed.max()
+        self.weights = self.weights * believed
 
     def _quadratic(self, i: int, hessian: Double, gradient: Double) -> Quadratic:
         problem = self.problems[i]
