@@ -37,9 +37,9 @@ Double = NDArray[np.float64]
 #: the readings alone 0.53 and 0.50.
 READINGS_ALIKE = 0.0
 PHOTOS_ALIKE = 2.0
-#: A photo that by itself would move the head so many times as far as the median of the photos counts
-#: for a quarter.  Of eight such heads three and five pictures' mean errors are 0.518 and 0.49 mm, and
-#: 0.527 and 0.49 without; one whose picture had misled the fit went from 0.78 to 0.68.
+#: A photo that by itself would move the head so many times as far as the median of the photos
+#: would counts for a quarter.  Of eight such heads three pictures' mean error is 0.518 mm with and
+#: 0.527 without; that of one whom a picture misled is 0.68 and 0.78.
 DOUBTED = 1.0
 
 
