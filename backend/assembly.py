@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from functools import lru_cache, partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,7 +77,9 @@ def shared_texture(
     Raises ValueError where ``options`` want no texture.
     """
     size = options.texture_size
-    texture, lights = build_texture_of(model, shots, mode=options.texture, size=size)
+    texture, lights = build_texture_of(
+        model, shots, mode=options.texture, size=size, relief=options.detail
+    )
     if texture.folds is None:
         return texture, lights
     head = own_head(model, fit.identity, fit.expression)
@@ -139,6 +142,7 @@ def assemble(
         photo_bytes = beside.submit(encode_jpeg, photo.pixels)
         maps = _maps(model, texture) if texture else {}
         crop_bytes = encode_png(fit.crop.image)
+    more: dict[str, Any] = maps | ({} if strands is None else _hair(model, strands))
     made = Reconstruction(
         vertices_neutral=head.neutral,
         vertices_posed=head.posed,
@@ -188,8 +192,7 @@ def assemble(
                 **({"landmarks": default_predictor().licence} if options.landmarks else {}),
             },
         },
-        **maps,
-        **({} if strands is None else _hair(model, strands)),
+        **more,
     ).validate()
     if not options.bust:
         return made
@@ -301,13 +304,16 @@ def _hair(model: FaceModel, strands: Strands) -> dict[str, NDArray]:
 
 def _maps(model: FaceModel, texture: Texture) -> dict[str, NDArray]:
     """The maps of the skin, encoded, and what goes with them, by the names of their fields."""
-    skin = skin_maps(model, texture.image, texture.coverage)
+    skin = skin_maps(model, texture.image, texture.coverage, texture.displacement)
     size = len(texture.image)
     maps: dict[str, NDArray] = {
         "normal_map": encode_jpeg(skin.normal),
         "roughness_map": encode_jpeg(skin.roughness),
         "specular_map": encode_jpeg(skin.specular),
     }
+    if texture.displacement is not None:
+        # Steps of a micrometre, which files hold in a third of the room.
+        maps["displacement"] = np.rint(skin.height * 1024).astype(np.float32) / 1024
     wrinkles = _wrinkles(model, size)
     if wrinkles is not None:
         maps["wrinkles_right"], maps["wrinkles_left"] = wrinkles

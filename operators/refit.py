@@ -114,7 +114,7 @@ class RECONSTRUCT_FACE_OT_refit(RunsJob, OnHead, bpy.types.Operator):
         """Update the head that was active at the start, if it is still there."""
         from ..backend.exchange import Reconstruction
         from ..scene import photo_view
-        from ..scene.mesh import is_head
+        from ..scene.mesh import is_head, left_out
         from ..scene.update import update_head
         from ..scene.verification import keep
 
@@ -128,7 +128,7 @@ class RECONSTRUCT_FACE_OT_refit(RunsJob, OnHead, bpy.types.Operator):
         keep(made)
         if shown:
             photo_view.keep_shown(head, context)
-        for _name, sentence in made.provenance.get("left_out", ()):
+        for sentence in left_out(head):
             self.report({"WARNING"}, sentence)
         self.report({"INFO"}, strings.refitted(head.name))
         for note in notes:

@@ -34,6 +34,7 @@ PROPERTIES = {
     "expressions": "expressions",
     "network": "network",
     "bust": "bust",
+    "detail": "detail",
     "hair": "hair",
     "hair_density": "hair_density",
     "hair_length": "hair_length",
@@ -106,6 +107,7 @@ class FaceSettings(bpy.types.PropertyGroup):
     expressions: EnumProperty(**_about("expressions"))
     network: StringProperty(**_about("network"))
     bust: BoolProperty(**_about("bust"))
+    detail: BoolProperty(**_about("detail"))
     hair: EnumProperty(**_about("hair"))
     hair_density: IntProperty(**_about("hair_density"), subtype="PERCENTAGE")
     hair_length: IntProperty(**_about("hair_length"), subtype="PERCENTAGE")

@@ -42,7 +42,7 @@ class RECONSTRUCT_FACE_PT_head(FacePanel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """Draw for the active head."""
         from ..scene import hair, landmarks, photo_view, turntable
-        from ..scene.mesh import photo_count, photo_name
+        from ..scene.mesh import left_out, photo_count, photo_name
 
         head, settings = head_of(context), context.scene.reconstruct_face
         layout = layout_of(self)
@@ -53,6 +53,10 @@ class RECONSTRUCT_FACE_PT_head(FacePanel, bpy.types.Panel):
         count, number = photo_count(head), photo_view.current_number(head, context)
         if count > 1:
             _draw_steps(layout, number, count, photo_name(head, number))
+        told = {settings.photo_told, *(photo.told for photo in settings.further)}
+        for sentence in left_out(head):
+            if sentence not in told:  # under the list already
+                draw_sentence(layout, sentence, icon="INFO")
         if photo_view.is_turned_away(context):
             button = layout.operator(
                 RECONSTRUCT_FACE_OT_photo_view.bl_idname, text=strings.LEAVE_VIEW, icon="LOOP_BACK"

@@ -24,6 +24,7 @@ from ..backend.exchange.formats import FORMATS
 from ..backend.exchange.own_pictures import marked
 from .build import HeadScene
 from .coordinates import y_up
+from .displacement import displacement_image
 from .eye_materials import clear_as_films
 from .formats import fbx, glb, usdz
 from .formats.glb import HAIR_CARDS
@@ -72,6 +73,9 @@ def export_head(
     ``compact``: numbers of a .glb in 8 and 16 bits, as ``formats/quantised.py`` says, with the
     errors that this has; a program that reads it has to know KHR_mesh_quantization.
 
+    A head with a displacement has it as ``name``_displacement.exr beside all but "blend", which
+    holds it.
+
     Raises :class:`OutputError` with one sentence when a file cannot be written.
     """
     folder = Path(folder)
@@ -87,6 +91,8 @@ def export_head(
         with staged(folder) as beside, quiet(), place:
             try:
                 write(head_scene, beside / f"{name}{suffix}")
+                if key != "blend":
+                    _write_displacement(head_scene.head, beside, name)
             except RuntimeError as error:  # what operators raise for their error reports
                 reason = str(error).strip().removeprefix("Error: ").splitlines()[0].rstrip(".")
                 raise OutputError(f"Cannot write {folder / name}{suffix}: {reason}.") from error
@@ -119,6 +125,15 @@ def staged(folder: Path) -> Iterator[Path]:
         raise OutputError(f"Cannot write to {folder}: {error.strerror or error}.") from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def _write_displacement(head: bpy.types.Object, folder: Path, name: str) -> None:
+    """The displacement of ``head``, if it has one, as ``name``_displacement.exr: 32-bit mm, 0 being
+    the mesh.  None of the formats holds one that other programs read alike."""
+    image = displacement_image(head)
+    file = folder / f"{name}_displacement.exr"
+    if image is not None and not file.exists():
+        file.write_bytes(image.packed_file.data)
 
 
 def _write_blend(head_scene: HeadScene, path: Path) -> None:

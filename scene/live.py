@@ -166,7 +166,7 @@ def show_packet(head: bpy.types.Object, follower: Follower, packet: FacePacket) 
     rotation = follower.calibration.rotation(packet)
     if follower.with_pose and rotation is not None:
         empty = pose.make_carrier(head)
-        one = Motion(np.zeros(1), (), np.zeros((1, 0)), rotation[None])
+        one = Motion(np.zeros(1), (), np.zeros((1, 0), np.float32), rotation[None])
         place, turn = pose.to_channels(pose.places(one, head, empty, "here"))
         empty.rotation_mode = "QUATERNION"
         empty.location, empty.rotation_quaternion = place[0].tolist(), turn[0].tolist()

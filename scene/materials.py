@@ -11,9 +11,11 @@ import hashlib
 from typing import Any, TypeGuard
 
 import bpy
+import numpy as np
 from numpy.typing import NDArray
 
 from ..backend.exchange import MaterialSlot, Reconstruction
+from ..backend.exchange.exr import encode_exr
 from ..backend.exchange.reconstruction import BUST, SEEN_THROUGH
 from . import eye_materials
 
@@ -35,6 +37,7 @@ PICTURES = {
     "bust colour": "bust texture",
     "bust normal": "bust normal map",
     "folds": "folds",
+    "displacement": "displacement",
 }
 #: Mean free path of light in skin, in metres for red, green and blue (Jensen et al. 2001, "A
 #: Practical Model for Subsurface Light Transport", skin1: 3.67, 1.37, 0.68 mm), as a ratio: the
@@ -132,6 +135,7 @@ def build_images(reconstruction: Reconstruction, name: str) -> dict[str, bpy.typ
         "bust colour": (reconstruction.bust_texture, ".png"),
         "bust normal": (reconstruction.bust_normal_map, ".jpg"),
         "folds": (reconstruction.folds, ".png"),
+        "displacement": (_displacement_file(reconstruction), ".exr"),
     }
     images = {}
     for role, (data, suffix) in encoded.items():
@@ -141,6 +145,12 @@ def build_images(reconstruction: Reconstruction, name: str) -> dict[str, bpy.typ
             if role not in _COLOURS:
                 image.colorspace_settings.name = "Non-Color"
     return images
+
+
+def _displacement_file(reconstruction: Reconstruction) -> NDArray:
+    """The displacement's picture, encoded; empty without one."""
+    height = reconstruction.displacement
+    return encode_exr(height) if height.size else np.empty(0, np.uint8)
 
 
 def role_of(image: bpy.types.Image) -> str:

@@ -15,6 +15,7 @@ from ..backend.bounded import parse_json
 from ..backend.exchange import Reconstruction
 from ..backend.exchange.views import PERSONS_CORRECTED
 from .coordinates import to_blender
+from .displacement import add_displacement
 from .fitted import keep_fitted
 from .folds import add_folds
 from .hair import hair_of, remove_hair
@@ -58,6 +59,7 @@ def build_mesh(reconstruction: Reconstruction, name: str = "Head") -> bpy.types.
     mesh.shade_smooth()
     head = bpy.data.objects.new(name, mesh)
     _add_shape_keys(head, reconstruction)
+    add_displacement(head, images)  # before what lies over the normal map
     add_wrinkles(head, images)
     add_folds(head, images, reconstruction)
     _add_subdivision(head, reconstruction)
@@ -261,6 +263,13 @@ def photo_name(head: bpy.types.Object, number: int = 0) -> str:
     """The file name of photo ``number`` of a head of ours, without its folder; "" without one."""
     names = photo_names(head)
     return names[number] if number < len(names) else ""
+
+
+def left_out(head: bpy.types.Object) -> list[str]:
+    """Why the last fit of a head of ours did without photos that it was given: a sentence each."""
+    known = about(head).get("provenance", {}).get("left_out")
+    pairs = known if isinstance(known, list) else []
+    return [str(pair[1]) for pair in pairs if isinstance(pair, list) and len(pair) == 2]
 
 
 def model_of(head: bpy.types.Object) -> str:

@@ -16,6 +16,8 @@ from ..backend.errors import ModelError
 from ..backend.exchange import Reconstruction
 from ..backend.exchange.options import ABOUT, DEFAULT_MODEL, Options
 from .build import HeadScene, head_scene_of
+from .displacement import ROLE as DISPLACEMENT
+from .displacement import add_displacement, remove_displacement
 from .fitted import FittedShape, fitted_shape, has_own_topology, keep_fitted, points_of
 from .folds import ROLE as FOLDS
 from .folds import add_folds, drive_folds
@@ -208,7 +210,11 @@ def _replace_texture(head: bpy.types.Object, reconstruction: Reconstruction) -> 
         for node in material.node_tree.nodes
         if node.type == "TEX_IMAGE" and is_ours(node.image)
     }
-    for role, new in build_images(reconstruction, head.name).items():
+    found = build_images(reconstruction, head.name)
+    if DISPLACEMENT not in found:
+        remove_displacement(head)
+        old = {image: role for image, role in old.items() if role != DISPLACEMENT}
+    for role, new in found.items():
         same = [image for image, held in old.items() if held == role]
         for image in same:
             if is_painted(image):
@@ -217,6 +223,8 @@ def _replace_texture(head: bpy.types.Object, reconstruction: Reconstruction) -> 
                 _take_over(image, new)
         if not same and role == FOLDS:  # a head whose photo showed none, or of an earlier version
             add_folds(head, {role: new}, reconstruction)
+        elif not same and role == DISPLACEMENT:
+            add_displacement(head, {role: new})
         elif not same:
             bpy.data.images.remove(new)
     drive_folds(head, reconstruction)

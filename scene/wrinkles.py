@@ -15,6 +15,8 @@ import bpy
 
 from ..backend.exchange.wrinkles import DEEPEST_MM, GROUPS
 from .actions import value_path
+from .displacement import CHOICE, MAPPED
+from .displacement import ROLE as DISPLACEMENT
 from .eye_materials import KIND
 from .folds import FOLDED
 from .folds import ROLE as FOLDS
@@ -27,7 +29,11 @@ ROLES = ("wrinkles right", "wrinkles left")
 _X, _Y = -900, -320
 #: Nodes that shape keys drive, and the shader's inputs that they feed: which of their own inputs
 #: has what is always there.
-_DRIVEN = {(WRINKLES, SOCKETS["normal"]): "Normal", (FOLDED, SOCKETS["colour"]): 0}
+_DRIVEN = {
+    (WRINKLES, SOCKETS["normal"]): "Normal",
+    (FOLDED, SOCKETS["colour"]): 0,
+    (CHOICE, SOCKETS["normal"]): MAPPED,
+}
 #: Roles of pictures that only Blender makes something of.
 DRIVEN_ROLES = (*ROLES, FOLDS)
 
@@ -102,7 +108,7 @@ def _drive(socket: bpy.types.NodeSocket, keys: bpy.types.Key, names: tuple[str, 
 @contextmanager
 def as_exported(head: bpy.types.Object, *, specular: bool = True) -> Iterator[None]:
     """The skin of ``head`` wired as exporters understand it: relief and colour straight into the
-    shader.
+    shader, and no displacement, which they would write without its scale.
 
     ``specular`` False takes the map of the specular level out too: in glTF it is an alpha channel,
     which Blender's exporter does not make of a grey picture, and the file would hold one that says
@@ -120,9 +126,13 @@ def as_exported(head: bpy.types.Object, *, specular: bool = True) -> Iterator[No
                 changed.append((tree, link.from_socket, fed))
                 plain = source.inputs[before].links
                 tree.links.remove(link)
+                if plain and plain[0].from_node.name == CHOICE:
+                    plain = plain[0].from_node.inputs[MAPPED].links
                 if plain:
                     tree.links.new(plain[0].from_socket, fed)
-            elif not specular and fed.name == SOCKETS["specular"] and _is_map(source):
+            elif (fed.name == "Displacement" and source.get(DISPLACEMENT)) or (
+                not specular and fed.name == SOCKETS["specular"] and _is_map(source)
+            ):
                 changed.append((tree, link.from_socket, fed))
                 tree.links.remove(link)
     try:

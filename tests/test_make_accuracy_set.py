@@ -379,7 +379,8 @@ def test_a_rendered_head_covers_what_its_vertices_cover(
         node.inputs["Color"].default_value = (0.0, 0.0, 1.0, 1.0)
         return world
 
-    def furnished(given: Arrays, shared: Arrays, rng: object) -> tuple:
+    def furnished(given: Arrays, shared: Arrays, rng: object, *, apart: bool) -> tuple:
+        assert not apart
         return np.broadcast_to((1.0, 0.2, 0.0), (16, 16, 3)), [], None
 
     monkeypatch.setattr(picture, "build_sky", plain)

@@ -59,6 +59,7 @@ OTHER: dict[str, Any] = {
     "expressions": "arkit",
     "network": "theirs",
     "bust": True,
+    "detail": True,
     "hair": "photo",
     "hair_density": 60,
     "hair_length": 130,

@@ -18,7 +18,7 @@ from reconstruct_face.scene import api, jobs, landmarks, photo_cameras
 from reconstruct_face.scene.backend_process import BackendProcess, photos_by_name
 from reconstruct_face.scene.build import build_scene
 from reconstruct_face.scene.export import export_head
-from reconstruct_face.scene.mesh import about, is_head, photo_names
+from reconstruct_face.scene.mesh import about, is_head, left_out, photo_names
 
 from tests.add_on import FAKE, registered
 from tests.errors import raises
@@ -210,6 +210,10 @@ def test_a_photo_that_became_a_strangers_leaves_with_its_camera(
     other = Path(shutil.copy(photos[0], tmp_path / "stranger.jpg"))
     bpy.ops.reconstruct_face.refit(photo=str(other))
     assert photo_names(head) == ["best.jpg", "front.jpg"]
+    (sentence,) = left_out(head)
+    assert "stranger.jpg shows another person" in sentence
+    bpy.ops.reconstruct_face.refit()
+    assert left_out(head) == [], "the next fit has nothing to leave out"
     assert len([thing for thing in bpy.data.objects if thing.type == "CAMERA"]) == 2
 
 

@@ -217,7 +217,7 @@ def test_another_scenes_photo_is_not_shown(photo: Path, monkeypatch: pytest.Monk
     for chosen, icons in ((str(photo), [7]), ("", []), (str(photo.with_name("b.jpg")), [])):
         shown.clear()
         drawn = Drawn()
-        sidebar._draw_look(drawn, SimpleNamespace(photo=chosen, face=1))
+        sidebar._draw_look(drawn, SimpleNamespace(photo=chosen, face=1, further=()))
         assert shown == icons
     assert drawn.operators == ["reconstruct_face.find_faces"], "and offers to look at this one"
 

@@ -5,7 +5,8 @@
 ``bench models`` what an imported face model costs,
 ``bench animate`` how fast and how true the motion of a video is,
 ``bench verify`` what a verification takes and how exactly the two renderers agree;
-``bench sliders`` shows heads in 15 expressions, ``bench albedo`` measures textures on known heads.
+``bench sliders`` shows heads in 15 expressions, ``bench albedo`` measures textures on known heads,
+``bench detail`` the relief found in photos.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ _COMMANDS = {
     "accuracy": ".accuracy",
     "albedo": ".albedo",
     "animate": ".animation",
+    "detail": ".detail",
     "identity": ".identity",
     "models": ".models",
     "network": ".network",

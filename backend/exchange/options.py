@@ -206,6 +206,13 @@ class Options:
         "Continue the head with shoulders and the upper chest, cut off like a sculptor's bust",
         flag="--bust",
     )
+    #: A displacement, and a normal map that shows it; needs a texture
+    detail: bool = _option(
+        False,
+        "Detail",
+        "Wrinkles, folds and lines of the photo as a displacement and in the normal map",
+        flag="--detail",
+    )
     #: One of :data:`HAIR`
     hair: str = _option("none", "Hair", "Strands of hair on the head", choices=_HAIR, flag="--hair")
     #: Percent of the strands there are without it; they get thicker as they get fewer

@@ -100,9 +100,9 @@ def _sharp_first(photo: Photo, found: list[Detection]) -> list[Detection]:
     those."""
     if len(found) < 2:
         return found
-    sharpness = [sharpness(photo.pixels, one.box) for one in found]
-    least = min(BLURRED, BLURRED_BESIDE * max(sharpness))
-    return [found[k] for k in sorted(range(len(found)), key=lambda k: sharpness[k] < least)]
+    sharp = [sharpness(photo.pixels, one.box) for one in found]
+    least = min(BLURRED, BLURRED_BESIDE * max(sharp))
+    return [found[k] for k in sorted(range(len(found)), key=lambda k: sharp[k] < least)]
 
 
 def sharpness(pixels: np.ndarray, box: np.ndarray) -> float:

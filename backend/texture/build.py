@@ -32,6 +32,7 @@ from .iris import warm_eyes
 from .layout import Float, Layout, layout_of, sample
 from .light import LightFit, fit_light
 from .neutral import even_correction, face_tone, fields_of, movement_of, neck_weight, tidied
+from .relief import Relief, displacement, relief_of, shading_of, without_shading
 from .shadow import find_shadow
 from .skin import warm_skin
 from .teeth import teeth_colour
@@ -70,6 +71,8 @@ class Texture:
     folds: Float | None = None
     #: (2, E) what each expression at 1 gives back of either half's, see :func:`.folds.fold_parts`
     fold_parts: Float | None = None
+    #: (S, S) mm outwards, what the photo shows of lines; None unless asked for
+    displacement: Float | None = None
 
 
 def warm_texture(model: FaceModel, size: int = 2048) -> None:
@@ -113,13 +116,15 @@ def build_texture(
     grey: bool = False,
     covered: NDArray[np.bool_] | None = None,
     vertices_neutral: NDArray | None = None,
+    relief: bool = False,
 ) -> Texture:
     """Texture of the head ``vertices_posed`` (V, 3) mm, head coordinates, from the photo.
 
     ``photo_pixels`` (H, W, 3) uint8 sRGB, upright; ``camera_matrix`` (3, 3) its pixels,
     ``rotation`` (3, 3), ``translation`` (3,) mm: head to camera.  ``mode`` "albedo" divides the
-    fitted light out, "photo" leaves it in.  The others are those of :class:`Shot`; in "albedo" mode
-    what the expression has painted is taken out by ``vertices_neutral``.
+    fitted light out, "photo" leaves it in.  ``relief``: look for a displacement, and take its
+    shading out of the texture in "albedo" mode.  The others are those of :class:`Shot`; in "albedo"
+    mode what the expression has painted is taken out by ``vertices_neutral``.
 
     Raises ValueError for an unknown mode or a photo of another shape.
     """
@@ -128,11 +133,12 @@ def build_texture(
         covered, vertices_neutral,
     )  # fmt: skip
     layout = layout_of(model, size)
-    return finished(look_at(model, layout, shot, mode), layout)
+    return finished(look_at(model, layout, shot, mode, relief), layout, mode)
 
 
-def finished(shown: Shown, layout: Layout) -> Texture:
+def finished(shown: Shown, layout: Layout, mode: str) -> Texture:
     """The texture of what one photo has ``shown``."""
+    height = raised(shown.lines, shown.detail, mode)
     image, coverage = compose(layout, shown.ground, shown.detail)
     return Texture(
         image=image,
@@ -141,7 +147,18 @@ def finished(shown: Shown, layout: Layout) -> Texture:
         coverage=coverage,
         warnings=shown.warnings,
         folds=shown.folds,
+        displacement=height,
     )
+
+
+def raised(lines: Relief | None, detail: Detail, mode: str) -> Float | None:
+    """The displacement by ``lines``, whose shading is taken out of ``detail`` in "albedo" mode."""
+    if lines is None:
+        return None
+    height = displacement(lines)
+    if mode == "albedo":
+        without_shading(detail, shading_of(lines, height))
+    return height
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,9 +198,10 @@ class Shown:
     skin: Float  #: (V,) 0..1 how much like the face's skin; 1 where skin is of uneven colour
     facing: Float  #: (V,) cosine to the camera
     face_px: float  #: brows to chin in pixels of the photo, no finer than the texture
+    lines: Relief | None  #: what it shows of relief, where that was asked for
 
 
-def look_at(model: FaceModel, layout: Layout, shot: Shot, mode: str) -> Shown:
+def look_at(model: FaceModel, layout: Layout, shot: Shot, mode: str, relief: bool = False) -> Shown:
     """What ``shot`` shows of the head; :func:`build_texture` says of what and what it raises."""
     _check(shot.pixels, mode)
     camera = (shot.camera_matrix, shot.rotation, shot.translation)
@@ -226,6 +244,8 @@ def look_at(model: FaceModel, layout: Layout, shot: Shot, mode: str) -> Shown:
         detail, folds = tidied(model, layout, detail, fields)
     else:
         detail = project(model, layout, projected, trust, ground, None, grey)
+    # After the folds: what the expression made comes back with its shape keys.
+    lines = relief_of(model, layout, view, posed, light.sh_light, detail) if relief else None
     places = (view.pixels, view.depth, view.facing)
     like = sample(trust.like, view.to_small(view.pixels))
     return Shown(
@@ -241,6 +261,7 @@ def look_at(model: FaceModel, layout: Layout, shot: Shot, mode: str) -> Shown:
         skin=1 - layout.regions.bare_skin * (1 - like),
         facing=view.facing,
         face_px=view.face_size / view.small_scale,
+        lines=lines,
     )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from threading import Lock
 
 import cv2
 import numpy as np
@@ -18,11 +19,12 @@ from numpy.typing import NDArray
 
 from ..geometry.chunks import each, in_parts
 from ..model import FaceModel
-from .build import Painted, Shot, Shown, Texture, finished, log_albedo_of, look_at
+from .build import Painted, Shot, Shown, Texture, finished, log_albedo_of, look_at, raised
 from .compose import Detail, compose
 from .eyes import EyeColours
 from .hair import Hair
 from .layout import Float, Layout, enlarged, interpolate_texels, layout_of
+from .relief import Relief, merged
 from .trust import weighted_median
 
 #: How strongly a texel is taken from the photo that shows it best.
@@ -86,6 +88,7 @@ def build_texture_of(
     *,
     mode: str = "albedo",
     size: int = 2048,
+    relief: bool = False,
 ) -> tuple[Texture, Float]:
     """One texture of the head in N ``shots``, and the light of each, (N, 9, 3), for its albedo.
 
@@ -100,21 +103,27 @@ def build_texture_of(
     if not shots:
         raise ValueError("There is no photo to make a texture of.")
     if len(shots) == 1:
-        texture = finished(look_at(model, layout, shots[0](), mode), layout)
+        shown = look_at(model, layout, shots[0](), mode, relief)
+        texture = finished(shown, layout, mode)
         return texture, texture.sh_light[None]
+
+    lines = _Sum()
 
     def look(taken: Callable[[], Shot]) -> tuple[Shown, _Kept, float]:
         shot = taken()
-        one = look_at(model, layout, shot, mode)
+        one = look_at(model, layout, shot, mode, relief)
+        lines.add(one.lines)
         # The full detail is held for two photos at a time.
-        small = replace(one, detail=None, ground=None)  # type: ignore[arg-type]
+        small = replace(one, detail=None, ground=None, lines=None)  # type: ignore[arg-type]
         return small, _Kept.of(one.detail), shot.weight
 
     shown, kept, weights = map(list, zip(*each(look, shots, 2), strict=True))
     share = _shares(shown, np.array(weights))
     painted, gains = _painted(model, layout, shown, share)
     colour, weight = _merged(model, layout, shown, kept, share)
-    image, coverage = compose(layout, painted.ground(model, layout), Detail(colour, weight))
+    detail = Detail(colour, weight)
+    height = raised(lines.total, detail, mode)
+    image, coverage = compose(layout, painted.ground(model, layout), detail)
     lights = np.stack(
         [one.light.sh_light * np.exp(-g) for one, g in zip(shown, gains, strict=True)]
     )
@@ -126,9 +135,25 @@ def build_texture_of(
             coverage=coverage,
             warnings=shown[0].warnings,
             folds=shown[0].folds,
+            displacement=height,
         ),
         lights,
     )
+
+
+class _Sum:
+    """The relief of photos that are looked at on several threads; their order changes nothing that
+    can be seen."""
+
+    def __init__(self) -> None:
+        self.total: Relief | None = None
+        self._lock = Lock()
+
+    def add(self, one: Relief | None) -> None:
+        """Add a photo's, if there is any."""
+        if one is not None:
+            with self._lock:
+                self.total = one if self.total is None else merged([self.total, one])
 
 
 def _shares(shown: list[Shown], weights: NDArray) -> NDArray:
@@ -292,7 +317,7 @@ def _preferences(
     found = []
     for one, own, part, agreed in zip(shown, kept, share, _agreement(kept), strict=True):
         facing = np.maximum(one.facing, 0.05) ** 2 * np.maximum(one.skin, _UNLIKE) ** 2
-        facing = _texel_field(model, layout, facing)
+        facing = _texel_field(model, layout, facing.astype(np.float32))
         seen = cv2.GaussianBlur(own.small_weight, (0, 0), _SEAM * _CONSENSUS)
         found.append(part * (seen**SHARPNESS * agreed * facing + _LEAST))
     return np.stack(found).astype(np.float32)

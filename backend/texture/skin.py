@@ -72,6 +72,7 @@ class SkinMaps:
     normal: Bytes  #: (S, S, 3) tangent space, (n + 1) / 2 of 255; x along u, y along v
     roughness: Bytes  #: (S / 2, S / 2)
     specular: Bytes  #: (S / 2, S / 2) of Blender's "Specular IOR Level", 0.5 being plain
+    height: Float  #: (S, S) mm outwards: what ``normal`` shows
 
 
 def warm_skin(model: FaceModel, size: int) -> None:
@@ -79,11 +80,14 @@ def warm_skin(model: FaceModel, size: int) -> None:
     _ground_of(model, min(size, LARGEST))
 
 
-def skin_maps(model: FaceModel, image: Bytes, coverage: Float) -> SkinMaps:
+def skin_maps(
+    model: FaceModel, image: Bytes, coverage: Float, displacement: Float | None = None
+) -> SkinMaps:
     """The :class:`SkinMaps` for the texture ``image`` (N, N, 3) sRGB of a head of ``model``.
 
     ``coverage`` (N, N) 0..1 is how much of a texel came from a photo: what was painted has no lines
-    worth raising.  S is N, at most :data:`LARGEST`.
+    worth raising.  S is N, at most :data:`LARGEST`.  ``displacement`` (D, D) mm is what shading
+    told of lines; without it they are read from the brightness.
     """
     size = min(len(image), LARGEST)
     ground = _ground_of(model, size)
@@ -91,8 +95,13 @@ def skin_maps(model: FaceModel, image: Bytes, coverage: Float) -> SkinMaps:
         image, coverage = (
             cv2.resize(x, (size, size), interpolation=cv2.INTER_AREA) for x in (image, coverage)
         )
-    seen = _relief_of(image, ground.texel_mm)
-    height = ground.height + seen * ground.lined * coverage
+    if displacement is None:
+        seen = _relief_of(image, ground.texel_mm)
+        height = ground.height + seen * ground.lined * coverage
+    else:
+        height = ground.height + cv2.resize(
+            displacement, (size, size), interpolation=cv2.INTER_CUBIC
+        )
     half = (size // 2, size // 2)
     deep = cv2.resize(height, half, interpolation=cv2.INTER_AREA)
     cavity = np.clip(deep * (-1 / DEEPEST), 0, 1)
@@ -100,6 +109,7 @@ def skin_maps(model: FaceModel, image: Bytes, coverage: Float) -> SkinMaps:
         normal=_normals(height, ground.texel_mm),
         roughness=_bytes(ground.roughness + 0.12 * cavity),
         specular=_bytes(ground.specular * (1 - CAVITY * cavity)),
+        height=height,
     )
 
 

@@ -15,6 +15,7 @@ from reconstruct_face.scene.camera import CameraView
 from reconstruct_face.scene.context import scene_of
 from reconstruct_face.scene.quiet import quiet
 
+from .detailed import detail_lamps, emboss, furnish_detailed, is_detailed
 from .develop import develop
 from .hair import BROWS, beard_style, grow, grow_on_scalp, random_colour, random_style
 from .head import build_head
@@ -22,6 +23,8 @@ from .known import HARD_SKY, fold, furnish_known, hard_lamps, is_known
 from .surroundings import build_body, build_camera, build_lamps, build_sky
 
 SAMPLES = 12
+#: Where fine detail counts, which denoising would take away.
+FINE_SAMPLES = 16
 BEARD_SHARE = 0.22
 
 
@@ -30,26 +33,34 @@ def render_head(head: dict[str, NDArray], mesh: dict[str, NDArray], path: Path) 
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     rng = np.random.default_rng(head["look_seed"])
     scene = scene_of(bpy.context)
-    known = is_known(head)
-    several = "view_seed" in head
-    if known:
-        texture, things, _ = furnish_known(head, mesh, rng)
+    known, fine, several = is_known(head), is_detailed(head), "view_seed" in head
+    if known or fine:
+        texture, things, _ = (furnish_known if known else furnish_detailed)(head, mesh, rng)
     else:
         texture, things, _ = furnish(head, mesh, rng, apart=several)
     look = rng
     if several:  # of one head: what is the picture's own
         rng = np.random.default_rng(head["view_seed"])
     camera, view = build_camera(head)
-    lamps = hard_lamps(head) if known else build_lamps(head, rng)
+    if known or fine:
+        lamps = hard_lamps(head) if known else detail_lamps(head)
+    else:
+        lamps = build_lamps(head, rng)
     body = build_head(head, mesh, texture, look)
     if known:
         fold(body, head)
+    if fine:
+        emboss(body, head)
     things += [body, camera, *lamps]
     for thing in things:
         scene.collection.objects.link(thing)
     scene.camera = camera
-    scene.world = build_sky(head["rotation"], rng, *([HARD_SKY] if known else []))
+    sky = float(head["sky"]) if fine else HARD_SKY if known else 1.0
+    scene.world = build_sky(head["rotation"], rng, sky)
     set_up_cycles(scene, view)
+    if fine:
+        scene.cycles.samples = FINE_SAMPLES
+        scene.cycles.denoising_quality, scene.cycles.denoising_prefilter = "HIGH", "ACCURATE"
     linear = render_linear(scene)
     picture = develop(linear, face_pixels(head, mesh), float(head["tone"]), rng)
     write_png(picture, path)

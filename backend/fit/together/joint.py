@@ -222,9 +222,9 @@ class _Together:
     def _quadratic(self, i: int, hessian: Double, gradient: Double) -> Quadratic:
         problem = self.problems[i]
         many = self.k + problem.a  # of a photo that is not looked at there is no albedo
-        span = problem.span(self.states[i])
+        low, high = problem.span(self.states[i])
         places = np.arange(many)
-        return Quadratic(hessian, gradient, 7 + places, places, *span, float(self.weights[i]))
+        return Quadratic(hessian, gradient, 7 + places, places, low, high, float(self.weights[i]))
 
     def _own_part(self, states: Sequence[State]) -> tuple[Double, Double, float]:
         albedo = next((one.albedo for one in states if one.albedo is not None), None)

@@ -50,4 +50,4 @@ def pooled(
 def _positive(matrix: Double) -> Double:
     """The symmetric ``matrix`` without its negative part."""
     values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
-    return (vectors * np.maximum(values, 0.0)) @ vectors.T
+    return np.asarray((vectors * np.maximum(values, 0.0)) @ vectors.T, np.float64)
