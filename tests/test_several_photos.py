@@ -216,6 +216,13 @@ def test_a_stranger_is_told_and_the_right_face_of_a_group_is_taken() -> None:
     assert [distance < 0.6 for distance in away] == [True, True, False, True, True]
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_of_two_people_the_larger_face_stays_in_either_order(order: tuple[int, int]) -> None:
+    people, sizes = [[person(1)], [person(2)]], [[2.0], [5.0]]
+    _, away = chosen_faces([people[i] for i in order], [sizes[i] for i in order])
+    assert away[order.index(1)] == 0.0 and away[order.index(0)] > 0.6
+
+
 def test_a_profile_is_reached_by_way_of_a_half_profile() -> None:
     frontal = np.zeros(128)
     frontal[0] = 1.0

@@ -1,9 +1,9 @@
 """Who is seen in a clip: one head solved over its best frames.
 
-Frames spread over the clip are looked at; the person seen most is taken.  Of that person's frames
-the sharp and frontal ones, with different views among them, are fitted one by one; identity and
-focal length are averaged, and each is fitted again with both held.  Each frame gives a texture,
-and every texel is taken from those that show it best.
+Frames spread over the clip are looked at; the person seen most is taken.  To that person's sharp
+and frontal frames, with different views among them, one head is fitted as to several photos
+(:mod:`..fit.together`).  Each frame gives a texture, and every texel is taken from those that show
+it best.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..assembly import assemble, bust_pictures
+from ..assembly import assemble, bust_pictures, texture_of
 from ..detect.recognition import descriptor
 from ..errors import ExchangeError, NoFaceError
 from ..exchange import Reconstruction
@@ -30,15 +30,7 @@ from ..model import FaceModel, load_model
 from ..network.regions import SIDES, regions_of
 from ..photo import Photo
 from ..texture.merging import merged
-from .keyframes import (
-    Keyframe,
-    face_of,
-    face_share,
-    first_fits,
-    held_fit,
-    held_fits,
-    keyframe_of,
-)
+from .keyframes import Keyframe, face_of, face_share, fit_keyframes
 from .shares import Here, Share, Shares
 from .source import Bytes, Source
 from .track import SAME_PERSON
@@ -56,6 +48,8 @@ _FACES = 3
 _STEADY = 0.015
 #: Share of the progress before the first is fitted, which takes longer than to look for them.
 _LOOKING = 0.2
+#: Of the solve: each by itself, all together, their textures.
+_STEPS = 3
 #: Degrees between two keyframes that count as different views.
 _APART = 8.0
 
@@ -238,41 +232,23 @@ def solve_subject(
         )
     mine = main_person(candidates(source, lambda f, s: report(_LOOKING * f, s), shares), source)
     chosen = choose(mine)
-    shares = shares or Here()
     resting = RestingBrows.of(
         np.array([one.brows for one in mine]), np.array([one.lowered for one in mine])
     )
-    common: Share = {
-        "model": model,
-        "options": options.to_dict(),
-        "path": str(source.path),
-        "resting": resting.shares,
-    }
-    frames = [face_share(one.pixels, one.face) for one in chosen]
-    fits: list[Share] = []
-    pictures = 2 * len(frames)  # each is fitted twice
 
     def solving(done: int) -> None:
-        part = _LOOKING + (1 - _LOOKING) * done / pictures
-        report(part, f"Solving the head, step {min(done + 1, pictures)} of {pictures}")
+        part = _LOOKING + (1 - _LOOKING) * done / _STEPS
+        report(part, f"Solving the head, step {min(done + 1, _STEPS)} of {_STEPS}")
 
-    solving(0)
-    for found in shares.map(first_fits, common, frames):
-        fits.append(found)
-        solving(len(fits))
-    identity = _shared_identity(fits) if known is None else np.asarray(known.identity, np.float32)
-    focal = float(np.exp(np.median([np.log(found["focal"]) for found in fits])))
-    common |= {"identity": identity, "focal": focal}
-    # The best frame's is done here: the head is assembled of more than crosses.
-    evidence, best, texture = held_fit(common, frames[0])
-    light = texture.sh_light if texture else best.sh_light
-    keyframes = [Keyframe(chosen[0].pixels, best.camera, best.expression, light)]
-    textures = [texture]
-    solving(len(frames) + 1)
-    for one, told in zip(chosen[1:], shares.map(held_fits, common, frames[1:]), strict=True):
-        keyframe, texture = keyframe_of(one.pixels, told)
-        keyframes.append(keyframe)
-        solving(len(frames) + len(keyframes))
+    held = None if known is None else np.asarray(known.identity, np.float64)
+    fitted = fit_keyframes(chosen, source.path, model, options, resting, held, solving)
+    best, evidence = fitted[0].fit, fitted[0].evidence
+    identity = best.identity if known is None else np.asarray(known.identity, np.float32)
+    keyframes, textures = [], []
+    for one, frame in zip(chosen, fitted, strict=True):
+        texture = texture_of(frame.evidence, model, frame.fit, options)
+        light = texture.sh_light if texture else frame.fit.sh_light
+        keyframes.append(Keyframe(one.pixels, frame.fit.camera, frame.fit.expression, light))
         textures.append(texture)
     shared = merged(textures, options) if known is None else None
     head = assemble(evidence, model, best, shared, options)
@@ -284,13 +260,6 @@ def solve_subject(
     person = np.mean([one.person for one in mine], axis=0)
     matrix = best.camera.camera_matrix
     return Subject(model, identity, matrix, person, tuple(keyframes), head, resting, tuple(mine))
-
-
-def _shared_identity(fits: list[Share]) -> NDArray[np.float32]:
-    """(K,) the mean of the identities, each by how sure the network is of its frame."""
-    share = np.array([1 / max(found["sigma"] or 1.0, 1e-3) for found in fits])
-    mean = np.average([found["identity"] for found in fits], axis=0, weights=share)
-    return mean.astype(np.float32)
 
 
 def _with_looks_of(head: Reconstruction, known: Reconstruction) -> Reconstruction:

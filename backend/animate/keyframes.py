@@ -1,29 +1,31 @@
-"""The frames by which a clip's head is solved: each fitted alone, then with what they share.
-
-A frame's fits depend on no other frame's, so they are shares of work (:mod:`.shares`).
-"""
+"""The frames by which a clip's head is solved: each fitted alone, then all together."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..assembly import texture_of
 from ..detect import Detection
 from ..exchange.options import Options
-from ..fit import Evidence, FaceFit, fit, gather
+from ..fit import Evidence, FaceFit, gather
 from ..fit.faces import Face
 from ..fit.resting import RestingBrows
+from ..fit.together.fits import Sighted, fit_of, fit_together, sighted
 from ..geometry.camera import Camera
+from ..geometry.chunks import each
+from ..model import FaceModel
 from ..network.regions import regions_of
 from ..photo import Photo
-from ..texture import Texture
 from .shares import Share
 from .source import Bytes
+
+if TYPE_CHECKING:
+    from .identity import Candidate
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,66 +49,64 @@ def face_of(told: Share) -> Face:
     return Face(detection=Detection(**given.pop("detection")), **given)
 
 
-def first_fits(common: Share) -> Callable[[Share], Share]:
-    """A worker of :class:`.shares.Shares`: a frame fitted alone, of which identity (K,), focal
-    length in pixels and the network's ``sigma`` are kept.
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A frame to which the head that all share was fitted."""
 
-    ``resting`` in ``common`` are the shares of the person's :class:`.resting.RestingBrows`.
+    evidence: Evidence
+    fit: FaceFit
+
+
+def fit_keyframes(
+    frames: Sequence[Candidate],
+    path: Path,
+    model: FaceModel,
+    options: Options,
+    resting: RestingBrows,
+    identity: NDArray | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> list[Fitted]:
+    """One head for all ``frames`` of the clip ``path``, and one focal length.
+
+    ``identity`` (K,) is kept where it is known.  ``progress`` is told how many steps are done: each
+    frame by itself, all together.
     """
-    model, options = common["model"], Options.from_dict(common["options"])
+    say = progress or (lambda done: None)
+    say(0)
 
-    def work(share: Share) -> Share:
-        photo = Photo(share["pixels"], Path(common["path"]), None, False)
-        found = fit(_evidence(photo, common, share), model, options)
-        return {
-            "identity": found.identity,
-            "focal": found.camera.focal,
-            "sigma": found.network_sigma,
-        }
+    def alone(one: Candidate) -> Sighted:
+        photo = Photo(one.pixels, path, None, False)
+        return sighted(_evidence(photo, one.face, model, options, resting), model)
 
-    return work
+    first = each(alone, frames)
+    focal = float(np.exp(np.median([np.log(one.alone.camera.focal) for one in first])))
+
+    def known(one: Sighted) -> Sighted:
+        photo = replace(one.evidence.photo, focal_px=focal)
+        return sighted(one.evidence.of_photo(photo), model)
+
+    say(1)
+    sights = each(known, first)
+    # How sure the network is of each; frames of one clip are alike.
+    sure = [1 / max(one.alone.network_sigma or 1.0, 1e-3) for one in sights]
+    weights = [one / max(sure) for one in sure]
+    found = fit_together(sights, model, options, weights, identity)
+    say(2)
+    fits = [fit_of(one, model, refined) for one, refined in zip(sights, found, strict=True)]
+    if identity is not None:
+        kept = np.asarray(identity, np.float32)
+        fits = [replace(one, identity=kept) for one in fits]
+    return [Fitted(one.evidence, fit) for one, fit in zip(sights, fits, strict=True)]
 
 
-def _evidence(photo: Photo, common: Share, share: Share) -> Evidence:
+def _evidence(
+    photo: Photo, face: Face, model: FaceModel, options: Options, resting: RestingBrows
+) -> Evidence:
     """As a photo's, but for the brows: the clip tells how high this person's rest."""
-    options = Options.from_dict(common["options"])
-    evidence = gather(photo, face_of(share["face"]), common["model"], options)
-    opinions, reader = evidence.opinions, regions_of(common["model"])
+    evidence = gather(photo, face, model, options)
+    opinions, reader = evidence.opinions, regions_of(model)
     # None, too, where landmarks are not to be believed.
     if opinions is None or opinions.brows is None or reader is None:
         return evidence
-    brows = RestingBrows(common["resting"]).reader().read(evidence.marks, reader.template)
+    brows = resting.reader().read(evidence.marks, reader.template)
     return replace(evidence, opinions=replace(opinions, brows=brows))
-
-
-def held_fits(common: Share) -> Callable[[Share], Share]:
-    """A worker of :class:`.shares.Shares`: a frame fitted with the ``identity`` and ``focal`` that
-    all share, for :func:`keyframe_of`; ``resting`` as :func:`first_fits` has it."""
-
-    def work(share: Share) -> Share:
-        _, held, texture = held_fit(common, share)
-        return {
-            "camera": vars(held.camera),
-            "expression": held.expression,
-            "sh_light": texture.sh_light if texture else held.sh_light,
-            "texture": None if texture is None else vars(texture),
-        }
-
-    return work
-
-
-def keyframe_of(pixels: Bytes, told: Share) -> tuple[Keyframe, Texture | None]:
-    """What a worker of :func:`held_fits` made of a frame."""
-    camera = Camera(**told["camera"])
-    texture = None if told["texture"] is None else Texture(**told["texture"])
-    return Keyframe(pixels, camera, told["expression"], told["sh_light"]), texture
-
-
-def held_fit(common: Share, share: Share) -> tuple[Evidence, FaceFit, Texture | None]:
-    """The frame fitted with ``identity`` and focal length held, and its texture."""
-    model, options = common["model"], Options.from_dict(common["options"])
-    photo = Photo(share["pixels"], Path(common["path"]), common["focal"], False)
-    evidence = _evidence(photo, common, share)
-    identity = common["identity"]
-    held = replace(fit(evidence, model, options, identity), identity=identity)
-    return evidence, held, texture_of(evidence, model, held, options)

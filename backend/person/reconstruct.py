@@ -279,7 +279,7 @@ def _stranger(one: Seen, distance: float) -> str:
 
 
 def _twice(one: Given, first: Given) -> str:
-    return f"{one.name} is the same picture as {first.name} and was counted once."
+    return f"{one.name} shows all but the same picture as {first.name} and was counted once."
 
 
 def _sentences(views: Sequence[View], left: Sequence[LeftOut]) -> list[str]:

@@ -1,9 +1,14 @@
 """What the photos of one person say of the person before they are looked at together.
 
-Each photo's fit leans on a prior in which the face model's own one and the network's reading of the
-photo are pooled.  Of N photos the face model's counts once.  The readings' errors go together, as
-the network errs alike about one person's photos: with a correlation r they are worth
-N / (1 + r (N - 1)) independent ones.
+Each photo's fit leans on a prior in which the face model's own one and the network's reading of
+the photo are pooled.  Of N photos the face model's counts once: with its precision H and a photo's
+prior of mean m and precision P, the reading by itself is the factor by which that prior differs
+from the model's, of precision P - H, and the factors of all photos are multiplied,
+
+    precision  H + sum w (P - H),      pull  H h + sum w (P m - H h).
+
+The weights w are how many independent photos each is worth.  The network's answer is a posterior
+mean, drawn towards the average face; of several photos the product is drawn less, as it should.
 """
 
 from __future__ import annotations

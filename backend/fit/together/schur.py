@@ -43,7 +43,7 @@ def joint_minimum(
     unknowns that press against a bound are held there while the shared ones are solved for.
     """
     parts = [_Part(photo) for photo in photos]
-    shared = np.zeros(len(gradient))
+    shared: Double = np.zeros(len(gradient))
     for _ in range(_CHOICES):
         total, right = hessian.copy(), gradient.copy()
         for part in parts:
@@ -51,7 +51,7 @@ def joint_minimum(
             where = part.photo.places
             total[np.ix_(where, where)] += part.photo.weight * reduced
             right[where] += part.photo.weight * target
-        shared = np.linalg.solve(total, right)
+        shared = np.asarray(np.linalg.solve(total, right), np.float64)
         changed = [part.choose(shared) for part in parts]
         if not any(changed):
             break
