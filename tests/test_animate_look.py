@@ -1,4 +1,4 @@
-"""What the pixels of a clip say: its texture, and teeth in light and in the dark."""
+"""What the pixels of a clip say: teeth in light and in the dark."""
 
 from __future__ import annotations
 
@@ -8,54 +8,8 @@ from reconstruct_face.backend.animate.appearance import train
 from reconstruct_face.backend.animate.drawing import LitTexture
 from reconstruct_face.backend.animate.solve import Pose
 from reconstruct_face.backend.model import load_model
-from reconstruct_face.backend.pipeline import Options
-from reconstruct_face.backend.texture import Texture
-from reconstruct_face.backend.texture.merging import merged as merged_texture
 
 from tests import animate_clip as clips
-
-SIZE = 256
-
-
-def texture(image: np.ndarray, coverage: np.ndarray) -> Texture:
-    return Texture(
-        image.astype(np.uint8), np.zeros(0, np.float32), np.zeros((9, 3), np.float32), coverage
-    )
-
-
-def skin(rng: np.random.Generator) -> np.ndarray:
-    base = np.full((SIZE, SIZE, 3), (200.0, 160.0, 140.0))
-    return base + rng.normal(0, 3, (SIZE, SIZE, 1))
-
-
-def test_a_hand_in_one_frame_is_not_in_the_texture_though_that_frame_shows_the_place_best():
-    rng = np.random.default_rng(0)
-    given = []
-    for i in range(4):
-        image, coverage = skin(rng), np.full((SIZE, SIZE), 0.7, np.float32)
-        if i == 1:
-            coverage[:] = 1.0
-            image[100:160, 60:120] = (90, 60, 50)
-        given.append(texture(image, coverage))
-    merged = merged_texture(given, Options(texture_size=SIZE))
-    assert merged is not None
-    hand = merged.image[110:150, 70:110].reshape(-1, 3).mean(axis=0)
-    beside = merged.image[110:150, 140:200].reshape(-1, 3).mean(axis=0)
-    assert np.abs(hand - beside).max() < 8  # the hand is 100 darker
-
-
-def test_what_only_one_frame_shows_is_taken_from_it():
-    rng = np.random.default_rng(1)
-    given = []
-    for i in range(3):
-        image, coverage = skin(rng), np.full((SIZE, SIZE), 1.0, np.float32)
-        image[:, 200:] = (150, 110, 90) if i == 2 else (210, 170, 150)  # painted ground
-        coverage[:, 200:] = 1.0 if i == 2 else 0.0
-        given.append(texture(image, coverage))
-    merged = merged_texture(given, Options(texture_size=SIZE))
-    assert merged is not None
-    shown = merged.image[:, 215:].reshape(-1, 3).mean(axis=0)
-    assert np.abs(shown - (150, 110, 90)).max() < 12  # the ground is 60 lighter
 
 
 @pytest.mark.slow

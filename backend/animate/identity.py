@@ -11,13 +11,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..assembly import assemble, bust_pictures, texture_of
+from ..assembly import assemble, bust_pictures, shared_texture, shot_of
 from ..detect.recognition import descriptor
 from ..errors import ExchangeError, NoFaceError
 from ..exchange import Reconstruction
@@ -29,7 +30,6 @@ from ..geometry.pose import initial_camera
 from ..model import FaceModel, load_model
 from ..network.regions import SIDES, regions_of
 from ..photo import Photo
-from ..texture.merging import merged
 from .keyframes import Keyframe, face_of, face_share, fit_keyframes
 from .shares import Here, Share, Shares
 from .source import Bytes, Source
@@ -244,14 +244,15 @@ def solve_subject(
     fitted = fit_keyframes(chosen, source.path, model, options, resting, held, solving)
     best, evidence = fitted[0].fit, fitted[0].evidence
     identity = best.identity if known is None else np.asarray(known.identity, np.float32)
-    keyframes, textures = [], []
-    for one, frame in zip(chosen, fitted, strict=True):
-        texture = texture_of(frame.evidence, model, frame.fit, options)
-        light = texture.sh_light if texture else frame.fit.sh_light
-        keyframes.append(Keyframe(one.pixels, frame.fit.camera, frame.fit.expression, light))
-        textures.append(texture)
-    shared = merged(textures, options) if known is None else None
-    head = assemble(evidence, model, best, shared, options)
+    shared, lights = None, [frame.fit.sh_light for frame in fitted]
+    if options.texture != "none":
+        shots = [partial(shot_of, frame.evidence, model, frame.fit) for frame in fitted]
+        shared, lights = shared_texture(shots, model, best, options)
+    keyframes = [
+        Keyframe(one.pixels, frame.fit.camera, frame.fit.expression, light)
+        for one, frame, light in zip(chosen, fitted, lights, strict=True)
+    ]
+    head = assemble(evidence, model, best, shared if known is None else None, options)
     if known is not None:
         head = _with_looks_of(head, known)
         if options.bust:
