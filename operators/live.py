@@ -17,7 +17,6 @@ from bpy.props import (
 )
 
 from ..backend.errors import FaceError
-from ..backend.exchange.names import ARKIT
 from ..scene.context import head_of, scene_of
 from . import strings_live as texts
 from .animation import put_motion
@@ -130,6 +129,8 @@ class LiveSettings(bpy.types.PropertyGroup):
 
 def needs_gains(settings: Any) -> None:
     """Give ``settings`` a row for each of ARKit's weights."""
+    from ..backend.exchange.names import ARKIT
+
     if len(settings.gains) != len(ARKIT):
         settings.gains.clear()
         for name in ARKIT:

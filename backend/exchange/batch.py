@@ -68,7 +68,7 @@ class BatchOptions:
         # Left out where it is off, so that what older versions finished counts as finished.
         told = self.options.to_dict()
         switches = {"compact": self.compact, "person": self.person}
-        switches["force_person"] = told.pop("force_person")
+        switches |= {name: told.pop(name) for name in ("force_person", "detail")}
         return told | wanted | {name: True for name, on in switches.items() if on}
 
 

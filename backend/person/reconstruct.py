@@ -274,7 +274,8 @@ def _stranger(one: Seen, distance: float) -> str:
         return f"The face in {one.given.name} cannot be compared with the others."
     return (
         f"{one.given.name} seems to show somebody else (distance {distance:.2f}, one person's "
-        f"photos lie within {SAME_PERSON:.1f}) and was left out; --force-person takes it too."
+        f"photos lie within {SAME_PERSON:.1f}) and was left out; Take Every Photo (--force-person) "
+        "takes it too."
     )
 
 
