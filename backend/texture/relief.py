@@ -53,11 +53,13 @@ SMOOTH, SMALL = 0.5, 0.05
 #: Change of log shading with the slope that is believed: more is where hardly any light is.
 STEEPEST = 1.5
 #: mm, and log brightness beyond which a difference is none of shading.
-DEEPEST_MM, MOST_SHADING = 1.0, 0.5
+DEEPEST_MM, MOST_SHADING = 1.0, 0.3
 #: Log brightness, mean over the directions, that lines have to be over in any case.
 FAINTEST = 0.001
 #: Curvature of the mesh, per mm, between which what is seen is its own.
 BENT = (0.05, 0.1)
+#: mm, standard deviation of how far from the border of what is seen; set by eye.
+OFF_BORDER_MM = 2.5
 #: mm about features whose borders are lines and no relief; set by eye.
 AROUND_MM = {"lips": 5.0, "brows": 3.5, "lids": 3.0, "scalp": 3.5, "nostrils": 8.0}
 _NOSTRILS = range(31, 36)
@@ -98,7 +100,10 @@ def relief_of(
     # Per texel of S instead of T.
     slope = _resized(slope, side) * (side / len(slope))
     seen = _resized(detail.weight, side)
-    weight = smoothstep(0.1, 0.6, seen) * _resized(even_skin(model) * _flat(tangents), side)
+    # Where what is seen ends there are lines, too: outlines, hair.
+    inside = cv2.GaussianBlur(smoothstep(0.2, 0.7, seen), (0, 0), OFF_BORDER_MM / texel)
+    weight = smoothstep(0.7, 0.98, inside) * smoothstep(0.1, 0.6, seen)
+    weight *= _resized(even_skin(model) * _flat(tangents), side)
     log = _resized((detail.colour @ CHANNELS) * detail.weight, side) / np.maximum(seen, 1e-3)
     box = _box(weight)
     shading = np.zeros_like(weight)
