@@ -106,7 +106,7 @@ def test_freckles_give_no_height():
     line = shaded(groove(0.2), light)
     of_spots, of_groove = (displacement(relief_from(log, light)) for log in (spots, line))
     assert spots.std() > 0.8 * line.std()  # the photo shows about as much of both
-    assert of_spots.std() < 0.2 * of_groove.std()
+    assert of_spots.std() < 0.4 * of_groove.std()
 
 
 def test_views_add_up_to_what_neither_light_shows_alone():

@@ -39,6 +39,8 @@ from .view import FACE_MM, View
 CHANNELS = np.array([0.1, 0.5, 0.4], np.float32)
 #: mm: wavelengths of the bands; directions; width of a band, log.
 WAVES_MM, DIRECTIONS, _BAND = (1.2, 2.1, 3.6), 10, 0.55
+#: Of the bands' sum below which they are not raised to 1.
+_LEAST_SUM = 0.6
 #: A line is this many times as strong as what there is of its width all over the face, and as the
 #: mean over the directions.
 OVER_ALL, OVER_ROUND = 2.0, 1.3
@@ -47,11 +49,17 @@ PIXELS = (2.0, 3.5)
 #: Part of the shading that linear theory promises: skin scatters light sideways.
 GAIN = 0.7
 #: Weight of smoothness and of smallness, against log shading squared.
-SMOOTH, SMALL = 0.3, 0.02
+SMOOTH, SMALL = 0.5, 0.05
 #: Change of log shading with the slope that is believed: more is where hardly any light is.
 STEEPEST = 1.5
 #: mm, and log brightness beyond which a difference is none of shading.
-DEEPEST_MM, MOST_SHADING = 1.0, 0.5
+DEEPEST_MM, MOST_SHADING = 1.0, 0.3
+#: Log brightness, mean over the directions, that lines have to be over in any case.
+FAINTEST = 0.001
+#: Curvature of the mesh, per mm, between which what is seen is its own.
+BENT = (0.05, 0.1)
+#: mm, standard deviation of how far from the border of what is seen; set by eye.
+OFF_BORDER_MM = 2.5
 #: mm about features whose borders are lines and no relief; set by eye.
 AROUND_MM = {"lips": 5.0, "brows": 3.5, "lids": 3.0, "scalp": 3.5, "nostrils": 8.0}
 _NOSTRILS = range(31, 36)
@@ -92,7 +100,10 @@ def relief_of(
     # Per texel of S instead of T.
     slope = _resized(slope, side) * (side / len(slope))
     seen = _resized(detail.weight, side)
-    weight = smoothstep(0.1, 0.6, seen) * _resized(even_skin(model), side)
+    # Where what is seen ends there are lines, too: outlines, hair.
+    inside = cv2.GaussianBlur(smoothstep(0.2, 0.7, seen), (0, 0), OFF_BORDER_MM / texel)
+    weight = smoothstep(0.7, 0.98, inside) * smoothstep(0.1, 0.6, seen)
+    weight *= _resized(even_skin(model) * _flat(tangents), side)
     log = _resized((detail.colour @ CHANNELS) * detail.weight, side) / np.maximum(seen, 1e-3)
     box = _box(weight)
     shading = np.zeros_like(weight)
@@ -106,6 +117,18 @@ def relief_of(
         weight[..., None] * slope,
         weight,
     )
+
+
+def _flat(tangents: Tangents) -> Float:
+    """(T, T) 1 where the mesh is flat, 0 in its own creases and on its ridges: lines there are its
+    shadows and highlights."""
+    across, down = (
+        cv2.Sobel(tangents.normal, cv2.CV_32F, *axis, ksize=3, scale=1 / 8)
+        for axis in ((1, 0), (0, 1))
+    )
+    bent = np.sqrt((across * across + down * down).sum(axis=2)) / tangents.texel
+    bent = cv2.GaussianBlur(bent * tangents.there, (0, 0), 2.0)
+    return 1 - smoothstep(*BENT, bent)
 
 
 def merged(reliefs: Iterable[Relief]) -> Relief:
@@ -215,7 +238,7 @@ def lines_of(log: Float, weight: Float, texel_mm: float, photo_mm: float) -> Flo
         parts = [fft.ifft2(spectrum * band)[rows, columns].astype(np.complex64) for band in bands]
         strength = [cv2.GaussianBlur(np.abs(part), (0, 0), wave / texel_mm / 4) for part in parts]
         around = np.mean(strength, axis=0)
-        usual = np.median(around[sure])
+        usual = max(float(np.median(around[sure])), FAINTEST)
         for part, strong in zip(parts, strength, strict=True):
             safe = np.maximum(strong, 1e-9)
             clear = np.clip(1 - (OVER_ALL * usual / safe) ** 2, 0, 1)
@@ -286,12 +309,11 @@ def _bands(shape: tuple[int, ...], texel_mm: float) -> Iterator[tuple[float, lis
     radius, angle = np.hypot(across, down), np.arctan2(down, across)
     radius[0, 0] = 1
     step = np.pi / DIRECTIONS
-    # The sum over directions of squared cosines three steps wide is 3 / 2, that over the bands of
-    # Gaussians in the logarithm as for their distance.
-    apart = np.log(WAVES_MM[-1] / WAVES_MM[0]) / (len(WAVES_MM) - 1)
-    total = 1.5 * _BAND * np.sqrt(2 * np.pi) / apart
-    for wave in WAVES_MM:
-        ring = np.exp(-(np.log(radius * wave / texel_mm) ** 2) / (2 * _BAND**2)) / total
+    rings = [np.exp(-(np.log(radius * wave / texel_mm) ** 2) / (2 * _BAND**2)) for wave in WAVES_MM]
+    # The squared cosines, three steps wide, add up to 3 / 2.
+    total = 1.5 * np.maximum(np.sum(rings, axis=0), _LEAST_SUM)
+    for wave, whole in zip(WAVES_MM, rings, strict=True):
+        ring = whole / total
         ring[0, 0] = 0
         bands = []
         for number in range(DIRECTIONS):
