@@ -174,8 +174,9 @@ def test_the_batch_takes_and_records_it(
     assert recorder.options() == other(name)
     record = json.loads((tmp_path / "out" / "ada.json").read_text())["run"]["request"]
     wanted = other(name).to_dict() | {"formats": [], "preview": False}
-    if not wanted["force_person"]:  # so that what older versions finished counts as finished
-        del wanted["force_person"]
+    for switch in ("force_person", "detail"):
+        if not wanted[switch]:  # so that what older versions finished counts as finished
+            del wanted[switch]
     assert record == wanted
 
 
