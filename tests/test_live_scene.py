@@ -99,7 +99,7 @@ def test_the_head_follows_and_is_put_back(head: bpy.types.Object, send) -> None:
     assert BUTTONS.live_stop() == {"FINISHED"}
     assert expression.values_of(head)["jawOpen"] == pytest.approx(0.25)
     bpy.context.view_layer.update()
-    np.testing.assert_allclose(head.matrix_world, before, atol=1e-6)
+    np.testing.assert_allclose(np.array(head.matrix_world), np.array(before), atol=1e-6)
     assert LIVE.faces is None
 
 

@@ -31,7 +31,8 @@ def built(detailed: Reconstruction) -> HeadScene:
 
 
 def skin_of(head: bpy.types.Object) -> bpy.types.Material:
-    return next(m for m in head.data.materials if m.name.endswith("skin"))
+    found = [m for m in head.data.materials if m is not None and m.name.endswith("skin")]
+    return found[0]
 
 
 def pixels_of(image: bpy.types.Image) -> np.ndarray:

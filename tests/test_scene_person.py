@@ -175,7 +175,8 @@ def test_what_is_left_out_of_a_new_fit_loses_its_camera_and_what_is_kept_of_it()
     assert not [name for name in head.keys() if name.endswith("_3")]  # noqa: SIM118
     update_head(head, person(), bpy.context.scene)
     assert photo_cameras.cameras_of(head)[2].name == "back camera"
-    assert "camera_3" in head_scene_of(head).rig
+    rig = head_scene_of(head).rig
+    assert rig is not None and "camera_3" in rig
 
 
 def test_a_camera_that_was_deleted_stays_so_and_its_photo_is_used() -> None:
