@@ -165,3 +165,17 @@ def test_a_shut_mouth_and_a_tongue_tell_no_colour(model: FaceModel) -> None:
     shut = mouth_photo((235, 228, 215))
     shut.landmarks[60:68, 1] = 150.0
     assert teeth_colour(layout, shut, shading) is None
+
+
+def test_a_displacement_has_the_pores_and_not_the_lips_furrows(
+    model: FaceModel, plain: SkinMaps
+) -> None:
+    """They are in the normal map, which does not stand out from the head's outline."""
+    nothing = np.zeros((SIZE, SIZE), np.float32)
+    found = skin_maps(model, even(), np.ones((SIZE, SIZE), np.float32), nothing)
+    lips = cv2.resize(model.uv_mask("lips"), (SIZE, SIZE)) > 0.98
+    column, row = cheek(model)
+    skin = found.height[row - 20 : row + 20, column - 20 : column + 20]
+    assert np.abs(found.height[lips]).max() < 0.1 * np.abs(plain.height[lips]).max()
+    assert skin.std() > 0.003
+    np.testing.assert_array_equal(found.normal[lips], plain.normal[lips])

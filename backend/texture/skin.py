@@ -72,7 +72,7 @@ class SkinMaps:
     normal: Bytes  #: (S, S, 3) tangent space, (n + 1) / 2 of 255; x along u, y along v
     roughness: Bytes  #: (S / 2, S / 2)
     specular: Bytes  #: (S / 2, S / 2) of Blender's "Specular IOR Level", 0.5 being plain
-    height: Float  #: (S, S) mm outwards: what ``normal`` shows
+    height: Float  #: (S, S) mm outwards: what ``normal`` shows; a displacement's lacks the lips'
 
 
 def warm_skin(model: FaceModel, size: int) -> None:
@@ -109,8 +109,14 @@ def skin_maps(
         normal=_normals(height, ground.texel_mm),
         roughness=_bytes(ground.roughness + 0.12 * cavity),
         specular=_bytes(ground.specular * (1 - CAVITY * cavity)),
-        height=height,
+        height=height if displacement is None else _without_furrows(model, height),
     )
+
+
+def _without_furrows(model: FaceModel, height: Float) -> Float:
+    """``height`` (S, S) without what lips get: as geometry, in raking light, it is a comb."""
+    lips = _shares(model, layout_of(model, len(height)))["lips"]
+    return height * (1 - _full(lips, len(height)))
 
 
 @kept(maxsize=1)
