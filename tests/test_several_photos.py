@@ -290,6 +290,21 @@ def test_photos_of_no_use_are_left_out_with_a_sentence(pictures, monkeypatch) ->
     assert seen.landmark_error < 0.02 * 512
 
 
+def test_a_photo_that_stands_on_its_head_is_not_the_one_to_be_shown_with(
+    pictures, tmp_path, monkeypatch
+) -> None:
+    one = person(1)
+    monkeypatch.setattr(looking, "descriptor", lambda pixels, marks: one)
+    monkeypatch.setattr(
+        "reconstruct_face.backend.person.reconstruct.same_picture", lambda *_: False
+    )
+    over = tmp_path / "over.png"
+    cv2.imwrite(str(over), cv2.imread(str(pictures[0]))[::-1, ::-1])
+    for photos in ([over, pictures[0]], [pictures[0], over]):
+        head = reconstruct_person(photos, Options(texture="none", quality="fast"))
+        assert head.provenance["photos"] == ["a.png", "over.png"], head.warnings
+
+
 def test_somebody_else_is_left_out_unless_all_are_wanted(pictures, monkeypatch) -> None:
     people = iter([person(1), person(1), person(2)] * 2)
     monkeypatch.setattr(looking, "descriptor", lambda pixels, marks: next(people))

@@ -33,6 +33,9 @@ MOST_FACES = 4
 #: Degrees at which a face counts for a third as main photo, and the side of its box in pixels from
 #: which on more tell nothing.
 _TURNED, _LARGE_PX = 25.0, 400.0
+#: How much a face with something before the mouth, and one that does not stand upright, count as
+#: main photo: any other is better to be shown with.  Set by eye.
+_COVERED, _NOT_UPRIGHT = 0.2, 0.5
 #: Sharpness (:func:`..fit.faces.sharpness`) from which on a photo is as good as any.
 _SHARP = 0.1
 
@@ -110,6 +113,8 @@ def view_of(seen: Seen, place: int, model: FaceModel, options: Options) -> View:
     yaw = one.alone.camera.euler_degrees[0]
     quality = (
         score
+        * (_COVERED if evidence.covering is not None else 1.0)
+        * (_NOT_UPRIGHT if evidence.face.detection.quarter_turns else 1.0)
         * float(np.exp(-((yaw / _TURNED) ** 2)))
         * min(evidence.face.side / _LARGE_PX, 1.0) ** 0.5
         * min(seen.sharpness[place] / _SHARP, 1.0) ** 0.5
