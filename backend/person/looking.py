@@ -35,7 +35,7 @@ MOST_FACES = 4
 _TURNED, _LARGE_PX = 25.0, 400.0
 #: How much a face with something before the mouth, and one that does not stand upright, count as
 #: main photo: any other is better to be shown with.  Set by eye.
-_COVERED, _NOT_UPRIGHT = 0.2, 0.5
+_COVERED, _NOT_UPRIGHT = 0.2, 0.1
 #: Sharpness (:func:`..fit.faces.sharpness`) from which on a photo is as good as any.
 _SHARP = 0.1
 
