@@ -21,6 +21,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 import scenarios  # noqa: E402
+import scenarios_live  # noqa: E402
 import scenarios_person  # noqa: E402
 import scenarios_view  # noqa: E402
 from user import User  # noqa: E402
@@ -47,7 +48,7 @@ def whole(name: str, user: User) -> Iterator[float]:
     """The scenario with what comes before and after it; Blender ends with it."""
     try:
         yield from user.open_sidebar()
-        places = (scenarios, scenarios_view, scenarios_person)
+        places = (scenarios, scenarios_view, scenarios_person, scenarios_live)
         where = next(place for place in places if hasattr(place, name))
         yield from getattr(where, name)(user)
     except Exception as error:
