@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -38,13 +39,15 @@ class Live:
 
     def __init__(self) -> None:
         self.faces: LiveFaces | None = None
-        self.rates: dict[tuple[str, str], float] = {}  #: frames a second by face
-        self._frames, self._drawn = 0, 0.0
+        self.rates: dict[tuple[str, str], float] = {}  #: frames a second by face, lately
+        self._counted: Counter[tuple[str, str]] = Counter()
+        self._drawn = 0.0
 
     def begin(self, faces: LiveFaces) -> None:
         """Show what ``faces`` hears, until :meth:`end`."""
         self.end()
         self.faces = faces
+        self.rates, self._counted = {}, Counter()
         bpy.app.timers.register(_step, first_interval=STEP_S, persistent=True)
 
     def end(self) -> None:
@@ -65,14 +68,11 @@ class Live:
         self.faces.step()
         now = monotonic()
         if now - self._drawn > _DRAWN_S:
-            count = self.faces.listener.counts.frames
-            self.rate = (count - self._frames) / max(now - self._drawn, 1e-3)
-            self._frames, self._drawn = count, now
+            new, seconds = self.faces.counts - self._counted, now - self._drawn
+            self.rates = {key: count / seconds for key, count in new.items()}
+            self._counted, self._drawn = self.faces.counts.copy(), now
             redraw()
         return STEP_S
-
-    #: frames a second of all faces together, lately
-    rate = 0.0
 
     def follower(self, head: bpy.types.Object) -> Follower | None:
         """What ``head`` follows."""

@@ -89,13 +89,13 @@ def _draw_heard(layout: bpy.types.UILayout) -> None:
         if now - frame.arrived > SILENT_S:
             draw_sentence(layout, texts.SILENT.format(name), icon="ERROR")
         else:
-            rate = LIVE.rate / max(len(LIVE.faces.faces), 1)
+            rate = LIVE.rates.get(key, 0.0)
             draw_sentence(layout, texts.HEARD.format(name, rate), icon="CHECKMARK")
     if not LIVE.faces.faces:
         draw_sentence(layout, texts.WAITING, icon="SORTTIME")
     counts = listener.counts
     for count, sentence in (
-        (counts.bad, texts.BAD_PORT), (counts.refused, texts.REFUSED), (counts.late, texts.LATE)
+        (counts.bad, texts.BAD), (counts.refused, texts.REFUSED), (counts.late, texts.LATE)
     ):  # fmt: skip
         if count:
             draw_sentence(layout, sentence.format(count), icon="INFO")

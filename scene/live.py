@@ -6,6 +6,7 @@ and another file cannot break what goes on.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 import bpy
@@ -53,6 +54,7 @@ class LiveFaces:
         self.listener = listener
         self.followers: dict[int, Follower] = {}
         self.faces: dict[Key, Frame] = {}  #: the last of each that was heard
+        self.counts: Counter[Key] = Counter()  #: how many were heard of each
 
     def follow(
         self, head: bpy.types.Object, key: Key | None = None, *, with_pose: bool = True
@@ -116,6 +118,7 @@ class LiveFaces:
         frames = self.listener.take()
         for frame in frames:
             self.faces[frame.key] = frame
+            self.counts[frame.key] += 1
         moved = 0
         for uid in list(self.followers):
             head = _head(uid)

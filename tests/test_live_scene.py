@@ -142,6 +142,20 @@ def test_rest_and_gains(head: bpy.types.Object, send) -> None:
     assert expression.values_of(head)["jawOpen"] == pytest.approx(0.75)
 
 
+def test_each_face_s_rate_is_told(head: bpy.types.Object, send, monkeypatch) -> None:
+    listen()
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    LIVE.step()
+    for frame in range(30):
+        send(packets.live_link({"jawOpen": 0.1}, frame, name="first"))
+        if frame % 2:
+            send(packets.live_link({"jawOpen": 0.1}, frame, name="second"))
+    now[0] += 1.0
+    LIVE.step()
+    assert LIVE.rates == {(HOME, "first"): 30.0, (HOME, "second"): 15.0}
+
+
 def test_two_heads_follow_two_phones(head: bpy.types.Object, send) -> None:
     listen()
     other = new_head("Berta")
