@@ -39,6 +39,8 @@ from .texture import (
 )
 from .texture.bust import bust_normals, bust_texture
 
+_NO_DETAIL = "The detail of skin is read from the texture; without one there is none."
+
 
 def texture_of(
     evidence: Evidence, model: FaceModel, fit: FaceFit, options: Options
@@ -134,6 +136,8 @@ def assemble(
     warnings += texture.warnings if texture else ()
     strands, about_hair = hair
     warnings += about_hair
+    if options.detail and texture is None:
+        warnings += (_NO_DETAIL,)
     head = own_head(model, fit.identity, fit.expression)
     landmarks = (fit.landmarks3d + moved_landmarks(model, fit, head)).astype(np.float32)
     with clock("encode"), ThreadPoolExecutor(1) as beside:

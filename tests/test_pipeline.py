@@ -290,6 +290,13 @@ def test_options_that_are_none(name: str, value: object) -> None:
 # Warnings and refusals
 
 
+def test_detail_without_a_texture_is_told(known: Known) -> None:
+    options = Options(texture="none", detail=True, quality="fast")
+    head = reconstruct(photo_of(known.pixels), options)[0]
+    assert any("without one there is none" in sentence for sentence in head.warnings)
+    assert not head.displacement.size
+
+
 def test_nothing_to_see() -> None:
     with raises(NoFaceError, "anna.png", "300 x 200"):
         reconstruct(photo_of(np.full((200, 300, 3), 120, np.uint8)), BARE)
