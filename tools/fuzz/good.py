@@ -20,7 +20,7 @@ from reconstruct_face.backend.motion import write_motion_file
 
 from tests import bfm_files as files
 from tests.synthetic_face import synthetic_face
-from tests.synthetic_reconstruction import ARKIT_NAMES, make_reconstruction
+from tests.synthetic_reconstruction import ARKIT_NAMES, make_person, make_reconstruction
 
 #: Lengths of a tiny face model's axes.
 _AXES = {
@@ -34,8 +34,10 @@ def exchange(folder: Path) -> None:
     """Heads, passes and the landmarks' noise."""
     head = make_reconstruction(rows=8, columns=10, names=ARKIT_NAMES[:5], image_size=(64, 48))
     save_reconstruction(head, folder / "head.npz")
-    save_reconstruction(head, folder / "plain.npz", compress=False)
     rng = np.random.default_rng(1)
+    person = make_person(("a.jpg", "b.jpg", "c.jpg"), rows=8, columns=10, names=ARKIT_NAMES[:5])
+    person.displacement = rng.random((16, 16)).astype(np.float32)
+    save_reconstruction(person, folder / "plain.npz", compress=False)
     three = [rng.random((9, 12, 3)).astype(np.float32) for _ in range(3)]
     covered, depth = rng.random((9, 12)) > 0.5, rng.random((9, 12)).astype(np.float32)
     save_passes(folder / "passes.npz", Passes(covered, depth, *three))

@@ -224,7 +224,7 @@ def _other_numbers(data: bytes, rng: Rng) -> bytes:
     elif way == 2 and array.dtype.kind in "fiu":
         array = array.astype(np.float64) + 0.5
     elif way == 3:
-        array = array[..., None] if array.ndim < 3 else array[0]
+        array = array[..., None] if array.ndim < 3 or not len(array) else array[0]
     elif way == 4:
         array = array.reshape(-1)[: int(rng.integers(array.size + 1))]
     elif array.dtype.kind in "fiu":
