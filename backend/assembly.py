@@ -129,7 +129,7 @@ def assemble(
 
     ``hair`` is what :func:`hair_of` gave.
     """
-    photo, face = evidence.photo, evidence.face
+    photo = evidence.photo
     clock = Clock() if clock is None else clock.copy()
     confidence = confidence_of(evidence, fit)
     warnings = (*photo.notes, *confidence.reasons, *warnings_of(evidence, fit))
@@ -139,14 +139,17 @@ def assemble(
     if options.detail and texture is None:
         warnings += (_NO_DETAIL,)
     head = own_head(model, fit.identity, fit.expression)
-    landmarks = (fit.landmarks3d + moved_landmarks(model, fit, head)).astype(np.float32)
     with clock("encode"), ThreadPoolExecutor(1) as beside:
         # OpenCV lets go of the GIL, and the maps take as long.
         encoded = beside.submit(encode_png, texture.image) if texture else None
         photo_bytes = beside.submit(encode_jpeg, photo.pixels)
         maps = _maps(model, texture) if texture else {}
         crop_bytes = encode_png(fit.crop.image)
-    more: dict[str, Any] = maps | ({} if strands is None else _hair(model, strands))
+    more = (
+        _of_photo(evidence, model, fit, head)
+        | maps
+        | ({} if strands is None else _hair(model, strands))
+    )
     made = Reconstruction(
         vertices_neutral=head.neutral,
         vertices_posed=head.posed,
@@ -156,20 +159,10 @@ def assemble(
         uv=model.uv,
         uv_polygons=model.uv_polygons,
         identity=fit.identity,
-        expression=fit.expression,
         expression_names=model.expression_names,
         expression_range=model.expression_range,
         expression_basis=head.expression_basis,
         albedo=texture.albedo_coefficients if texture else fit.albedo,
-        camera_matrix=fit.camera.camera_matrix,
-        rotation=fit.camera.rotation,
-        translation=fit.camera.translation,
-        image_size=evidence.image_size,
-        landmarks68=fit.landmarks68,
-        landmarks3d=landmarks,
-        landmarks2d=fit.camera.project(landmarks).astype(np.float32),
-        landmarks2d_detected=fit.detected,
-        face_box=np.asarray(face.detection.box, np.float32),
         sh_light=texture.sh_light if texture else fit.sh_light,
         texture_mode=options.texture,
         texture=encoded.result() if encoded else np.empty(0, np.uint8),
@@ -182,8 +175,6 @@ def assemble(
             "licence": model.header["licence"],
             "sha256": model.header["sha256"],
         },
-        photo_path=str(photo.path),
-        face_index=face.number,
         warnings=warnings,
         timings=clock.seconds,
         versions=_versions(),
@@ -206,25 +197,31 @@ def assemble(
 def view_of_fit(evidence: Evidence, model: FaceModel, fit: FaceFit, weight: float) -> PhotoView:
     """A further photo of the person whose head is fitted to it; ``weight`` as the view has it."""
     head = own_head(model, fit.identity, fit.expression)
-    landmarks = (fit.landmarks3d + moved_landmarks(model, fit, head)).astype(np.float32)
-    photo, face = evidence.photo, evidence.face
     return PhotoView(
-        expression=fit.expression,
-        camera_matrix=fit.camera.camera_matrix,
-        rotation=fit.camera.rotation,
-        translation=fit.camera.translation,
-        image_size=evidence.image_size,
-        landmarks68=fit.landmarks68,
-        landmarks3d=landmarks,
-        landmarks2d=fit.camera.project(landmarks).astype(np.float32),
-        landmarks2d_detected=fit.detected,
-        face_box=np.asarray(face.detection.box, np.float32),
+        **_of_photo(evidence, model, fit, head),
         sh_light=fit.sh_light,
-        photo=encode_jpeg(photo.pixels),
-        photo_path=str(photo.path),
-        face_index=face.number,
+        photo=encode_jpeg(evidence.photo.pixels),
         weight=weight,
     )
+
+
+def _of_photo(evidence: Evidence, model: FaceModel, fit: FaceFit, head: OwnHead) -> dict[str, Any]:
+    """What is known of each photo, by the names that ``Reconstruction`` and ``PhotoView`` share."""
+    landmarks = (fit.landmarks3d + _moved_landmarks(model, fit, head)).astype(np.float32)
+    return {
+        "expression": fit.expression,
+        "camera_matrix": fit.camera.camera_matrix,
+        "rotation": fit.camera.rotation,
+        "translation": fit.camera.translation,
+        "image_size": evidence.image_size,
+        "landmarks68": fit.landmarks68,
+        "landmarks3d": landmarks,
+        "landmarks2d": fit.camera.project(landmarks).astype(np.float32),
+        "landmarks2d_detected": fit.detected,
+        "face_box": np.asarray(evidence.face.detection.box, np.float32),
+        "photo_path": str(evidence.photo.path),
+        "face_index": evidence.face.number,
+    }
 
 
 #: A bust's texture coordinates lie in the next tile: pictures repeat, and places on the head, where
@@ -334,7 +331,7 @@ def _wrinkles(model: FaceModel, size: int) -> tuple[NDArray[np.uint8], NDArray[n
     return None if halves is None else (encode_png(halves[0]), encode_png(halves[1]))
 
 
-def moved_landmarks(model: FaceModel, fit: FaceFit, head: OwnHead) -> NDArray:
+def _moved_landmarks(model: FaceModel, fit: FaceFit, head: OwnHead) -> NDArray:
     """(68, 3) mm by which the landmarks of ``head`` lie elsewhere than those of the fit: its lids
     close by themselves."""
     fitted = model.vertices(fit.identity, fit.expression)

@@ -21,7 +21,7 @@ from ..arrays import Member, open_npz
 from ..bounded import checked, reading
 from ..errors import ExchangeError
 from .npz import EXCHANGE_FORMAT, read_about, write_arrays
-from .reconstruction import ORTHOGONAL
+from .views import ORTHOGONAL
 
 MOTION_FORMAT = "reconstruct_face.motion"
 MOTION_VERSION = 1

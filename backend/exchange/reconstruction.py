@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from ..arrays import Member, check_arrays, check_range
 from ..bounded import Damaged
 from ..errors import ExchangeError
-from .views import PhotoView, check_views
+from .views import ARRAYS as OF_PHOTO
+from .views import PhotoView, check_camera, check_views
 
 Float = NDArray[np.float32]
 Int = NDArray[np.int32]
@@ -41,19 +42,10 @@ ARRAYS = {
     "uv": Member("f4", ("U", 2)),
     "uv_polygons": Member("i4", ("P", "C")),
     "identity": Member("f4", ("K",)),
-    "expression": Member("f4", ("E",)),
+    **OF_PHOTO,
     "expression_range": Member("f4", ("E", 2)),
     "expression_basis": Member("f4", ("E", "V", 3)),
     "albedo": Member("f4", ("A",)),
-    "camera_matrix": Member("f8", (3, 3)),
-    "rotation": Member("f8", (3, 3)),
-    "translation": Member("f8", (3,)),
-    "landmarks68": Member("i4", (68,)),
-    "landmarks3d": Member("f4", (68, 3)),
-    "landmarks2d": Member("f4", (68, 2)),
-    "landmarks2d_detected": Member("f4", (68, 2)),
-    "face_box": Member("f4", (4,)),
-    "sh_light": Member("f4", (9, 3)),
     "texture": Member("u1", ("T",)),
     "photo": Member("u1", ("J",)),
     "crop": Member("u1", ("I",)),
@@ -93,8 +85,6 @@ SEEN_THROUGH = ("cornea", "lashes", "tear")
 #: The kind of material of what continues the head below its neck.  No photo is compared with it:
 #: its polygons are no triangles of ``faces`` either.
 BUST = "bust"
-#: How far a matrix may be from a rotation, as the largest entry of ``R R^T - 1``.
-ORTHOGONAL = 1e-3
 
 
 def _no_picture() -> Bytes:
@@ -283,11 +273,7 @@ class Reconstruction:
                 f"'polygon_material' names slot {self.polygon_material.max()} of "
                 f"{len(self.materials)} materials"
             )
-        if min(self.camera_matrix[0, 0], self.camera_matrix[1, 1]) <= 0:
-            raise Damaged("'camera_matrix' has no positive focal length")
-        gap = np.abs(self.rotation @ self.rotation.T - np.eye(3)).max()
-        if not gap <= ORTHOGONAL or np.linalg.det(self.rotation) < 0:
-            raise Damaged("'rotation' is no rotation")
+        check_camera(self.camera_matrix, self.rotation)
         if self.texture_mode not in TEXTURE_MODES:
             raise Damaged(f"'texture_mode' is {self.texture_mode!r:.40}")
 

@@ -24,7 +24,9 @@ MOST_PHOTOS = 30
 #: main one first, as ``Options.corrected``, or None.
 PERSONS_CORRECTED = "persons_corrected"
 
-#: What the arrays of one photo have to be.
+#: How far a matrix may be from a rotation, as the largest entry of ``R R^T - 1``.
+ORTHOGONAL = 1e-3
+#: What the arrays of one photo have to be, the main one's too.
 ARRAYS = {
     "expression": Member("f4", ("E",)),
     "camera_matrix": Member("f8", (3, 3)),
@@ -92,13 +94,19 @@ def check_views(views: Sequence[PhotoView], vertices: int, expressions: int) -> 
         if lengths["E"] != expressions:
             raise Damaged(f"'view_expression' has {lengths['E']} weights for {expressions} shapes")
         check_range("view_landmarks68", view.landmarks68, vertices)
-        if min(view.camera_matrix[0, 0], view.camera_matrix[1, 1]) <= 0:
-            raise Damaged("'view_camera_matrix' has no positive focal length")
-        gap = np.abs(view.rotation @ view.rotation.T - np.eye(3)).max()
-        if not gap <= 1e-3 or np.linalg.det(view.rotation) < 0:
-            raise Damaged("'view_rotation' is no rotation")
+        check_camera(view.camera_matrix, view.rotation, "view_")
         if min(view.image_size) < 1:
             raise Damaged("'view_image_size' is empty")
+
+
+def check_camera(camera_matrix: NDArray, rotation: NDArray, prefix: str = "") -> None:
+    """Raise :class:`Damaged` unless ``camera_matrix`` (3, 3) sees and ``rotation`` (3, 3) is one;
+    ``prefix`` goes before their names."""
+    if min(camera_matrix[0, 0], camera_matrix[1, 1]) <= 0:
+        raise Damaged(f"'{prefix}camera_matrix' has no positive focal length")
+    gap = np.abs(rotation @ rotation.T - np.eye(3)).max()
+    if not gap <= ORTHOGONAL or np.linalg.det(rotation) < 0:
+        raise Damaged(f"'{prefix}rotation' is no rotation")
 
 
 def stacked(views: Sequence[PhotoView]) -> dict[str, NDArray]:

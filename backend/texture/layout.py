@@ -110,6 +110,18 @@ def gutter_of(size: int) -> int:
     return max(2, round(size * GUTTER_PER_1024 / 1024))
 
 
+def box_of(weight: Float, margin: int = 0) -> tuple[slice, slice] | None:
+    """Rows and columns of ``weight`` (H, W) that are not all 0, and ``margin`` more all round."""
+    rows, columns = (np.flatnonzero(weight.any(axis=k)) for k in (1, 0))
+    if not len(rows):
+        return None
+    row, column = (
+        slice(max(int(at[0]) - margin, 0), min(int(at[-1]) + 1 + margin, side))
+        for at, side in zip((rows, columns), weight.shape, strict=True)
+    )
+    return row, column
+
+
 def interpolate_texels(
     values: NDArray, faces: Int, face: NDArray[np.integer], barycentric: Float
 ) -> Float:

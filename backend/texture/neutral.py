@@ -22,7 +22,7 @@ from ..model import FaceModel
 from ..model.own import own_expressions
 from .compose import Detail
 from .diffuse import diffuse
-from .layout import Float, Layout, enlarged, interpolate_texels, sample, smoothstep
+from .layout import Float, Layout, box_of, enlarged, interpolate_texels, sample, smoothstep
 from .trust import Trust, photo_weight, weighted_median
 from .view import View
 
@@ -225,7 +225,7 @@ def tidied(
     size = len(layout.small.mask)
     folds = np.zeros((size, size), np.float32)
     weight = cv2.resize(detail.weight, (size, size), interpolation=cv2.INTER_AREA)
-    box = _box(weight)
+    box = box_of(weight, 1)
     if box is None:
         return detail, folds
     # Only what the photo shows is looked at: a third of the map.
@@ -247,18 +247,6 @@ def tidied(
     _fill_lids(there, fields.lids, lids)
     folds[box] = removed.mean(axis=2)
     return detail, folds
-
-
-def _box(weight: Float) -> Box | None:
-    """Rows and columns of ``weight`` (T, T) that are not all 0, and one more all round."""
-    rows, columns = (np.flatnonzero(weight.any(axis=k)) for k in (1, 0))
-    if not len(rows):
-        return None
-    row, column = (
-        slice(max(at[0] - 1, 0), min(at[-1] + 2, side))
-        for at, side in zip((rows, columns), weight.shape, strict=True)
-    )
-    return row, column
 
 
 def _scaled(box: Box, scale: float) -> Box:
@@ -289,7 +277,7 @@ def _bands(box: Box) -> Iterator[Box]:
 
 def _fill_lids(colour: Float, lids: Float, tone: Float) -> None:
     """``tone`` (h, w, 3) in place of ``colour`` (H, W, 3) where ``lids`` (h, w) is 1, in place."""
-    box = _box(lids)
+    box = box_of(lids, 1)
     if box is None:
         return
     for band in _bands(_scaled(box, len(colour) / len(lids))):

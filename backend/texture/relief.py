@@ -29,7 +29,7 @@ from ..geometry.harmonics import SH_CONSTANT, sh_basis, sh_gradient
 from ..kept import kept
 from ..model import FaceModel
 from .compose import Detail
-from .layout import Float, Layout, interpolate_texels, smoothstep
+from .layout import Float, Layout, box_of, interpolate_texels, smoothstep
 from .view import FACE_MM, View
 
 # Chosen on four drawn heads (``bench detail --development``) but for what is told otherwise.
@@ -105,7 +105,7 @@ def relief_of(
     weight = smoothstep(0.7, 0.98, inside) * smoothstep(0.1, 0.6, seen)
     weight *= _resized(even_skin(model) * _flat(tangents), side)
     log = _resized((detail.colour @ CHANNELS) * detail.weight, side) / np.maximum(seen, 1e-3)
-    box = _box(weight)
+    box = box_of(weight)
     shading = np.zeros_like(weight)
     if box is not None:
         photo_mm = FACE_MM / max(view.face_size / view.small_scale, 1.0)
@@ -152,7 +152,7 @@ def merged(reliefs: Iterable[Relief]) -> Relief:
 def displacement(relief: Relief) -> Float:
     """(S, S) mm outwards: the least squares height, 0 where nothing was seen."""
     out = np.zeros_like(relief.weight)
-    box = _box(relief.weight)
+    box = box_of(relief.weight)
     if box is None:
         return out
     height = _solved(relief.squares[box], relief.products[box])
@@ -171,7 +171,7 @@ def shading_of(relief: Relief, height: Float) -> Float:
 
 def without_shading(detail: Detail, shading: Float) -> None:
     """Take the ``shading`` (S, S), log, out of ``detail.colour``, in place."""
-    size, box = len(detail.colour), _box(np.abs(shading))
+    size, box = len(detail.colour), box_of(np.abs(shading))
     if box is None:
         return
     whole = _resized(shading, size)
@@ -380,11 +380,3 @@ def _resized(field: NDArray, side: int) -> Float:
     finer = side > len(field)
     mode = cv2.INTER_LINEAR if finer else cv2.INTER_AREA
     return cv2.resize(np.asarray(field, np.float32), (side, side), interpolation=mode)
-
-
-def _box(weight: Float) -> tuple[slice, slice] | None:
-    """Rows and columns of ``weight`` (S, S) that are not all 0."""
-    rows, columns = (np.flatnonzero(weight.any(axis=k)) for k in (1, 0))
-    if not len(rows):
-        return None
-    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
