@@ -145,11 +145,10 @@ def assemble(
         photo_bytes = beside.submit(encode_jpeg, photo.pixels)
         maps = _maps(model, texture) if texture else {}
         crop_bytes = encode_png(fit.crop.image)
-    more = (
-        _of_photo(evidence, model, fit, head)
-        | maps
-        | ({} if strands is None else _hair(model, strands))
-    )
+    more = _of_photo(evidence, model, fit, head)
+    more.update(maps)
+    if strands is not None:
+        more.update(_hair(model, strands))
     made = Reconstruction(
         vertices_neutral=head.neutral,
         vertices_posed=head.posed,
