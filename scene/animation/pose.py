@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ...backend.exchange.motion import Motion
 from ...backend.geometry.rotation import FACING, from_quaternions, to_quaternions
 from ..armature.known import mover_of
+from ..armature.lead import BONES, lead_of
 from ..build import head_scene_of
 from ..coordinates import HEAD_TO_BLENDER, camera_from_blender, camera_to_blender
 from ..mesh import about
@@ -84,10 +85,13 @@ def places(motion: Motion, head: bpy.types.Object, empty: bpy.types.Object, plac
 
 
 def default_place(motion: Motion, head: bpy.types.Object) -> str:
-    """ "camera" where the head's camera is the one that filmed the motion, else "here"."""
+    """ "camera" where the head's camera is the one that filmed the motion, else "bones" where bones
+    lead and "here" where they don't."""
     size, own = motion.header.get("image_size"), about(head).get("image_size")
     same = bool(size) and bool(own) and list(size) == list(own)
-    return "camera" if same and head_scene_of(head).camera is not None else "here"
+    if same and head_scene_of(head).camera is not None:
+        return "camera"
+    return "bones" if lead_of(head) == BONES else "here"
 
 
 def local_rest(head: bpy.types.Object, empty: bpy.types.Object) -> Float:

@@ -14,8 +14,8 @@ from ..actions import curves_on, is_animated
 from ..armature.known import mover_of
 from ..build import head_scene_of
 from ..context import scene_of
-from ..expression import editable_keys
 from ..mesh import about, model_of
+from ..shape_keys import editable_keys
 from . import pose
 from .apply import FOUND, LOST, frame_rate
 from .curves import curves_by_name, shape_keys_of

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from ...backend.errors import ModelError
 from ...backend.exchange.names import ARKIT, matched
-from ..expression import editable_keys
 from ..eye_materials import KIND
 from ..fitted import points_of
+from ..shape_keys import editable_keys
 
 Float = NDArray[np.float64]
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import bpy
 import numpy as np
 from mathutils import Matrix
 
+from ...backend.errors import FaceError
 from ...backend.exchange.names import ARKIT, matched
-from ..expression import editable_keys
+from ..shape_keys import editable_keys
 from .controls import MOUTH_JAW, Channel, values_of_channels
 from .drivers import bones_follow, bones_free, keys_follow, keys_free
 from .known import DEFORMING, FOLLOW, GAZE, armature_of, channels_kept
@@ -59,21 +61,41 @@ def lead_with(head: bpy.types.Object, weights: Mapping[str, float]) -> set[str]:
 
     Channels of which no shape key is named stay as they are.
     """
-    armature = armature_of(head)
-    if armature is None or lead_of(head) != BONES:
+    moved = movable(head)
+    if moved is None:
         return set()
-    channels, names = _movable(head, armature)
-    wanted = {name: weights[own] for name, own in names.items() if own in weights}
-    now = {name: head.data.shape_keys.key_blocks[own].value for name, own in names.items()}
-    channels = [one for one in channels if any(name in wanted for name in one.names)]
-    _rest_bases(armature, channels)
-    pose_bones(armature, channels, now | wanted)
-    armature.update_tag()
-    return {names[name] for name in wanted}
+    wanted = {name: weights[own] for name, own in moved.names.items() if own in weights}
+    now = {name: head.data.shape_keys.key_blocks[own].value for name, own in moved.names.items()}
+    channels = [one for one in moved.channels if any(name in wanted for name in one.names)]
+    _rest_bases(moved.armature, channels)
+    pose_bones(moved.armature, channels, now | wanted)
+    moved.armature.update_tag()
+    return {moved.names[name] for name in wanted}
+
+
+def key_bones(head: bpy.types.Object, frame: float) -> int:
+    """A keyframe at ``frame`` for every movement of bones that is a shape key, where bones lead;
+    the number of shape keys that took one.
+
+    Raises :class:`FaceError` where the armature takes none: its animation is linked.
+    """
+    moved = movable(head)
+    if moved is None:
+        return 0
+    for channel in moved.channels:
+        bone = moved.armature.pose.bones[channel.bone]
+        try:
+            bone.keyframe_insert(channel.path, index=channel.axis, frame=frame)
+            if channel.both:
+                bone.keyframe_insert(f'["{channel.both}"]', frame=frame)
+        except RuntimeError as error:
+            reason = str(error).strip().removeprefix("Error: ").splitlines()[0].rstrip(".")
+            raise FaceError(f"{moved.armature.name} takes no keyframes: {reason}.") from error
+    return len(moved.names)
 
 
 def pose_bones(
-    armature: bpy.types.Object, channels: list[Channel], weights: Mapping[str, float]
+    armature: bpy.types.Object, channels: Iterable[Channel], weights: Mapping[str, float]
 ) -> None:
     """Move the bones of ``channels`` to ``weights``, by ARKit's names."""
     for channel, (moved, shared) in values_of_channels(channels, weights).items():
@@ -81,6 +103,24 @@ def pose_bones(
         getattr(bone, channel.path)[channel.axis] = float(moved)
         if channel.both:
             bone[channel.both] = float(shared)
+
+
+@dataclass(frozen=True)
+class Movable:
+    """What bones that lead move."""
+
+    armature: bpy.types.Object
+    channels: tuple[Channel, ...]
+    names: Mapping[str, str]  #: ARKit's name, or another shape key's own, to the shape key
+
+
+def movable(head: bpy.types.Object) -> Movable | None:
+    """What the bones of ``head`` move, where they lead; else None."""
+    armature = armature_of(head)
+    if armature is None or armature.get(_LEAD) != BONES:
+        return None
+    channels, names = _movable(head, armature)
+    return Movable(armature, tuple(channels), names)
 
 
 def names_of_keys(head: bpy.types.Object) -> dict[str, str]:
@@ -97,22 +137,20 @@ def _movable(
     channels = channels_kept(armature)
     names = names_of_keys(head)
     wanted = {name for channel in channels for name in channel.names}
-    foreign = _driven_by_others(head, armature)
+    foreign = driven_by_others(head, armature)
     return channels, {n: own for n, own in names.items() if n in wanted and own not in foreign}
 
 
-def _driven_by_others(head: bpy.types.Object, armature: bpy.types.Object) -> set[str]:
+def driven_by_others(head: bpy.types.Object, armature: bpy.types.Object) -> set[str]:
+    """The shape keys of ``head`` that drivers move which are none of ``armature``'s."""
     data = head.data.shape_keys.animation_data
-    out = set()
-    for curve in () if data is None else data.drivers:
-        targets = [t.id for v in curve.driver.variables for t in v.targets]
-        if armature not in targets:
-            out |= {
-                key.name
-                for key in head.data.shape_keys.key_blocks
-                if key.path_from_id("value") == curve.data_path
-            }
-    return out
+    paths = {
+        curve.data_path
+        for curve in (() if data is None else data.drivers)
+        if all(t.id != armature for v in curve.driver.variables for t in v.targets)
+    }
+    blocks = head.data.shape_keys.key_blocks
+    return {key.name for key in blocks if key.path_from_id("value") in paths}
 
 
 def _rest_bases(armature: bpy.types.Object, channels: list[Channel]) -> None:
