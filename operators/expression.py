@@ -254,7 +254,8 @@ class RECONSTRUCT_FACE_OT_key_expression(ChangesExpression, bpy.types.Operator):
 
     def change(self, context: bpy.types.Context, head: bpy.types.Object) -> None:
         """Key all."""
-        from ..scene.expression import driven_names, insert_keyframes
+        from ..scene.expression import insert_keyframes
+        from ..scene.shape_keys import driven_names
 
         frame = scene_of(context).frame_current
         count = insert_keyframes(head, frame)

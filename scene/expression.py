@@ -16,8 +16,10 @@ import bpy
 
 from ..backend.errors import FaceError, ModelError
 from .actions import has_keyframe
+from .armature.lead import BONES, key_bones, lead_of, lead_with
 from .mesh import about, expression_keys, of_photo, photo_count
 from .random_expression import random_expression, random_weights
+from .shape_keys import driven_names, editable_keys
 
 #: Group to the stems of its names, in the order they are shown; "*" stands for Left and Right.
 _STEMS = {
@@ -114,23 +116,6 @@ def partner(name: str) -> str:
     return other
 
 
-def editable_keys(head: bpy.types.Object) -> dict[str, bpy.types.ShapeKey]:
-    """Name to shape key, without the Basis.
-
-    Raises :class:`ModelError` when ``head`` has none, and :class:`FaceError` when they are linked
-    from another file.
-    """
-    keys = expression_keys(head)
-    if not keys:
-        raise ModelError(f"{head.name} has no shape keys any more; undo that or reconstruct again.")
-    if head.data.shape_keys.library is not None:
-        raise FaceError(
-            f"The expression of {head.name} is linked from another file; make a library override "
-            "first (Object > Library Override > Make)."
-        )
-    return {key.name: key for key in keys}
-
-
 def values_of(head: bpy.types.Object) -> dict[str, float]:
     """Shape key name to its value now."""
     return {key.name: key.value for key in expression_keys(head)}
@@ -139,13 +124,16 @@ def values_of(head: bpy.types.Object) -> dict[str, float]:
 def set_values(head: bpy.types.Object, values: Mapping[str, float]) -> int:
     """Set the shape keys of ``head`` named in ``values``; the number of those it has.
 
-    Blender keeps each within its range; the others stay as they are.  What is animated follows its
-    F-curves again at the next frame.  Raises as :func:`editable_keys`.
+    Blender keeps each within its range; the others stay as they are.  Where bones lead, they are
+    posed so.  What is animated follows its F-curves again at the next frame.  Raises as
+    :func:`editable_keys`.
     """
     keys = editable_keys(head)
-    found = [name for name in values if name in keys]
-    for name in found:
-        keys[name].value = values[name]
+    found = {name: values[name] for name in values if name in keys}
+    by_bones = lead_with(head, found)
+    for name, value in found.items():
+        if name not in by_bones:
+            keys[name].value = value
     return len(found)
 
 
@@ -271,7 +259,8 @@ def follow_photo(head: bpy.types.Object, number: int) -> bool:
     if count < 2 or keys is None or keys.library is not None:
         return False
     moving = keys.animation_data
-    if moving is not None and (moving.action or moving.drivers or moving.nla_tracks):
+    driven = moving is not None and moving.drivers and lead_of(head) != BONES
+    if moving is not None and (moving.action or driven or moving.nla_tracks):
         return False
     if not stands_as_in_a_photo(head):
         return False
@@ -295,12 +284,12 @@ def _stands(keys: Mapping[str, bpy.types.ShapeKey], values: Mapping[str, float])
 def insert_keyframes(head: bpy.types.Object, frame: float) -> int:
     """A keyframe for every shape key at ``frame``; the number of shape keys that took it.
 
-    Those moved by a driver take none.  Raises as :func:`editable_keys`, and :class:`FaceError` when
-    nothing can be keyed.
+    Where bones lead, these take them.  Those moved by a driver of the user's take none.  Raises as
+    :func:`editable_keys`, and :class:`FaceError` when nothing can be keyed.
     """
     keys = editable_keys(head)
     driven = driven_names(head)
-    count = 0
+    count = key_bones(head, frame)
     for name, key in keys.items():
         if name in driven:
             continue
@@ -327,13 +316,6 @@ def delete_keyframes(head: bpy.types.Object, frame: float) -> int:
     for key in found:
         key.keyframe_delete("value", frame=frame)
     return len(found)
-
-
-def driven_names(head: bpy.types.Object) -> set[str]:
-    """Names of the shape keys whose value a driver sets."""
-    data = head.data.shape_keys.animation_data
-    paths = {driver.data_path for driver in data.drivers} if data is not None else set()
-    return {key.name for key in expression_keys(head) if key.path_from_id("value") in paths}
 
 
 def gaze_of(head: bpy.types.Object) -> tuple[float, float]:

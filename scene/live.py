@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import bpy
 import numpy as np
+from numpy.typing import NDArray
 
 from ..backend.errors import FaceError
 from ..backend.exchange.motion import Motion
@@ -19,8 +20,14 @@ from ..backend.live.face import Calibration, Recorder
 from ..backend.live.listener import SILENT_S, Frame, Key, Listener
 from ..backend.live.packet import FacePacket
 from .animation import pose
-from .expression import driven_names, editable_keys, set_values, values_of
+from .animation.bones import turn_bones, turns_of
+from .armature.known import armature_of
+from .armature.lead import BONES, lead_of, movable
+from .expression import set_values, values_of
 from .mesh import is_head
+from .shape_keys import driven_names, editable_keys
+
+Float = NDArray[np.float64]
 
 #: A weight that changed by less is not set again.
 _LEAST = 1e-4
@@ -64,6 +71,8 @@ class LiveFaces:
         Raises :class:`FaceError` where it has none of ARKit's shape keys, or they cannot be set.
         """
         keys, driven = editable_keys(head), driven_names(head)
+        moved = movable(head)
+        driven -= set() if moved is None else set(moved.names.values())
         names = {name: own for name, own in matched(ARKIT, keys).items() if own not in driven}
         if not names:
             raise FaceError(
@@ -158,21 +167,27 @@ def show_packet(head: bpy.types.Object, follower: Follower, packet: FacePacket) 
     keys = head.data.shape_keys
     if keys is None:
         return
-    blocks = keys.key_blocks
+    blocks, changed = keys.key_blocks, {}
     for name, value in weights.items():
         own = follower.names.get(name)
         if own is None or abs(follower.shown.get(own, -1.0) - value) < _LEAST:
             continue
-        block = blocks.get(own)
-        if block is not None:
-            block.value = follower.shown[own] = value
+        if own in blocks:
+            changed[own] = follower.shown[own] = value
+    set_values(head, changed)
     rotation = follower.calibration.rotation(packet)
-    if follower.with_pose and rotation is not None:
+    if follower.with_pose and rotation is not None and lead_of(head) == BONES:
+        turn_bones(armature_of(head), turns_of(_still(rotation))[0])
+    elif follower.with_pose and rotation is not None:
         empty = pose.make_carrier(head)
-        one = Motion(np.zeros(1), (), np.zeros((1, 0), np.float32), rotation[None])
-        place, turn = pose.to_channels(pose.places(one, head, empty, "here"))
+        place, turn = pose.to_channels(pose.places(_still(rotation), head, empty, "here"))
         empty.rotation_mode = "QUATERNION"
         empty.location, empty.rotation_quaternion = place[0].tolist(), turn[0].tolist()
+
+
+def _still(rotation: Float) -> Motion:
+    """A motion of one moment, of the turn ``rotation`` (3, 3) alone."""
+    return Motion(np.zeros(1), (), np.zeros((1, 0), np.float32), rotation[None])
 
 
 def _keep(follower: Follower, recorder: Recorder, frame: Frame) -> None:
@@ -187,8 +202,10 @@ def _keep(follower: Follower, recorder: Recorder, frame: Frame) -> None:
 
 def _put_back(head: bpy.types.Object, follower: Follower) -> None:
     set_values(head, follower.before)
-    empty = pose.carrier_of(head)
-    if follower.with_pose and empty is not None:
+    empty, armature = pose.carrier_of(head), armature_of(head)
+    if follower.with_pose and armature is not None and lead_of(head) == BONES:
+        turn_bones(armature, np.eye(3))
+    elif follower.with_pose and empty is not None:
         place, turn = pose.to_channels(pose.local_rest(head, empty)[None])
         empty.location, empty.rotation_quaternion = place[0].tolist(), turn[0].tolist()
 

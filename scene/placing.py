@@ -10,6 +10,7 @@ import numpy as np
 from mathutils import Matrix, Vector
 from numpy.typing import NDArray
 
+from .armature.known import mover_of
 from .fitted import points_of
 from .mesh import is_head
 
@@ -49,26 +50,27 @@ def place_beside(head: bpy.types.Object, scene: bpy.types.Scene) -> None:
 def at_origin(head: bpy.types.Object) -> Iterator[None]:
     """``head`` at the origin for the while, if it is still where :func:`place_beside` put it.
 
-    One that was moved or turned since, or has a parent, stays where it is.
+    One that was moved or turned since, or has a parent but its armature, stays where it is.
     """
-    place = head.matrix_basis.copy()
-    put = _ASIDE in head and head.parent is None
+    mover = mover_of(head)
+    place = mover.matrix_basis.copy()
+    put = _ASIDE in head and mover.parent is None
     if not put or not np.allclose(np.array(place), np.array(_place_of(head)), atol=_SAME_M):
         yield
         return
     try:
-        _move(head, Matrix.Identity(4))
+        _move(mover, Matrix.Identity(4))
         yield
     finally:
-        _move(head, place)
+        _move(mover, place)
 
 
 def _place_of(head: bpy.types.Object) -> Matrix:
     return Matrix.Translation((head[_ASIDE], 0.0, 0.0))
 
 
-def _move(head: bpy.types.Object, place: Matrix) -> None:
-    head.matrix_basis = place
+def _move(thing: bpy.types.Object, place: Matrix) -> None:
+    thing.matrix_basis = place
     layer = bpy.context.view_layer
     assert layer is not None
     layer.update()

@@ -13,7 +13,8 @@ import bpy
 
 from ..backend.errors import FaceError
 from .actions import key_curves, new_curve, new_key_action, value_path
-from .expression import editable_keys, set_values, values_of
+from .expression import set_values, values_of
+from .shape_keys import editable_keys
 
 #: Where an expression's only keyframe is.
 FRAME = 1.0

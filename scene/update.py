@@ -15,6 +15,8 @@ import numpy as np
 from ..backend.errors import ModelError
 from ..backend.exchange import Reconstruction
 from ..backend.exchange.options import ABOUT, DEFAULT_MODEL, Options
+from .armature.build import refit_armature
+from .armature.lead import lead_with
 from .build import HeadScene, head_scene_of
 from .displacement import ROLE as DISPLACEMENT
 from .displacement import add_displacement, remove_displacement
@@ -56,6 +58,9 @@ def update_head(
     _check_expressions(head, reconstruction)
     before, photos = points_of(head.data.shape_keys.key_blocks[0]), photo_names(head)
     notes = [*_move_vertices(head, reconstruction), *_set_values(head, reconstruction)]
+    refit_armature(head)
+    names = reconstruction.expression_names
+    lead_with(head, dict(zip(names, reconstruction.expression.tolist(), strict=True)))
     carry_hair(head, before, points_of(head.data.shape_keys.key_blocks[0]))
     notes += _replace_texture(head, reconstruction)
     write_properties(head, reconstruction)

@@ -18,10 +18,11 @@ from ...backend.motion.across import translated
 from ...backend.motion.resample import resample
 from ...backend.motion.simplify import simplify
 from ..actions import value_path
+from ..armature.lead import BONES, Movable, movable
 from ..context import scene_of
-from ..expression import driven_names, editable_keys
 from ..mesh import model_of
-from . import pose
+from ..shape_keys import driven_names, editable_keys
+from . import bones, pose
 from .curves import (
     add_curve,
     curves_holder,
@@ -83,13 +84,16 @@ def apply_motion(
     * ``existing``: "keep" sets an action that is there aside in the file, "replace" removes it
       where nothing else uses it, "merge" replaces only the curves of the motion's names.
     * ``with_pose``: an empty above the head takes rotation and translation, as
-      :func:`.pose.places` says for ``place`` ("camera" or "here", chosen unless given).
+      :func:`.pose.places` says for ``place`` ("camera" or "here", chosen unless given), or the
+      bones of neck and head take the rotation ("bones": chosen where bones lead, unless the head's
+      camera filmed it).
     * ``audio``: a sound or video file for the sequencer, beside what is there.
     * ``markers``: where the face was lost; those of an earlier motion of this head are removed.
     * ``extend``: the scene ends no earlier than the motion.
 
     Shape keys are matched by name, ARKit's in whatever spelling; weights are held in each one's
-    range, and those that a driver moves are left alone.  Where no name is the head's, a motion of
+    range, and those that a driver of the user's moves are left alone.  Where bones lead
+    (:mod:`..armature.lead`), the curves are theirs.  Where no name is the head's, a motion of
     another model's expressions, or of ARKit's on a model's own, is translated as
     :mod:`...backend.motion.across` says.  Raises :class:`FaceError` when no way is known; nothing
     has changed then.
@@ -101,19 +105,26 @@ def apply_motion(
         raise FaceError(f"{tolerance} is no tolerance; give a number from 0 on.")
     posed = with_pose and motion.rotation is not None
     motion = _in_words_of(head, motion)
-    names, missing = _names_to_move(head, motion, posed)
+    moved = movable(head)
+    names, missing = _names_to_move(head, motion, posed, moved)
     start = float(scene.frame_start if start_frame is None else start_frame)
     at_rate, frames = _at_frames(motion, frame_rate(scene), start)
     notes = [str(note) for note in motion.header.get("notes", ())]
     if missing:
         notes.append(f"{head.name} has no shape key {listed(missing)}; they were left out.")
     kept: list[bpy.types.Action] = []
-    count, outside = _write_weights(head, at_rate, frames, names, tolerance, existing, kept)
+    where = (place or pose.default_place(motion, head)) if posed else ""
+    by_bones = {n: own for n, own in names.items() if moved and own in moved.names.values()}
+    by_keys = {name: own for name, own in names.items() if name not in by_bones}
+    count, outside = _write_weights(head, at_rate, frames, by_keys, tolerance, existing, kept)
+    turned = where == BONES
+    if moved is not None and (by_bones or turned):
+        count += _write_bones(moved, at_rate, frames, by_bones, turned, tolerance, existing, kept)
     if outside:
         notes.append(f"Weights beyond the range of {listed(outside)} were held at its ends.")
     carrier = None
-    if posed:
-        carrier, written = _write_pose(head, at_rate, frames, tolerance, existing, place, kept)
+    if posed and not turned:
+        carrier, written = _write_pose(head, at_rate, frames, tolerance, existing, where, kept)
         count += written
     if markers:
         _mark(scene, head, at_rate, frames)
@@ -143,13 +154,14 @@ def _in_words_of(head: bpy.types.Object, motion: Motion) -> Motion:
 
 
 def _names_to_move(
-    head: bpy.types.Object, motion: Motion, posed: bool
+    head: bpy.types.Object, motion: Motion, posed: bool, moved: Movable | None
 ) -> tuple[dict[str, str], tuple[str, ...]]:
     """The motion's name to the head's shape key, and the names that the head does not have.
 
     Raises :class:`FaceError` when nothing would move.
     """
     keys, driven = editable_keys(head), driven_names(head)
+    driven -= set() if moved is None else set(moved.names.values())
     found = matched(motion.names, keys)
     names = {name: own for name, own in found.items() if own not in driven}
     if not names and (motion.names or not posed):
@@ -216,18 +228,37 @@ def _write_weights(
     return count, outside
 
 
+def _write_bones(
+    moved: Movable,
+    motion: Motion,
+    frames: NDArray[np.float64],
+    names: dict[str, str],
+    turned: bool,
+    tolerance: float,
+    existing: str,
+    kept: list[bpy.types.Action],
+) -> int:
+    """Write the curves of bones, with ``turned`` neck's and head's too; the keyframes' number."""
+    armature = moved.armature
+    paths = bones.face_paths(moved, names) + (bones.turn_paths(armature) if turned else [])
+    _make_room(armature, armature.name, paths, existing, kept)
+    count = bones.write_face(moved, motion, frames, names, tolerance) if names else 0
+    if turned:
+        count += bones.write_turn(armature, bones.turns_of(motion), frames, tolerance)
+    return count
+
+
 def _write_pose(
     head: bpy.types.Object,
     motion: Motion,
     frames: NDArray[np.float64],
     tolerance: float,
     existing: str,
-    place: str | None,
+    where: str,
     kept: list[bpy.types.Action],
 ) -> tuple[bpy.types.Object, int]:
     carrier = pose.make_carrier(head)
     _make_room(carrier, carrier.name, ["location", "rotation_quaternion"], existing, kept)
-    where = place or pose.default_place(motion, head)
     locations, quaternions = pose.to_channels(pose.places(motion, head, carrier, where))
     carrier.rotation_mode = "QUATERNION"
     channels = [("rotation_quaternion", quaternions, POSE_TOLERANCE)]

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..actions import SLOTTED, curves_on, value_path
-from ..expression import editable_keys
+from ..shape_keys import editable_keys
 
 #: Numbers of the enumerations, which is what ``foreach_set`` takes; the same in all versions.
 LINEAR, AUTO_CLAMPED = 1, 4

@@ -12,7 +12,8 @@ import bpy
 
 from ...backend.errors import FaceError
 from ..actions import value_path
-from ..expression import GROUPS, SIDES, driven_names, editable_keys, group_of, opposite, partner
+from ..expression import GROUPS, SIDES, group_of, opposite, partner
+from ..shape_keys import driven_names, editable_keys
 from .curves import copy_curve, curves_by_name, curves_holder, new_action, shape_keys_of
 
 

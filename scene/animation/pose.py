@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from ...backend.exchange.motion import Motion
 from ...backend.geometry.rotation import FACING, from_quaternions, to_quaternions
+from ..armature.known import mover_of
+from ..armature.lead import BONES, lead_of
 from ..build import head_scene_of
 from ..coordinates import HEAD_TO_BLENDER, camera_from_blender, camera_to_blender
 from ..mesh import about
@@ -25,14 +27,15 @@ Float = NDArray[np.float64]
 
 def carrier_of(head: bpy.types.Object) -> bpy.types.Object | None:
     """The empty of ours that carries ``head``; None without one."""
-    parent = head.parent
+    parent = mover_of(head).parent
     return parent if parent is not None and CARRIER in parent else None
 
 
 def make_carrier(head: bpy.types.Object) -> bpy.types.Object:
     """The empty that carries ``head``, made where the head is when there is none.
 
-    Nothing moves: the head keeps its own transform below it, and the empty takes the head's parent.
+    Nothing moves: the head, or its armature with it, keeps its own transform below it, and the
+    empty takes the parent of that.
     """
     found = carrier_of(head)
     if found is not None:
@@ -44,15 +47,16 @@ def make_carrier(head: bpy.types.Object) -> bpy.types.Object:
     empty[CARRIER] = head
     for collection in head.users_collection:
         collection.objects.link(empty)
-    if head.parent is not None:
-        empty.parent, empty.parent_type = head.parent, head.parent_type
-        empty.parent_bone = head.parent_bone
-        empty.matrix_parent_inverse = head.matrix_parent_inverse.copy()
-    location, turn, _scale = head.matrix_basis.decompose()
+    mover = mover_of(head)
+    if mover.parent is not None:
+        empty.parent, empty.parent_type = mover.parent, mover.parent_type
+        empty.parent_bone = mover.parent_bone
+        empty.matrix_parent_inverse = mover.matrix_parent_inverse.copy()
+    location, turn, _scale = mover.matrix_basis.decompose()
     empty.matrix_basis = Matrix.LocRotScale(location, turn, None)
     rest = empty.matrix_basis.copy()
-    head.parent, head.parent_type = empty, "OBJECT"
-    head.matrix_parent_inverse = rest.inverted()
+    mover.parent, mover.parent_type = empty, "OBJECT"
+    mover.matrix_parent_inverse = rest.inverted()
     return empty
 
 
@@ -81,15 +85,18 @@ def places(motion: Motion, head: bpy.types.Object, empty: bpy.types.Object, plac
 
 
 def default_place(motion: Motion, head: bpy.types.Object) -> str:
-    """ "camera" where the head's camera is the one that filmed the motion, else "here"."""
+    """ "camera" where the head's camera is the one that filmed the motion, else "bones" where bones
+    lead and "here" where they don't."""
     size, own = motion.header.get("image_size"), about(head).get("image_size")
     same = bool(size) and bool(own) and list(size) == list(own)
-    return "camera" if same and head_scene_of(head).camera is not None else "here"
+    if same and head_scene_of(head).camera is not None:
+        return "camera"
+    return "bones" if lead_of(head) == BONES else "here"
 
 
 def local_rest(head: bpy.types.Object, empty: bpy.types.Object) -> Float:
     """(4, 4) local matrix of ``empty`` at which ``head`` has its own transform."""
-    return np.linalg.inv(np.array(head.matrix_parent_inverse, np.float64))
+    return np.linalg.inv(np.array(mover_of(head).matrix_parent_inverse, np.float64))
 
 
 def to_channels(matrices: Float) -> tuple[Float, Float]:

@@ -12,8 +12,9 @@ import bpy
 
 from ...backend.errors import FaceError
 from ...backend.motion.visemes import VISEMES
-from ..expression import editable_keys, set_values, values_of
+from ..expression import set_values, values_of
 from ..pose_asset import save_expression, saved_expressions
+from ..shape_keys import editable_keys
 
 #: Tags of the assets.
 EMOTION, SPEECH = "emotion", "speech"

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from ...backend.errors import FaceError
 from ...backend.exchange.motion import Motion
 from ..actions import curves_on, is_animated
+from ..armature.known import mover_of
 from ..build import head_scene_of
 from ..context import scene_of
-from ..expression import editable_keys
 from ..mesh import about, model_of
+from ..shape_keys import editable_keys
 from . import pose
 from .apply import FOUND, LOST, frame_rate
 from .curves import curves_by_name, shape_keys_of
@@ -124,7 +125,8 @@ def _carrier_worlds(
         return out
 
     local = pose.from_channels(channel("location", 3), channel("rotation_quaternion", 4))
-    below = np.array(head.matrix_parent_inverse @ head.matrix_basis, np.float64)
+    mover = mover_of(head)
+    below = np.array(mover.matrix_parent_inverse @ mover.matrix_basis, np.float64)
     return local @ below
 
 

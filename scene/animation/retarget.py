@@ -10,8 +10,8 @@ from ...backend.errors import FaceError
 from ...backend.exchange.names import matched
 from ...backend.motion.across import translated
 from ..actions import value_path
-from ..expression import driven_names, editable_keys
 from ..mesh import model_of
+from ..shape_keys import driven_names, editable_keys
 from .apply import apply_motion
 from .curves import (
     copy_curve,
