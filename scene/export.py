@@ -93,7 +93,7 @@ def export_head(
             try:
                 write(head_scene, beside / f"{name}{suffix}")
                 if key != "blend":
-                    _write_displacement(head_scene.head, beside, name)
+                    write_displacement(head_scene.head, beside, name)
             except RuntimeError as error:  # what operators raise for their error reports
                 reason = str(error).strip().removeprefix("Error: ").splitlines()[0].rstrip(".")
                 raise OutputError(f"Cannot write {folder / name}{suffix}: {reason}.") from error
@@ -128,7 +128,7 @@ def staged(folder: Path) -> Iterator[Path]:
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def _write_displacement(head: bpy.types.Object, folder: Path, name: str) -> None:
+def write_displacement(head: bpy.types.Object, folder: Path, name: str) -> None:
     """The displacement of ``head``, if it has one, as ``name``_displacement.exr: 32-bit mm, 0 being
     the mesh.  None of the formats holds one that other programs read alike."""
     image = displacement_image(head)
@@ -202,16 +202,24 @@ def write_glb(
 
 
 def write_vrm(
-    head_scene: HeadScene, path: Path, *, others: Sequence[bpy.types.Object] = ()
+    head_scene: HeadScene,
+    path: Path,
+    *,
+    others: Sequence[bpy.types.Object] = (),
+    prepare: Callable[[glb.Glb], None] | None = None,
 ) -> None:
-    """Write the .vrm ``path`` of the head as it is placed, and of ``others`` (``vrm.py``)."""
-    name = head_scene.head.name
-    beside = path.with_name(f"{path.stem}.for-vrm")
-    write_glb(head_scene, beside.with_suffix(".glb"), others=others)
-    avatar = glb.Glb.read(beside.with_suffix(".glb"))
-    vrm.make_vrm(avatar, name)
+    """Write the .vrm ``path`` of the head as it is placed, and of ``others`` (``vrm.py``).
+
+    ``prepare`` changes the .glb that it is made of.
+    """
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        plain = Path(folder) / f"{path.stem}.glb"
+        write_glb(head_scene, plain, others=others)
+        avatar = glb.Glb.read(plain)
+    if prepare is not None:
+        prepare(avatar)
+    vrm.make_vrm(avatar, head_scene.head.name)
     avatar.write(path)
-    beside.with_suffix(".glb").unlink()
 
 
 def write_fbx(

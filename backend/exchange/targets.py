@@ -18,9 +18,20 @@ from .formats import FORMATS
 
 #: Numbers of a .glb: 32 bits each; 8 and 16 bits; these coded by EXT_meshopt_compression.
 COMPRESSIONS = ("none", "quantised", "meshopt")
-#: How keys of the 15 visemes are called, by what programs look for: Meta's LipSync and Ready Player
-#: Me's avatars "viseme_aa", VRChat's avatars "vrc.v_aa".
-VISEME_NAMES = {"none": "", "viseme": "viseme_{}", "vrchat": "vrc.v_{}"}
+#: The visemes of Meta's (Oculus') LipSync in its order, as ``backend/motion/visemes.py`` has them.
+OCULUS = (
+    "sil", "PP", "FF", "TH", "DD", "kk", "CH", "SS", "nn", "RR", "aa", "E", "ih", "oh", "ou",
+)  # fmt: skip
+_READY_PLAYER_ME = {"ih": "I", "oh": "O", "ou": "U"}
+#: What the shape keys of the visemes are called, by whose custom: Meta's names, those of Ready
+#: Player Me's avatars (its documentation, "Oculus OVR LipSync"), which scripts on the web look for,
+#: and those that VRChat's SDK finds by itself.
+VISEME_NAMES: dict[str, dict[str, str]] = {
+    "none": {},
+    "oculus": {one: f"viseme_{one}" for one in OCULUS},
+    "readyplayerme": {one: f"viseme_{_READY_PLAYER_ME.get(one, one)}" for one in OCULUS},
+    "vrchat": {one: f"vrc.v_{one.lower()}" for one in OCULUS},
+}
 #: Bones' names of the skeleton that goes along.
 SKELETONS = ("none", "unreal", "unity", "vrm", "blender")
 #: Pixels of the longest side of a picture; 0 leaves it as it is.
@@ -58,7 +69,8 @@ TARGETS = {
             ("fbx",),
             texture=2048,
             levels=3,
-            visemes="viseme",
+            visemes="oculus",
+            skeleton="unreal",
             centimetres=True,
         ),
         Target(
@@ -68,16 +80,24 @@ TARGETS = {
             ("fbx",),
             texture=2048,
             levels=3,
-            visemes="viseme",
+            visemes="oculus",
+            skeleton="unity",
         ),
         Target(
-            "web",
-            "Godot and three.js",
-            "A .glb with pictures of 1K, ARKit's shapes and visemes",
+            "godot",
+            "Godot",
+            "A plain .glb with ARKit's shapes: Godot 4 reads no smaller numbers",
+            ("glb",),
+            texture=2048,
+        ),
+        Target(
+            "threejs",
+            "three.js",
+            "A .glb for the web: pictures of 1K, shapes and visemes, compressed by meshopt",
             ("glb",),
             texture=1024,
-            visemes="viseme",
-            compression="quantised",
+            visemes="readyplayerme",
+            compression="meshopt",
             neutral=False,
         ),
         Target(
@@ -87,6 +107,7 @@ TARGETS = {
             ("vrm", "fbx"),
             texture=2048,
             visemes="vrchat",
+            skeleton="vrm",
         ),
         Target(
             "metahuman",

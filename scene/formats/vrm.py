@@ -84,7 +84,8 @@ _BODY: dict[str, tuple[str, tuple[float, float, float]]] = {
 }
 #: How high above the ground the origin of a head is, between its ears, in that person.
 _ORIGIN = (0.0, 1.56, 0.0)
-REQUIRED = tuple(bone for bone in _BODY if bone != "neck")
+#: Bones that a skeleton of ours can have.
+KNOWN = ("chest", "neck", "head", "jaw", "leftEye", "rightEye")
 
 
 @dataclass(frozen=True)
@@ -116,16 +117,13 @@ class Licence:
         }
 
 
-def make_vrm(
-    glb: Glb, name: str, *, bones: Mapping[str, str] | None = None, licence: Licence | None = None
-) -> None:
+def make_vrm(glb: Glb, name: str, *, licence: Licence | None = None) -> None:
     """Make ``glb`` a VRM 1.0 avatar called ``name``.
 
-    ``bones``: VRM's name of a bone to that of its node, of a file that has a skeleton; bones that
-    VRM requires and the skeleton lacks are added as empty nodes.
+    Joints of a skeleton that are called as VRM calls a bone are that bone.
     """
     document = glb.document
-    human = _add_bones(document, dict(bones or {}))
+    human = _add_bones(document)
     meshes = [
         (number, document["meshes"][node["mesh"]].get("extras", {}).get("targetNames", []))
         for number, node in enumerate(document["nodes"])
@@ -174,30 +172,33 @@ def _binds(
     ]
 
 
-def _add_bones(document: dict[str, Any], known: dict[str, str]) -> dict[str, int]:
-    """The nodes of VRM's bones by their names; those that are missing are added."""
+def _add_bones(document: dict[str, Any]) -> dict[str, int]:
+    """The nodes of VRM's bones by their names; those that are missing are added.
+
+    What the file has stands below the lowest of the bones that it lacks.
+    """
     nodes, (scene,) = document["nodes"], document["scenes"]
-    by_name = {node.get("name"): number for number, node in enumerate(nodes)}
-    found = {bone: by_name[name] for bone, name in known.items() if name in by_name}
+    joints = {joint for skin in document.get("skins", ()) for joint in skin["joints"]}
+    found = {
+        nodes[joint]["name"]: joint for joint in sorted(joints) if nodes[joint]["name"] in KNOWN
+    }
+    has_head = "head" in found
     roots = list(scene["nodes"])
-    places = {bone: place for bone, (_, place) in _BODY.items()}
     for bone, (above, place) in _BODY.items():
-        if bone in found or (bone == "neck" and known):
+        if bone in found or (bone == "neck" and has_head):
             continue
-        from_ = places.get(above, (0.0, 0.0, 0.0))
-        node = {"name": bone, "translation": _minus(place, from_)}
-        nodes.append(node)
+        start = _BODY[above][1] if above else (0.0, 0.0, 0.0)
+        nodes.append({"name": bone, "translation": _minus(place, start)})
         found[bone] = len(nodes) - 1
         if above:
             nodes[found[above]].setdefault("children", []).append(found[bone])
         else:
             scene["nodes"].append(found[bone])
-    if "head" not in known:  # what is there hangs on the head
-        shift = _minus(_ORIGIN, places["head"])
-        for root in roots:
-            nodes[root]["translation"] = shift
-        nodes[found["head"]].setdefault("children", []).extend(roots)
-        scene["nodes"] = [node for node in scene["nodes"] if node not in roots]
+    lowest = "spine" if has_head else "head"
+    for root in roots:
+        nodes[root]["translation"] = _minus(_ORIGIN, _BODY[lowest][1])
+    nodes[found[lowest]].setdefault("children", []).extend(roots)
+    scene["nodes"] = [node for node in scene["nodes"] if node not in roots]
     return found
 
 

@@ -10,7 +10,15 @@ from ...backend.errors import OutputError
 from ...backend.exchange.formats import FORMATS
 from ...backend.exchange.targets import Target, changed, target_named
 from ..build import HeadScene
-from ..export import staged, write_fbx, write_glb, write_obj, write_usd, write_vrm
+from ..export import (
+    staged,
+    write_displacement,
+    write_fbx,
+    write_glb,
+    write_obj,
+    write_usd,
+    write_vrm,
+)
 from ..formats import meshopt
 from ..formats.glb import Glb
 from ..quiet import quiet
@@ -51,6 +59,7 @@ def export_for(
             with staged(folder) as beside, quiet():
                 try:
                     _WRITERS[key](made, head_scene, chosen, beside / path.name)
+                    write_displacement(head_scene.head, beside, name)
                 except RuntimeError as error:  # what operators raise for their error reports
                     reason = str(error).strip().removeprefix("Error: ").splitlines()[0]
                     raise OutputError(f"Cannot write {path}: {reason.rstrip('.')}.") from error
@@ -85,11 +94,10 @@ def _glb(made: StandIn, scene: HeadScene, target: Target, path: Path) -> None:
     """A file for each level: glTF's own MSFT_lod is known to neither Godot nor three.js."""
     for level, head in enumerate((made.head, *made.levels)):
         out = _of_level(path, level)
-        others = () if level else made.others
-        write_glb(made.scene(scene, head), out, compact=target.compression != "none", others=others)
+        compact = target.compression != "none"
+        write_glb(made.scene(scene, head), out, compact=compact, others=made.beside(level))
         glb = Glb.read(out)
-        if target.texture:
-            shrink_glb(glb, target.texture)
+        _shrink(glb, target)
         if target.compression == "meshopt":
             meshopt.compress(glb)
         glb.write(out)
@@ -97,14 +105,22 @@ def _glb(made: StandIn, scene: HeadScene, target: Target, path: Path) -> None:
 
 def _vrm(made: StandIn, scene: HeadScene, target: Target, path: Path) -> None:
     for level, head in enumerate((made.head, *made.levels)):
-        others = () if level else made.others
-        write_vrm(made.scene(scene, head), _of_level(path, level), others=others)
+        write_vrm(
+            made.scene(scene, head),
+            _of_level(path, level),
+            others=made.beside(level),
+            prepare=lambda glb: _shrink(glb, target),
+        )
 
 
 def _usd(made: StandIn, scene: HeadScene, target: Target, path: Path) -> None:
     for level, head in enumerate((made.head, *made.levels)):
-        others = () if level else made.others
-        write_usd(made.scene(scene, head), _of_level(path, level), others=others)
+        write_usd(made.scene(scene, head), _of_level(path, level), others=made.beside(level))
+
+
+def _shrink(glb: Glb, target: Target) -> None:
+    if target.texture:
+        shrink_glb(glb, target.texture)
 
 
 def _of_level(path: Path, level: int) -> Path:

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import bpy
@@ -21,6 +21,7 @@ from ..hair_cards import hair_as_cards
 from ..placing import at_origin
 from ..wrinkles import as_exported
 from .apart import take_apart
+from .bones import NAME, hold, hold_on_head, with_bones
 from .keys import clear_keys
 from .levels import SHARES, simplified
 from .pictures import smaller_pictures
@@ -36,11 +37,15 @@ class StandIn:
 
     head: bpy.types.Object
     levels: list[bpy.types.Object]  #: the further levels of detail, from fine to coarse
-    others: list[bpy.types.Object]  #: parts and cards of hair
+    others: list[bpy.types.Object]  #: parts, cards of hair, bones
 
     def scene(self, like: HeadScene, head: bpy.types.Object | None = None) -> HeadScene:
         """``like`` with the stand-in, or one of its levels, as its head."""
         return dataclasses.replace(like, head=self.head if head is None else head)
+
+    def beside(self, level: int) -> list[bpy.types.Object]:
+        """What is in the file of a level beside its head: parts and hair are in the first alone."""
+        return [one for one in self.others if level == 0 or one.type == "ARMATURE"]
 
     def all(self) -> list[bpy.types.Object]:
         return [self.head, *self.levels, *self.others]
@@ -56,13 +61,14 @@ class StandIn:
         self.head.name = self.head.data.name = f"{name}_LOD0"
         group = bpy.data.objects.new(name, None)
         levels = [self.head, *self.levels]
+        parents = [level.parent for level in levels]
         for level in levels:
             level.parent = group
         try:
             yield group, [group, *self.levels, *self.others]
         finally:
-            for level in levels:
-                level.parent = None
+            for level, parent in zip(levels, parents, strict=True):
+                level.parent = parent
             bpy.data.objects.remove(group)
             self.head.name = self.head.data.name = name
 
@@ -77,16 +83,6 @@ class StandIn:
                 data.transform(matrix)
 
 
-@dataclass
-class _Made:
-    """What has to be removed again."""
-
-    things: list[Any] = field(default_factory=list)
-
-    def remove(self) -> None:
-        bpy.data.batch_remove([thing for thing in self.things if thing is not None])
-
-
 @contextmanager
 def stand_in(head_scene: HeadScene, target: Target) -> Iterator[StandIn]:
     """The head of ``head_scene`` as ``target`` wants it; everything is as it was afterwards.
@@ -95,38 +91,36 @@ def stand_in(head_scene: HeadScene, target: Target) -> Iterator[StandIn]:
     ``at_origin`` puts the head and holds that place in its vertices.
     """
     head = head_scene.head
-    made = _Made()
+    made: list[Any] = []
     name = plain_name(head.name)
-    try:
-        with ExitStack() as stack:
-            stack.enter_context(at_origin(head))
-            stack.enter_context(as_exported(head))
-            stack.enter_context(smaller_pictures(head, target.texture))
-            stack.enter_context(clear_as_films(head))
-            scene = bpy.context.scene
-            assert scene is not None
-            hair = stack.enter_context(hair_as_cards(head, scene.collection))
-            stack.enter_context(_named_apart(head))
-            copy = _copied(head, name, target, made)
-            others = take_apart(copy) if target.apart else []
-            levels = [
-                simplified(copy, SHARES[level], f"{name}_LOD{level}")
-                for level in range(1, target.levels)
-            ]
-            made.things += [x for thing in (*others, *levels) for x in (thing, thing.data)]
-            if hair is not None:
-                cards = hair.copy()
-                cards.data = hair.data.copy()
-                cards.data.transform(cards.matrix_world)
-                cards.matrix_world = Matrix.Identity(4)
-                cards.name = cards.data.name = f"{name}_hair"
-                made.things += [cards, cards.data]
-                others.append(cards)
-            yield StandIn(copy, levels, others)
-            made.remove()
-            made.things.clear()
-    finally:
-        made.remove()
+    scene: Any = bpy.context.scene
+    with ExitStack() as stack:
+        stack.enter_context(at_origin(head))
+        stack.enter_context(as_exported(head))
+        stack.enter_context(smaller_pictures(head, target.texture))
+        stack.enter_context(clear_as_films(head))
+        hair = stack.enter_context(hair_as_cards(head, scene.collection))
+        stack.enter_context(_named_apart(head, name))
+        stack.callback(lambda: bpy.data.batch_remove(made))
+        copy = _copied(head, name, target, made)
+        others = take_apart(copy) if target.apart else []
+        made += [x for part in others for x in (part, part.data)]
+        armature = None
+        if target.skeleton != "none":
+            armature = stack.enter_context(with_bones(copy, target.skeleton))
+        levels = []
+        for level in range(1, target.levels):
+            levels.append(simplified(copy, SHARES[level], f"{name}_LOD{level}"))
+            made += [levels[-1], levels[-1].data]
+        if hair is not None:
+            cards = _copied_cards(hair, f"{name}_hair", made)
+            others.append(cards)
+            if armature is not None:
+                hold_on_head(armature, target.skeleton, cards)
+        if armature is not None:
+            hold(armature, levels)
+            others.append(armature)
+        yield StandIn(copy, levels, others)
 
 
 def plain_name(name: str) -> str:
@@ -139,24 +133,27 @@ def plain_name(name: str) -> str:
 
 
 @contextmanager
-def _named_apart(head: bpy.types.Object) -> Iterator[None]:
-    """The names of ``head`` and its mesh free for a copy."""
-    things = (head, head.data)
+def _named_apart(head: bpy.types.Object, name: str) -> Iterator[None]:
+    """The names of ``head`` and of what is written in its place free for the while."""
+    wanted = {name, NAME, f"{name}_hair", *(f"{name}_LOD{n}" for n in range(len(SHARES)))}
+    lists: tuple[Any, ...] = (bpy.data.objects, bpy.data.meshes, bpy.data.armatures)
+    others = [thing for things in lists for thing in things if thing.name in wanted]
+    things = list(dict.fromkeys((head, head.data, *others)))
     names = [thing.name for thing in things]
-    for thing, name in zip(things, names, strict=True):
-        thing.name = f"{name[:50]} (whole)"
+    for thing, was in zip(things, names, strict=True):
+        thing.name = f"{was[:50]} (whole)"
     try:
         yield
     finally:
-        for thing, name in zip(things, names, strict=True):
-            thing.name = name
+        for thing, was in zip(things, names, strict=True):
+            thing.name = was
 
 
-def _copied(head: bpy.types.Object, name: str, target: Target, made: _Made) -> bpy.types.Object:
+def _copied(head: bpy.types.Object, name: str, target: Target, made: list[Any]) -> bpy.types.Object:
     """A copy of ``head`` with what ``target`` says of shapes, as bare as it can be."""
     mesh: Any = head.data.copy()
     copy = bpy.data.objects.new(name, mesh)
-    made.things += [copy, mesh]
+    made += [copy, mesh]
     mesh.name = name
     keys = mesh.shape_keys
     if keys is not None:
@@ -171,6 +168,18 @@ def _copied(head: bpy.types.Object, name: str, target: Target, made: _Made) -> b
             add_visemes(copy, VISEME_NAMES[target.visemes])
     mesh.transform(head.matrix_world, shape_keys=True)
     return copy
+
+
+def _copied_cards(hair: bpy.types.Object, name: str, made: list[Any]) -> bpy.types.Object:
+    """A copy of cards of ``hair`` that holds their place in its vertices."""
+    cards = hair.copy()
+    mesh: Any = hair.data.copy()
+    made += [cards, mesh]
+    cards.data = mesh
+    mesh.transform(cards.matrix_world)
+    cards.matrix_world = Matrix.Identity(4)
+    cards.name = mesh.name = name
+    return cards
 
 
 def _apply(copy: bpy.types.Object) -> None:
