@@ -348,6 +348,14 @@ def write_obj(
             path_mode="STRIP",
             **axes,
         )
+    _without_anisotropy(path.with_suffix(".mtl"))
+
+
+def _without_anisotropy(path: Path) -> None:
+    """Leave the anisotropy out of an .mtl, which is 0: assimp takes it for a damaged number."""
+    if path.exists():
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        path.write_text("".join(x for x in lines if not x.startswith("aniso")), encoding="utf-8")
 
 
 #: Of the USD exporter, for a still head and for one that moves.
