@@ -236,7 +236,7 @@ def write_fbx(
     is turned or scaled in the file; ``levels`` is that of :func:`.fbx.mend`.
     """
     head = head_scene.head
-    axes = {} if centimetres is None else {"axis_forward": "Y", "axis_up": "Z"}
+    axes: dict[str, Any] = {} if centimetres is None else {"axis_forward": "Y", "axis_up": "Z"}
     with (
         alone(head_scene, others) as collection,
         hair_as_cards(head, collection),
@@ -331,7 +331,7 @@ def write_obj(
     what all of them hold is y up already.
     """
     head = head_scene.head
-    axes = {"forward_axis": "Y", "up_axis": "Z"} if y_up else {}
+    axes: dict[str, Any] = {"forward_axis": "Y", "up_axis": "Z"} if y_up else {}
     with (
         alone(head_scene, others) as collection,
         hair_as_cards(head, collection) as cards,

@@ -16,7 +16,7 @@ from mathutils import Matrix
 
 from ...backend.exchange.targets import VISEME_NAMES, Target
 from ..build import HeadScene
-from ..eye_materials import clear_as_films
+from ..eye_materials import KIND, clear_as_films
 from ..hair_cards import hair_as_cards
 from ..placing import at_origin
 from ..wrinkles import as_exported
@@ -94,6 +94,8 @@ def stand_in(head_scene: HeadScene, target: Target) -> Iterator[StandIn]:
     made: list[Any] = []
     name = plain_name(head.name)
     scene: Any = bpy.context.scene
+    # Before films take the place of corneas and tears.
+    kinds = ["" if slot is None else str(slot.get(KIND, "")) for slot in head.data.materials]
     with ExitStack() as stack:
         stack.enter_context(at_origin(head))
         stack.enter_context(as_exported(head))
@@ -103,7 +105,7 @@ def stand_in(head_scene: HeadScene, target: Target) -> Iterator[StandIn]:
         stack.enter_context(_named_apart(head, name))
         stack.callback(lambda: bpy.data.batch_remove(made))
         copy = _copied(head, name, target, made)
-        others = take_apart(copy) if target.apart else []
+        others = take_apart(copy, kinds) if target.apart else []
         made += [x for part in others for x in (part, part.data)]
         armature = None
         if target.skeleton != "none":

@@ -130,6 +130,7 @@ def usd(path: str, *keys: str) -> dict[str, Any]:
         names = binding.GetBlendShapesAttr().Get()
         if not names:
             continue
+        matrix = np.array(UsdGeom.Xformable(prim).ComputeLocalToWorldTransform(0))
         points = np.array(UsdGeom.Mesh(prim).GetPointsAttr().Get(), float)
         targets = binding.GetBlendShapeTargetsRel().GetTargets()
         shapes = {}
@@ -139,7 +140,8 @@ def usd(path: str, *keys: str) -> dict[str, Any]:
             indices = shape.GetPointIndicesAttr().Get()
             offsets = np.array(shape.GetOffsetsAttr().Get(), float)
             change[np.array(indices, int) if indices else slice(None)] = offsets
-            shapes[str(name)] = change
+            shapes[str(name)] = change @ matrix[:3, :3]
+        points = points @ matrix[:3, :3] + matrix[3, :3]
         found |= {
             "keys": list(shapes),
             "box": [points.min(0).tolist(), points.max(0).tolist()],
