@@ -31,6 +31,7 @@ from .formats.glb import HAIR_CARDS
 from .hair_cards import hair_as_cards, picture_of
 from .materials import PICTURES, role_of
 from .mesh import expression_keys
+from .parts import whole
 from .placing import at_origin
 from .quiet import quiet
 from .wrinkles import DRIVEN_ROLES, as_exported
@@ -358,7 +359,7 @@ def alone(head_scene: HeadScene) -> Iterator[bpy.types.Collection]:
     for modifier in subdivision:
         modifier.show_viewport = False
     try:
-        with clear_as_films(head_scene.head):
+        with clear_as_films(head_scene.head), whole(head_scene.head):
             yield collection
     finally:
         for modifier, was in zip(subdivision, shown, strict=True):
