@@ -40,8 +40,8 @@ def add_armature(head: bpy.types.Object, lead: str = BONES) -> bpy.types.Object:
     """Give ``head`` an armature, which takes its place and its parent and holds it from now on.
 
     The face stays as it is; ``lead`` says what drives what (``lead.py``).  Raises
-    :class:`ModelError` where ``head`` has one, is no head of this file, is in no shown collection,
-    or has no ``jawOpen``; nothing has changed then.
+    :class:`ModelError` where ``head`` has one, is no head of this file, or has no ``jawOpen``;
+    nothing has changed then.
     """
     if armature_of(head) is not None:
         raise ModelError(f"{head.name} has a rig already.")
@@ -54,12 +54,8 @@ def add_armature(head: bpy.types.Object, lead: str = BONES) -> bpy.types.Object:
     )
     for collection in head.users_collection:
         collection.objects.link(armature)
-    try:
-        with editing(armature) as bones:
-            lay_bones(bones, shape, joints)
-    except ModelError:
-        bpy.data.armatures.remove(armature.data)
-        raise
+    with editing(armature) as bones:
+        lay_bones(bones, shape, joints)
     channels = channels_of(shape.keys, joints)
     dress(armature, controls_on(shape, joints), channels, joints)
     keep_channels(armature, channels)
@@ -76,7 +72,6 @@ def refit_armature(head: bpy.types.Object) -> None:
     """Move the joints and the weights of ``head``'s armature to where its mesh is now.
 
     Which leads, and how body and board are posed, stays.  Nothing happens without an armature.
-    Raises :class:`ModelError` where it is hidden.
     """
     armature = armature_of(head)
     if armature is None:
