@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -26,7 +26,7 @@ from .build import HeadScene
 from .coordinates import y_up
 from .displacement import displacement_image
 from .eye_materials import clear_as_films
-from .formats import fbx, glb, usdz
+from .formats import fbx, glb, usdz, vrm
 from .formats.glb import HAIR_CARDS
 from .hair_cards import hair_as_cards, picture_of
 from .materials import PICTURES, role_of
@@ -70,6 +70,7 @@ def export_head(
       normals, texture embedded.
     * obj: y up, metres, in the photo's expression; ``name``.mtl and the texture lie beside.
     * usd: ``name``.usdz, y up, metres, shape keys as blend shapes at the photo's expression.
+    * vrm: a VRM 1.0 avatar, a .glb with expressions, see ``formats/vrm.py``.
 
     ``compact``: numbers of a .glb in 8 and 16 bits, as ``formats/quantised.py`` says, with the
     errors that this has; a program that reads it has to know KHR_mesh_quantization.
@@ -85,7 +86,7 @@ def export_head(
     if unknown:
         raise OutputError(f"There is no format '{unknown[0]}'; choose of {', '.join(FORMATS)}.")
     written = {}
-    writers = WRITERS | {"glb": partial(_write_glb, compact=compact)}
+    writers = WRITERS | {"glb": partial(write_glb, compact=compact)}
     for key in formats:
         suffix, write = FORMATS[key].suffix, writers[key]
         place = nullcontext() if key == "blend" else at_origin(head_scene.head)
@@ -93,7 +94,7 @@ def export_head(
             try:
                 write(head_scene, beside / f"{name}{suffix}")
                 if key != "blend":
-                    _write_displacement(head_scene.head, beside, name)
+                    write_displacement(head_scene.head, beside, name)
             except RuntimeError as error:  # what operators raise for their error reports
                 reason = str(error).strip().removeprefix("Error: ").splitlines()[0].rstrip(".")
                 raise OutputError(f"Cannot write {folder / name}{suffix}: {reason}.") from error
@@ -128,7 +129,7 @@ def staged(folder: Path) -> Iterator[Path]:
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def _write_displacement(head: bpy.types.Object, folder: Path, name: str) -> None:
+def write_displacement(head: bpy.types.Object, folder: Path, name: str) -> None:
     """The displacement of ``head``, if it has one, as ``name``_displacement.exr: 32-bit mm, 0 being
     the mesh.  None of the formats holds one that other programs read alike."""
     image = displacement_image(head)
@@ -169,10 +170,17 @@ def _without_choices() -> Iterator[None]:
             values[name] = path
 
 
-def _write_glb(head_scene: HeadScene, path: Path, *, compact: bool = False) -> None:
+def write_glb(
+    head_scene: HeadScene,
+    path: Path,
+    *,
+    compact: bool = False,
+    others: Sequence[bpy.types.Object] = (),
+) -> None:
+    """Write the .glb ``path`` of the head as it is placed, and of ``others``."""
     head = head_scene.head
     with (
-        alone(head_scene) as collection,
+        alone(head_scene, others) as collection,
         hair_as_cards(head, collection),
         as_exported(head, specular=False),
         numbered(head),
@@ -194,22 +202,64 @@ def _write_glb(head_scene: HeadScene, path: Path, *, compact: bool = False) -> N
     glb.mend(path, head.name, compact=compact, shapes=shapes_of(head))
 
 
-def _write_fbx(head_scene: HeadScene, path: Path) -> None:
+def write_vrm(
+    head_scene: HeadScene,
+    path: Path,
+    *,
+    others: Sequence[bpy.types.Object] = (),
+    prepare: Callable[[glb.Glb], None] | None = None,
+) -> None:
+    """Write the .vrm ``path`` of the head as it is placed, and of ``others`` (``vrm.py``).
+
+    ``prepare`` changes the .glb that it is made of.
+    """
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        plain = Path(folder) / f"{path.stem}.glb"
+        write_glb(head_scene, plain, others=others)
+        avatar = glb.Glb.read(plain)
+    if prepare is not None:
+        prepare(avatar)
+    vrm.make_vrm(avatar, head_scene.head.name)
+    avatar.write(path)
+
+
+def write_fbx(
+    head_scene: HeadScene,
+    path: Path,
+    *,
+    others: Sequence[bpy.types.Object] = (),
+    centimetres: float | None = None,
+    levels: str = "",
+) -> None:
+    """Write the .fbx ``path`` of the head as it is placed, and of ``others``.
+
+    ``centimetres``: 1 is so many in what all of them hold, which is y up already, so that no object
+    is turned or scaled in the file; ``levels`` is that of :func:`.fbx.mend`.
+    """
     head = head_scene.head
-    with alone(head_scene) as collection, hair_as_cards(head, collection), as_exported(head):
+    axes = {} if centimetres is None else {"axis_forward": "Y", "axis_up": "Z"}
+    with (
+        alone(head_scene, others) as collection,
+        hair_as_cards(head, collection),
+        as_exported(head),
+    ):
         bpy.ops.export_scene.fbx(
             filepath=str(path),
             check_existing=False,
             collection=collection.name,
-            object_types={"MESH"},
+            object_types={"MESH", "EMPTY", "ARMATURE"},
             apply_scale_options="FBX_SCALE_UNITS",
             use_mesh_modifiers=False,  # modifiers would drop the shape keys
             mesh_smooth_type="FACE",
+            add_leaf_bones=False,
             bake_anim=False,
             path_mode="COPY",
             embed_textures=True,
+            **axes,
         )
-    fbx.mend(path, head_scene.head.name, normal_offsets(head_scene.head))
+    meshes = [thing for thing in (head, *others) if thing.type == "MESH"]
+    offsets = normal_offsets(*meshes)
+    fbx.mend(path, head.name, offsets, y_up_centimetres=centimetres, levels=levels)
 
 
 @contextmanager
@@ -249,26 +299,42 @@ def shapes_of(head: bpy.types.Object) -> glb.Shapes:
     return glb.Shapes(tuple(key.name for key in told), weights, places, normals)
 
 
-def normal_offsets(head: bpy.types.Object) -> dict[str, NDArray]:
-    """By shape key, (V, 3) what the key adds to the unit normals of the vertices at rest."""
-    mesh = head.data
-    assert isinstance(mesh, bpy.types.Mesh)
-    if mesh.shape_keys is None:
-        return {}
-    basis = mesh.shape_keys.reference_key
-    rest = _normals(basis)
-    return {key.name: _normals(key) - rest for key in mesh.shape_keys.key_blocks if key != basis}
+def normal_offsets(*heads: bpy.types.Object) -> dict[str, dict[str, NDArray]]:
+    """By mesh and shape key, (V, 3) what the key adds to the unit normals of the vertices at
+    rest."""
+    found: dict[str, dict[str, NDArray]] = {}
+    for head in heads:
+        mesh = head.data
+        assert isinstance(mesh, bpy.types.Mesh)
+        if mesh.shape_keys is not None:
+            basis = mesh.shape_keys.reference_key
+            rest = _normals(basis)
+            found[mesh.name] = {
+                key.name: _normals(key) - rest for key in mesh.shape_keys.key_blocks if key != basis
+            }
+    return found
 
 
 def _normals(key: bpy.types.ShapeKey) -> NDArray:
     return np.array(key.normals_vertex_get(), np.float64).reshape(-1, 3)
 
 
-def _write_obj(head_scene: HeadScene, path: Path) -> None:
-    # OBJ cannot embed: the texture goes beside it, and the .mtl names it without a folder.
+def write_obj(
+    head_scene: HeadScene,
+    path: Path,
+    *,
+    others: Sequence[bpy.types.Object] = (),
+    y_up: bool = False,
+) -> None:
+    """Write the .obj ``path`` of the head as it is placed, and of ``others``.
+
+    OBJ cannot embed: the texture goes beside it, and the .mtl names it without a folder.  ``y_up``:
+    what all of them hold is y up already.
+    """
     head = head_scene.head
+    axes = {"forward_axis": "Y", "up_axis": "Z"} if y_up else {}
     with (
-        alone(head_scene) as collection,
+        alone(head_scene, others) as collection,
         hair_as_cards(head, collection) as cards,
         as_exported(head),
         _textures_in(path.parent, head, path.stem, cards),
@@ -281,6 +347,7 @@ def _write_obj(head_scene: HeadScene, path: Path) -> None:
             export_eval_mode="DAG_EVAL_VIEWPORT",
             export_pbr_extensions=True,
             path_mode="STRIP",
+            **axes,
         )
 
 
@@ -301,10 +368,17 @@ USD_OPTIONS = {
 }
 
 
-def _write_usd(head_scene: HeadScene, path: Path) -> None:
+def write_usd(
+    head_scene: HeadScene, path: Path, *, others: Sequence[bpy.types.Object] = ()
+) -> None:
+    """Write the .usdz ``path`` of the head as it is placed, and of ``others``."""
     require_built("USD")
     head = head_scene.head
-    with alone(head_scene) as collection, hair_as_cards(head, collection), as_exported(head):
+    with (
+        alone(head_scene, others) as collection,
+        hair_as_cards(head, collection),
+        as_exported(head),
+    ):
         write_usdz(head_scene.head, path, collection=collection.name)
 
 
@@ -335,24 +409,29 @@ def require_built(what: str) -> None:
 
 
 #: By the name of the format.
-WRITERS: dict[str, Callable[[HeadScene, Path], None]] = {
+WRITERS: dict[str, Callable[..., None]] = {
     "blend": _write_blend,
-    "glb": _write_glb,
-    "fbx": _write_fbx,
-    "obj": _write_obj,
-    "usd": _write_usd,
+    "glb": write_glb,
+    "fbx": write_fbx,
+    "obj": write_obj,
+    "usd": write_usd,
+    "vrm": write_vrm,
 }
 
 
 @contextmanager
-def alone(head_scene: HeadScene) -> Iterator[bpy.types.Collection]:
-    """A collection that holds the head only, without its subdivision, while exporting.
+def alone(
+    head_scene: HeadScene, others: Sequence[bpy.types.Object] = ()
+) -> Iterator[bpy.types.Collection]:
+    """A collection that holds the head and ``others`` only, without the head's subdivision, while
+    exporting.
 
     Its corneas and tears are clear films meanwhile: see :func:`.eye_materials.clear_as_films`.
     """
     scene = bpy.context.scene
     collection = bpy.data.collections.new("export")
-    collection.objects.link(head_scene.head)
+    for thing in (head_scene.head, *others):
+        collection.objects.link(thing)
     scene.collection.children.link(collection)
     subdivision = [m for m in head_scene.head.modifiers if m.type == "SUBSURF"]
     shown = [modifier.show_viewport for modifier in subdivision]

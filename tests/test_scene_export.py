@@ -241,7 +241,7 @@ def test_a_file_where_the_folder_should_be_is_one_sentence(
 
 
 def test_an_unknown_format_is_refused(made: Reconstruction, tmp_path: Path) -> None:
-    with raises(OutputError, "'stl'", "glb, fbx, obj, usd, blend"):
+    with raises(OutputError, "'stl'", "glb, fbx, obj, usd, vrm, blend"):
         export_head(build(made), tmp_path, NAME, ["stl"])
     assert not list(tmp_path.iterdir())
 

@@ -39,6 +39,11 @@ _ALL = {
         "A .usdz with texture and blend shapes",
         "A .usdz with animated blend shapes",
     ),
+    "vrm": Format(
+        ".vrm",
+        "VRM",
+        "An avatar for VTubing (VRM 1.0): a glTF with expressions and the bones that VRM wants",
+    ),
     "abc": Format(".abc", "Alembic", animated="Every frame's vertices; no materials"),
     "blend": Format(".blend", "Blend", "A copy of the whole open file"),
 }

@@ -19,6 +19,7 @@ _MAGIC = b"Kaydara FBX Binary  \x00\x1a\x00"
 _WIDE = 7500
 #: Bytes of a property by its letter; the others have their length before them.
 _SIZES = {"Y": 2, "C": 1, "B": 1, "I": 4, "F": 4, "D": 8, "L": 8}
+_WHOLE = {"Y": "<h", "I": "<i", "L": "<q"}
 _ARRAYS = {"f": "<f4", "d": "<f8", "l": "<i8", "i": "<i4", "b": "<u1", "c": "<u1"}
 #: The footer: an identity and 4 zeros, zeros up to a multiple of 16, then this many bytes.
 _IDENTITY, _END = 16 + 4, 4 + 120 + 16
@@ -58,6 +59,19 @@ class Node:
     def set_text(self, index: int, text: str) -> None:
         data = text.encode()
         self.properties[index] = ("S", struct.pack("<I", len(data)) + data)
+
+    def number(self, index: int) -> int:
+        """The whole number of property ``index``; 0 where it is none or there is none."""
+        if index >= len(self.properties) or self.properties[index][0] not in _WHOLE:
+            return 0
+        letter, data = self.properties[index]
+        return int(struct.unpack(_WHOLE[letter], data)[0])
+
+    def set_integer(self, index: int, value: int) -> None:
+        self.properties[index] = ("I", struct.pack("<i", value))
+
+    def set_double(self, index: int, value: float) -> None:
+        self.properties[index] = ("D", struct.pack("<d", value))
 
     def array(self, index: int = 0) -> NDArray:
         """The numbers of the array property ``index``."""

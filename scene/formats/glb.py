@@ -87,6 +87,17 @@ class Glb:
         start = view.get("byteOffset", 0)
         return bytes(self.blob[start : start + view["byteLength"]])
 
+    def replace(self, index: int, data: bytes) -> None:
+        """Put ``data`` in place of the bytes of a buffer view."""
+        views = self.document["bufferViews"]
+        parts = [data if n == index else self.view(n) for n in range(len(views))]
+        self.blob = bytearray()
+        for view, part in zip(views, parts, strict=True):
+            self.blob += bytes(-len(self.blob) % 4)
+            view |= {"byteOffset": len(self.blob), "byteLength": len(part)}
+            self.blob += part
+        self.document["buffers"] = [{"byteLength": len(self.blob)}]
+
     def numbers(self, index: int) -> NDArray:
         """(count, width) what the accessor ``index`` holds, dense or sparse."""
         accessor = self.document["accessors"][index]
@@ -284,6 +295,9 @@ def _rebuild(glb: Glb, compact: bool, shapes: Shapes | None) -> None:
         for sampler in animation["samplers"]:
             for end in ("input", "output"):
                 sampler[end] = new.kept(sampler[end])
+    for skin in document.get("skins", ()):
+        if "inverseBindMatrices" in skin:
+            skin["inverseBindMatrices"] = new.kept(skin["inverseBindMatrices"])
     for image in document.get("images", ()):
         image["bufferView"] = new.kept_view(image["bufferView"])
     document["accessors"], document["bufferViews"] = new.accessors, new.views
