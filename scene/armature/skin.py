@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import bpy
 import numpy as np
+from mathutils import Matrix
 
 from ..vertex_groups import LEAST, fill_group, read_group
 from .anatomy import Joints, Shape
-from .known import DEFORMING, DRIVING, armature_of
+from .known import DEFORMING, DRIVING, TAG, armature_of, head_of_armature
 from .lead import face_in_keys
+from .skeleton import editing
 from .weights import weights_of
 
 #: Names of the bones that deform, as the humanoids of other programs have them.  Unreal: the
@@ -89,6 +92,93 @@ def skinned(head: bpy.types.Object, names: str = "blender") -> Iterator[bpy.type
                 if name in bones:
                     bones[name].use_deform = False
             fill_group(head, "head", groups["head"])
+
+
+@contextmanager
+def bare_skeleton(head: bpy.types.Object) -> Iterator[bpy.types.Object | None]:
+    """An armature of the bones that other programs need, which deforms ``head`` in place of its
+    own for the while and moves as that does; in no collection.  None for a head without a rig.
+
+    Within it ``head`` is as :func:`skinned` makes it.
+    """
+    armature = armature_of(head)
+    if armature is None or head_of_armature(armature) != head:
+        yield None
+        return
+    with skinned(head):
+        data = armature.data.copy()
+        bare = armature.copy()
+        bare.data = data
+        try:
+            bare.animation_data_clear()
+            for name in (TAG, *bare.keys()):
+                bare.pop(name, None)
+            with editing(bare) as bones:
+                keep_skeleton(bones)
+            for bone in bare.pose.bones:
+                _follow(bone, armature)
+            with _deformed_by(head, armature, bare):
+                yield bare
+        finally:
+            bpy.data.objects.remove(bare)
+            bpy.data.armatures.remove(data)
+
+
+@contextmanager
+def undeformed(head: bpy.types.Object) -> Iterator[None]:
+    """``head`` as its shape keys alone make it, for the while: bones move nothing."""
+    armature = armature_of(head)
+    modifiers = [m for m in head.modifiers if m.type == "ARMATURE" and m.object == armature]
+    if armature is None or head_of_armature(armature) != head:
+        yield
+        return
+    shown = [modifier.show_viewport for modifier in modifiers]
+    with face_in_keys(head):
+        try:
+            for modifier in modifiers:
+                modifier.show_viewport = False
+            yield
+        finally:
+            for modifier, was in zip(modifiers, shown, strict=True):
+                modifier.show_viewport = was
+
+
+def keep_skeleton(bones: Any) -> None:
+    """Take the edit ``bones`` away that other programs do not need; jaw and eyes hang on the
+    head then."""
+    for bone in [bone for bone in bones if not is_of_skeleton(bone.name)]:
+        for child in bone.children:
+            if is_of_skeleton(child.name):
+                child.parent = bones.get("head")
+        bones.remove(bone)
+
+
+def _follow(bone: bpy.types.PoseBone, armature: bpy.types.Object) -> None:
+    """Let ``bone`` be where that of ``armature`` is, if it is the body's; else at rest."""
+    for constraint in list(bone.constraints):
+        bone.constraints.remove(constraint)
+    bone.matrix_basis = Matrix.Identity(4)
+    if bone.name not in DRIVING:
+        copied: Any = bone.constraints.new("COPY_TRANSFORMS")
+        copied.target, copied.subtarget = armature, bone.name
+
+
+@contextmanager
+def _deformed_by(
+    head: bpy.types.Object, armature: bpy.types.Object, other: bpy.types.Object
+) -> Iterator[None]:
+    modifiers = [m for m in head.modifiers if m.type == "ARMATURE" and m.object == armature]
+    parent = head.parent
+    try:
+        for modifier in modifiers:
+            modifier.object = other
+        if parent == armature:
+            head.parent = other
+        yield
+    finally:
+        for modifier in modifiers:
+            modifier.object = armature
+        head.parent = parent
 
 
 def is_of_skeleton(bone: str) -> bool:
