@@ -186,11 +186,19 @@ def assemble(
                 **({"landmarks": default_predictor().licence} if options.landmarks else {}),
             },
         },
+        **_regions(model),
         **more,
     ).validate()
     if not options.bust:
         return made
     return with_bust(made, model, texture.image if texture else None)
+
+
+def _regions(model: FaceModel) -> dict[str, Any]:
+    """The model's masks of the skin, by the names of ``Reconstruction``."""
+    names = tuple(name for name in REGIONS if name in model.mask_names)
+    masks = [model.vertex_masks[model.mask_names.index(name)] for name in names]
+    return {"regions": np.stack(masks), "region_names": names} if names else {}
 
 
 def view_of_fit(evidence: Evidence, model: FaceModel, fit: FaceFit, weight: float) -> PhotoView:
@@ -223,6 +231,8 @@ def _of_photo(evidence: Evidence, model: FaceModel, fit: FaceFit, head: OwnHead)
     }
 
 
+#: Masks of a face model that are regions of the skin; others are materials of their own.
+REGIONS = ("face", "scalp", "ears", "neck", "brows", "lids", "nose", "lips", "beard")
 #: A bust's texture coordinates lie in the next tile: pictures repeat, and places on the head, where
 #: strands of hair are rooted, stay unique.
 BUST_UV_SHIFT = np.array([1, 0], np.float32)
@@ -257,6 +267,7 @@ def with_bust(
             axis=1,
         ),
         materials=(*head.materials, MaterialSlot(BUST, BUST)),
+        regions=np.pad(head.regions, ((0, 0), (0, len(below) if head.regions.size else 0))),
     )
     return replace(made, **bust_pictures(made, model, image)).validate()
 

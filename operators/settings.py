@@ -34,6 +34,8 @@ PROPERTIES = {
     "expressions": "expressions",
     "network": "network",
     "bust": "bust",
+    "rig": "rig",
+    "parts": "parts",
     "detail": "detail",
     "hair": "hair",
     "hair_density": "hair_density",
@@ -107,6 +109,8 @@ class FaceSettings(bpy.types.PropertyGroup):
     expressions: EnumProperty(**_about("expressions"))
     network: StringProperty(**_about("network"))
     bust: BoolProperty(**_about("bust"))
+    rig: BoolProperty(**_about("rig"))
+    parts: BoolProperty(**_about("parts"))
     detail: BoolProperty(**_about("detail"))
     hair: EnumProperty(**_about("hair"))
     hair_density: IntProperty(**_about("hair_density"), subtype="PERCENTAGE")

@@ -159,6 +159,8 @@ class RECONSTRUCT_FACE_PT_settings(FacePanel, bpy.types.Panel):
         row = layout.row()
         row.enabled = settings.model in ("", DEFAULT_MODEL)  # which alone has one
         row.prop(settings, "bust")
+        layout.prop(settings, "rig")
+        layout.prop(settings, "parts")
         row = layout.row()
         row.enabled = settings.texture != "none"  # which it is seen in
         row.prop(settings, "detail")

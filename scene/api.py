@@ -120,6 +120,6 @@ def _data() -> set[bpy.types.ID]:
     """All data of the kinds that heads are made of."""
     kinds = (
         "collections", "objects", "meshes", "cameras", "lights", "materials", "images",
-        "hair_curves", "node_groups",
+        "hair_curves", "node_groups", "armatures",
     )  # fmt: skip
     return {thing for kind in kinds for thing in getattr(bpy.data, kind)}

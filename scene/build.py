@@ -10,10 +10,12 @@ import bpy
 
 from ..backend.exchange import Reconstruction
 from ..backend.files import plain_name
+from .armature.build import add_armature
 from .camera import align_to_head, build_camera, view_of_photo
 from .hair import build_hair
 from .light import build_suns, is_light, light_only, suns_for
 from .mesh import build_mesh
+from .parts import add_parts
 from .photo_cameras import build_view_camera, camera_for, cameras_of, keep_cameras
 from .placing import place_beside
 from .rig import build_rig, rig_of
@@ -53,7 +55,10 @@ def build_scene(
     changes; with ``set_active`` the head becomes the active, selected object, and its camera the
     scene's if that has none.  Names are made unique by Blender, so it can be called again and
     again.  The lights light this head only, and are those of the main photo.  Each further photo of
-    a person has a camera of its own, named after the photo.
+    a person has a camera of its own, named after the photo.  Where the reconstruction's options ask
+    for them, the head gets a rig and its parts are objects.
+
+    Raises :class:`ModelError` where a rig is asked for and the head has no ``jawOpen``.
     """
     scene = scene or _current_scene()
     name = name or head_name(reconstruction)
@@ -73,10 +78,20 @@ def build_scene(
         collection.objects.link(thing)
     keep_cameras(head, rig, [camera, *further])
     light_only(lights, collection)
+    _add_what_is_asked(head, reconstruction)
     if set_active:
         scene.camera = scene.camera or camera
         _select_only(head, scene)
     return HeadScene(collection, head, camera, tuple(lights), rig, tuple(further))
+
+
+def _add_what_is_asked(head: bpy.types.Object, reconstruction: Reconstruction) -> None:
+    """Parts and rig, where the options say so."""
+    asked = reconstruction.provenance.get("options", {})
+    if asked.get("parts") is True:
+        add_parts(head)
+    if asked.get("rig") is True:
+        add_armature(head)
 
 
 def head_scene_of(head: bpy.types.Object) -> HeadScene:

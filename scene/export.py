@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from ..backend.errors import OutputError
 from ..backend.exchange.formats import FORMATS
 from ..backend.exchange.own_pictures import marked
+from .armature.skin import bare_skeleton, undeformed
 from .build import HeadScene
 from .coordinates import y_up
 from .displacement import displacement_image
@@ -31,6 +32,7 @@ from .formats.glb import HAIR_CARDS
 from .hair_cards import hair_as_cards, picture_of
 from .materials import PICTURES, role_of
 from .mesh import expression_keys
+from .parts import whole
 from .placing import at_origin
 from .quiet import quiet
 from .wrinkles import DRIVEN_ROLES, as_exported
@@ -184,7 +186,8 @@ def write_glb(
         as_exported(head, specular=False),
         numbered(head),
     ):
-        bpy.ops.export_scene.gltf(
+        call(
+            bpy.ops.export_scene.gltf,
             filepath=str(path),
             check_existing=False,
             collection=collection.name,
@@ -192,6 +195,8 @@ def write_glb(
             export_yup=True,
             export_apply=False,
             export_morph=False,
+            export_rest_position_armature=False,
+            export_current_frame=True,
             export_attributes=True,
             export_cameras=False,
             export_lights=False,
@@ -378,11 +383,14 @@ USD_OPTIONS = {
 def write_usd(
     head_scene: HeadScene, path: Path, *, others: Sequence[bpy.types.Object] = ()
 ) -> None:
-    """Write the .usdz ``path`` of the head as it is placed, and of ``others``."""
+    """Write the .usdz ``path`` of the head as it is placed, and of ``others``.
+
+    Without bones: Blender writes no weights of blend shapes for a mesh that has a skeleton too.
+    """
     require_built("USD")
     head = head_scene.head
     with (
-        alone(head_scene, others) as collection,
+        alone(head_scene, others, skeleton=False) as collection,
         hair_as_cards(head, collection),
         as_exported(head),
     ):
@@ -428,12 +436,14 @@ WRITERS: dict[str, Callable[..., None]] = {
 
 @contextmanager
 def alone(
-    head_scene: HeadScene, others: Sequence[bpy.types.Object] = ()
+    head_scene: HeadScene, others: Sequence[bpy.types.Object] = (), *, skeleton: bool = True
 ) -> Iterator[bpy.types.Collection]:
     """A collection that holds the head and ``others`` only, without the head's subdivision, while
     exporting.
 
-    Its corneas and tears are clear films meanwhile: see :func:`.eye_materials.clear_as_films`.
+    Its corneas and tears are clear films meanwhile: see :func:`.eye_materials.clear_as_films`.  Of
+    a head with a rig the bones that other programs need come along, which it is skinned by: see
+    :func:`.armature.skin.bare_skeleton`; without ``skeleton`` none, and no bone moves the mesh.
     """
     scene = bpy.context.scene
     collection = bpy.data.collections.new("export")
@@ -445,7 +455,14 @@ def alone(
     for modifier in subdivision:
         modifier.show_viewport = False
     try:
-        with clear_as_films(head_scene.head):
+        with (
+            clear_as_films(head_scene.head),
+            whole(head_scene.head),
+            (bare_skeleton if skeleton else undeformed)(head_scene.head) as armature,
+        ):
+            if armature is not None:
+                collection.objects.link(armature)
+                bpy.context.view_layer.update()  # its bones are where the rig's are then
             yield collection
     finally:
         for modifier, was in zip(subdivision, shown, strict=True):

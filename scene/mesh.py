@@ -21,6 +21,7 @@ from .folds import add_folds
 from .hair import hair_of, remove_hair
 from .materials import UV_MAP, build_images, build_materials
 from .photo_places import remember
+from .vertex_groups import add_regions
 from .wrinkles import add_wrinkles
 
 #: Custom property that marks our heads; its value is the layout of the other properties.
@@ -62,6 +63,7 @@ def build_mesh(reconstruction: Reconstruction, name: str = "Head") -> bpy.types.
     add_displacement(head, images)  # before what lies over the normal map
     add_wrinkles(head, images)
     add_folds(head, images, reconstruction)
+    add_regions(head, reconstruction)
     _add_subdivision(head, reconstruction)
     write_properties(head, reconstruction)
     keep_fitted(head, reconstruction)

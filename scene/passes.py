@@ -26,6 +26,7 @@ from .camera import photo_frame
 from .context import scene_of
 from .coordinates import MM_PER_M
 from .mesh import about, is_head, photo_name
+from .parts import whole
 from .passes_material import Emitted, emitting
 from .quiet import quiet
 
@@ -181,7 +182,8 @@ def _pass_scene(
         pictures.file_format = "OPEN_EXR"
         pictures.color_mode = "RGBA"
         pictures.color_depth = "32"
-        yield scene
+        with whole(head):
+            yield scene
     finally:
         for modifier, show in zip(smooth, shown, strict=True):
             modifier.show_render = show

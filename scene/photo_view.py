@@ -25,6 +25,7 @@ from .expression import follow_photo
 from .hair import hair_of
 from .landmarks import Point, fitted
 from .mesh import is_head, photo_count
+from .parts import parts_of
 from .photo_cameras import camera_for, cameras_of, has_camera, set_shown, shown_number
 from .placing import box_of
 
@@ -301,7 +302,7 @@ def _isolate(
         head.select_set(head in chosen)
         for thing in chosen:
             thing.select_set(True)
-    shown = {head, camera, *around.lights, *hair_of(head)}
+    shown = {head, camera, *around.lights, *hair_of(head), *parts_of(head)}
     for thing in context.view_layer.objects:
         thing.local_view_set(space, thing in shown)
 

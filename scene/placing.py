@@ -76,6 +76,14 @@ def _move(thing: bpy.types.Object, place: Matrix) -> None:
     layer.update()
 
 
+def let_go(thing: bpy.types.Object) -> None:
+    """Take what hangs on ``thing`` off it, each where it is."""
+    for child in thing.children:
+        place = child.matrix_world.copy()
+        child.parent = None
+        child.matrix_world = place
+
+
 def box_of(thing: bpy.types.Object) -> Box:
     """The extent of ``thing``, of a head of ours its neutral one's also before it was drawn."""
     if is_head(thing) and thing.data.shape_keys is not None:

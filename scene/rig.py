@@ -12,6 +12,7 @@ from typing import cast
 import bpy
 from mathutils import Matrix
 
+from .armature.build import tidy_after_deletion
 from .camera import VIEW
 from .hair import is_hair, remove_hair
 from .light import is_light
@@ -59,7 +60,8 @@ def rig_of(head: bpy.types.Object) -> bpy.types.Object | None:
 
 
 def remove_left_behind() -> int:
-    """Remove the rigs, carriers and hair whose head is gone, with cameras and lights; how many.
+    """Remove the rigs, carriers, armatures and hair whose head is gone, with cameras and lights,
+    and what an armature that is gone left on its head; how many.
 
     What is not ours stays, as do cameras that were animated.
     """
@@ -77,6 +79,7 @@ def remove_left_behind() -> int:
         if gone:
             _remove(rig)
             removed += 1
+    removed += tidy_after_deletion([thing for thing in bpy.data.objects if thing.users_collection])
     for hair in [thing for thing in bpy.data.objects if is_hair(thing) and thing.users_collection]:
         head = hair.parent
         if head is None or not head.users_collection:

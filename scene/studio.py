@@ -22,6 +22,7 @@ from .camera import CameraView
 from .eye_materials import KIND
 from .hair import copied_as_shown, hair_of
 from .light import Sun, build_suns
+from .parts import whole
 from .quiet import quiet
 
 AMBIENT = 0.18  #: linear, what the grey room adds to the light
@@ -144,10 +145,11 @@ class Studio:
 @contextmanager
 def studio(head: bpy.types.Object) -> Iterator[Studio]:
     """A :class:`Studio` with ``head`` as the viewport shows it; all of it is removed in the end."""
-    graph = bpy.context.evaluated_depsgraph_get()
-    mesh = bpy.data.meshes.new_from_object(
-        head.evaluated_get(graph), preserve_all_data_layers=True, depsgraph=graph
-    )
+    with whole(head):
+        graph = bpy.context.evaluated_depsgraph_get()
+        mesh = bpy.data.meshes.new_from_object(
+            head.evaluated_get(graph), preserve_all_data_layers=True, depsgraph=graph
+        )
     strands = [copied_as_shown(hair, HAIR_SHARE) for hair in hair_of(head) if not hair.hide_render]
     scene = bpy.data.scenes.new("preview")
     materials = [_quick(material) for material in mesh.materials if material is not None]

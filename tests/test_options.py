@@ -59,6 +59,8 @@ OTHER: dict[str, Any] = {
     "expressions": "arkit",
     "network": "theirs",
     "bust": True,
+    "rig": True,
+    "parts": True,
     "detail": True,
     "hair": "photo",
     "hair_density": 60,
@@ -347,7 +349,7 @@ def test_the_buttons_ask_with_them(settings: Any, photo: Path, recorder: type[Re
     + [("texture_size", True), ("texture_size", 512.0), ("model", None), ("model", 3)]
     + [("estimate", ""), ("quality", "Best"), ("landmarks", 1), ("landmarks", "no")]
     + [("corrected", 7), ("corrected", "ab"), ("thorough", None), ("expressions", "ARKit")]
-    + [("network", None), ("bust", 1), ("colour", "red"), ("Face", 1)]
+    + [("network", None), ("bust", 1), ("rig", 1), ("parts", "yes"), ("colour", "red"), ("Face", 1)]
     + [("hair_density", 9), ("hair_length", 1.5), ("hair_colour", "#ff0000")],
 )
 def test_what_is_none_is_told_in_a_sentence(

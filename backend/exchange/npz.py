@@ -1,8 +1,8 @@
 """Saving and loading a ``Reconstruction``: an ``.npz`` with a JSON header, no pickle.
 
-Arrays are stored under the names of the dataclass's fields.  ``expression_names`` is a unicode
-array so that ``numpy.load`` alone shows it; everything else that is no array is in ``header``,
-UTF-8 JSON in a uint8 array.
+Arrays are stored under the names of the dataclass's fields.  ``expression_names`` and
+``region_names`` are unicode arrays so that ``numpy.load`` alone shows them; everything else that is
+no array is in ``header``, UTF-8 JSON in a uint8 array.
 """
 
 from __future__ import annotations
@@ -40,6 +40,11 @@ HEADER = {
     "versions": {str: None},
     "provenance": dict,
 }
+#: Names, as unicode arrays.
+_NAMES = {
+    "expression_names": Member("U", ("E",)),
+    "region_names": Member("U", ("G",), optional=True),
+}
 #: Pixels of the largest picture that ``photo/read.py`` takes.
 LARGEST_PHOTO = 250_000_000
 
@@ -62,7 +67,8 @@ def save_reconstruction(
     header["view_photo_names"] = [view.photo_name for view in reconstruction.views]
     arrays = {name: getattr(reconstruction, name) for name in ARRAYS}
     arrays |= stacked(reconstruction.views)
-    arrays["expression_names"] = np.array(reconstruction.expression_names, dtype=np.str_)
+    for name in _NAMES:
+        arrays[name] = np.array(getattr(reconstruction, name), dtype=np.str_)
     arrays["header"] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
     return write_arrays(path, arrays, compress=compress)
 
@@ -106,10 +112,11 @@ def load_reconstruction(path: str | os.PathLike[str]) -> Reconstruction:
                 f"version {EXCHANGE_VERSION}. Run the reconstruction again."
             )
         _check_header(header)
-        wanted = ARRAYS | STACKED | {"expression_names": Member("U", ("E",))}
+        wanted = ARRAYS | STACKED | _NAMES
         values: dict[str, Any] = dict(archive.read(wanted))
         values["views"] = apart(values, header.get("view_photo_names", []))
-        values["expression_names"] = tuple(str(name) for name in values["expression_names"])
+        for name in [name for name in _NAMES if name in values]:
+            values[name] = tuple(str(one) for one in values[name])
         values |= {name: header[name] for name in HEADER}
         values["image_size"] = tuple(header["image_size"])
         values["warnings"] = tuple(header["warnings"])

@@ -206,6 +206,20 @@ class Options:
         "Continue the head with shoulders and the upper chest, cut off like a sculptor's bust",
         flag="--bust",
     )
+    #: Bones for neck, head, jaw and eyes, and a board of controls; needs ARKit's expressions
+    rig: bool = _option(
+        False,
+        "Rig",
+        "Bones for neck, head, jaw and eyes, and a board with controls of the face",
+        flag="--rig",
+    )
+    #: Objects that share the head's mesh
+    parts: bool = _option(
+        False,
+        "Parts as Objects",
+        "Eyes, teeth, tongue and lashes as objects of their own, moved by the same shape keys",
+        flag="--parts",
+    )
     #: A displacement, and a normal map that shows it; needs a texture
     detail: bool = _option(
         False,

@@ -64,6 +64,7 @@ ARRAYS = {
     "hair_colour": Member("f4", ("HS", 2, 3), optional=True),
     "hair_radius": Member("f4", ("HS",), optional=True),
     "displacement": Member("f4", ("D", "D"), optional=True),
+    "regions": Member("u1", ("G", "GV"), optional=True),
 }
 #: Of hair: the most strands, the most points of one, and how far from the head's middle they are,
 #: mm.  Several times what this program makes.
@@ -189,6 +190,9 @@ class Reconstruction:
     #: (D, D) mm along the neutral head's normals, in the texture's layout, row 0 at v = 1: what is
     #: finer than the mesh; empty without it.  ``normal_map`` shows it too
     displacement: Float = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    #: (G, V) 0..255 how far each vertex is in each region of the face; empty without any
+    regions: NDArray[np.uint8] = field(default_factory=lambda: np.empty((0, 0), np.uint8))
+    region_names: tuple[str, ...] = ()  #: G names, such as "lips"
     #: further photos of the person; the fields above are of the first one
     views: tuple[PhotoView, ...] = ()
 
@@ -262,6 +266,11 @@ class Reconstruction:
         if self.folds.size and self.fold_parts.shape != (2, lengths["E"]):
             raise Damaged(
                 f"'fold_parts' has shape {self.fold_parts.shape}, not (2, {lengths['E']})"
+            )
+        if self.regions.size and self.regions.shape != (len(self.region_names), lengths["V"]):
+            raise Damaged(
+                f"'regions' has shape {self.regions.shape}, not ({len(self.region_names)}, "
+                f"{lengths['V']})"
             )
         self._check_hair()
         check_views(self.views, lengths["V"], lengths["E"])

@@ -10,12 +10,16 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import bpy
 
 from ...backend.errors import OutputError
 from ...backend.exchange.formats import ANIMATED_FORMATS
+from ...backend.exchange.motion import Motion
 from ...backend.motion.files import KINDS, lost_in, write_motion_file
+from ..actions import assign
+from ..armature.lead import BONES, lead_of
 from ..build import HeadScene
 from ..context import scene_of
 from ..export import (
@@ -30,7 +34,8 @@ from ..formats import alembic, fbx, glb
 from ..quiet import quiet
 from ..wrinkles import as_exported
 from . import pose
-from .apply import frame_rate
+from .apply import apply_motion, frame_rate
+from .curves import drop, shape_keys_of
 from .read import read_motion
 
 Frames = tuple[int, int]
@@ -135,9 +140,10 @@ def _write_fbx(head_scene: HeadScene, path: Path, frames: Frames) -> None:
             filepath=str(path),
             check_existing=False,
             collection=collection.name,
-            object_types={"MESH", "EMPTY"},
+            object_types={"MESH", "EMPTY", "ARMATURE"},
             apply_scale_options="FBX_SCALE_UNITS",
             use_mesh_modifiers=False,  # modifiers would drop the shape keys
+            add_leaf_bones=False,
             mesh_smooth_type="FACE",
             bake_anim=True,
             bake_anim_use_all_actions=False,
@@ -152,7 +158,7 @@ def _write_fbx(head_scene: HeadScene, path: Path, frames: Frames) -> None:
 
 def _write_usd(head_scene: HeadScene, path: Path, frames: Frames) -> None:
     require_built("USD")
-    with _shown(head_scene, frames) as collection:
+    with _shown(head_scene, frames, skeleton=False) as collection:
         write_usdz(head_scene.head, path, collection=collection.name, export_animation=True)
 
 
@@ -192,12 +198,16 @@ ENDINGS = {name: kind.suffix for name, kind in ANIMATED_FORMATS.items()} | KINDS
 
 
 @contextmanager
-def _shown(head_scene: HeadScene, frames: Frames) -> Iterator[bpy.types.Collection]:
-    """The head and its carrier alone in a collection, the scene's range being ``frames``."""
-    scene = scene_of(bpy.context)
+def _shown(
+    head_scene: HeadScene, frames: Frames, *, skeleton: bool = True
+) -> Iterator[bpy.types.Collection]:
+    """The head, its carrier and its armature alone in a collection, the scene's range being
+    ``frames``; a face that bones move is moved by shape keys."""
+    scene, head = scene_of(bpy.context), head_scene.head
     was = scene.frame_start, scene.frame_end, scene.frame_current, scene.frame_subframe
-    carrier = pose.carrier_of(head_scene.head)
-    with alone(head_scene) as collection:
+    carrier = pose.carrier_of(head)
+    led = read_motion(head, frames, with_pose=False) if lead_of(head) == BONES else None
+    with alone(head_scene, skeleton=skeleton) as collection, _moved_by_keys(head, led, frames):
         if carrier is not None:
             collection.objects.link(carrier)
         try:
@@ -213,13 +223,36 @@ def _shown(head_scene: HeadScene, frames: Frames) -> Iterator[bpy.types.Collecti
 
 
 @contextmanager
+def _moved_by_keys(head: bpy.types.Object, motion: Motion | None, frames: Frames) -> Iterator[None]:
+    """The shape keys of ``head`` with curves for ``motion``, for the while; with None nothing is
+    done."""
+    if motion is None:
+        yield
+        return
+    keys = shape_keys_of(head)
+    animation: Any = keys.animation_data or keys.animation_data_create()
+    action = animation.action
+    try:
+        animation.action = None
+        apply_motion(
+            head, motion, start_frame=frames[0], with_pose=False, markers=False, extend=False
+        )
+        yield
+    finally:
+        drop(keys)
+        if action is not None:
+            assign(keys, action)
+
+
+@contextmanager
 def _selected(head_scene: HeadScene) -> Iterator[None]:
     """Head and carrier selected, nothing else: what Alembic's exporter goes by in 4.2."""
     layer = bpy.context.view_layer
     assert layer is not None
     was = [x for x in layer.objects if x.select_get(view_layer=layer)]
     active = layer.objects.active
-    wanted = {head_scene.head, pose.carrier_of(head_scene.head)}
+    head = head_scene.head
+    wanted = {head, pose.carrier_of(head)}
     try:
         for thing in layer.objects:
             thing.select_set(thing in wanted, view_layer=layer)

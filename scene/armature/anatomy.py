@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from ...backend.errors import ModelError
 from ...backend.exchange.names import ARKIT, matched
-from ..eye_materials import KIND
 from ..fitted import points_of
 from ..shape_keys import editable_keys
+from ..vertex_groups import vertices_by_kind
 
 Float = NDArray[np.float64]
 
@@ -95,7 +95,7 @@ def shape_of(head: bpy.types.Object) -> Shape:
         basis=basis,
         deltas=deltas,
         keys=known | others,
-        kinds=_kinds(mesh),
+        kinds=vertices_by_kind(mesh),
         edges=edges.reshape(-1, 2),
         border=_border(mesh, edges.reshape(-1, 2)),
     )
@@ -149,23 +149,6 @@ def turn_of(start: Float, end: Float) -> tuple[Float, Float]:
     flip = np.diag([1.0, 1.0, np.sign(np.linalg.det(vt.T @ u.T))])
     turn = vt.T @ flip @ u.T
     return turn, second - turn @ first
-
-
-def _kinds(mesh: bpy.types.Mesh) -> dict[str, NDArray[np.bool_]]:
-    slots = np.empty(len(mesh.polygons), np.int32)
-    mesh.polygons.foreach_get("material_index", slots)
-    sizes = np.empty(len(mesh.polygons), np.int32)
-    mesh.polygons.foreach_get("loop_total", sizes)
-    corners = np.empty(len(mesh.loops), np.int32)
-    mesh.loops.foreach_get("vertex_index", corners)
-    by_corner = slots.repeat(sizes)
-    out: dict[str, NDArray[np.bool_]] = {}
-    for index, material in enumerate(mesh.materials):
-        kind = None if material is None else material.get(KIND)
-        if kind is not None:
-            out.setdefault(kind, np.zeros(len(mesh.vertices), bool))
-            out[kind][corners[by_corner == index]] = True
-    return out
 
 
 def _border(mesh: bpy.types.Mesh, edges: NDArray[np.int32]) -> NDArray[np.bool_]:

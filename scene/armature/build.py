@@ -13,11 +13,21 @@ from mathutils import Matrix
 
 from ...backend.errors import ModelError
 from ..mesh import is_head
+from ..parts import follow_armature
+from ..placing import let_go
 from .anatomy import joints_of, shape_of
 from .controls import channels_of
 from .dress import dress, limit_bone
 from .drivers import bones_free, drive_bases, keys_free
-from .known import ARMATURE, DRIVING, TAG, armature_of, channels_kept, keep_channels
+from .known import (
+    ARMATURE,
+    DRIVING,
+    TAG,
+    armature_of,
+    channels_kept,
+    head_of_armature,
+    keep_channels,
+)
 from .lead import BONES, lead_of, let_lead, names_of_keys
 from .skeleton import controls_on, editing, lay_bones
 from .skin import remove_weights, weigh
@@ -30,8 +40,8 @@ def add_armature(head: bpy.types.Object, lead: str = BONES) -> bpy.types.Object:
     """Give ``head`` an armature, which takes its place and its parent and holds it from now on.
 
     The face stays as it is; ``lead`` says what drives what (``lead.py``).  Raises
-    :class:`ModelError` where ``head`` has one, is no head of this file, is in no shown collection,
-    or has no ``jawOpen``; nothing has changed then.
+    :class:`ModelError` where ``head`` has one, is no head of this file, or has no ``jawOpen``;
+    nothing has changed then.
     """
     if armature_of(head) is not None:
         raise ModelError(f"{head.name} has a rig already.")
@@ -44,12 +54,8 @@ def add_armature(head: bpy.types.Object, lead: str = BONES) -> bpy.types.Object:
     )
     for collection in head.users_collection:
         collection.objects.link(armature)
-    try:
-        with editing(armature) as bones:
-            lay_bones(bones, shape, joints)
-    except ModelError:
-        bpy.data.armatures.remove(armature.data)
-        raise
+    with editing(armature) as bones:
+        lay_bones(bones, shape, joints)
     channels = channels_of(shape.keys, joints)
     dress(armature, controls_on(shape, joints), channels, joints)
     keep_channels(armature, channels)
@@ -66,7 +72,6 @@ def refit_armature(head: bpy.types.Object) -> None:
     """Move the joints and the weights of ``head``'s armature to where its mesh is now.
 
     Which leads, and how body and board are posed, stays.  Nothing happens without an armature.
-    Raises :class:`ModelError` where it is hidden.
     """
     armature = armature_of(head)
     if armature is None:
@@ -102,6 +107,7 @@ def remove_armature(head: bpy.types.Object) -> None:
         keys.key_blocks[name].value = value
     for modifier in [m for m in head.modifiers if m.type == "ARMATURE" and m.object == armature]:
         head.modifiers.remove(modifier)
+    follow_armature(head)
     remove_weights(head)
     if head.parent == armature:
         head.parent, head.matrix_parent_inverse = (
@@ -110,9 +116,48 @@ def remove_armature(head: bpy.types.Object) -> None:
         )
         head.matrix_basis = armature.matrix_basis.copy()
     del head[ARMATURE]
+    _remove(armature)
+
+
+def tidy_after_deletion(linked: list[bpy.types.Object]) -> int:
+    """Of ``linked`` objects remove armatures whose head was deleted, and what heads keep of an
+    armature that was; how many of both there were.
+
+    What hangs on an armature stays where it is, as does an armature that was animated.
+    """
+    count = 0
+    for thing in linked:
+        if thing.type == "MESH" and ARMATURE in thing and armature_of(thing) is None:
+            _forget(thing)
+            count += 1
+        elif thing.type == "ARMATURE" and TAG in thing and head_of_armature(thing) is None:
+            animation = thing.animation_data
+            if animation is None or animation.action is None:
+                _remove(thing)
+                count += 1
+    return count
+
+
+def _forget(head: bpy.types.Object) -> None:
+    """Take from ``head`` what an armature that is gone left: drivers, modifier, weights."""
+    keys = head.data.shape_keys
+    data = None if keys is None else keys.animation_data
+    for curve in [] if data is None else list(data.drivers):
+        targets = [target.id for one in curve.driver.variables for target in one.targets]
+        if targets and not any(targets):
+            data.drivers.remove(curve)
+    for modifier in [m for m in head.modifiers if m.type == "ARMATURE" and m.object is None]:
+        head.modifiers.remove(modifier)
+    follow_armature(head)
+    remove_weights(head)
+    del head[ARMATURE]
+
+
+def _remove(armature: bpy.types.Object) -> None:
+    let_go(armature)
     data = armature.data
     bpy.data.objects.remove(armature)
-    if not data.users:
+    if isinstance(data, bpy.types.Armature) and not data.users:
         bpy.data.armatures.remove(data)
 
 
@@ -127,3 +172,4 @@ def _hold(armature: bpy.types.Object, head: bpy.types.Object) -> None:
     modifier = head.modifiers.new(MODIFIER, "ARMATURE")
     modifier.object = armature
     head.modifiers.move(len(head.modifiers) - 1, 0)
+    follow_armature(head)

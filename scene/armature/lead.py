@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import bpy
 import numpy as np
@@ -11,6 +13,7 @@ from mathutils import Matrix
 
 from ...backend.errors import FaceError
 from ...backend.exchange.names import ARKIT, matched
+from ..actions import curves_on
 from ..shape_keys import editable_keys
 from .controls import MOUTH_JAW, Channel, values_of_channels
 from .drivers import bones_follow, bones_free, keys_follow, keys_free
@@ -36,6 +39,7 @@ def let_lead(head: bpy.types.Object, lead: str) -> None:
     armature = armature_of(head)
     if armature is None:
         return
+    _update()
     channels, names = _movable(head, armature)
     keys = head.data.shape_keys
     weights = {name: keys.key_blocks[own].value for name, own in names.items()}
@@ -71,6 +75,79 @@ def lead_with(head: bpy.types.Object, weights: Mapping[str, float]) -> set[str]:
     pose_bones(moved.armature, channels, now | wanted)
     moved.armature.update_tag()
     return {moved.names[name] for name in wanted}
+
+
+@contextmanager
+def face_in_keys(head: bpy.types.Object) -> Iterator[None]:
+    """The face of ``head`` in the values of its shape keys alone, for the while: neither drives the
+    other, all bones but those of the body are at rest, and their curves are mute.
+
+    Shape keys that bones led hold their values then; who needs their curves writes them in here, as
+    ``animation/apply.py`` does for what is exported.  Nothing happens without an armature.
+    """
+    armature = armature_of(head)
+    if armature is None:
+        yield
+        return
+    _update()
+    lead, keys = lead_of(head), head.data.shape_keys
+    channels, names = _movable(head, armature)
+    weights = {own: keys.key_blocks[own].value for own in names.values()}
+    posed = {bone.name: _state(bone) for bone in armature.pose.bones if _is_of_face(bone.name)}
+    muted = [curve for curve in curves_on(armature) if not curve.mute and _moves_face(curve)]
+    try:
+        keys_free(keys, channels, names)
+        bones_free(armature, channels)
+        armature[_LEAD] = KEYS
+        for curve in muted:
+            curve.mute = True
+        for own, value in weights.items():
+            keys.key_blocks[own].value = value
+        for name in posed:
+            armature.pose.bones[name].matrix_basis = Matrix.Identity(4)
+        if GAZE in posed:
+            armature.pose.bones[GAZE][FOLLOW] = 0.0
+        armature.update_tag()
+        _update()
+        yield
+    finally:
+        for name, state in posed.items():
+            _restore(armature.pose.bones[name], state)
+        for curve in muted:
+            curve.mute = False
+        if lead == BONES:
+            keys_follow(keys, armature, channels, names)
+        else:
+            bones_follow(armature, keys, channels, names)
+        armature[_LEAD] = lead
+        armature.update_tag()
+        _update()
+
+
+def _state(bone: bpy.types.PoseBone) -> tuple[Any, ...]:
+    properties = {name: value for name, value in bone.items() if isinstance(value, float)}
+    return tuple(bone.location), tuple(bone.rotation_euler), tuple(bone.scale), properties
+
+
+def _restore(bone: bpy.types.PoseBone, state: tuple[Any, ...]) -> None:
+    bone.location, bone.rotation_euler, bone.scale = state[:3]
+    for name, value in state[3].items():
+        bone[name] = value
+
+
+def _is_of_face(bone: str) -> bool:
+    return bone not in ("root", *DEFORMING)
+
+
+def _moves_face(curve: bpy.types.FCurve) -> bool:
+    name = curve.data_path.partition('pose.bones["')[2].partition('"')[0]
+    return bool(name) and _is_of_face(name)
+
+
+def _update() -> None:
+    layer = bpy.context.view_layer
+    assert layer is not None
+    layer.update()
 
 
 def key_bones(head: bpy.types.Object, frame: float) -> int:

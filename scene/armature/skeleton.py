@@ -10,7 +10,6 @@ import bpy
 import numpy as np
 from mathutils import Vector
 
-from ...backend.errors import ModelError
 from .anatomy import SIDES, Float, Joints, Shape
 from .controls import MOUTH_JAW, Control, board_of
 from .known import BOARD, DEFORMING, GAZE
@@ -26,29 +25,45 @@ _FORWARD, _UPWARD = np.array([0.0, -1.0, 0.0]), np.array([0.0, 0.0, 1.0])
 def editing(armature: bpy.types.Object) -> Iterator[Any]:
     """The edit bones of ``armature``; what was active and in which mode is so again afterwards.
 
-    Raises :class:`ModelError` where the armature is not in the view layer, as in a collection that
-    is excluded.
+    Blender edits what the current view layer shows: an armature of another scene, or one that is
+    hidden, is linked to it and shown for the while.
     """
     layer: Any = bpy.context.view_layer
-    layer.update()  # what was linked just now is not in its objects yet
-    if armature.name not in layer.objects or armature.hide_get():
-        raise ModelError(f"{armature.name} is hidden or in a collection that is; show it first.")
     active = layer.objects.active
     mode = "OBJECT" if active is None else active.mode
     if mode != "OBJECT":
         bpy.ops.object.mode_set(mode="OBJECT")
     chosen = [thing for thing in layer.objects if thing.select_get()]
-    layer.objects.active = armature
-    try:
+    with _shown(armature, layer):
+        layer.objects.active = armature
         bpy.ops.object.mode_set(mode="EDIT")
-        yield armature.data.edit_bones
+        try:
+            yield armature.data.edit_bones
+        finally:
+            bpy.ops.object.mode_set(mode="OBJECT")
+            layer.update()  # makes the bones of the pose
+            layer.objects.active = active
+    for thing in layer.objects:
+        thing.select_set(thing in chosen)
+    if active is not None and mode != "OBJECT":
+        bpy.ops.object.mode_set(mode=mode)
+
+
+@contextmanager
+def _shown(armature: bpy.types.Object, layer: Any) -> Iterator[None]:
+    beside = bpy.data.collections.new("editing")
+    beside.objects.link(armature)
+    bpy.context.scene.collection.children.link(beside)
+    layer.update()
+    hidden, off = armature.hide_get(), armature.hide_viewport
+    armature.hide_viewport = False
+    armature.hide_set(False)
+    try:
+        yield
     finally:
-        bpy.ops.object.mode_set(mode="OBJECT")
-        layer.objects.active = active
-        for thing in layer.objects:
-            thing.select_set(thing in chosen)
-        if active is not None and mode != "OBJECT":
-            bpy.ops.object.mode_set(mode=mode)
+        armature.hide_viewport = off
+        armature.hide_set(hidden)
+        bpy.data.collections.remove(beside)
 
 
 def controls_on(shape: Shape, joints: Joints) -> list[Control]:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import bpy
 import numpy as np
-from numpy.typing import NDArray
+from mathutils import Matrix
 
+from ..vertex_groups import LEAST, fill_group, read_group
 from .anatomy import Joints, Shape
-from .known import DEFORMING, DRIVING, armature_of
+from .known import DEFORMING, DRIVING, TAG, armature_of, head_of_armature
+from .lead import face_in_keys
+from .skeleton import editing
 from .weights import weights_of
 
 #: Names of the bones that deform, as the humanoids of other programs have them.  Unreal: the
@@ -31,8 +35,6 @@ BONE_NAMES: Mapping[str, Mapping[str, str]] = {
         "jaw": "jaw", "eye.L": "leftEye", "eye.R": "rightEye",
     },
 }  # fmt: skip
-#: Smaller weights are left out: 1/255, which is what files with 8 bits hold.
-_LEAST = 1 / 255
 
 
 def weigh(head: bpy.types.Object, shape: Shape, joints: Joints) -> None:
@@ -43,8 +45,8 @@ def weigh(head: bpy.types.Object, shape: Shape, joints: Joints) -> None:
     weights = weights_of(shape, joints)
     weights["head"] = weights["head"] + sum(weights[name] for name in DRIVING)
     for name in (*DEFORMING, *DRIVING):
-        if weights[name].max() > _LEAST:
-            _fill_group(head, name, weights[name])
+        if weights[name].max() > LEAST:
+            fill_group(head, name, weights[name])
 
 
 def remove_weights(head: bpy.types.Object) -> None:
@@ -62,10 +64,9 @@ def skinned(head: bpy.types.Object, names: str = "blender") -> Iterator[bpy.type
     Jaw and eyes deform by their weights, which the head's gives up to them, and bones are named as
     :data:`BONE_NAMES` says for ``names``.  Bones that are none of the skeleton (board, targets, the
     ones between head and jaw or eye; :func:`is_of_skeleton`) do not deform and can be left out: the
-    parents of jaw and eyes in the file are then the head.  Gives the armature, None without one.
-
-    Where a shape key and its bone are both posed, both would move the mesh elsewhere: the bones of
-    jaw and eyes should be exported at rest or their shape keys at 0.
+    parents of jaw and eyes in the file are then the head.  The face is in the shape keys' values
+    and their curves alone, with the bones of the face at rest (:func:`.lead.face_in_keys`): both
+    would move it twice.  Gives the armature, None without one.
     """
     armature = armature_of(head)
     if armature is None:
@@ -75,50 +76,111 @@ def skinned(head: bpy.types.Object, names: str = "blender") -> Iterator[bpy.type
     groups = {name: read_group(head, name) for name in (*DEFORMING, *DRIVING)}
     apart = sum(groups[name] for name in DRIVING)
     renamed = {old: new for old, new in BONE_NAMES[names].items() if old in bones and old != new}
+    with face_in_keys(head):
+        try:
+            fill_group(head, "head", np.clip(groups["head"] - apart, 0.0, 1.0))
+            for name in DRIVING:
+                if name in bones:
+                    bones[name].use_deform = True
+            for old, new in renamed.items():
+                bones[old].name = new
+            yield armature
+        finally:
+            for old, new in renamed.items():
+                bones[new].name = old
+            for name in DRIVING:
+                if name in bones:
+                    bones[name].use_deform = False
+            fill_group(head, "head", groups["head"])
+
+
+@contextmanager
+def bare_skeleton(head: bpy.types.Object) -> Iterator[bpy.types.Object | None]:
+    """An armature of the bones that other programs need, which deforms ``head`` in place of its
+    own for the while and moves as that does; in no collection.  None for a head without a rig.
+
+    Within it ``head`` is as :func:`skinned` makes it.
+    """
+    armature = armature_of(head)
+    if armature is None or head_of_armature(armature) != head:
+        yield None
+        return
+    with skinned(head):
+        data = armature.data.copy()
+        bare = armature.copy()
+        bare.data = data
+        try:
+            bare.animation_data_clear()
+            for name in (TAG, *bare.keys()):
+                bare.pop(name, None)
+            with editing(bare) as bones:
+                keep_skeleton(bones)
+            for bone in bare.pose.bones:
+                _follow(bone, armature)
+            with _deformed_by(head, armature, bare):
+                yield bare
+        finally:
+            bpy.data.objects.remove(bare)
+            bpy.data.armatures.remove(data)
+
+
+@contextmanager
+def undeformed(head: bpy.types.Object) -> Iterator[None]:
+    """``head`` as its shape keys alone make it, for the while: bones move nothing."""
+    armature = armature_of(head)
+    modifiers = [m for m in head.modifiers if m.type == "ARMATURE" and m.object == armature]
+    if armature is None or head_of_armature(armature) != head:
+        yield
+        return
+    shown = [modifier.show_viewport for modifier in modifiers]
+    with face_in_keys(head):
+        try:
+            for modifier in modifiers:
+                modifier.show_viewport = False
+            yield
+        finally:
+            for modifier, was in zip(modifiers, shown, strict=True):
+                modifier.show_viewport = was
+
+
+def keep_skeleton(bones: Any) -> None:
+    """Take the edit ``bones`` away that other programs do not need; jaw and eyes hang on the
+    head then."""
+    for bone in [bone for bone in bones if not is_of_skeleton(bone.name)]:
+        for child in bone.children:
+            if is_of_skeleton(child.name):
+                child.parent = bones.get("head")
+        bones.remove(bone)
+
+
+def _follow(bone: bpy.types.PoseBone, armature: bpy.types.Object) -> None:
+    """Let ``bone`` be where that of ``armature`` is, if it is the body's; else at rest."""
+    for constraint in list(bone.constraints):
+        bone.constraints.remove(constraint)
+    bone.matrix_basis = Matrix.Identity(4)
+    if bone.name not in DRIVING:
+        copied: Any = bone.constraints.new("COPY_TRANSFORMS")
+        copied.target, copied.subtarget = armature, bone.name
+
+
+@contextmanager
+def _deformed_by(
+    head: bpy.types.Object, armature: bpy.types.Object, other: bpy.types.Object
+) -> Iterator[None]:
+    modifiers = [m for m in head.modifiers if m.type == "ARMATURE" and m.object == armature]
+    parent = head.parent
     try:
-        _fill_group(head, "head", np.clip(groups["head"] - apart, 0.0, 1.0))
-        for name in DRIVING:
-            if name in bones:
-                bones[name].use_deform = True
-        for old, new in renamed.items():
-            bones[old].name = new
-        yield armature
+        for modifier in modifiers:
+            modifier.object = other
+        if parent == armature:
+            head.parent = other
+        yield
     finally:
-        for old, new in renamed.items():
-            bones[new].name = old
-        for name in DRIVING:
-            if name in bones:
-                bones[name].use_deform = False
-        _fill_group(head, "head", groups["head"])
+        for modifier in modifiers:
+            modifier.object = armature
+        head.parent = parent
 
 
 def is_of_skeleton(bone: str) -> bool:
     """Whether ``bone``, by its name in Blender, is one that other programs need."""
     return bone in ("root", *DEFORMING, *DRIVING)
-
-
-def read_group(head: bpy.types.Object, name: str) -> NDArray[np.float64]:
-    """(V,) the weights of the vertex group ``name``; zeros without it."""
-    mesh = head.data
-    assert isinstance(mesh, bpy.types.Mesh)
-    out = np.zeros(len(mesh.vertices))
-    group = head.vertex_groups.get(name)
-    if group is not None:
-        index = group.index
-        for vertex in mesh.vertices:
-            for element in vertex.groups:
-                if element.group == index:
-                    out[vertex.index] = element.weight
-    return out
-
-
-def _fill_group(head: bpy.types.Object, name: str, weights: NDArray) -> None:
-    """The vertex group ``name`` with ``weights`` (V,), in steps of 1/1000; what is there goes."""
-    group = head.vertex_groups.get(name) or head.vertex_groups.new(name=name)
-    group.remove(range(len(weights)))
-    steps = np.where(weights > _LEAST, np.round(weights * 1000), 0).astype(int)
-    order = np.argsort(steps, kind="stable")
-    starts = np.flatnonzero(np.diff(steps[order], prepend=-1))
-    for part in np.split(order, starts[1:]):
-        if steps[part[0]] > 0:
-            group.add(part.tolist(), steps[part[0]] / 1000, "REPLACE")

@@ -11,11 +11,11 @@ import bpy
 from ..armature.anatomy import joints_of, shape_of
 from ..armature.known import ARMATURE
 from ..armature.skeleton import editing, lay_bones
-from ..armature.skin import BONE_NAMES, is_of_skeleton, skinned, weigh
+from ..armature.skin import BONE_NAMES, keep_skeleton, skinned, weigh
 
 #: Unreal leaves a node of this name, which Blender writes above the bones, out of the skeleton.
 NAME = "Armature"
-#: What bones hang on in the file; in Blender there are bones for the board between them.
+#: What hair hangs on.
 _HEAD = "head"
 
 
@@ -37,11 +37,7 @@ def with_bones(head: bpy.types.Object, names: str) -> Iterator[bpy.types.Object]
     try:
         with editing(armature) as bones:
             lay_bones(bones, shape, joints)
-            for bone in [bone for bone in bones if not is_of_skeleton(bone.name)]:
-                for child in bone.children:
-                    if is_of_skeleton(child.name):
-                        child.parent = bones.get(_HEAD)
-                bones.remove(bone)
+            keep_skeleton(bones)
         weigh(head, shape, joints)
         hold(armature, [head])
         head[ARMATURE] = armature

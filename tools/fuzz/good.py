@@ -37,6 +37,8 @@ def exchange(folder: Path) -> None:
     rng = np.random.default_rng(1)
     person = make_person(("a.jpg", "b.jpg", "c.jpg"), rows=8, columns=10, names=ARKIT_NAMES[:5])
     person.displacement = rng.random((16, 16)).astype(np.float32)
+    person.regions = np.full((2, len(person.vertices_neutral)), 9, np.uint8)
+    person.region_names = ("lips", "brows")
     save_reconstruction(person, folder / "plain.npz", compress=False)
     three = [rng.random((9, 12, 3)).astype(np.float32) for _ in range(3)]
     covered, depth = rng.random((9, 12)) > 0.5, rng.random((9, 12)).astype(np.float32)
