@@ -31,9 +31,12 @@ def node_reader(command: str, path: Path, *keys: str) -> Any:
     return _node("read.mjs", command, str(path), *keys)
 
 
-def three_picture(path: Path, out: Path, *settings: str) -> Any:
-    """Draw ``path`` with three.js in Chromium into the PNG ``out``: how that went."""
-    return _node("picture.mjs", str(path), str(out), *settings)
+def three_pictures(size: int, jobs: list[dict[str, Any]]) -> Any:
+    """Draw files with three.js in Chromium, ``size`` pixels square: how that went.
+
+    ``jobs`` are those of ``picture.mjs``.
+    """
+    return _node("picture.mjs", str(size), json.dumps(jobs))
 
 
 def _node(script: str, *arguments: str) -> Any:
