@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -103,6 +103,7 @@ def stand_in(head_scene: HeadScene, target: Target) -> Iterator[StandIn]:
         stack.enter_context(clear_as_films(head))
         hair = stack.enter_context(hair_as_cards(head, scene.collection))
         stack.enter_context(_named_apart(head, name))
+        stack.enter_context(_plainly_named(head.data.materials))
         stack.callback(lambda: bpy.data.batch_remove(made))
         copy = _copied(head, name, target, made)
         others = take_apart(copy, kinds) if target.apart else []
@@ -149,6 +150,20 @@ def _named_apart(head: bpy.types.Object, name: str) -> Iterator[None]:
     finally:
         for thing, was in zip(things, names, strict=True):
             thing.name = was
+
+
+@contextmanager
+def _plainly_named(materials: Iterable[bpy.types.Material | None]) -> Iterator[None]:
+    """``materials`` called as every program takes it for the while."""
+    things = [material for material in materials if material is not None]
+    names = [material.name for material in things]
+    for material, was in zip(things, names, strict=True):
+        material.name = plain_name(was)
+    try:
+        yield
+    finally:
+        for material, was in zip(things, names, strict=True):
+            material.name = was
 
 
 def _copied(head: bpy.types.Object, name: str, target: Target, made: list[Any]) -> bpy.types.Object:
