@@ -19,8 +19,10 @@ from reconstruct_face.backend.exchange import Reconstruction
 from reconstruct_face.backend.exchange.names import ARKIT
 from reconstruct_face.backend.exchange.targets import TARGETS, VISEME_NAMES
 from reconstruct_face.backend.motion.visemes import VISEMES
+from reconstruct_face.scene.armature.build import add_armature, remove_armature
 from reconstruct_face.scene.armature.skin import BONE_NAMES
 from reconstruct_face.scene.build import HeadScene, build_scene, prepare_file
+from reconstruct_face.scene.parts import add_parts, remove_parts
 from reconstruct_face.scene.targets.files import export_for
 from reconstruct_face.scene.targets.kept import PROPERTY, kept_target
 from reconstruct_face.scene.targets.stand_in import plain_name
@@ -294,3 +296,29 @@ def test_names_are_what_engines_take() -> None:
     assert plain_name("Zoë 1") == "Zoe_1"
     assert plain_name("Ada.Lovelace (2)") == "Ada_Lovelace_2"
     assert plain_name("陳") == "Head"
+
+
+def test_a_rig_of_its_own_and_parts_change_nothing(made: Made, tmp_path: Path) -> None:
+    """The bones in the file are at rest, whatever the head's own ones are posed like."""
+    head = made.head_scene.head
+    plain = export_for(made.head_scene, tmp_path / "plain", "x", "unity", levels=1)["fbx"]
+    armature = add_armature(head)
+    add_parts(head)
+    armature.pose.bones["head"].rotation_euler = (0.3, 0.2, 0.1)
+    armature.location = (1.0, 0.0, 0.0)
+    bpy.context.view_layer.update()
+    try:
+        before = everything()
+        rigged = export_for(made.head_scene, tmp_path / "rigged", "x", "unity", levels=1)["fbx"]
+        assert everything() == before
+        ours, theirs = (python_reader("fbx", file, *KEYS) for file in (plain, rigged))
+        for mesh in ours["meshes"] + theirs["meshes"]:
+            low, high = np.array(mesh.pop("box"))
+            assert np.allclose(high - low, size(made.person), atol=1e-3)
+            assert (low[0] > 0.5) == (mesh is theirs["meshes"][0])
+            moved = mesh.pop("moved")
+            assert moved["jawOpen"]["way"][1] < -0.005
+        assert ours == theirs
+    finally:
+        remove_parts(head)
+        remove_armature(head)

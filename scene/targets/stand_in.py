@@ -74,13 +74,7 @@ class StandIn:
 
     def turn_y_up(self, factor: float) -> None:
         """Make the numbers of everything y up, ``factor`` times as large."""
-        matrix = Matrix.Scale(factor, 4) @ _Y_UP
-        for thing in self.all():
-            data: Any = thing.data
-            if isinstance(data, bpy.types.Mesh):
-                data.transform(matrix, shape_keys=True)
-            elif isinstance(data, bpy.types.Armature):
-                data.transform(matrix)
+        _place(self.all(), Matrix.Scale(factor, 4) @ _Y_UP)
 
 
 @contextmanager
@@ -115,6 +109,8 @@ def stand_in(head_scene: HeadScene, target: Target) -> Iterator[StandIn]:
         for level in range(1, target.levels):
             levels.append(simplified(copy, SHARES[level], f"{name}_LOD{level}"))
             made += [levels[-1], levels[-1].data]
+        # Only now: sides and joints are told by where a head is round its own origin.
+        _place([copy, *others, *levels, *([armature] if armature else [])], head.matrix_world)
         if hair is not None:
             cards = _copied_cards(hair, f"{name}_hair", made)
             others.append(cards)
@@ -183,8 +179,17 @@ def _copied(head: bpy.types.Object, name: str, target: Target, made: list[Any]) 
             _apply(copy)
         elif target.visemes != "none":
             add_visemes(copy, VISEME_NAMES[target.visemes])
-    mesh.transform(head.matrix_world, shape_keys=True)
     return copy
+
+
+def _place(things: Iterable[bpy.types.Object], matrix: Matrix) -> None:
+    """Move the data of ``things``: vertices, shape keys, bones."""
+    for thing in things:
+        data: Any = thing.data
+        if isinstance(data, bpy.types.Mesh):
+            data.transform(matrix, shape_keys=True)
+        elif isinstance(data, bpy.types.Armature):
+            data.transform(matrix)
 
 
 def _copied_cards(hair: bpy.types.Object, name: str, made: list[Any]) -> bpy.types.Object:
