@@ -22,7 +22,7 @@ from ..backend.live.packet import FacePacket
 from .animation import pose
 from .animation.bones import turn_bones, turns_of
 from .armature.known import armature_of
-from .armature.lead import BONES, lead_of, movable
+from .armature.lead import BONES, lead_of, leave_target, movable
 from .expression import set_values, values_of
 from .mesh import is_head
 from .shape_keys import driven_names, editable_keys
@@ -176,8 +176,12 @@ def show_packet(head: bpy.types.Object, follower: Follower, packet: FacePacket) 
             changed[own] = follower.shown[own] = value
     set_values(head, changed)
     rotation = follower.calibration.rotation(packet)
-    if follower.with_pose and rotation is not None and lead_of(head) == BONES:
-        turn_bones(armature_of(head), turns_of(_still(rotation))[0])
+    armature = armature_of(head)
+    if armature is not None and lead_of(head) == BONES:
+        if any(name.startswith("eyeLook") for name in weights):
+            leave_target(armature)  # or a turned head would have the eyes aside of it
+        if follower.with_pose and rotation is not None:
+            turn_bones(armature, turns_of(_still(rotation))[0])
     elif follower.with_pose and rotation is not None:
         empty = pose.make_carrier(head)
         place, turn = pose.to_channels(pose.places(_still(rotation), head, empty, "here"))

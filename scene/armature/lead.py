@@ -105,8 +105,7 @@ def face_in_keys(head: bpy.types.Object) -> Iterator[None]:
             keys.key_blocks[own].value = value
         for name in posed:
             armature.pose.bones[name].matrix_basis = Matrix.Identity(4)
-        if GAZE in posed:
-            armature.pose.bones[GAZE][FOLLOW] = 0.0
+        leave_target(armature)
         armature.update_tag()
         _update()
         yield
@@ -122,6 +121,13 @@ def face_in_keys(head: bpy.types.Object) -> Iterator[None]:
         armature[_LEAD] = lead
         armature.update_tag()
         _update()
+
+
+def leave_target(armature: bpy.types.Object) -> None:
+    """Have the eyes no longer follow their target: what is said of them is all."""
+    target = armature.pose.bones.get(GAZE)
+    if target is not None and target.get(FOLLOW):
+        target[FOLLOW] = 0.0
 
 
 def _state(bone: bpy.types.PoseBone) -> tuple[Any, ...]:
@@ -244,7 +250,7 @@ def _rest_bases(armature: bpy.types.Object, channels: list[Channel]) -> None:
             pose[name].matrix_basis = Matrix.Identity(4)
         turned = [name for name in DEFORMING if name in pose and _is_posed(pose[name])]
         if turned:
-            pose[GAZE][FOLLOW] = 0.0
+            leave_target(armature)
 
 
 def _is_posed(bone: bpy.types.PoseBone) -> bool:
