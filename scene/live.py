@@ -197,7 +197,7 @@ def show_packet(head: bpy.types.Object, follower: Follower, packet: FacePacket) 
 
 
 def _lead(head: bpy.types.Object, follower: Follower, values: dict[str, float]) -> set[str]:
-    """Pose the bones of ``head`` for ``values``, where they lead; the shape keys that they moved."""
+    """Pose the bones of ``head`` for ``values``, where they lead; which shape keys they moved."""
     armature = armature_of(head)
     if armature is None or lead_of(head) != BONES:
         follower.moved = None
