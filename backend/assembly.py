@@ -186,7 +186,7 @@ def assemble(
                 **({"landmarks": default_predictor().licence} if options.landmarks else {}),
             },
         },
-        **_regions(model),
+        **regions_of(model),
         **more,
     ).validate()
     if not options.bust:
@@ -194,7 +194,7 @@ def assemble(
     return with_bust(made, model, texture.image if texture else None)
 
 
-def _regions(model: FaceModel) -> dict[str, Any]:
+def regions_of(model: FaceModel) -> dict[str, Any]:
     """The model's masks of the skin, by the names of ``Reconstruction``."""
     names = tuple(name for name in REGIONS if name in model.mask_names)
     masks = [model.vertex_masks[model.mask_names.index(name)] for name in names]

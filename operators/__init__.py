@@ -21,6 +21,7 @@ from . import (
     presets,
     reconstruct,
     refit,
+    rig,
     rigs,
     running,
     session,
@@ -36,7 +37,7 @@ from .registering import add_modules, remove_modules
 MODULES = (
     session, settings, installation, photo, person, running, face_models, reconstruct, view, refit,
     turntable, landmarks, expression, pose_asset, targets, export, presets,
-    verify, animation, animate, live, rigs,
+    verify, animation, animate, live, rig, rigs,
 )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from . import (
     preferences,
     presets,
     progress,
+    rig,
     sidebar,
     verify,
 )
@@ -26,6 +27,7 @@ MODULES = (
     sidebar,
     head,
     expression,
+    rig,
     animation,
     live,
     verify,

@@ -7,6 +7,7 @@ and another file cannot break what goes on.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import bpy
@@ -21,8 +22,9 @@ from ..backend.live.listener import SILENT_S, Frame, Key, Listener
 from ..backend.live.packet import FacePacket
 from .animation import pose
 from .animation.bones import turn_bones, turns_of
+from .armature.controls import Channel
 from .armature.known import armature_of
-from .armature.lead import BONES, lead_of, movable
+from .armature.lead import BONES, Movable, lead_of, leave_target, movable
 from .expression import set_values, values_of
 from .mesh import is_head
 from .shape_keys import driven_names, editable_keys
@@ -48,6 +50,8 @@ class Follower:
     recorder: Recorder | None = None
     latest: Frame | None = None
     shown: dict[str, float] = field(default_factory=dict)  #: by shape key
+    #: channels and names of what bones move, where they lead
+    moved: tuple[tuple[Channel, ...], Mapping[str, str]] | None = None
 
     def heard(self, now: float) -> bool:
         """Whether its face was heard of lately; ``now`` by the listener's clock."""
@@ -174,15 +178,36 @@ def show_packet(head: bpy.types.Object, follower: Follower, packet: FacePacket) 
             continue
         if own in blocks:
             changed[own] = follower.shown[own] = value
-    set_values(head, changed)
+    by_bones = _lead(head, follower, changed)
+    for own, value in changed.items():
+        if own not in by_bones:
+            blocks[own].value = value
     rotation = follower.calibration.rotation(packet)
-    if follower.with_pose and rotation is not None and lead_of(head) == BONES:
-        turn_bones(armature_of(head), turns_of(_still(rotation))[0])
+    armature = armature_of(head)
+    if armature is not None and lead_of(head) == BONES:
+        if any(name.startswith("eyeLook") for name in weights):
+            leave_target(armature)  # or a turned head would have the eyes aside of it
+        if follower.with_pose and rotation is not None:
+            turn_bones(armature, turns_of(_still(rotation))[0])
     elif follower.with_pose and rotation is not None:
         empty = pose.make_carrier(head)
         place, turn = pose.to_channels(pose.places(_still(rotation), head, empty, "here"))
         empty.rotation_mode = "QUATERNION"
         empty.location, empty.rotation_quaternion = place[0].tolist(), turn[0].tolist()
+
+
+def _lead(head: bpy.types.Object, follower: Follower, values: dict[str, float]) -> set[str]:
+    """Pose the bones of ``head`` for ``values``, where they lead; which shape keys they moved."""
+    armature = armature_of(head)
+    if armature is None or lead_of(head) != BONES:
+        follower.moved = None
+        return set()
+    if follower.moved is None:
+        found = movable(head)
+        follower.moved = None if found is None else (found.channels, found.names)
+    if follower.moved is None:
+        return set()
+    return Movable(armature, *follower.moved).lead_with(head, values)
 
 
 def _still(rotation: Float) -> Motion:

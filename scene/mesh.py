@@ -45,9 +45,10 @@ def build_mesh(reconstruction: Reconstruction, name: str = "Head") -> bpy.types.
     and values, so that the object shows ``vertices_posed``.  Custom properties: ``identity``,
     ``expression``, ``albedo`` (float arrays), ``landmarks2d`` (136 floats: x, y of the fitted
     landmarks in pixels of the photo), ``landmarks_corrected`` (those set by hand: index, x, y, one
-    after the other) and ``reconstruction`` (JSON: model, the photo's name, versions, provenance),
-    next to the tag that :func:`is_head` reads.  Of the second photo of a person on, expression and
-    landmarks are in ``expression_2``, ``landmarks2d_2`` and so on (:func:`of_photo`).
+    after the other), ``landmark_vertices`` (68 ids, in iBUG's order) and ``reconstruction`` (JSON:
+    model, the photo's name, versions, provenance), next to the tag that :func:`is_head` reads.  Of
+    the second photo of a person on, expression and landmarks are in ``expression_2``,
+    ``landmarks2d_2`` and so on (:func:`of_photo`).
     """
     mesh = bpy.data.meshes.new(name)
     _fill_polygons(mesh, reconstruction)
@@ -179,6 +180,7 @@ def write_properties(head: bpy.types.Object, reconstruction: Reconstruction) -> 
         arrays |= {of_photo(name, number): [] for name in PER_PHOTO}
     arrays["identity"] = reconstruction.identity.tolist()
     arrays["albedo"] = reconstruction.albedo.tolist()
+    arrays["landmark_vertices"] = reconstruction.landmarks68.tolist()
     for number, seen in enumerate([reconstruction, *reconstruction.views]):
         points = _corrected(reconstruction, number)
         told = (seen.expression.tolist(), seen.landmarks2d.ravel().tolist(), points)

@@ -12,8 +12,7 @@ from ...backend.exchange.motion import Motion
 from ...backend.geometry.rotation import FACING, from_quaternions, to_quaternions
 from ...backend.motion.simplify import simplify
 from ..armature.controls import Channel, values_of_channels
-from ..armature.known import FOLLOW, GAZE
-from ..armature.lead import Movable
+from ..armature.lead import Movable, leave_target
 from ..coordinates import HEAD_TO_BLENDER, camera_to_blender
 from .curves import add_curve, curves_holder
 
@@ -60,9 +59,8 @@ def write_face(
         for name, own in names.items()
     }
     holder, count = curves_holder(moved.armature), 0
-    pose = moved.armature.pose.bones
-    if GAZE in pose and any(name.startswith("eyeLook") for name in weights):
-        pose[GAZE][FOLLOW] = 0.0
+    if any(name.startswith("eyeLook") for name in weights):
+        leave_target(moved.armature)
     values = values_of_channels(_channels(moved, names), weights)
     for channel, (places, shared) in values.items():
         told = [(_path(channel), channel.axis, places, abs(channel.step))]

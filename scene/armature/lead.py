@@ -66,15 +66,7 @@ def lead_with(head: bpy.types.Object, weights: Mapping[str, float]) -> set[str]:
     Channels of which no shape key is named stay as they are.
     """
     moved = movable(head)
-    if moved is None:
-        return set()
-    wanted = {name: weights[own] for name, own in moved.names.items() if own in weights}
-    now = {name: head.data.shape_keys.key_blocks[own].value for name, own in moved.names.items()}
-    channels = [one for one in moved.channels if any(name in wanted for name in one.names)]
-    _rest_bases(moved.armature, channels)
-    pose_bones(moved.armature, channels, now | wanted)
-    moved.armature.update_tag()
-    return {moved.names[name] for name in wanted}
+    return set() if moved is None else moved.lead_with(head, weights)
 
 
 @contextmanager
@@ -105,8 +97,7 @@ def face_in_keys(head: bpy.types.Object) -> Iterator[None]:
             keys.key_blocks[own].value = value
         for name in posed:
             armature.pose.bones[name].matrix_basis = Matrix.Identity(4)
-        if GAZE in posed:
-            armature.pose.bones[GAZE][FOLLOW] = 0.0
+        leave_target(armature)
         armature.update_tag()
         _update()
         yield
@@ -122,6 +113,13 @@ def face_in_keys(head: bpy.types.Object) -> Iterator[None]:
         armature[_LEAD] = lead
         armature.update_tag()
         _update()
+
+
+def leave_target(armature: bpy.types.Object) -> None:
+    """Have the eyes no longer follow their target: what is said of them is all."""
+    target = armature.pose.bones.get(GAZE)
+    if target is not None and target.get(FOLLOW):
+        target[FOLLOW] = 0.0
 
 
 def _state(bone: bpy.types.PoseBone) -> tuple[Any, ...]:
@@ -184,11 +182,25 @@ def pose_bones(
 
 @dataclass(frozen=True)
 class Movable:
-    """What bones that lead move."""
+    """What bones that lead move; it costs a millisecond to find out."""
 
     armature: bpy.types.Object
     channels: tuple[Channel, ...]
     names: Mapping[str, str]  #: ARKit's name, or another shape key's own, to the shape key
+
+    def lead_with(self, head: bpy.types.Object, weights: Mapping[str, float]) -> set[str]:
+        """:func:`lead_with` for the ``head`` that this was found for."""
+        wanted = {name: weights[own] for name, own in self.names.items() if own in weights}
+        channels = [one for one in self.channels if any(name in wanted for name in one.names)]
+        blocks = head.data.shape_keys.key_blocks
+        others = {name for one in channels for name in one.names if name in self.names} - set(
+            wanted
+        )
+        now = {name: blocks[self.names[name]].value for name in others}
+        _rest_bases(self.armature, channels)
+        pose_bones(self.armature, channels, now | wanted)
+        self.armature.update_tag()
+        return {self.names[name] for name in wanted}
 
 
 def movable(head: bpy.types.Object) -> Movable | None:
@@ -244,7 +256,7 @@ def _rest_bases(armature: bpy.types.Object, channels: list[Channel]) -> None:
             pose[name].matrix_basis = Matrix.Identity(4)
         turned = [name for name in DEFORMING if name in pose and _is_posed(pose[name])]
         if turned:
-            pose[GAZE][FOLLOW] = 0.0
+            leave_target(armature)
 
 
 def _is_posed(bone: bpy.types.PoseBone) -> bool:

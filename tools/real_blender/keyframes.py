@@ -45,7 +45,7 @@ def main() -> int:
 
 def measure(frames: int) -> dict[str, Any]:
     """Seconds (medians of :data:`RUNS`), and the largest error of all values read and played."""
-    _import_add_on()
+    import_add_on()
     import bpy
     from reconstruct_face.backend.exchange.motion import Motion
     from reconstruct_face.backend.exchange.names import ARKIT
@@ -108,7 +108,7 @@ def _timed(doing: Callable[[], Any]) -> tuple[float, Any]:
     return statistics.median(seconds), result
 
 
-def _import_add_on() -> None:
+def import_add_on() -> None:
     """Make the project importable as ``reconstruct_face`` where it is not installed."""
     if importlib.util.find_spec("reconstruct_face") is not None:
         return
