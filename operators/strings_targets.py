@@ -16,6 +16,8 @@ CHANGES = {
     "visemes": ("Visemes", "Shape keys of the 15 visemes beside ARKit's, in the file only"),
     "compression": ("Compression", "Of the numbers in a .glb"),
     "skeleton": ("Bones", "Neck, head, jaw and eyes with weights, named for a program"),
+    "licence": ("Others May", "What others may do with the avatar, in the .vrm"),
+    "author": ("Author", "Whose avatar it is, in the .vrm"),
     "neutral": ("At Rest", "Write the face at rest instead of as it is now"),
 }
 #: By what can be changed, by its value.
@@ -31,6 +33,11 @@ VALUES = {
         "none": "None",
         "quantised": "8 and 16 Bits",
         "meshopt": "Meshopt",
+    },
+    "licence": {
+        "closed": "Only Look",
+        "shared": "Use and Change It",
+        "open": "Use, Change, Sell and Pass On",
     },
     "skeleton": {
         "none": "None",

@@ -10,9 +10,17 @@ from collections.abc import Callable
 from typing import Any
 
 import bpy
-from bpy.props import BoolProperty, EnumProperty, PointerProperty
+from bpy.props import BoolProperty, EnumProperty, PointerProperty, StringProperty
 
-from ..backend.exchange.targets import CHANGEABLE, TARGETS, changed, choices_of, target_named
+from ..backend.exchange.targets import (
+    CHANGEABLE,
+    LONGEST_NAME,
+    TARGETS,
+    changed,
+    choices_of,
+    has_author,
+    target_named,
+)
 from . import strings_targets as strings
 
 #: The target that is none.
@@ -84,6 +92,18 @@ def _set_neutral(settings: TargetSettings, value: bool) -> None:
     _set_value("neutral")(settings, int(value))
 
 
+def _author(_settings: TargetSettings) -> str:
+    return str(_kept()[1].get("author", ""))
+
+
+def _set_author(_settings: TargetSettings, value: str) -> None:
+    name, changes = _kept()
+    if name and has_author(target_named(name)):
+        changes.pop("author", None)
+        text = "".join(letter for letter in value if letter.isprintable()).strip()
+        _keep(name, changes | ({"author": text} if text else {}))
+
+
 def _about(key: str) -> dict[str, Any]:
     label, tip = strings.CHANGES[key]
     return {"name": label, "description": tip, "get": _value(key), "set": _set_value(key)}
@@ -110,6 +130,10 @@ class TargetSettings(bpy.types.PropertyGroup):
     visemes: _choice("visemes")
     compression: _choice("compression")
     skeleton: _choice("skeleton")
+    licence: _choice("licence")
+    author: StringProperty(
+        maxlen=LONGEST_NAME, **_about("author") | {"get": _author, "set": _set_author}
+    )
     neutral: BoolProperty(**_about("neutral") | {"get": _neutral, "set": _set_neutral})
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ..backend.exchange.formats import FORMATS
-from ..backend.exchange.targets import TARGETS, choices_of
+from ..backend.exchange.targets import TARGETS, choices_of, has_author
 from ..operators import strings
 from ..operators.export import RECONSTRUCT_FACE_OT_export
 from ..operators.targets import TargetSettings
@@ -55,6 +55,8 @@ def _draw_target(layout: bpy.types.UILayout, chosen: TargetSettings) -> None:
     column.use_property_split, column.use_property_decorate = True, False
     for key in choices_of(target):
         column.prop(chosen, key)
+    if has_author(target):
+        column.prop(chosen, "author")
 
 
 CLASSES = (RECONSTRUCT_FACE_PT_export,)

@@ -178,10 +178,11 @@ def write_vrm(
     *,
     others: Sequence[bpy.types.Object] = (),
     prepare: Callable[[glb.Glb], None] | None = None,
+    licence: vrm.Licence | None = None,
 ) -> None:
     """Write the .vrm ``path`` of the head as it is placed, and of ``others`` (``vrm.py``).
 
-    ``prepare`` changes the .glb that it is made of.
+    ``prepare`` changes the .glb that it is made of.  Without a ``licence`` others may do the least.
     """
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         plain = Path(folder) / f"{path.stem}.glb"
@@ -189,7 +190,7 @@ def write_vrm(
         avatar = glb.Glb.read(plain)
     if prepare is not None:
         prepare(avatar)
-    vrm.make_vrm(avatar, head_scene.head.name)
+    vrm.make_vrm(avatar, head_scene.head.name, licence=licence)
     avatar.write(path)
 
 

@@ -242,6 +242,16 @@ def test_three_vrm_reads_the_avatar(made: Made) -> None:
     assert moved["happy"]["way"][1] > 0 and moved["aa"]["way"][1] < 0
 
 
+def test_a_licence_is_what_was_chosen(made: Made, tmp_path: Path) -> None:
+    """By the words of VRMC_vrm's meta."""
+    out = export_for(made.head_scene, tmp_path, "x", "vrchat", licence="open", author="Zoë")
+    meta = node_reader("vrm", out["vrm"])["meta"]
+    assert meta["authors"] == ["Zoë"]
+    assert meta["avatarPermission"] == "everyone" and meta["commercialUsage"] == "corporation"
+    assert meta["modification"] == "allowModificationRedistribution" and meta["allowRedistribution"]
+    assert meta["allowExcessivelyViolentUsage"] is False and meta["creditNotation"] == "required"
+
+
 def test_usds_own_validators_find_nothing(made: Made) -> None:
     found = python_reader("usd", made.files["usd"]["usd"], *KEYS)
     assert found["validators"] >= 20

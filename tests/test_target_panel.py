@@ -64,6 +64,18 @@ def test_what_a_target_has_not_cannot_be_changed(head: bpy.types.Object) -> None
     assert kept_target(head) == ("metahuman", {})
 
 
+def test_an_author_is_kept_where_a_file_has_one(head: bpy.types.Object) -> None:
+    chosen().target = "unity"
+    chosen().author = "Zoë"
+    assert kept_target(head) == ("unity", {})
+    chosen().target = "vrchat"
+    chosen().author = " Zo\në "
+    assert kept_target(head) == ("vrchat", {"author": "Zoë"})
+    assert chosen().author == "Zoë"
+    chosen().author = ""
+    assert kept_target(head) == ("vrchat", {})
+
+
 def test_each_head_has_its_own(head: bpy.types.Object) -> None:
     chosen().target = "unity"
     other = build_scene(MADE, name="Grace", set_active=True).head

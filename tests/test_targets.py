@@ -82,3 +82,16 @@ def test_no_target_and_no_such_change_are_one_sentence() -> None:
         changed(TARGETS["usd"], {"levels": 9})
     with raises(OptionError, "'True'", "levels"):
         changed(TARGETS["usd"], {"levels": True})
+
+
+def test_an_author_is_a_name() -> None:
+    chosen = changed(TARGETS["vrchat"], {"author": "Zoë", "licence": "open"})
+    assert (chosen.author, chosen.licence) == ("Zoë", "open")
+    kept = {"author": "Zoë", "licence": "shared"}
+    assert from_text(to_text("vrchat", kept)) == ("vrchat", kept)
+    for author in ("x" * 201, "two\nlines", 7):
+        with raises(OptionError, "200 letters"):
+            changed(TARGETS["vrchat"], {"author": author})
+    with raises(OptionError, "'author'", "unity"):
+        changed(TARGETS["unity"], {"author": "Zoë"})
+    assert from_text('{"target": "vrchat", "author": 7, "licence": "free"}') == ("vrchat", {})

@@ -23,6 +23,7 @@ _HELP = {
     "visemes": "names of the 15 visemes' shapes",
     "compression": "of the numbers in a .glb",
     "skeleton": "names of the bones that go along",
+    "licence": "what others may do with the avatar in a .vrm",
 }
 
 
@@ -36,6 +37,8 @@ def main(argv: list[str] | None = None) -> int:
     changes = {key: getattr(args, key) for key in _HELP if getattr(args, key) is not None}
     if args.pose is not None:
         changes["neutral"] = args.pose == _POSES[0]
+    if args.author is not None:
+        changes["author"] = args.author
     try:
         changed(target, changes)
         load_reconstruction(args.head)  # in this process, so that damage is told before Blender is
@@ -69,5 +72,6 @@ def _parser() -> argparse.ArgumentParser:
     for key, text in _HELP.items():
         values: tuple[Any, ...] = CHANGEABLE[key]
         add(f"--{key}", choices=values, type=type(values[0]), help=text)
+    add("--author", metavar="NAME", help="whose avatar it is, in a .vrm")
     add("--pose", choices=_POSES, help="the face at rest, or with the photo's expression")
     return parser

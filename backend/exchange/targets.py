@@ -36,6 +36,10 @@ SKELETONS = ("none", "unreal", "unity", "vrm", "blender")
 #: Pixels of the longest side of a picture; 0 leaves it as it is.
 TEXTURES = (0, 512, 1024, 2048, 4096)
 MOST_LEVELS = 3
+#: What others may do with an avatar: ``Licence`` in ``scene/formats/vrm.py`` has VRM's words.
+LICENCES = ("closed", "shared", "open")
+#: Letters of an author's name.
+LONGEST_NAME = 200
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,8 @@ class Target:
     skeleton: str = "none"  #: one of :data:`SKELETONS`
     neutral: bool = True  #: at rest; else in the photo's expression
     keys: bool = True  #: with shape keys
+    licence: str = "closed"  #: one of :data:`LICENCES`, of a .vrm
+    author: str = ""  #: of a .vrm, at most :data:`LONGEST_NAME` letters; "" is not known
     apart: bool = False  #: eyes and teeth as objects of their own
     centimetres: bool = False  #: of .fbx and .obj, whose numbers are metres otherwise
 
@@ -128,7 +134,7 @@ TARGETS = {
         ),
     )
 }
-#: What can be changed, and the values that it can have.
+#: What can be changed, and the values that it can have; a .vrm's author, a text, can be as well.
 CHANGEABLE: dict[str, tuple[Any, ...]] = {
     "texture": TEXTURES,
     "levels": tuple(range(1, MOST_LEVELS + 1)),
@@ -136,6 +142,7 @@ CHANGEABLE: dict[str, tuple[Any, ...]] = {
     "compression": COMPRESSIONS,
     "skeleton": SKELETONS,
     "neutral": (False, True),
+    "licence": LICENCES,
 }
 
 
@@ -152,6 +159,8 @@ def choices_of(target: Target) -> dict[str, tuple[Any, ...]]:
     left_out = set()
     if "glb" not in kinds:
         left_out.add("compression")
+    if not has_author(target):
+        left_out.add("licence")
     if not target.keys:
         left_out |= {"visemes", "skeleton", "neutral"}
     if not kinds & {"fbx", "glb", "vrm"}:  # Blender's USD has bones or blend shapes, not both
@@ -161,13 +170,24 @@ def choices_of(target: Target) -> dict[str, tuple[Any, ...]]:
     return {key: values for key, values in CHANGEABLE.items() if key not in left_out}
 
 
+def has_author(target: Target) -> bool:
+    """Whether a file of ``target`` names an author and a licence."""
+    return "vrm" in target.formats
+
+
 def changed(target: Target, changes: Mapping[str, Any]) -> Target:
-    """``target`` with ``changes``: fields of :func:`choices_of`.
+    """``target`` with ``changes``: fields of :func:`choices_of`, and ``author`` where there is one.
 
     Raises :class:`OptionError` with one sentence for another field or value.
     """
     choices = choices_of(target)
     for key, value in changes.items():
+        if key == "author" and has_author(target):
+            if not isinstance(value, str) or len(value) > LONGEST_NAME or not value.isprintable():
+                raise OptionError(
+                    f"An author is one line of at most {LONGEST_NAME} letters; shorten it."
+                )
+            continue
         allowed = choices.get(key)
         if allowed is None:
             raise OptionError(

@@ -91,13 +91,26 @@ KNOWN = ("neck", "head", "jaw", "leftEye", "rightEye")
 
 @dataclass(frozen=True)
 class Licence:
-    """What others may do with an avatar, in VRM's own words; the defaults allow the least."""
+    """What others may do with an avatar, in VRM's own words; the defaults allow the least.
+
+    Violent, sexual, political and hateful use is never allowed, and credit always required.
+    """
 
     authors: tuple[str, ...] = ("Unknown",)
     avatar_permission: str = "onlyAuthor"
     commercial_usage: str = "personalNonProfit"
     modification: str = "prohibited"
     allow_redistribution: bool = False
+
+    @classmethod
+    def named(cls, name: str, author: str) -> Licence:
+        """The licence ``name``, one of ``LICENCES`` in ``backend/exchange/targets.py``.
+
+        "closed": the least; "shared": everyone may use and change the avatar without profit, not
+        pass it on; "open": everyone may do all of it, with profit too.  ``author`` "" is not known.
+        """
+        given = {"closed": (), "shared": _SHARED, "open": _OPEN}[name]
+        return cls((author.strip() or "Unknown",), *given)
 
     def meta(self, name: str) -> dict[str, Any]:
         """The extension's ``meta`` of an avatar called ``name``."""
@@ -116,6 +129,10 @@ class Licence:
             "allowRedistribution": self.allow_redistribution,
             "modification": self.modification,
         }
+
+
+_SHARED = ("everyone", "personalNonProfit", "allowModification", False)
+_OPEN = ("everyone", "corporation", "allowModificationRedistribution", True)
 
 
 def make_vrm(glb: Glb, name: str, *, licence: Licence | None = None) -> None:

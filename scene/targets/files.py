@@ -21,6 +21,7 @@ from ..export import (
 )
 from ..formats import meshopt
 from ..formats.glb import Glb
+from ..formats.vrm import Licence
 from ..quiet import quiet
 from .kept import keep_target
 from .pictures import shrink_glb
@@ -38,7 +39,7 @@ def export_for(
     **changes: Any,
 ) -> dict[str, Path]:
     """Write the head as ``folder``/``name``.* for the ``target`` (a name in ``TARGETS``) with
-    ``changes`` (fields in ``CHANGEABLE``); the main file by format.
+    ``changes`` (fields in ``CHANGEABLE``, ``author``); the main file by format.
 
     Levels of detail below the first are in the same file where it is an .fbx ("..._LOD1"), and
     beside it as ``name``_LOD1.* where a format has none that readers know.  What was chosen is kept
@@ -111,6 +112,7 @@ def _vrm(made: StandIn, scene: HeadScene, target: Target, path: Path) -> None:
             _of_level(path, level),
             others=made.beside(level),
             prepare=lambda glb: _shrink(glb, target),
+            licence=Licence.named(target.licence, target.author),
         )
 
 
