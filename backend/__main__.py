@@ -29,6 +29,7 @@ COMMANDS = {
     "original": ".cli.original",
     "animate": ".cli.animate",
     "motion": ".cli.motion",
+    "export": ".cli.export",
     "verify": ".cli.verify",
     "verify-worker": ".verify.pytorch3d_worker",
     "read-worker": ".isolated_child",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -116,6 +116,31 @@ class Blender(HasWorker):
         if window is not None and not (result["photo_render"] and result["three_quarter"]):
             raise WorkerError("Blender did not render the preview's views.")
         return result
+
+    def export_for(
+        self,
+        npz: Path,
+        folder: Path,
+        name: str,
+        target: str,
+        changes: Mapping[str, Any],
+        progress: Progress | None = None,
+    ) -> dict[str, Path]:
+        """Write the head of ``npz`` as ``folder/name.*`` for ``target``; the main file by format.
+
+        ``target`` and ``changes`` are names and fields of ``exchange/targets.py``.  Raises as
+        :meth:`build` does, and what ``export_for`` in ``scene/targets/files.py`` raises.
+        """
+        asked = {
+            "npz": str(npz), "folder": str(folder), "name": name, "target": target,
+            "changes": dict(changes),
+        }  # fmt: skip
+        result = self._worker.call("export_for", asked, progress=progress)
+        files = {key: Path(path) for key, path in result["files"].items()}
+        for path in files.values():
+            if not path.is_file() or path.stat().st_size == 0:
+                raise OutputError(f"Blender did not write {path}; is the disk full?")
+        return files
 
     def render_poses(
         self,

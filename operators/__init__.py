@@ -26,6 +26,7 @@ from . import (
     running,
     session,
     settings,
+    targets,
     turntable,
     verify,
     view,
@@ -35,7 +36,7 @@ from .registering import add_modules, remove_modules
 #: In the order they are added: what others refer to comes first.
 MODULES = (
     session, settings, installation, photo, person, running, face_models, reconstruct, view, refit,
-    turntable, landmarks, expression, pose_asset, export, presets,
+    turntable, landmarks, expression, pose_asset, targets, export, presets,
     verify, animation, animate, live, rig, rigs,
 )  # fmt: skip
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import bpy
 from bpy.props import BoolProperty, EnumProperty, PointerProperty, StringProperty
 
 from ..backend.errors import FaceError, OutputError
 from ..backend.exchange.formats import ANIMATED_FORMATS, COMPACT_LABEL, COMPACT_TIP, FORMATS
+from ..backend.exchange.targets import TARGETS
 from ..scene.context import head_of, scene_of
-from . import strings
+from . import strings, strings_targets
+from .targets import ANY, TARGET_ITEMS
 from .view import OnHead
 
 FORMAT_ITEMS = tuple((name, kind.label, kind.still) for name, kind in FORMATS.items())
@@ -78,6 +81,12 @@ class RECONSTRUCT_FACE_OT_export(OnHead, bpy.types.Operator):
         options={"ENUM_FLAG", "SKIP_SAVE"},
     )
     compact: BoolProperty(name=COMPACT_LABEL, description=COMPACT_TIP, options={"SKIP_SAVE"})
+    target: EnumProperty(
+        name=strings_targets.TARGET,
+        description=strings_targets.TARGET_TIP,
+        items=TARGET_ITEMS,
+        options={"SKIP_SAVE"},
+    )
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -90,7 +99,7 @@ class RECONSTRUCT_FACE_OT_export(OnHead, bpy.types.Operator):
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Ask before files are replaced."""
         try:
-            folder, name, formats = self._wanted(context)
+            folder, name, formats, *_ = self._wanted(context)
         except FaceError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -103,13 +112,17 @@ class RECONSTRUCT_FACE_OT_export(OnHead, bpy.types.Operator):
         from ..scene.actions import is_animated
         from ..scene.build import head_scene_of
         from ..scene.export import export_head
+        from ..scene.targets.files import export_for
 
         head = head_of(context)
         try:
-            folder, name, formats = self._wanted(context)
-            written = export_head(
-                head_scene_of(head), folder, name, formats, compact=self._compact(context)
-            )
+            folder, name, formats, target, changes = self._wanted(context)
+            if target:
+                written = export_for(head_scene_of(head), folder, name, target, **changes)
+            else:
+                written = export_head(
+                    head_scene_of(head), folder, name, formats, compact=self._compact(context)
+                )
         except FaceError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -119,15 +132,31 @@ class RECONSTRUCT_FACE_OT_export(OnHead, bpy.types.Operator):
             self.report({"WARNING"}, strings.still(still, scene_of(context).frame_current))
         return {"FINISHED"}
 
-    def _wanted(self, context: bpy.types.Context) -> tuple[Path, str, list[str]]:
-        """Folder, name and formats.  Raises :class:`OutputError`."""
+    def _wanted(
+        self, context: bpy.types.Context
+    ) -> tuple[Path, str, list[str], str, dict[str, Any]]:
+        """Folder, name, formats, target ("": none) and its changes.  Raises :class:`OutputError`.
+
+        A target or formats of the caller count more than the target that is kept with the head, and
+        that more than the formats of the scene's settings.
+        """
+        from ..scene.targets.kept import kept_target
+
         settings = scene_of(context).reconstruct_face_export
         folder, name = target_of(self.filepath, settings, head_of(context))
+        target, changes = kept_target(head_of(context))
+        if self.properties.is_property_set("target"):
+            wanted = "" if self.target == ANY else self.target
+            target, changes = wanted, changes if wanted == target else {}
+        elif self.formats:
+            target = ""
+        if target:
+            return folder, name, list(TARGETS[target].formats), target, changes
         chosen = self.formats or settings.formats
         formats = [key for key, *_ in FORMAT_ITEMS if key in chosen]
         if not formats:
             raise OutputError(strings.NO_FORMAT)
-        return folder, name, formats
+        return folder, name, formats, "", {}
 
     def _compact(self, context: bpy.types.Context) -> bool:
         """As the caller says, or else the scene's settings."""

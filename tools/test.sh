@@ -24,6 +24,7 @@ if [ "$tier" = fast ]; then
     set -- --fast --numprocesses 2 --dist worksteal "$@"
 else
     set_up requirements-test.lock
+    set_up_readers
     set_up_torch
     if [ "$tier" = standard ]; then set -- -m "not slow" "$@"; fi
 fi

@@ -14,7 +14,6 @@ from typing import Any
 
 from ..bounded import parse_json
 from ..errors import OptionError
-from .formats import FORMATS
 
 #: Numbers of a .glb: 32 bits each; 8 and 16 bits; these coded by EXT_meshopt_compression.
 COMPRESSIONS = ("none", "quantised", "meshopt")
@@ -46,7 +45,7 @@ class Target:
     name: str
     label: str
     about: str  #: for people: one sentence
-    formats: tuple[str, ...]  #: names in ``FORMATS``
+    formats: tuple[str, ...]  #: names in ``FORMATS`` of ``formats.py``
     texture: int = 0  #: one of :data:`TEXTURES`
     levels: int = 1  #: levels of detail, 1 to :data:`MOST_LEVELS`
     visemes: str = "none"  #: a key of :data:`VISEME_NAMES`
@@ -147,18 +146,36 @@ def target_named(name: str) -> Target:
     return TARGETS[name]
 
 
+def choices_of(target: Target) -> dict[str, tuple[Any, ...]]:
+    """What of :data:`CHANGEABLE` makes a difference to the files of ``target``."""
+    kinds = set(target.formats)
+    left_out = set()
+    if "glb" not in kinds:
+        left_out.add("compression")
+    if not target.keys:
+        left_out |= {"visemes", "skeleton", "neutral"}
+    if not kinds & {"fbx", "glb", "vrm"}:  # Blender's USD has bones or blend shapes, not both
+        left_out.add("skeleton")
+    if target.apart:
+        left_out.add("levels")
+    return {key: values for key, values in CHANGEABLE.items() if key not in left_out}
+
+
 def changed(target: Target, changes: Mapping[str, Any]) -> Target:
-    """``target`` with ``changes``: fields of :data:`CHANGEABLE`.
+    """``target`` with ``changes``: fields of :func:`choices_of`.
 
     Raises :class:`OptionError` with one sentence for another field or value.
     """
+    choices = choices_of(target)
     for key, value in changes.items():
-        allowed = CHANGEABLE.get(key)
+        allowed = choices.get(key)
         if allowed is None:
-            raise OptionError(f"A target has no '{key}' to change; it has {', '.join(CHANGEABLE)}.")
+            raise OptionError(
+                f"The target {target.name} has no '{key}' to change; it has {', '.join(choices)}."
+            )
         if not any(type(value) is type(one) and value == one for one in allowed):
             told = ", ".join(str(one) for one in allowed)
-            raise OptionError(f"'{value}' is no {key} of a target; choose of {told}.")
+            raise OptionError(f"'{value}' is no {key} of {target.name}; choose of {told}.")
     return dataclasses.replace(target, **changes)
 
 
@@ -186,8 +203,3 @@ def from_text(text: Any) -> tuple[str, dict[str, Any]]:
             continue
         kept[key] = value
     return name, kept
-
-
-def files_of(target: Target, name: str) -> list[str]:
-    """The names of the main files that ``target`` has for a head called ``name``."""
-    return [f"{name}{FORMATS[key].suffix}" for key in target.formats]

@@ -90,7 +90,7 @@ def _groups(values: NDArray[np.uint8]) -> tuple[NDArray, NDArray, NDArray]:
 
 
 def encode_indices(indices: NDArray) -> bytes:
-    """(N,) whole numbers below 2**31 as a stream of mode INDICES."""
+    """(N,) whole numbers below 2**30 as a stream of mode INDICES."""
     out = bytearray((_SEQUENCE,))
     last, current = [0, 0], 0
     for index in indices.tolist():

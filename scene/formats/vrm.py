@@ -84,8 +84,9 @@ _BODY: dict[str, tuple[str, tuple[float, float, float]]] = {
 }
 #: How high above the ground the origin of a head is, between its ears, in that person.
 _ORIGIN = (0.0, 1.56, 0.0)
-#: Bones that a skeleton of ours can have.
-KNOWN = ("chest", "neck", "head", "jaw", "leftEye", "rightEye")
+#: Bones of VRM's that a skeleton of ours has.  A bust's chest is none of them: arms would have to
+#: hang on it, and they are not in its place.
+KNOWN = ("neck", "head", "jaw", "leftEye", "rightEye")
 
 
 @dataclass(frozen=True)

@@ -6,30 +6,29 @@ to find the eyes would find a film there.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import bmesh
 import bpy
 from bmesh.types import BMFace
-
-from ..eye_materials import KIND
 
 _EYES = ("eye", "iris")
 _TEETH = ("teeth", "tongue")
 _BEFORE_EYES = ("cornea", "tear", "lashes")
 
 
-def take_apart(head: bpy.types.Object) -> list[bpy.types.Object]:
+def take_apart(head: bpy.types.Object, kinds: Sequence[str]) -> list[bpy.types.Object]:
     """Move eyes and teeth of ``head`` to new objects, in no collection, and drop what hides eyes.
 
     They are called as the head with "_eye_left" (of the face, x above 0), "_eye_right" and "_teeth"
-    (with gums and tongue) behind; one that has no faces is not made.  ``head`` must have no shape
-    keys.  The order of materials stays.
+    (with gums and tongue) behind; one that has no faces is not made.  ``kinds``: of its materials,
+    in their order, which stays.  ``head`` must have no shape keys.
     """
     mesh = head.data
     assert isinstance(mesh, bpy.types.Mesh) and mesh.shape_keys is None
-    kinds = [None if material is None else material.get(KIND) for material in mesh.materials]
 
     def kind_of(face: BMFace) -> str:
-        return str(kinds[face.material_index]) if face.material_index < len(kinds) else ""
+        return kinds[face.material_index] if face.material_index < len(kinds) else ""
 
     wanted = {
         "eye_left": lambda face: kind_of(face) in _EYES and face.calc_center_median().x > 0,
@@ -49,7 +48,7 @@ def take_apart(head: bpy.types.Object) -> list[bpy.types.Object]:
     return parts
 
 
-def _keep(mesh: bpy.types.Mesh, is_wanted) -> int:
+def _keep(mesh: bpy.types.Mesh, is_wanted: Callable[[BMFace], bool]) -> int:
     """Leave of ``mesh`` the faces that are wanted; how many they are."""
     shape = bmesh.new()
     shape.from_mesh(mesh)

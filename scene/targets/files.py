@@ -66,7 +66,8 @@ def export_for(
                 if not (beside / path.name).exists():
                     raise OutputError(f"Blender could not write {path}; is the disk full?")
             written[key] = path
-    keep_target(head_scene.head, target, changes)
+    if head_scene.head.library is None:
+        keep_target(head_scene.head, target, changes)
     return {key: written[key] for key in chosen.formats}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ from mathutils import Matrix
 
 from ...backend.exchange.targets import VISEME_NAMES, Target
 from ..build import HeadScene
-from ..eye_materials import clear_as_films
+from ..eye_materials import KIND, clear_as_films
 from ..hair_cards import hair_as_cards
 from ..placing import at_origin
 from ..wrinkles import as_exported
@@ -74,13 +74,7 @@ class StandIn:
 
     def turn_y_up(self, factor: float) -> None:
         """Make the numbers of everything y up, ``factor`` times as large."""
-        matrix = Matrix.Scale(factor, 4) @ _Y_UP
-        for thing in self.all():
-            data: Any = thing.data
-            if isinstance(data, bpy.types.Mesh):
-                data.transform(matrix, shape_keys=True)
-            elif isinstance(data, bpy.types.Armature):
-                data.transform(matrix)
+        _place(self.all(), Matrix.Scale(factor, 4) @ _Y_UP)
 
 
 @contextmanager
@@ -94,6 +88,8 @@ def stand_in(head_scene: HeadScene, target: Target) -> Iterator[StandIn]:
     made: list[Any] = []
     name = plain_name(head.name)
     scene: Any = bpy.context.scene
+    # Before films take the place of corneas and tears.
+    kinds = ["" if slot is None else str(slot.get(KIND, "")) for slot in head.data.materials]
     with ExitStack() as stack:
         stack.enter_context(at_origin(head))
         stack.enter_context(as_exported(head))
@@ -101,9 +97,10 @@ def stand_in(head_scene: HeadScene, target: Target) -> Iterator[StandIn]:
         stack.enter_context(clear_as_films(head))
         hair = stack.enter_context(hair_as_cards(head, scene.collection))
         stack.enter_context(_named_apart(head, name))
+        stack.enter_context(_plainly_named(head.data.materials))
         stack.callback(lambda: bpy.data.batch_remove(made))
         copy = _copied(head, name, target, made)
-        others = take_apart(copy) if target.apart else []
+        others = take_apart(copy, kinds) if target.apart else []
         made += [x for part in others for x in (part, part.data)]
         armature = None
         if target.skeleton != "none":
@@ -112,6 +109,8 @@ def stand_in(head_scene: HeadScene, target: Target) -> Iterator[StandIn]:
         for level in range(1, target.levels):
             levels.append(simplified(copy, SHARES[level], f"{name}_LOD{level}"))
             made += [levels[-1], levels[-1].data]
+        # Only now: sides and joints are told by where a head is round its own origin.
+        _place([copy, *others, *levels, *([armature] if armature else [])], head.matrix_world)
         if hair is not None:
             cards = _copied_cards(hair, f"{name}_hair", made)
             others.append(cards)
@@ -149,6 +148,20 @@ def _named_apart(head: bpy.types.Object, name: str) -> Iterator[None]:
             thing.name = was
 
 
+@contextmanager
+def _plainly_named(materials: Iterable[bpy.types.Material | None]) -> Iterator[None]:
+    """``materials`` called as every program takes it for the while."""
+    things = [material for material in materials if material is not None]
+    names = [material.name for material in things]
+    for material, was in zip(things, names, strict=True):
+        material.name = plain_name(was)
+    try:
+        yield
+    finally:
+        for material, was in zip(things, names, strict=True):
+            material.name = was
+
+
 def _copied(head: bpy.types.Object, name: str, target: Target, made: list[Any]) -> bpy.types.Object:
     """A copy of ``head`` with what ``target`` says of shapes, as bare as it can be."""
     mesh: Any = head.data.copy()
@@ -166,8 +179,17 @@ def _copied(head: bpy.types.Object, name: str, target: Target, made: list[Any]) 
             _apply(copy)
         elif target.visemes != "none":
             add_visemes(copy, VISEME_NAMES[target.visemes])
-    mesh.transform(head.matrix_world, shape_keys=True)
     return copy
+
+
+def _place(things: Iterable[bpy.types.Object], matrix: Matrix) -> None:
+    """Move the data of ``things``: vertices, shape keys, bones."""
+    for thing in things:
+        data: Any = thing.data
+        if isinstance(data, bpy.types.Mesh):
+            data.transform(matrix, shape_keys=True)
+        elif isinstance(data, bpy.types.Armature):
+            data.transform(matrix)
 
 
 def _copied_cards(hair: bpy.types.Object, name: str, made: list[Any]) -> bpy.types.Object:

@@ -1,0 +1,54 @@
+"""The command ``export``, with Blender's module at the other end of the wire."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from reconstruct_face.backend.exchange import save_reconstruction
+
+from tests.default_head import head_of
+from tests.glb_files import read_glb
+
+pytestmark = pytest.mark.seconds
+
+
+def export(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-P", "-m", "reconstruct_face.backend", "export"]
+    return subprocess.run(
+        [*command, *map(str, arguments)], capture_output=True, text=True, timeout=120
+    )
+
+
+def test_a_head_is_written_for_a_program(tmp_path: Path) -> None:
+    head = tmp_path / "Zoë 1.npz"
+    save_reconstruction(head_of(2), head)
+    done = export(head, "--for", "godot", "-o", tmp_path / "out", "--visemes", "vrchat")
+    assert (done.returncode, done.stderr) == (0, "")
+    (file,) = (tmp_path / "out").iterdir()
+    assert done.stdout == f"{file}\n"
+    document, _ = read_glb(file)
+    mesh = document["meshes"][0]
+    assert {"jawOpen", "vrc.v_aa"} < set(mesh["extras"]["targetNames"])
+    assert set(mesh["weights"]) == {0.0}
+    done = export(head, "--for", "godot", "-o", tmp_path / "photo", "--pose", "photo")
+    document, _ = read_glb(next((tmp_path / "photo").iterdir()))
+    assert max(document["meshes"][0]["weights"]) > 0.0
+
+
+def test_what_cannot_be_done_is_one_line(tmp_path: Path) -> None:
+    head = tmp_path / "head.npz"
+    save_reconstruction(head_of(2), head)
+    out = tmp_path / "out"
+    for arguments, status, said in (
+        ((head, "--for", "usd", "--skeleton", "unity"), 2, "no 'skeleton' to change"),
+        ((tmp_path / "none.npz", "--for", "usd"), 7, "none.npz"),
+        ((head, "--for", "doom"), 2, "invalid choice: 'doom'"),
+        ((head, "--for", "unity", "--levels", "4"), 2, "invalid choice: 4"),
+    ):
+        done = export(*arguments, "-o", out)
+        assert done.returncode == status
+        assert said in done.stderr.splitlines()[-1]
+    assert not out.exists()
