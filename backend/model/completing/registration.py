@@ -55,12 +55,14 @@ def register(
     border: NDArray[np.bool_],
     similarity: Similarity,
     landmarks: NDArray | None,
+    strength: NDArray | None = None,
 ) -> Registration:
     """Lay ``template`` over ``surface``, whose vertices ``border`` (V,) are on its border.
 
-    ``landmarks`` (68, 3) mm on the mesh where they are known.
+    ``landmarks`` (68, 3) mm on the mesh where they are known, ``strength`` (68,) how much each
+    counts: 0 not at all, all but the jaw's 1 if it is not given.
     """
-    run = _Run(template, surface, border, similarity, landmarks)
+    run = _Run(template, surface, border, similarity, landmarks, strength)
     run.fit_identity()
     vertices = run.deform()
     normals = vertex_normals(vertices, template.triangles)
@@ -80,9 +82,10 @@ class _Run:
         border: NDArray[np.bool_],
         similarity: Similarity,
         landmarks: NDArray | None,
+        strength: NDArray | None = None,
     ) -> None:
         self.template, self.surface, self.similarity = template, surface, similarity
-        self.landmarks = landmarks
+        self.landmarks, self.strength = landmarks, strength
         self.on_border = border[surface.triangles].any(axis=1)
         self.vertices = similarity.apply(template.mean)
         model = template.model
@@ -133,26 +136,32 @@ class _Run:
         self.vertices = self.similarity.apply(template.mean + np.tensordot(identity, modes, 1))
 
     def _mark_rows(self, vertices: Double, modes: NDArray, turn: Double) -> tuple[Double, Double]:
-        """Normal equations of the landmarks but the jaw's."""
+        """Normal equations of the landmarks, but the jaw's where no strength was given."""
         assert self.landmarks is not None
         model = self.template.model
-        weights, corners = model.landmarks68_barycentric[17:], model.landmarks68_triangles[17:]
+        counted = np.arange(JAW.stop, 68)
+        strength = np.ones(len(counted))
+        if self.strength is not None:
+            counted = np.flatnonzero(self.strength > 0)
+            strength = self.strength[counted]
+        weights = model.landmarks68_barycentric[counted]
+        corners = model.landmarks68_triangles[counted]
         basis = np.einsum("lk,mlkd->mld", weights, modes[:, corners]) @ turn.T
-        points = self.template.landmarks_of(vertices)[17:]
+        points = self.template.landmarks_of(vertices)[counted]
         rows = np.concatenate(
             [
                 np.hstack(
                     [
-                        _motion_rows(np.tile(axis, (51, 1)), points - vertices.mean(axis=0)),
+                        _motion_rows(np.tile(axis, (len(points), 1)), points - vertices.mean(axis=0)),
                         (basis @ axis).T,
                     ]
                 )
                 for axis in np.eye(3)
             ]
         )
-        missed = (self.landmarks[17:] - points).T.ravel()
-        scale = 1 / LANDMARK_SIGMA_MM**2
-        return scale * rows.T @ rows, scale * rows.T @ missed
+        missed = (self.landmarks[counted] - points).T.ravel()
+        weighed = rows.T * np.tile(strength, 3) / LANDMARK_SIGMA_MM**2
+        return weighed @ rows, weighed @ missed
 
     def deform(self) -> Double:
         """(V, 3) every vertex displaced."""
@@ -203,6 +212,8 @@ class _Run:
             ),
             (68, len(model.mean)),
         )
+        if self.strength is not None:
+            return pick, self.strength
         strength = np.ones(68)
         strength[JAW] = 0.01  # a line, not points: each file has its own along it
         return pick, strength
