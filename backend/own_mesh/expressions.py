@@ -55,6 +55,14 @@ COVERED, WORST_FIT_MM = 0.5, 1.6
 #: A part is skin too where most of it has believable counterparts in the default's skin, and is
 #: larger than what lies over an eye, mm.
 SKIN_BELIEF, SKIN_MM = 0.6, 50.0
+#: What no shape moves by more, mm, is left where it is, but for so many rings about what moves.
+STILL_MM, MARGIN = 0.01, 4
+
+#: Of the open eye, from which on a user is told that lids leave it open.
+OPEN = 0.05
+#: mm by which the ends of an edge part when the jaw drops, from which on it leads across the lips;
+#: parts of the mouth's width, and how many of the inner ones are sewn in a mouth that is sealed.
+JUMP_MM, LIP_PARTS, SEALED = 10.0, 12, 0.6
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +100,22 @@ def expressions_for(
     return _Run(vertices, triangles, progress or (lambda fraction, step: None)).run(
         landmarks, landmark_ids, up
     )
+
+
+def lips_sealed(match: Correspondence, points: Double, triangles: Int) -> bool:
+    """Whether edges of the mesh ``points`` (V, 3) mm lead from the upper to the lower lip."""
+    template = match.template
+    lips = match.carry(template.model.mask("lips")) > 0.3
+    drop = match.carry(template.arkit[template.arkit_names.index("jawOpen")][:, 1])
+    ends = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
+    ends = ends[lips[ends].all(axis=1)]
+    jump = np.abs(drop[ends[:, 0]] - drop[ends[:, 1]]) > JUMP_MM
+    if not jump.any():
+        return False
+    corners = template.landmarks_of(match.registered)[[48, 54], 0]
+    across = points[ends[jump]].mean(axis=1)[:, 0]
+    counts = np.histogram(across, bins=LIP_PARTS, range=(corners.min(), corners.max()))[0]
+    return bool((counts[2:-2] > 0).mean() > SEALED)
 
 
 class _Run:
@@ -243,7 +267,8 @@ class _Head:
         )  # fmt: skip
         self.report(0.9, "Moving eyes and teeth")
         self._close_lids(islands, skin, match, triangles, on_skin)
-        mask = np.zeros(len(self.points), bool)
+        self._notes(islands, match, triangles, self.points[skin])
+        mask = islands.part == islands.part[self.main]
         mask[skin] = True
         followers = Followers(template, registered, frame, self.points, islands, mask)
         out = np.zeros((len(on_skin), self.count, 3), np.float32)
@@ -276,6 +301,31 @@ class _Head:
             shapes[k] = lids.closed(shapes[k])
             self.open_lids[side] = lids.open_share(shapes[k])
 
+    def _notes(
+        self, islands: Islands, match: Correspondence, triangles: Int, points: Double
+    ) -> None:
+        if lips_sealed(match, points, triangles):
+            self.notes.append(
+                "The lips are one surface without an opening: jawOpen stretches it; cut the mesh "
+                "between the lips to open the mouth."
+            )
+        balls = sum(eye is not None for eye in islands.eyes)
+        if balls < 2:
+            self.notes.append(
+                "No eyeballs were found as parts of their own, so the eyes do not turn; select "
+                "theirs with the face if they are other meshes."
+                if not balls
+                else "Only one eyeball was found, so one eye does not turn."
+            )
+        if not islands.of("teeth").any():
+            self.notes.append("No teeth were found.")
+        for side, share in zip(("right", "left"), self.open_lids, strict=True):
+            if share > OPEN:
+                self.notes.append(
+                    f"{share:.0%} of the {side} eye is still seen when it blinks; its lids may "
+                    "have too few vertices, or its landmarks be off."
+                )
+
     def _skin(self, islands: Islands) -> tuple[NDArray, Correspondence, Int]:
         """Vertices of the skin, their counterparts and their triangles among themselves."""
         ball = any(eye is not None for eye in islands.eyes)
@@ -286,7 +336,16 @@ class _Head:
             mine = part == number
             if kind == "rest" and np.ptp(self.points[mine], axis=0).max() > SKIN_MM:
                 chosen |= mine & self._is_skin(template, mine)
-        ids = np.flatnonzero(chosen)
+        ids, match, triangles = self._matched(template, np.flatnonzero(chosen))
+        # What cannot move costs as much as what can.
+        reach = np.linalg.norm(template.arkit, axis=2).max(axis=0)
+        moving = match.carry(reach) > STILL_MM
+        for _ in range(MARGIN):
+            moving[triangles[moving[triangles].any(axis=1)]] = True
+        return self._matched(template, ids[moving])
+
+    def _matched(self, template: Template, ids: NDArray) -> tuple[NDArray, Correspondence, Int]:
+        """The vertices ``ids``, their counterparts and their triangles among themselves."""
         place = np.full(len(self.points), -1, np.int32)
         place[ids] = np.arange(len(ids), dtype=np.int32)
         inside = place[self.triangles]

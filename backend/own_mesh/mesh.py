@@ -39,7 +39,7 @@ def checked(vertices: NDArray, triangles: NDArray) -> tuple[Double, Int]:
     bad = int((~np.isfinite(points.astype(np.float64))).any(axis=1).sum())
     if bad:
         raise ModelError(
-            f"{bad} vertices of the mesh have coordinates that are not numbers; delete or repair "
+            f"{bad} of the mesh's vertices have coordinates that are no numbers; delete or repair "
             "them."
         )
     if not len(corners):
