@@ -9,6 +9,7 @@ from . import (
     expression,
     head,
     live,
+    own_mesh,
     photos,
     preferences,
     presets,
@@ -28,6 +29,7 @@ MODULES = (
     expression,
     animation,
     live,
+    own_mesh,
     verify,
     export,
 )

@@ -34,13 +34,7 @@ Double = NDArray[np.float64]
 Int = NDArray[np.int32]
 Progress = Callable[[float, str], None]
 
-#: The landmarks a user sets, by iBUG's number.
-NAMED = {
-    "right eye outer": 36, "right eye inner": 39, "left eye inner": 42, "left eye outer": 45,
-    "nose bridge": 27, "nose tip": 30, "mouth right": 48, "mouth left": 54, "upper lip": 51,
-    "lower lip": 57, "chin": 8,
-}  # fmt: skip
-FEWEST_LANDMARKS = 6
+FEWEST_LANDMARKS = 6  #: that say where a face is
 #: How much landmarks that were found count beside the surface; brows and jaw have no edge there.
 FOUND = np.zeros(68)
 FOUND[27:31] = 0.5  # the bridge of the nose
@@ -52,6 +46,9 @@ GIVEN = 1.0
 BELOW_MM, AROUND_MM = 10.0, 120.0
 #: Of the default's face with a counterpart, under which it is no face; and mm of the rest's error.
 COVERED, WORST_FIT_MM = 0.5, 1.6
+#: mm that a face may be away from what a head of usual shape would be: ICT-FaceKit's, MakeHuman's
+#: and ours have 0.2 to 1.1, a ball with landmarks on it 3.3 to 5.6, Blender's monkey 4.6.
+WORST_BENT_MM = 3.0
 #: A part is skin too where most of it has believable counterparts in the default's skin, and is
 #: larger than what lies over an eye, mm.
 SKIN_BELIEF, SKIN_MM = 0.6, 50.0
@@ -247,6 +244,12 @@ class _Head:
             raise NoFaceError(
                 f"What is there resembles no face: only {found.covered:.0%} of a face was found "
                 f"in it, {found.error_mm:.1f} mm away; check the landmarks, or choose another mesh."
+            )
+        if found.bent_mm > WORST_BENT_MM:
+            raise NoFaceError(
+                f"The face is {found.bent_mm:.1f} mm away from what a human head could be, on a "
+                f"head of usual size ({WORST_BENT_MM:g} at most); check the landmarks, or choose "
+                "another mesh."
             )
         return found
 

@@ -117,7 +117,7 @@ def _frames(up: int) -> Iterator[Double]:
             for degrees in range(0, 360, STEP):
                 c, s = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
                 ahead = c * forward + s * left
-                yield np.array([np.cross(upward, ahead), upward, ahead])
+                yield np.array([np.cross(upward, ahead), upward, ahead], np.float64)
 
 
 def _windows(points: Double) -> Iterator[View]:

@@ -80,7 +80,8 @@ def tell(
             continue
         for side in range(2):
             found = _ball(points[ids], centres[side], radius)
-            if found is not None and (balls[side] is None or found[1] > balls[side][1]):
+            there = balls[side]
+            if found is not None and (there is None or found[1] > there[1]):
                 balls[side] = found
     inside = _Inside(template, registered)
     kind = {}

@@ -13,8 +13,8 @@ Double = NDArray[np.float64]
 Int = NDArray[np.int32]
 
 #: A face of fewer vertices has no lids and lips that could move; of more it takes minutes and
-#: gigabytes: 52 keys of a million vertices are 600 MB alone.
-FEWEST_VERTICES, MOST_VERTICES = 400, 1_000_000
+#: gigabytes: 52 keys of so many vertices are 560 MB alone.
+FEWEST_VERTICES, MOST_VERTICES = 400, 900_000
 #: Of the mesh's size, within which two vertices are one.
 SAME = 1e-6
 #: Cosine between the normals of two vertices in one place from which on they are one: those of a

@@ -47,6 +47,7 @@ class Registration:
     vertices: Double  #: (V, 3) of the default model, mm
     error_mm: float  #: root mean square of the face's distance from the mesh
     covered: float  #: 0..1 part of the default's face that has a counterpart
+    bent_mm: float  #: root mean square way of the face from what a head of its model would be
 
 
 def register(
@@ -64,6 +65,7 @@ def register(
     """
     run = _Run(template, surface, border, similarity, landmarks, strength)
     run.fit_identity()
+    head = run.vertices
     vertices = run.deform()
     normals = vertex_normals(vertices, template.triangles)
     hits = surface.nearest(vertices, normals, within_mm=REACH_MM[1])
@@ -71,7 +73,8 @@ def register(
     near = face & (hits.distance < REACH_MM[1]) & (hits.facing > FACING)
     error = np.sqrt((hits.distance[near] ** 2).mean()) if near.any() else np.inf
     share = float(near.sum() / max(1, face.sum()))
-    return Registration(run.similarity, vertices, float(error), share)
+    bent = np.sqrt(((vertices - head)[face] ** 2).sum(axis=1).mean())
+    return Registration(run.similarity, vertices, float(error), share, float(bent))
 
 
 class _Run:
@@ -148,14 +151,10 @@ class _Run:
         corners = model.landmarks68_triangles[counted]
         basis = np.einsum("lk,mlkd->mld", weights, modes[:, corners]) @ turn.T
         points = self.template.landmarks_of(vertices)[counted]
+        around, count = points - vertices.mean(axis=0), len(counted)
         rows = np.concatenate(
             [
-                np.hstack(
-                    [
-                        _motion_rows(np.tile(axis, (len(points), 1)), points - vertices.mean(axis=0)),
-                        (basis @ axis).T,
-                    ]
-                )
+                np.hstack([_motion_rows(np.tile(axis, (count, 1)), around), (basis @ axis).T])
                 for axis in np.eye(3)
             ]
         )
