@@ -35,6 +35,7 @@ TEETH_BEFORE_MM = 2.0
 #: What of the mouth's inside is not larger is a tooth; upper and lower teeth's middles differ by
 #: more than the second, mm.
 TOOTH_MM, ROWS_MM = 34.0, 4.0
+TONGUE_MM = 55.0  #: a part that is wider is no tongue alone
 #: What lies inside the mouth.
 INNER = ("teeth", "tongue", "mouth")
 #: What is next to the skin follows it wholly, what is farther away less and less, mm.
@@ -186,21 +187,30 @@ class Followers:
         heights = np.array([self.points[ids, 1].mean() for ids in rows.values()])
         between = _between(heights)
         usual = (self.registered[teeth[low], 1].mean() + self.registered[teeth[~low], 1].mean()) / 2
-        none = np.empty(0, np.intp)
         if between is None:
             rows, between = {}, usual
         jaw = [ids for ids in rows.values() if self.points[ids, 1].mean() < between]
-        free = [ids for number, ids in inner.items() if number not in rows]
-        self.jaw = np.concatenate(jaw) if jaw else none
-        self.free = np.concatenate(free) if free else none
-        self.carry: tuple[NDArray, NDArray] | None = None
-        if len(self.free):
-            model = self.template.model
-            inside = np.concatenate([part for kind in INNER for part in model.of_kind(kind)])
-            points = self.points[self.free] + np.array([0.0, usual - between, 0.0])
-            gap, near = cKDTree(self.registered[inside]).query(points, k=6)
-            weight = 1 / np.maximum(gap, 0.5) ** 2
-            self.carry = inside[near], weight / weight.sum(axis=1, keepdims=True)
+        self.jaw = np.concatenate(jaw) if jaw else np.empty(0, np.intp)
+        self.carry: list[tuple[NDArray, NDArray, NDArray]] = []
+        model = self.template.model
+        tongue = _tongue(self.template)
+        inside = np.concatenate([part for kind in INNER for part in model.of_kind(kind)])
+        for number, ids in inner.items():
+            points = self.points[ids]
+            if number in rows:
+                continue
+            if islands.kind[number] == "tongue" and np.ptp(points[:, 0]) < TONGUE_MM:
+                # The tongue alone: laid on the default's, it takes nothing from the teeth above.
+                shift = self.registered[tongue].mean(axis=0) - points.mean(axis=0)
+                self._carried(ids, points + shift, tongue)
+            else:
+                self._carried(ids, points + np.array([0.0, usual - between, 0.0]), inside)
+
+    def _carried(self, ids: NDArray, points: Double, source: NDArray) -> None:
+        """Have the vertices ``ids`` go as the default's of ``source`` next to ``points`` do."""
+        gap, near = cKDTree(self.registered[source]).query(points, k=6)
+        weight = 1 / np.maximum(gap, 0.5) ** 2
+        self.carry.append((ids, source[near], weight / weight.sum(axis=1, keepdims=True)))
 
     def _rest(self, islands: Islands, skin: NDArray[np.bool_]) -> None:
         """What follows the skin: by its roots where it is small, else where it is."""
@@ -244,9 +254,8 @@ class Followers:
             at = Similarity.between(rest, rest + turned[self.lower])
             away = (self.points[self.jaw] - rest.mean(axis=0)) @ (at.rotation - np.eye(3)).T
             moved[self.jaw] = away + turned[self.lower].mean(axis=0)
-        if self.carry is not None:
-            near, weight = self.carry
-            moved[self.free] = np.einsum("nk,nkd->nd", weight, turned[near])
+        for ids, near, weight in self.carry:
+            moved[ids] = np.einsum("nk,nkd->nd", weight, turned[near])
         if len(self.rest):
             moved[self.rest] = np.einsum("nk,nkd->nd", self.share, moved[self.root])
 
@@ -266,3 +275,14 @@ def _between(heights: Double) -> float | None:
     k = int(np.argmin(spreads)) + 1
     low, high = sorted_[:k].mean(), sorted_[k:].mean()
     return float((sorted_[k - 1] + sorted_[k]) / 2) if high - low > ROWS_MM else None
+
+
+def _tongue(template: Template) -> NDArray:
+    """Vertex ids of the default's tongue; its kind has the gums too."""
+    model = template.model
+    ids = np.concatenate(model.of_kind("tongue"))
+    part = connected(model.faces, len(model.mean))[ids]
+    out = np.linalg.norm(template.arkit[template.arkit_names.index("tongueOut")][ids], axis=1)
+    numbers = np.unique(part)
+    most = numbers[np.argmax([out[part == number].mean() for number in numbers])]
+    return ids[part == most]
