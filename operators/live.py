@@ -50,7 +50,7 @@ class Live:
         """Show what ``faces`` hears, of the ``webcam`` where there is one, until :meth:`end`."""
         self.end()
         self.faces, self.webcam = faces, webcam
-        self.rates, self._counted = {}, Counter()
+        self.rates, self._counted, self._drawn = {}, Counter(), 0.0
         bpy.app.timers.register(_step, first_interval=STEP_S, persistent=True)
 
     def end(self) -> None:
