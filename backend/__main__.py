@@ -28,13 +28,14 @@ COMMANDS = {
     "models": ".cli.models",
     "original": ".cli.original",
     "animate": ".cli.animate",
+    "live": ".cli.live",
     "motion": ".cli.motion",
     "export": ".cli.export",
     "verify": ".cli.verify",
     "verify-worker": ".verify.pytorch3d_worker",
     "read-worker": ".isolated_child",
 }
-NEEDS_MEMORY = ("reconstruct", "bench", "worker", "original", "animate")
+NEEDS_MEMORY = ("reconstruct", "bench", "worker", "original", "animate", "live")
 LEFT_OUT = "is not part of the extension; run it in a copy of the whole project."
 USAGE = f"usage: python -P -m reconstruct_face.backend {{{','.join(COMMANDS)}}} [options]"
 

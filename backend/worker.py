@@ -226,6 +226,48 @@ def animate_video(
     }
 
 
+def mesh_landmarks(*, mesh: str, progress: Progress) -> dict[str, Any]:
+    """Where the landmarks of the face of the user's ``mesh`` (:class:`UsersMesh`) are.
+
+    Returns ``{"landmarks": [[x, y, z], ...]}``, 68 in its axes and unit.
+    """
+    from .exchange.own_mesh import UsersMesh
+    from .own_mesh import find_face
+    from .own_mesh.mesh import checked
+
+    given = UsersMesh.load(mesh)
+    points, triangles = checked(given.vertices, given.triangles)
+    return {"landmarks": find_face(points, triangles, progress=progress).landmarks.tolist()}
+
+
+def mesh_expressions(*, mesh: str, out: str, progress: Progress) -> dict[str, Any]:
+    """ARKit's shapes of the user's ``mesh`` (:class:`UsersMesh`) into the ``.npz`` file ``out``.
+
+    Landmarks that it has are used, else found.  Returns ``{"shapes": npz, "names": [...],
+    "fit_mm": 0.4, "covered": 1.0, "parts": {...}, "notes": [...]}``.
+    """
+    from .exchange.own_mesh import UsersMesh, save_shapes
+    from .own_mesh import expressions_for
+
+    given = UsersMesh.load(mesh)
+    known = len(given.landmarks) > 0
+    found = expressions_for(
+        given.vertices,
+        given.triangles,
+        given.landmarks if known else None,
+        given.landmark_ids if known else None,
+        progress=progress,
+    )
+    return {
+        "shapes": str(save_shapes(out, found.shapes, found.landmarks)),
+        "names": list(found.names),
+        "fit_mm": found.fit_mm,
+        "covered": found.covered,
+        "parts": found.parts,
+        "notes": list(found.notes),
+    }
+
+
 def _made(folder: str) -> Path:
     path = Path(folder)
     try:
@@ -255,6 +297,8 @@ METHODS = {
     "contact_sheet": contact_sheet,
     "verify": verify_head,
     "animate": animate_video,
+    "mesh_landmarks": mesh_landmarks,
+    "mesh_expressions": mesh_expressions,
     "import_model": import_face_model,
     "list_models": list_face_models,
     "remove_model": remove_face_model,

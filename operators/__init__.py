@@ -15,6 +15,7 @@ from . import (
     installation,
     landmarks,
     live,
+    own_mesh,
     person,
     photo,
     pose_asset,
@@ -37,7 +38,7 @@ from .registering import add_modules, remove_modules
 MODULES = (
     session, settings, installation, photo, person, running, face_models, reconstruct, view, refit,
     turntable, landmarks, expression, pose_asset, targets, export, presets,
-    verify, animation, animate, live, rig, rigs,
+    verify, animation, animate, live, rig, rigs, own_mesh,
 )  # fmt: skip
 
 

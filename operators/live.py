@@ -25,7 +25,9 @@ from .session import redraw
 from .view import OnHead
 
 if TYPE_CHECKING:
+    from ..backend.live.listener import Listener
     from ..scene.live import Follower, LiveFaces
+    from ..scene.webcam import Webcam
 
 #: Seconds between two looks at what has come: 60 frames a second, as apps send.
 STEP_S = 1 / 60
@@ -39,15 +41,16 @@ class Live:
 
     def __init__(self) -> None:
         self.faces: LiveFaces | None = None
+        self.webcam: Webcam | None = None  #: the camera that is listened to, if any
         self.rates: dict[tuple[str, str], float] = {}  #: frames a second by face, lately
         self._counted: Counter[tuple[str, str]] = Counter()
         self._drawn = 0.0
 
-    def begin(self, faces: LiveFaces) -> None:
-        """Show what ``faces`` hears, until :meth:`end`."""
+    def begin(self, faces: LiveFaces, webcam: Webcam | None = None) -> None:
+        """Show what ``faces`` hears, of the ``webcam`` where there is one, until :meth:`end`."""
         self.end()
-        self.faces = faces
-        self.rates, self._counted = {}, Counter()
+        self.faces, self.webcam = faces, webcam
+        self.rates, self._counted, self._drawn = {}, Counter(), 0.0
         bpy.app.timers.register(_step, first_interval=STEP_S, persistent=True)
 
     def end(self) -> None:
@@ -55,6 +58,9 @@ class Live:
         faces, self.faces = self.faces, None
         if bpy.app.timers.is_registered(_step):
             bpy.app.timers.unregister(_step)
+        webcam, self.webcam = self.webcam, None
+        if webcam is not None:
+            webcam.stop()
         if faces is not None:
             faces.stop()
         redraw()
@@ -66,6 +72,8 @@ class Live:
         if self.faces is None:
             return None
         self.faces.step()
+        if self.webcam is not None:
+            self.webcam.look()
         now = monotonic()
         if now - self._drawn > _DRAWN_S:
             new, seconds = self.faces.counts - self._counted, now - self._drawn
@@ -87,7 +95,7 @@ def _step() -> float | None:
 
 
 def _other_app(settings: Any, _context: object) -> None:
-    settings.port = PORTS[settings.app]
+    settings.port = PORTS.get(settings.app, settings.port)
 
 
 def _gains_changed(_row: Any, context: bpy.types.Context) -> None:
@@ -121,6 +129,7 @@ class LiveSettings(bpy.types.PropertyGroup):
     )
     address: StringProperty(name=texts.ADDRESS, description=texts.ADDRESS_TIP, default="0.0.0.0")
     only: StringProperty(name=texts.ONLY, description=texts.ONLY_TIP)
+    camera: IntProperty(name=texts.CAMERA, description=texts.CAMERA_TIP, default=0, min=0, max=99)
     phone: StringProperty(name=texts.PHONE, description=texts.PHONE_TIP)
     with_pose: BoolProperty(name=texts.WITH_POSE, description=texts.WITH_POSE_TIP, default=True)
     gains: CollectionProperty(type=LiveGain)
@@ -137,6 +146,16 @@ def needs_gains(settings: Any) -> None:
             settings.gains.add().name = name
 
 
+def _listener(settings: Any) -> Listener:
+    """As the settings say; for a camera's packets any port that is free, of this machine alone."""
+    from ..backend.live.listener import Listener
+
+    if settings.app == "WEBCAM":
+        return Listener("127.0.0.1", 0, ["127.0.0.1"])
+    only = [one for one in settings.only.replace(";", ",").split(",") if one.strip()]
+    return Listener(settings.address, settings.port, only)
+
+
 class RECONSTRUCT_FACE_OT_live_start(OnHead, bpy.types.Operator):
     """Listen, and let the active head follow."""
 
@@ -147,20 +166,22 @@ class RECONSTRUCT_FACE_OT_live_start(OnHead, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Open the port."""
-        from ..backend.live.listener import Listener
         from ..scene.live import LiveFaces
+        from ..scene.webcam import Webcam
 
         settings = scene_of(context).reconstruct_face_live
         LIVE.end()
+        webcam = None
         try:
-            only = [one for one in settings.only.replace(";", ",").split(",") if one.strip()]
-            listener = Listener(settings.address, settings.port, only)
+            listener = _listener(settings)
             listener.start()
             faces = LiveFaces(listener)
             try:
                 follower = faces.follow(head_of(context), with_pose=settings.with_pose)
                 if settings.app == "IFACIALMOCAP" and settings.phone.strip():
                     listener.ask(settings.phone)
+                if settings.app == "WEBCAM":
+                    webcam = Webcam(settings.camera, listener.port)
             except BaseException:
                 faces.stop()
                 raise
@@ -169,7 +190,7 @@ class RECONSTRUCT_FACE_OT_live_start(OnHead, bpy.types.Operator):
             return {"CANCELLED"}
         needs_gains(settings)
         follower.gains = _gains(settings)
-        LIVE.begin(faces)
+        LIVE.begin(faces, webcam)
         return {"FINISHED"}
 
 

@@ -9,7 +9,13 @@ APP_ITEMS = (
     ("LIVE_LINK", "Live Link Face", "Epic's app for iPhone and iPad: add this address as a target"),
     ("IFACIALMOCAP", "iFacialMocap", "iFacialMocap or Facemotion3D; the phone is asked to send"),
     ("VMC", "VMC", "Whatever speaks the VMC protocol with ARKit's names (perfect sync)"),
+    ("WEBCAM", "Webcam", "A camera of this machine; the backend follows the face in its pictures"),
 )
+CAMERA = "Camera"
+CAMERA_TIP = "The camera's number: 0 is the first, often the one that is built in"
+CAMERA_STARTS = "The camera is being started; look straight at it"
+CAMERA_RUNS = "Camera: {:.0f} frames a second, {:.0f} ms late"
+CAMERA_NO_FACE = "No face is seen; the head stays as it is"
 PORT = "Port"
 PORT_TIP = "The UDP port that is listened to; the app needs the same number"
 ADDRESS = "Listen on"

@@ -9,6 +9,7 @@ from . import (
     expression,
     head,
     live,
+    own_mesh,
     photos,
     preferences,
     presets,
@@ -30,6 +31,7 @@ MODULES = (
     rig,
     animation,
     live,
+    own_mesh,
     verify,
     export,
 )

@@ -58,17 +58,38 @@ class RECONSTRUCT_FACE_PT_live(FacePanel, bpy.types.Panel):
         if LIVE.faces is None:
             column = layout.column(align=True)
             column.prop(settings, "app", text="")
-            column.prop(settings, "port")
-            column.prop(settings, "address")
-            column.prop(settings, "only")
+            if settings.app == "WEBCAM":
+                column.prop(settings, "camera")
+            else:
+                column.prop(settings, "port")
+                column.prop(settings, "address")
+                column.prop(settings, "only")
             if settings.app == "IFACIALMOCAP":
                 column.prop(settings, "phone")
             column.prop(settings, "with_pose")
             layout.operator(RECONSTRUCT_FACE_OT_live_start.bl_idname, icon="PLAY")
             return
-        _draw_heard(layout)
+        if LIVE.webcam is not None:
+            _draw_webcam(layout)
+        else:
+            _draw_heard(layout)
         layout.operator(RECONSTRUCT_FACE_OT_live_stop.bl_idname, icon="PAUSE")
         _draw_head(layout, context)
+
+
+def _draw_webcam(layout: bpy.types.UILayout) -> None:
+    """How the camera goes, or why it does not."""
+    assert LIVE.webcam is not None
+    told = LIVE.webcam.told
+    if told.failure:
+        draw_sentence(layout, told.failure, icon="ERROR")
+    elif not told.started:
+        draw_sentence(layout, texts.CAMERA_STARTS, icon="SORTTIME")
+    elif not told.seen:
+        draw_sentence(layout, texts.CAMERA_NO_FACE, icon="ERROR")
+    else:
+        sentence = texts.CAMERA_RUNS.format(told.rate, 1000 * told.latency)
+        draw_sentence(layout, sentence, icon="CHECKMARK")
 
 
 def _draw_heard(layout: bpy.types.UILayout) -> None:

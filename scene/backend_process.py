@@ -265,6 +265,30 @@ class BackendProcess(HasWorker):
         }
         return self._call("animate", params, progress=progress, cancelled=cancelled)
 
+    def mesh_landmarks(
+        self,
+        mesh: str | os.PathLike[str],
+        *,
+        progress: Progress | None = None,
+        cancelled: threading.Event | None = None,
+    ) -> list[list[float]]:
+        """The 68 landmarks of the user's ``mesh``: ``backend.worker.mesh_landmarks``."""
+        params = {"mesh": os.fspath(mesh)}
+        found = self._call("mesh_landmarks", params, progress=progress, cancelled=cancelled)
+        return found["landmarks"]
+
+    def mesh_expressions(
+        self,
+        mesh: str | os.PathLike[str],
+        out: str | os.PathLike[str],
+        *,
+        progress: Progress | None = None,
+        cancelled: threading.Event | None = None,
+    ) -> dict[str, Any]:
+        """ARKit's shapes of the user's ``mesh``: ``backend.worker.mesh_expressions``."""
+        params = {"mesh": os.fspath(mesh), "out": os.fspath(out)}
+        return self._call("mesh_expressions", params, progress=progress, cancelled=cancelled)
+
     def verify(
         self,
         npz: str | os.PathLike[str],

@@ -66,6 +66,7 @@ FLOORS = (
     ours("backend.person"),
     ours("backend.animate"),
     ours("backend.pipeline", "backend.assembly"),
+    ours("backend.own_mesh"),
     ours("backend.fit", "backend.original"),
     ours("backend.differentiable"),
     ours("backend.network"),

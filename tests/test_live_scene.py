@@ -241,7 +241,7 @@ def test_the_ports_are_the_apps() -> None:
         "IFACIALMOCAP": ifacialmocap.PORT,
         "VMC": vmc.PORT,
     }
-    assert {key for key, *_ in texts.APP_ITEMS} == set(operators.PORTS)
+    assert {key for key, *_ in texts.APP_ITEMS} == {*operators.PORTS, "WEBCAM"}
 
 
 def test_a_head_without_arkits_shapes_is_refused(head: bpy.types.Object) -> None:

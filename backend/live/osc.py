@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from .packet import Malformed
@@ -38,6 +38,25 @@ def messages(data: bytes) -> list[Message]:
             raise Malformed("too many messages")
         found.append(message)
     return found
+
+
+def encoded(address: str, *arguments: float | str) -> bytes:
+    """A message with numbers as floats, and texts."""
+    kinds = "".join("s" if isinstance(one, str) else "f" for one in arguments)
+    parts = [_padded(address), _padded("," + kinds)]
+    parts += [_padded(x) if isinstance(x, str) else struct.pack("!f", x) for x in arguments]
+    return b"".join(parts)
+
+
+def bundled(parts: Iterable[bytes]) -> bytes:
+    """Messages to be taken at once."""
+    sized = (struct.pack("!i", len(part)) + part for part in parts)
+    return _BUNDLE + struct.pack("!Q", 1) + b"".join(sized)
+
+
+def _padded(text: str) -> bytes:
+    data = text.encode() + b"\0"
+    return data + b"\0" * (-len(data) % 4)
 
 
 def _messages(data: bytes, depth: int) -> Iterator[Message]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..geometry.rotation import FACING, about, from_quaternions
+from ..geometry.rotation import FACING, about, from_quaternions, to_quaternions
 
 Double = NDArray[np.float64]
 
@@ -22,3 +22,10 @@ def from_euler(x: float, y: float, z: float) -> Double:
 def from_quaternion(x: float, y: float, z: float, w: float) -> Double:
     """(3, 3) head to camera of Unity's quaternion."""
     return FACING @ from_quaternions(np.array([[w, x, -y, -z]], np.float64))[0]
+
+
+def to_quaternion(rotation: NDArray) -> tuple[float, float, float, float]:
+    """x, y, z, w in Unity's axes of ``rotation`` (3, 3) head to camera: what
+    :func:`from_quaternion` reads."""
+    w, x, y, z = to_quaternions((FACING.T @ rotation)[None])[0].tolist()
+    return x, -y, -z, w

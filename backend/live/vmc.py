@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 
+from . import osc
 from .osc import Message, messages
 from .packet import MOST_NAMES, FacePacket, Malformed, known_weights
-from .unity import from_quaternion
+from .unity import from_quaternion, to_quaternion
 
 PORT = 39539
 SUBJECT = "VMC"
@@ -57,6 +58,18 @@ class Collector:
             if known or turn is not None:
                 return FacePacket(SUBJECT, known, turn, self._time)
         return None
+
+
+def packet(face: FacePacket) -> bytes:
+    """``face`` as one packet, which :class:`Collector` reads: ARKit's names, the head's turn."""
+    parts = []
+    if face.time is not None:
+        parts.append(osc.encoded("/VMC/Ext/T", face.time))
+    if face.rotation is not None:
+        turn = to_quaternion(face.rotation)
+        parts.append(osc.encoded("/VMC/Ext/Bone/Pos", "Head", 0.0, 0.0, 0.0, *turn))
+    parts += [osc.encoded("/VMC/Ext/Blend/Val", *one) for one in face.weights.items()]
+    return osc.bundled([*parts, osc.encoded("/VMC/Ext/Blend/Apply")])
 
 
 def _as(arguments: tuple, kinds: tuple[type, ...]) -> tuple:

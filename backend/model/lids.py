@@ -57,7 +57,7 @@ def set_own_blinks(model: FaceModel, neutral: NDArray, basis: Float) -> None:
             field[rings].astype(np.float64) for field in (model.mean, neutral, shape)
         )
         center, radius = fit_sphere(neutral[globe])
-        surface = _Surface(radius, neutral[eyeball] - center)
+        surface = EyeSurface(radius, neutral[eyeball] - center)
         own = _cleared(head - center, _closed(mean, head, blink), surface)
         shape[rings] = own
         lashes, tears = _lashes(model)[side], _tears(model)[side]
@@ -132,7 +132,7 @@ def _pieces(edges: NDArray[np.int32], ids: NDArray[np.intp]) -> NDArray[np.intp]
     return connected_components(graph, False)[1]
 
 
-class _Surface:
+class EyeSurface:
     """The outside of an eye that looks ahead: its globe, with the cornea where it has one."""
 
     def __init__(self, radius: float, points: NDArray) -> None:
@@ -149,7 +149,7 @@ class _Surface:
         return np.interp(angle, self._angles, self._radii, right=self._radius)
 
 
-def _cleared(head: Double, blink: Double, surface: _Surface) -> Double:
+def _cleared(head: Double, blink: Double, surface: EyeSurface) -> Double:
     """The ``blink`` of a ``head`` about its eyeball's centre, off the ball from the lids' back edge
     on."""
     first = SEAM + 1

@@ -14,7 +14,9 @@ from .skeleton import COLUMN_M, ROW_M, box_of
 
 #: The half width of a box in which a handle goes up and down only.
 _NARROW_M = 0.006
-_LEFT, _RIGHT, _MIDDLE, _BODY, _FRAME = "THEME04", "THEME01", "THEME09", "THEME03", "THEME10"
+_LEFT, _RIGHT, _MIDDLE, _BODY, _FRAME = "THEME04", "THEME01", "THEME09", "THEME03", "CUSTOM"
+#: Frames and labels, on Blender's dark ground and on a light one.
+_GREY = (0.62, 0.62, 0.62)
 _COLOURS = {"L": _LEFT, "R": _RIGHT, "": _MIDDLE}
 _SHARED = "What the two opposite movements of this axis have in common: both at once"
 #: The bones' collections, in order, and whether they are shown.
@@ -136,6 +138,8 @@ def _lock_unused(pose: Any, channels: list[Channel]) -> None:
 def _look(bone: Any, shape: bpy.types.Object, palette: str) -> None:
     bone.custom_shape, bone.use_custom_shape_bone_size = shape, False
     bone.color.palette = palette
+    if palette == _FRAME:
+        bone.color.custom.normal = bone.color.custom.select = bone.color.custom.active = _GREY
 
 
 def _sort(armature: bpy.types.Object) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 #: Custom property that marks a bone's shape of ours: its name.
 TAG = "reconstruct_face_bone_shape"
 #: The height of a label's letters, and from the box down to their middle.
-_LETTER_M, _BELOW_M = 0.0075, 0.009
+_LETTER_M, _BELOW_M = 0.0085, 0.0115
 _CORNERS = 24
 
 Wire = tuple[NDArray[np.float64], list[tuple[int, int]]]

@@ -47,6 +47,7 @@ class Registration:
     vertices: Double  #: (V, 3) of the default model, mm
     error_mm: float  #: root mean square of the face's distance from the mesh
     covered: float  #: 0..1 part of the default's face that has a counterpart
+    bent_mm: float  #: root mean square way of the face from what a head of its model would be
 
 
 def register(
@@ -55,13 +56,16 @@ def register(
     border: NDArray[np.bool_],
     similarity: Similarity,
     landmarks: NDArray | None,
+    strength: NDArray | None = None,
 ) -> Registration:
     """Lay ``template`` over ``surface``, whose vertices ``border`` (V,) are on its border.
 
-    ``landmarks`` (68, 3) mm on the mesh where they are known.
+    ``landmarks`` (68, 3) mm on the mesh where they are known, ``strength`` (68,) how much each
+    counts: 0 not at all, all but the jaw's 1 if it is not given.
     """
-    run = _Run(template, surface, border, similarity, landmarks)
+    run = _Run(template, surface, border, similarity, landmarks, strength)
     run.fit_identity()
+    head = run.vertices
     vertices = run.deform()
     normals = vertex_normals(vertices, template.triangles)
     hits = surface.nearest(vertices, normals, within_mm=REACH_MM[1])
@@ -69,7 +73,8 @@ def register(
     near = face & (hits.distance < REACH_MM[1]) & (hits.facing > FACING)
     error = np.sqrt((hits.distance[near] ** 2).mean()) if near.any() else np.inf
     share = float(near.sum() / max(1, face.sum()))
-    return Registration(run.similarity, vertices, float(error), share)
+    bent = np.sqrt(((vertices - head)[face] ** 2).sum(axis=1).mean())
+    return Registration(run.similarity, vertices, float(error), share, float(bent))
 
 
 class _Run:
@@ -80,9 +85,10 @@ class _Run:
         border: NDArray[np.bool_],
         similarity: Similarity,
         landmarks: NDArray | None,
+        strength: NDArray | None = None,
     ) -> None:
         self.template, self.surface, self.similarity = template, surface, similarity
-        self.landmarks = landmarks
+        self.landmarks, self.strength = landmarks, strength
         self.on_border = border[surface.triangles].any(axis=1)
         self.vertices = similarity.apply(template.mean)
         model = template.model
@@ -133,26 +139,28 @@ class _Run:
         self.vertices = self.similarity.apply(template.mean + np.tensordot(identity, modes, 1))
 
     def _mark_rows(self, vertices: Double, modes: NDArray, turn: Double) -> tuple[Double, Double]:
-        """Normal equations of the landmarks but the jaw's."""
+        """Normal equations of the landmarks, but the jaw's where no strength was given."""
         assert self.landmarks is not None
         model = self.template.model
-        weights, corners = model.landmarks68_barycentric[17:], model.landmarks68_triangles[17:]
+        counted = np.arange(JAW.stop, 68)
+        strength = np.ones(len(counted))
+        if self.strength is not None:
+            counted = np.flatnonzero(self.strength > 0)
+            strength = self.strength[counted]
+        weights = model.landmarks68_barycentric[counted]
+        corners = model.landmarks68_triangles[counted]
         basis = np.einsum("lk,mlkd->mld", weights, modes[:, corners]) @ turn.T
-        points = self.template.landmarks_of(vertices)[17:]
+        points = self.template.landmarks_of(vertices)[counted]
+        around, count = points - vertices.mean(axis=0), len(counted)
         rows = np.concatenate(
             [
-                np.hstack(
-                    [
-                        _motion_rows(np.tile(axis, (51, 1)), points - vertices.mean(axis=0)),
-                        (basis @ axis).T,
-                    ]
-                )
+                np.hstack([_motion_rows(np.tile(axis, (count, 1)), around), (basis @ axis).T])
                 for axis in np.eye(3)
             ]
         )
-        missed = (self.landmarks[17:] - points).T.ravel()
-        scale = 1 / LANDMARK_SIGMA_MM**2
-        return scale * rows.T @ rows, scale * rows.T @ missed
+        missed = (self.landmarks[counted] - points).T.ravel()
+        weighed = rows.T * np.tile(strength, 3) / LANDMARK_SIGMA_MM**2
+        return weighed @ rows, weighed @ missed
 
     def deform(self) -> Double:
         """(V, 3) every vertex displaced."""
@@ -203,6 +211,8 @@ class _Run:
             ),
             (68, len(model.mean)),
         )
+        if self.strength is not None:
+            return pick, self.strength
         strength = np.ones(68)
         strength[JAW] = 0.01  # a line, not points: each file has its own along it
         return pick, strength

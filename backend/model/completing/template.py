@@ -92,6 +92,14 @@ class Template:
         behind[rings[:, SEAM]] = True
         return behind[self.triangles].any(axis=1) & (self.kind == 0)
 
+    def without_eyes(self) -> Template:
+        """Itself with no eyeballs among its ``triangles``: lids find their counterparts in lids."""
+        kept = self.kind != OUTER.index("eye")
+        other = Template(self.model)
+        for name in ("faces", "triangles", "kind"):
+            object.__setattr__(other, name, getattr(self, name)[kept])
+        return other
+
     @property
     def arkit(self) -> NDArray[np.float32]:
         """(52, V, 3) ARKit's shapes."""
