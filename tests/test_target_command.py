@@ -38,6 +38,24 @@ def test_a_head_is_written_for_a_program(tmp_path: Path) -> None:
     assert max(document["meshes"][0]["weights"]) > 0.0
 
 
+def test_a_folder_is_all_heads_in_it(tmp_path: Path) -> None:
+    folder = tmp_path / "heads"
+    folder.mkdir()
+    for name in ("b", "a"):
+        save_reconstruction(head_of(2), folder / f"{name}.npz")
+    (folder / "c.npz").write_bytes(b"damaged")
+    done = export(folder, "--for", "metahuman", "-o", tmp_path / "out", "--texture", "512")
+    assert done.returncode == 7
+    assert len(done.stderr.splitlines()) == 1 and "c.npz" in done.stderr
+    written = [Path(line).name for line in done.stdout.splitlines()]
+    assert written == ["a.fbx", "a.obj", "b.fbx", "b.obj"]
+    assert {path.name for path in (tmp_path / "out").iterdir()} > set(written)
+    (tmp_path / "empty").mkdir()
+    done = export(tmp_path / "empty", "--for", "usd", "-o", tmp_path / "out")
+    assert (done.returncode, done.stdout) == (7, "")
+    assert str(tmp_path / "empty") in done.stderr
+
+
 def test_what_cannot_be_done_is_one_line(tmp_path: Path) -> None:
     head = tmp_path / "head.npz"
     save_reconstruction(head_of(2), head)

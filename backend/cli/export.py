@@ -1,13 +1,16 @@
-"""The ``export`` command: a reconstructed head to files for a program.  See ``--help``."""
+"""The ``export`` command: reconstructed heads to files for a program.  See ``--help``."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from ..blender import Blender
-from ..errors import FaceError
+from ..errors import ExchangeError, FaceError
 from ..exchange import load_reconstruction
 from ..exchange.arguments import a_path
 from ..exchange.output import prepare_output
@@ -31,7 +34,8 @@ _POSES = ("neutral", "photo")
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command line and return the exit status."""
+    """Run the command line and return the exit status: that of what failed where all of that has
+    the same, else 1."""
     args = _parser().parse_args(argv)
     target = target_named(args.target)
     changes = {key: getattr(args, key) for key in _HELP if getattr(args, key) is not None}
@@ -39,34 +43,60 @@ def main(argv: list[str] | None = None) -> int:
         changes["neutral"] = args.pose == _POSES[0]
     if args.author is not None:
         changes["author"] = args.author
+    statuses = set()
     try:
         changed(target, changes)
-        load_reconstruction(args.head)  # in this process, so that damage is told before Blender is
-        folder = prepare_output(args.out, _NEEDED)
-        name = plain_name(args.head.stem) or "head"
         with Blender() as blender:
-            files = blender.export_for(args.head, folder, name, target.name, changes)
+            for head in _heads(args.heads):
+                try:
+                    _write(head, args.out, target.name, changes, blender)
+                except FaceError as error:
+                    print(f"export: {error}", file=sys.stderr)
+                    statuses.add(error.exit_status)
     except FaceError as error:
         print(f"export: {error}", file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt as end:
         print("Interrupted.", file=sys.stderr)
         return interrupted_status(end)
-    for path in files.values():
-        print(path)
-    return 0
+    return 0 if not statuses else statuses.pop() if len(statuses) == 1 else 1
+
+
+def _heads(given: Sequence[Path]) -> list[Path]:
+    """The files, and for a folder all reconstructions in it.  Raises :class:`ExchangeError`."""
+    found: list[Path] = []
+    for path in given:
+        inside = sorted(path.glob("[!.]*.npz")) if os.path.isdir(path) else [path]
+        if not inside:
+            raise ExchangeError(f"There are no .npz files in {path}; run reconstruct first.")
+        found += inside
+    return found
+
+
+def _write(head: Path, out: Path, target: str, changes: dict[str, Any], blender: Blender) -> None:
+    load_reconstruction(head)  # in this process: damage is told before Blender is started
+    folder = prepare_output(out, _NEEDED)
+    name = plain_name(head.stem) or "head"
+    for path in blender.export_for(head, folder, name, target, changes).values():
+        print(path, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="export",
-        description="Write the head of a reconstruction for a program; what is not given is as the "
+        description="Write the heads of reconstructions for a program; what is not given is as the "
         "program wants it.",
         epilog="\n".join(f"{one.name}: {one.about}." for one in TARGETS.values()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("head", metavar="NAME.npz", type=a_path, help="what 'reconstruct' has written")
+    add(
+        "heads",
+        nargs="+",
+        metavar="NAME.npz",
+        type=a_path,
+        help="what 'reconstruct' has written, or folders of that",
+    )
     add("--for", dest="target", choices=tuple(TARGETS), required=True, help="the program")
     add("-o", "--out", metavar="FOLDER", type=a_path, required=True, help="where the files go")
     for key, text in _HELP.items():
