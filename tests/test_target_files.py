@@ -234,6 +234,10 @@ def test_three_vrm_reads_the_avatar(made: Made) -> None:
     assert 1.4 < lift < 1.7
     assert abs(found["head"][1] - lift) < 0.05
     moves(found, made.person, lift=lift, off=6e-4)
+    # The head turns by its bone to its own left; not all of the neck goes along.
+    turned = found["turned"]
+    assert 0.7 * turned["of"] < turned["count"] < turned["of"]
+    assert turned["way"][0] > 0.01 and abs(turned["way"][1]) < 0.15 * turned["way"][0]
     moved = found["moved"]
     assert moved["neutral"]["count"] == 0
     assert moved["blinkRight"]["place"][0] < -0.02
@@ -273,6 +277,15 @@ def test_the_choice_is_kept_and_repeated(made: Made, tmp_path: Path) -> None:
     assert "vrc.v_aa" in document["meshes"][0]["extras"]["targetNames"]
     head[PROPERTY] = "{damaged"
     assert kept_target(head) == ("", {})
+
+
+def test_exporting_says_nothing(
+    made: Made, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    capfd.readouterr()
+    for target in ("unity", "metahuman", "threejs"):
+        export_for(made.head_scene, tmp_path, "x", target, texture=512)
+    assert capfd.readouterr().out == ""
 
 
 def test_levels_of_a_glb_are_files_of_their_own(made: Made, tmp_path: Path) -> None:

@@ -51,13 +51,13 @@ def export_for(
     folder = Path(folder)
     chosen = changed(target_named(target), changes)
     written = {}
-    with stand_in(head_scene, chosen) as made:
+    with quiet(), stand_in(head_scene, chosen) as made:
         # FBX and OBJ last: what they are written from is turned for them.
         for key in sorted(chosen.formats, key=lambda key: key in _TURNED):
             if key in _TURNED and not written.keys() & _TURNED:
                 made.turn_y_up(100.0 if chosen.centimetres else 1.0)
             path = folder / f"{name}{FORMATS[key].suffix}"
-            with staged(folder) as beside, quiet():
+            with staged(folder) as beside:
                 try:
                     _WRITERS[key](made, head_scene, chosen, beside / path.name)
                     write_displacement(head_scene.head, beside, name)

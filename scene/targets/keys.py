@@ -10,7 +10,7 @@ import bpy
 def clear_keys(thing: bpy.types.Object) -> None:
     """Remove the shape keys of ``thing``, whose mesh is a copy.
 
-    Blender (4.2 to 5.2) counts the keys of a copied mesh twice and leaves them in the file.
+    Blender 4.5 counts the keys of a copied mesh twice and would leave them in the file.
     """
     mesh: Any = thing.data
     if mesh.shape_keys is None:

@@ -14,7 +14,9 @@ from ..formats.glb import Glb
 from ..materials import ROLE, packed_image, role_of
 from ..wrinkles import DRIVEN_ROLES
 
-_QUALITY = 92  # of JPEG
+#: Of JPEG.  The sample's colours, of half the size, are off by 0.7 of 255 in the mean, 1 percent of
+#: them by more than 3.5; at 80 it is 0.9 and 4.8, in two thirds of the bytes.
+_QUALITY = 92
 #: Of names: what our copies end in while the real ones are there.
 _APART = " (whole)"
 

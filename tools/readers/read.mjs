@@ -77,6 +77,19 @@ function measure(root, names, set) {
   return { moved: out, box };
 }
 
+/** What half a radian of the head to its left moves, about an axis that is nearly the vertical: the
+ *  neck below leans. */
+function turned(root, head) {
+  const meshes = meshesOf(root);
+  const rest = points(meshes), was = head.quaternion.clone();
+  head.rotateOnWorldAxis(new Vector3(0, 1, 0), 0.5);
+  root.updateMatrixWorld(true);
+  const out = moved(rest, points(meshes));
+  head.quaternion.copy(was);
+  root.updateMatrixWorld(true);
+  return { ...out, of: rest.reduce((sum, row) => sum + row.length, 0) };
+}
+
 function about(root) {
   const bones = new Set(), keys = new Set();
   let triangles = 0, vertices = 0;
@@ -119,6 +132,7 @@ const COMMANDS = {
     return {
       ...about(gltf.scene),
       ...found,
+      turned: turned(gltf.scene, vrm.humanoid.getRawBoneNode('head')),
       meta: vrm.meta,
       bones: Object.keys(vrm.humanoid.humanBones),
       head: vrm.humanoid.getRawBoneNode('head').getWorldPosition(new Vector3()).toArray(),
