@@ -143,8 +143,12 @@ def write_glb(
     *,
     compact: bool = False,
     others: Sequence[bpy.types.Object] = (),
+    widely: bool = False,
 ) -> None:
-    """Write the .glb ``path`` of the head as it is placed, and of ``others``."""
+    """Write the .glb ``path`` of the head as it is placed, and of ``others``.
+
+    ``widely`` is that of :func:`.glb.mend`.
+    """
     head = head_scene.head
     with (
         alone(head_scene, others) as collection,
@@ -169,7 +173,7 @@ def write_glb(
             export_animations=False,
             export_extras=False,
         )
-    glb.mend(path, head.name, compact=compact, shapes=shapes_of(head))
+    glb.mend(path, head.name, compact=compact, shapes=shapes_of(head), widely=widely)
 
 
 def write_vrm(

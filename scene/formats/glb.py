@@ -35,6 +35,8 @@ _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
 #: Of a unit normal (0.06 degrees, a quarter of what eight bits of colour show) and of a position
 #: in metres: what a shape changes by less counts as nothing.
 _NOISE = {"NORMAL": 1e-3, "POSITION": 1e-6}
+#: The same where a file should be small and not be rounded: about what ``quantised.py`` rounds by.
+_COARSE = {"NORMAL": 4e-3, "POSITION": 2e-5}
 #: A ratio of times this close to 1 is what the exporter's own 32 bits give.
 _CLOSE = 1e-5
 
@@ -127,12 +129,17 @@ def mend(
     *,
     compact: bool = False,
     shapes: Shapes | None = None,
+    widely: bool = False,
 ) -> None:
     """Do to the file ``path`` what the module says.
 
     ``name``: of scene and clip; ``seconds``: how long the clip lasts, if there is one; ``compact``:
     round the numbers of surfaces and shapes; ``shapes``: those of the mesh whose vertices have
     :data:`VERTEX`.
+
+    ``widely``: sparse accessors get the zeros that they change as bytes of the file, which they may
+    do without, but Godot before 4.1 takes the file's first bytes then (godotengine/godot, pull
+    request 76875); what shapes change by less than 0.02 mm or 0.2 degrees counts as nothing.
     """
     glb = Glb.read(path)
     for scene in glb.document["scenes"]:
@@ -145,7 +152,7 @@ def mend(
             material |= {"alphaMode": "MASK", "alphaCutoff": 0.5, "doubleSided": True}
     if seconds is not None:
         _retime(glb, seconds)
-    _rebuild(glb, compact, shapes)
+    _rebuild(glb, compact, shapes, widely)
     glb.write(path)
 
 
@@ -169,8 +176,10 @@ def _retime(glb: Glb, seconds: float) -> None:
 class _Writer:
     """Accessors, views and bytes gathered anew, so that nothing unused stays."""
 
-    def __init__(self, old: Glb, compact: bool) -> None:
+    def __init__(self, old: Glb, compact: bool, widely: bool = False) -> None:
         self.old, self.compact = old, compact
+        self.noise = _COARSE if widely else _NOISE
+        self.zeros: int | None = None  #: the view with the zeros that shapes change, if it is there
         self.rounds = False  #: whether numbers were rounded
         self.accessors: list[dict[str, Any]] = []
         self.views: list[dict[str, Any]] = []
@@ -185,6 +194,10 @@ class _Writer:
         self.views.append(told | about)
         self.blob += data
         return len(self.views) - 1
+
+    def add_zeros(self, vertices: int) -> None:
+        """Zeros for shapes of as many ``vertices`` at most."""
+        self.zeros = self.view(bytes(12 * vertices), target=_VERTICES, byteStride=12)
 
     def kept_view(self, index: int) -> int:
         if index not in self._views:
@@ -229,6 +242,8 @@ class _Writer:
         """A target's differences, in as few bytes as they need; with bounds."""
         values = stored.values
         accessor = _about(stored, bounded) | {"type": "VEC3"}
+        if self.zeros is not None:
+            accessor["bufferView"] = self.zeros
         (where,) = values.any(axis=1).nonzero()
         if not len(where):
             shared = (len(values), bounded)
@@ -267,9 +282,12 @@ def _about(stored: Stored, bounded: bool) -> dict[str, Any]:
     return found
 
 
-def _rebuild(glb: Glb, compact: bool, shapes: Shapes | None) -> None:
+def _rebuild(glb: Glb, compact: bool, shapes: Shapes | None, widely: bool) -> None:
     """Write the morph targets sparse and everything else as it is, or rounded."""
-    document, new = glb.document, _Writer(glb, compact)
+    document, new = glb.document, _Writer(glb, compact, widely)
+    if widely and not compact:
+        found = [p["attributes"]["POSITION"] for m in document["meshes"] for p in m["primitives"]]
+        new.add_zeros(max(document["accessors"][index]["count"] for index in found))
     for mesh in document["meshes"]:
         for primitive in mesh["primitives"]:
             found = primitive["attributes"]
@@ -317,7 +335,10 @@ def _shapes_of(shapes: Shapes, vertices: NDArray[np.intp]) -> list[dict[str, NDA
 def _targets(new: _Writer, targets: list[dict[str, NDArray]]) -> list[dict[str, int]]:
     """The morph targets of one primitive, all of the same attributes as viewers expect it."""
     found = [
-        {key: new.stored(key, _without_noise(key, values)) for key, values in one.items()}
+        {
+            key: new.stored(key, _without_noise(new.noise, key, values))
+            for key, values in one.items()
+        }
         for one in targets
     ]
     # Normals that no shape changes, as those of rigid parts, need not be told.
@@ -328,6 +349,6 @@ def _targets(new: _Writer, targets: list[dict[str, NDArray]]) -> list[dict[str, 
     ]
 
 
-def _without_noise(key: str, values: NDArray) -> NDArray:
-    values[np.linalg.norm(values, axis=1) < _NOISE.get(key, 0.0)] = 0
+def _without_noise(noise: dict[str, float], key: str, values: NDArray) -> NDArray:
+    values[np.linalg.norm(values, axis=1) < noise.get(key, 0.0)] = 0
     return values

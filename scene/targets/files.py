@@ -97,7 +97,10 @@ def _glb(made: StandIn, scene: HeadScene, target: Target, path: Path) -> None:
     for level, head in enumerate((made.head, *made.levels)):
         out = _of_level(path, level)
         compact = target.compression != "none"
-        write_glb(made.scene(scene, head), out, compact=compact, others=made.beside(level))
+        write_glb(
+            made.scene(scene, head), out, compact=compact, others=made.beside(level),
+            widely=not compact,
+        )  # fmt: skip
         glb = Glb.read(out)
         _shrink(glb, target)
         if target.compression == "meshopt":
