@@ -169,7 +169,7 @@ print(*(name for name in sys.modules if name.startswith("reconstruct_face.")))
 #: What enabling may load beside operators and panels; a module costs about a millisecond.
 AT_ONCE = {
     "backend": {"bounded", "errors", "exchange", "files", "lifeline"},
-    "backend.exchange": {"formats", "options"},
+    "backend.exchange": {"formats", "options", "targets"},
     "scene": {"command", "context", "installation"},
     "scene.installation": {"blender", "choices", "environment", "requirements"},
 }
