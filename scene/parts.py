@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import bpy
 import numpy as np
@@ -123,9 +124,9 @@ def _copy_modifiers(head: bpy.types.Object, part: bpy.types.Object) -> None:
     part.matrix_parent_inverse = part.matrix_basis = Matrix.Identity(4)
 
 
-def _mask(thing: bpy.types.Object, group: str) -> bpy.types.MaskModifier:
+def _mask(thing: bpy.types.Object, group: str) -> Any:
     """A Mask modifier on ``thing``, before its subdivision, so that nothing hidden is divided."""
-    mask = thing.modifiers.new(MASK, "MASK")
+    mask: Any = thing.modifiers.new(MASK, "MASK")
     mask.vertex_group = group
     first = next((i for i, m in enumerate(thing.modifiers) if m.type == "SUBSURF"), None)
     if first is not None:
@@ -133,5 +134,6 @@ def _mask(thing: bpy.types.Object, group: str) -> bpy.types.MaskModifier:
     return mask
 
 
-def _masks(head: bpy.types.Object) -> list[bpy.types.MaskModifier]:
-    return [m for m in head.modifiers if m.type == "MASK" and m.vertex_group == _ALL]
+def _masks(head: bpy.types.Object) -> list[Any]:
+    masks: list[Any] = [m for m in head.modifiers if m.type == "MASK"]
+    return [mask for mask in masks if mask.vertex_group == _ALL]

@@ -36,7 +36,7 @@ def fill_group(head: bpy.types.Object, name: str, weights: NDArray) -> None:
     starts = np.flatnonzero(np.diff(steps[order], prepend=-1))
     for part in np.split(order, starts[1:]):
         if steps[part[0]] > 0:
-            group.add(part.tolist(), steps[part[0]] / 1000, "REPLACE")
+            group.add(part.tolist(), float(steps[part[0]]) / 1000, "REPLACE")
 
 
 def read_group(head: bpy.types.Object, name: str) -> NDArray[np.float64]:

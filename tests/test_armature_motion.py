@@ -158,7 +158,7 @@ def test_files_move_as_the_bones_did(built: HeadScene, kind: str, tmp_path: Path
         wanted[frame] = shown(head)
     files = export_animation(built, tmp_path, "moving", [kind])
     scene.frame_set(7)
-    np.testing.assert_allclose(shown(head), wanted[7], atol=0.001), "the scene is as it was"
+    np.testing.assert_allclose(shown(head), wanted[7], atol=0.001)
     assert lead_of(head) == BONES and curves_on(armature_of(head))
     assert not curves_on(head.data.shape_keys)
     things = opened(files[kind])

@@ -8,6 +8,8 @@ of those three are there for other programs (``skin.py``).
 
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 from mathutils import Matrix
 
@@ -98,7 +100,7 @@ def remove_armature(head: bpy.types.Object) -> None:
     armature = armature_of(head)
     if armature is None:
         return
-    keys = head.data.shape_keys
+    keys: Any = head.data.shape_keys
     channels, names = channels_kept(armature), names_of_keys(head)
     values = {key.name: key.value for key in keys.key_blocks}
     keys_free(keys, channels, names)
@@ -110,10 +112,8 @@ def remove_armature(head: bpy.types.Object) -> None:
     follow_armature(head)
     remove_weights(head)
     if head.parent == armature:
-        head.parent, head.matrix_parent_inverse = (
-            armature.parent,
-            Matrix(armature.matrix_parent_inverse),
-        )
+        head.parent = armature.parent
+        head.matrix_parent_inverse = armature.matrix_parent_inverse.copy()
         head.matrix_basis = armature.matrix_basis.copy()
     del head[ARMATURE]
     _remove(armature)

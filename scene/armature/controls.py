@@ -186,7 +186,7 @@ def _eye_channels(names: set[str], joints: Joints, side: str, letter: str) -> li
 
 
 def values_of_channels(
-    channels: Iterable[Channel], weights: Mapping[str, NDArray]
+    channels: Iterable[Channel], weights: Mapping[str, NDArray] | Mapping[str, float]
 ) -> dict[Channel, tuple[Float, Float]]:
     """For each channel the movement that ``weights`` are, and what both its shape keys share.
 

@@ -41,7 +41,7 @@ def let_lead(head: bpy.types.Object, lead: str) -> None:
         return
     _update()
     channels, names = _movable(head, armature)
-    keys = head.data.shape_keys
+    keys: Any = head.data.shape_keys
     weights = {name: keys.key_blocks[own].value for name, own in names.items()}
     keys_free(keys, channels, names)
     bones_free(armature, channels)
@@ -82,7 +82,8 @@ def face_in_keys(head: bpy.types.Object) -> Iterator[None]:
         yield
         return
     _update()
-    lead, keys = lead_of(head), head.data.shape_keys
+    lead = lead_of(head)
+    keys: Any = head.data.shape_keys
     channels, names = _movable(head, armature)
     weights = {own: keys.key_blocks[own].value for own in names.values()}
     posed = {bone.name: _state(bone) for bone in armature.pose.bones if _is_of_face(bone.name)}
@@ -124,7 +125,7 @@ def leave_target(armature: bpy.types.Object) -> None:
 
 def _state(bone: bpy.types.PoseBone) -> tuple[Any, ...]:
     properties = {name: value for name, value in bone.items() if isinstance(value, float)}
-    return tuple(bone.location), tuple(bone.rotation_euler), tuple(bone.scale), properties
+    return bone.location.copy(), bone.rotation_euler.copy(), bone.scale.copy(), properties
 
 
 def _restore(bone: bpy.types.PoseBone, state: tuple[Any, ...]) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 
 import bpy
 import numpy as np
-from mathutils import Vector
 from mathutils.bvhtree import BVHTree
 from numpy.typing import NDArray
 
@@ -126,10 +125,10 @@ def anchors_on(head: bpy.types.Object) -> dict[End, Float]:
 
 
 def _mean(points: Float, shares: Mapping[int, float]) -> Float:
-    return sum(share * points[index] for index, share in shares.items())
+    return np.average(points[list(shares)], axis=0, weights=list(shares.values()))
 
 
-def _carry(bones: Any, anchors: Mapping[End, Float], skin: BVHTree) -> None:
+def _carry(bones: Any, anchors: Mapping[End, Float], skin: Any) -> None:
     """Move the edit ``bones`` of the sample to the head with ``anchors`` and ``skin``."""
     ends = {(bone.name, end): np.array(getattr(bone, end)) for bone in bones for end in _ENDS}
     known = [end for end in anchors if end in ends]
@@ -139,11 +138,11 @@ def _carry(bones: Any, anchors: Mapping[End, Float], skin: BVHTree) -> None:
     # Ends that were one stay one: chains are connected by their places.
     for (name, end), place in there.items():
         if not name.startswith(_NOT_ON_SKIN) and (name, end) not in anchors:
-            near, _, _, distance = skin.find_nearest(Vector(place), _NEAR_M)
+            near, _, _, distance = skin.find_nearest(place.tolist(), _NEAR_M)
             if near is not None and distance is not None:
                 there[name, end] = np.array(near)
     for bone in bones:
-        bone.head, bone.tail = (Vector(there[bone.name, end]) for end in _ENDS)
+        bone.head, bone.tail = (there[bone.name, end].tolist() for end in _ENDS)
     for one, two in _joined(ends):
         setattr(bones[two[0]], two[1], getattr(bones[one[0]], one[1]))
 
@@ -176,10 +175,10 @@ def thin_plate(start: Float, end: Float) -> Any:
     return warp
 
 
-def _skin_of(head: bpy.types.Object) -> BVHTree:
+def _skin_of(head: bpy.types.Object) -> Any:
     """The skin of ``head`` at rest."""
     mesh, shape = head.data, shape_of(head)
     assert isinstance(mesh, bpy.types.Mesh)
     skin = shape.part("skin")
     polygons = [tuple(p.vertices) for p in mesh.polygons if skin[p.vertices[0]]]
-    return BVHTree.FromPolygons([Vector(p) for p in shape.basis.tolist()], polygons)
+    return BVHTree.FromPolygons(shape.basis.tolist(), polygons)

@@ -88,8 +88,8 @@ def lay_bones(bones: Any, shape: Shape, joints: Joints) -> None:
 
     def lay(name: str, start: Float, end: Float, parent: str, toward: Float) -> None:
         bone = bones.get(name) or bones.new(name)
-        bone.head, bone.tail = Vector(start), Vector(end)
-        bone.align_roll(Vector(toward))
+        bone.head, bone.tail = start.tolist(), end.tolist()
+        bone.align_roll(Vector(toward.tolist()))
         bone.parent = bones.get(parent)
         bone.use_deform = name in DEFORMING
 

@@ -106,7 +106,7 @@ def bare_skeleton(head: bpy.types.Object) -> Iterator[bpy.types.Object | None]:
         yield None
         return
     with skinned(head):
-        data = armature.data.copy()
+        data: Any = armature.data.copy()
         bare = armature.copy()
         bare.data = data
         try:

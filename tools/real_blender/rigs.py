@@ -147,14 +147,16 @@ def _own() -> tuple[bpy.types.Object, bpy.types.Object]:
 
 
 def _override(file: str) -> None:
-    with bpy.data.libraries.load(file, link=True) as (there, here):
+    libraries: Any = bpy.data.libraries
+    with libraries.load(file, link=True) as (there, here):
         here.collections = list(there.collections)
-    scene = bpy.context.scene
+    scene: Any = bpy.context.scene
     (group,) = (x for x in bpy.data.collections if x.library is not None)
-    shown_by = bpy.data.objects.new("linked", None)
-    shown_by.instance_type, shown_by.instance_collection = "COLLECTION", group
-    scene.collection.objects.link(shown_by)
-    group.override_hierarchy_create(scene, bpy.context.view_layer, reference=shown_by)
+    instance = bpy.data.objects.new("linked", None)
+    instance.instance_type, instance.instance_collection = "COLLECTION", group
+    scene.collection.objects.link(instance)
+    override: Any = group.override_hierarchy_create
+    override(scene, bpy.context.view_layer, reference=instance)
 
 
 def _metarig(file: str) -> bool:
