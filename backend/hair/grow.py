@@ -91,7 +91,7 @@ def grow(
     upright = 1 - smoothstep(8, _UPRIGHT_MM, gap)
     flyaway = np.where(rng.random(count) < style.flyaways, rng.exponential(_FLYAWAY, count), 0)
     for k in range(1, steps + 1):
-        flow = _flow(surface, style, source, point + stray, outward, down)
+        flow = flow_at(surface, style, source, point + stray, outward, down)
         # What hangs free hangs straight.
         hangs = smoothstep(-0.3, 0.1, (surface.ears - point[:, 1]) / surface.face)[:, None]
         flow = flow + swerve * (1 - 0.75 * hangs)
@@ -195,7 +195,7 @@ def source_of(surface: Surface, style: Style) -> NDArray:
     return surface.middle + unit(ways) * radius
 
 
-def _flow(
+def flow_at(
     surface: Surface,
     style: Style,
     source: NDArray,
@@ -203,7 +203,10 @@ def _flow(
     outward: NDArray,
     down: NDArray,
 ) -> NDArray:
-    """(S, 3) where hair goes at ``point`` (S, 3), about of length 1."""
+    """(S, 3) where hair of ``style`` goes at ``point`` (S, 3), about of length 1, by itself.
+
+    ``source`` is that of :func:`source_of`, ``outward`` (S, 3) points off the skin.
+    """
     nearest = source[cKDTree(source).query(point)[1]]
     away = unit(_along(point - nearest, outward))
     if style.tied:

@@ -12,7 +12,7 @@ from ..geometry.triangles import vertex_normals
 from ..model import FaceModel
 from ..texture.layout import layout_of, smoothstep
 from .colour import HAIR_COLOURS, UNKNOWN, strand_colours
-from .grow import CLEAR_MM, grow, knot_strands
+from .grow import CLEAR_MM, flow_at, grow, knot_strands, source_of
 from .mask import hair_mask, looks_worn, window_of
 from .photo import PhotoHair, photo_hair
 from .strands import Strands, of_length, resampled
@@ -28,6 +28,11 @@ NO_SCALP = "This face model has no scalp, so the head has no hair; use the defau
 _SEED = 11
 #: Of the window's fields, see :class:`.mask.Window`.
 _FOREHEAD = 2
+#: Partings that are tried, in half widths of the head (None: the crown alone), weights of combing
+#: back, and the gain in :meth:`.photo.PhotoHair.agreement` that another one has to bring.
+_PARTINGS = (None, -0.5, -0.3, -0.15, 0.0, 0.15, 0.3, 0.5)
+_COMBED = (0.0, 0.35, 0.9)
+_HARDLY = 0.1
 #: A fringe covers so much of the forehead.
 _FRINGE = 0.27
 #: Under so many mm over the skull hair is cropped.
@@ -86,6 +91,8 @@ def make_hair(
         roots = roots.chosen(~guide.bare(roots.points, surface.outward(roots.points)))
     if not len(roots.points):
         return None, (NO_HAIR,)
+    if guide is not None:
+        style = combed(style, guide, surface, roots)
     points = grow(surface, roots, style, rng, guide)
     if style.tied:
         roots, points = knot_strands(surface, roots, points, style, rng)
@@ -157,6 +164,31 @@ def style_of(seen: PhotoHair, surface: Surface) -> Style:
     if order < _WAVES and long:
         return replace(base, wave=5.5, pitch=60.0, points=26, clump=0.6, strands=14_000)
     return base
+
+
+def combed(style: Style, seen: PhotoHair, surface: Surface, roots: Roots) -> Style:
+    """``style`` with the parting and the way it is combed that explain the photo's directions best.
+
+    These say along which line hair runs, not which way on it, nor how it goes on where it is not
+    seen: both come from the style.  One that explains them hardly better than ``style`` is not
+    taken.
+    """
+    if style.fringe is not None:
+        return style
+    points = roots.points.astype(np.float64)
+    outward = surface.outward(points)
+
+    def agreement(way: Style) -> float:
+        source = source_of(surface, way)
+        return seen.agreement(
+            points, outward, flow_at(surface, way, source, points, outward, seen.down)
+        )
+
+    ways = [replace(style, part=part, back=back, down=down)
+            for part in _PARTINGS for back in _COMBED for down in (style.down, 1.0)]  # fmt: skip
+    found = [agreement(way) for way in ways]
+    best = int(np.argmax(found))
+    return ways[best] if found[best] > agreement(style) + _HARDLY else style
 
 
 def with_sideburns(surface: Surface, neutral: NDArray, scalp: NDArray) -> NDArray:

@@ -93,6 +93,27 @@ class PhotoHair:
         )
         return unit(flow + share[:, None] * (wanted - flow))
 
+    def agreement(self, points: NDArray, outward: NDArray, flow: NDArray) -> float:
+        """-1..1 how far the ``flow`` (S, 3) at ``points`` of the skin is along what the photo shows
+        there: 1 along it everywhere, 0 as if drawn by lot, -1 across; 0 too where nothing is seen.
+
+        The mean of the cosine of twice the angle, by the photo's confidence and by how little the
+        flow is foreshortened.
+        """
+        pixels, facing = self._seen(points, outward)
+        known = sample(self.doubled, pixels)
+        strength = np.linalg.norm(known, axis=1)
+        inside = sample(self.depth, pixels) > _NO_EDGE * self.window.face_px
+        along = flow - outward * (flow * outward).sum(axis=1, keepdims=True)
+        in_view = along @ self.camera.rotation.T
+        x, y = in_view[:, 0], in_view[:, 1]
+        across = np.maximum(x * x + y * y, 1e-12)
+        doubled = np.stack([x * x - y * y, 2 * x * y], axis=1) / across[:, None]
+        shown = np.sqrt(across) / np.maximum(np.linalg.norm(along, axis=1), 1e-6)
+        weight = shown * inside * (facing > _FACING[1])
+        total = float((weight * strength).sum())
+        return float((weight * (known * doubled).sum(axis=1)).sum()) / total if total > 0 else 0.0
+
     def kept_inside(
         self, points: NDArray, outward: NDArray, going: NDArray, stray: NDArray
     ) -> NDArray:
