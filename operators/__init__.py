@@ -26,6 +26,7 @@ from . import (
     running,
     session,
     settings,
+    speech,
     turntable,
     verify,
     view,
@@ -36,7 +37,7 @@ from .registering import add_modules, remove_modules
 MODULES = (
     session, settings, installation, photo, person, running, face_models, reconstruct, view, refit,
     turntable, landmarks, expression, pose_asset, export, presets,
-    verify, animation, animate, live, rigs, own_mesh,
+    verify, animation, animate, live, rigs, own_mesh, speech,
 )  # fmt: skip
 
 
