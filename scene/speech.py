@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import threading
+import wave
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
+
+import numpy as np
 
 from ..backend.errors import PhotoError
 from ..backend.exchange.motion import Motion, load_motion
@@ -14,25 +18,30 @@ from ..backend.exchange.wire import Progress
 from . import jobs
 from .backend_process import BackendProcess
 
-#: Samples a second that the backend listens at.
-RATE = 16_000
-
 
 def write_wav(sound: Path, out: Path) -> Path:
-    """The recording ``sound``, or a film's sound, as one channel of 16 bits.
+    """The recording ``sound``, or a film's sound, as 16 bits into ``out``.
 
     Raises :class:`PhotoError` where Blender cannot read it.
     """
     import aud
 
+    unreadable = cast("type[Exception]", aud.error)
     if not sound.is_file():
         raise PhotoError(f"There is no sound at {sound}.")
     try:
-        heard = aud.Sound.file(str(sound)).rechannel(1).resample(RATE, 2)
-        heard.write(str(out), RATE, 1, aud.FORMAT_S16, aud.CONTAINER_WAV, aud.CODEC_PCM, 0, 1 << 14)
-    except aud.error as error:
+        # Mixing and resampling is the backend's; Audaspace's own writing of WAV files ends with an
+        # error in Blender 4.5.
+        found = aud.Sound.file(str(sound))
+        rate, heard = round(found.specs[0]), np.array(found.data())
+    except unreadable as error:
         said = str(error).strip().rstrip(".")
         raise PhotoError(f"{sound} has no sound that Blender can read ({said}).") from error
+    with wave.open(str(out), "wb") as file:
+        file.setnchannels(heard.shape[1])
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(np.round(np.clip(heard, -1, 1) * 32767).astype("<i2").tobytes())
     return out
 
 

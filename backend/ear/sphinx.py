@@ -28,7 +28,7 @@ STRETCH_S, CUT_WITHIN_S = 20.0, 5.0
 LOUD, QUANTILE = 0.5, 0.999
 #: So much noise is added: where samples are zeros, as synthesised voices have between words, the
 #: decoder hears consonants that are none.  With 0, 16, 64 and 256 the right viseme is shown 48, 59,
-#: 64 and 59 % of the time in sentences of one of espeak-ng's voices, 54, 55, 55 and 51 % of another.
+#: 64 and 59 % of the time in sentences of one voice of espeak-ng, 54, 55, 55 and 51 % of another.
 HISS = 64 / 32768
 #: How much the order of phonemes counts against the sound.  With 1, 2 and 3 the right viseme is
 #: shown 57, 57 and 57 % of the time in sentences of espeak-ng (docs/animation.md).
