@@ -282,7 +282,9 @@ class _Head:
         self._notes(islands, match, triangles, self.points[skin])
         mask = islands.part == islands.part[self.main]
         mask[skin] = True
-        followers = Followers(template, registered, frame, self.points, islands, mask)
+        followers = Followers(
+            template, registered, frame, self.points, islands, mask, self.triangles
+        )
         out = np.zeros((len(on_skin), self.count, 3), np.float32)
         for k, shape in enumerate(template.arkit):
             moved = np.zeros((len(self.points), 3))
