@@ -226,6 +226,20 @@ def animate_video(
     }
 
 
+def hear_speech(
+    *, sound: str, out: str, progress: Progress, frame_rate: float = 30.0
+) -> dict[str, Any]:
+    """What is said in the WAV file ``sound`` as the motion of a mouth, into ``out``.
+
+    Returns ``{"motion": npz}``.
+    """
+    from .ear import hear
+    from .exchange.motion import save_motion
+
+    motion = hear(sound, frame_rate=frame_rate, progress=progress)
+    return {"motion": str(save_motion(out, motion))}
+
+
 def mesh_landmarks(*, mesh: str, progress: Progress) -> dict[str, Any]:
     """Where the landmarks of the face of the user's ``mesh`` (:class:`UsersMesh`) are.
 
@@ -297,6 +311,7 @@ METHODS = {
     "contact_sheet": contact_sheet,
     "verify": verify_head,
     "animate": animate_video,
+    "hear": hear_speech,
     "mesh_landmarks": mesh_landmarks,
     "mesh_expressions": mesh_expressions,
     "import_model": import_face_model,

@@ -27,6 +27,7 @@ from . import (
     running,
     session,
     settings,
+    speech,
     targets,
     turntable,
     verify,
@@ -38,7 +39,7 @@ from .registering import add_modules, remove_modules
 MODULES = (
     session, settings, installation, photo, person, running, face_models, reconstruct, view, refit,
     turntable, landmarks, expression, pose_asset, targets, export, presets,
-    verify, animation, animate, live, rig, rigs, own_mesh,
+    verify, animation, animate, live, rig, rigs, own_mesh, speech,
 )  # fmt: skip
 
 

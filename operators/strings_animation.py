@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 ANIMATION_PANEL = "Animation"
+SPEECH = "Mouth from Sound"
+SPEECH_TIP = (
+    "Listen to a recording of speech and let the active head's mouth say it, with keyframes. "
+    "English phonemes, about half of them right; needs PocketSphinx in the backend's Python"
+)
+SOUND_FILE = "Sound"
+CHOOSE_SOUND = "Choose a file with recorded speech."
 IMPORT_MOTION = "Import Motion"
 IMPORT_MOTION_TIP = (
     "Animate the active head by a file: Live Link Face's CSV, this add-on's CSV or .npz, or a list "

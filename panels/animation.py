@@ -20,6 +20,7 @@ from ..operators.animation import (
     draw_settings,
 )
 from ..operators.session import SESSION
+from ..operators.speech import RECONSTRUCT_FACE_OT_mouth_from_sound
 from ..scene.context import scene_of
 from .progress import draw_failure, draw_progress
 from .sidebar import FacePanel
@@ -55,7 +56,9 @@ class RECONSTRUCT_FACE_PT_animation(FacePanel, bpy.types.Panel):
         draw_failure(layout, "animation")
         if not head:
             draw_sentence(layout, f"{strings.NO_HEAD}.", icon="INFO")
-        layout.operator(RECONSTRUCT_FACE_OT_import_motion.bl_idname, icon="IMPORT")
+        column = layout.column(align=True)
+        column.operator(RECONSTRUCT_FACE_OT_import_motion.bl_idname, icon="IMPORT")
+        column.operator(RECONSTRUCT_FACE_OT_mouth_from_sound.bl_idname, icon="SPEAKER")
         draw_settings(layout.column(align=True), settings)
         column = layout.column(align=True)
         column.operator(RECONSTRUCT_FACE_OT_export_motion.bl_idname, icon="EXPORT")

@@ -265,6 +265,20 @@ class BackendProcess(HasWorker):
         }
         return self._call("animate", params, progress=progress, cancelled=cancelled)
 
+    def hear(
+        self,
+        sound: str | os.PathLike[str],
+        out: str | os.PathLike[str],
+        *,
+        frame_rate: float,
+        progress: Progress | None = None,
+        cancelled: threading.Event | None = None,
+    ) -> str:
+        """What is said in the WAV file ``sound`` into the motion ``out``; its path."""
+        params = {"sound": os.fspath(sound), "out": os.fspath(out), "frame_rate": frame_rate}
+        found = self._call("hear", params, progress=progress, cancelled=cancelled)
+        return found["motion"]
+
     def mesh_landmarks(
         self,
         mesh: str | os.PathLike[str],

@@ -22,7 +22,7 @@ from tests.imports import (
 #: What Blender's own Python has beside the standard library.
 IN_BLENDER = (
     "bpy", "bpy_extras", "bl_ext", "bl_operators", "bl_ui", "bmesh", "gpu", "gpu_extras",
-    "mathutils", "numpy",
+    "mathutils", "numpy", "aud",
 )  # fmt: skip
 #: Circles by way of functions' imports that have to be: (importer, imported) with the reason.
 CIRCLES: dict[tuple[str, str], str] = {}
@@ -73,7 +73,7 @@ FLOORS = (
     ours("backend.hair"),
     ours("backend.texture"),
     ours("backend.verify", "backend.preview"),
-    ours("backend.live"),
+    ours("backend.live", "backend.ear"),
     ours("backend.motion"),
     ours("backend.model"),
     ours("backend.raster"),

@@ -129,6 +129,14 @@ def test_the_face_is_found_in_any_pose_and_unit(finer: Known) -> None:
 
 
 @pytest.mark.seconds
+def test_a_mesh_that_is_inside_out_gets_the_same(whole: Known, of_whole: MeshExpressions) -> None:
+    ids = np.array(list(LANDMARKS.values()))
+    turned = whole.triangles[:, ::-1].copy()
+    found = expressions_for(whole.vertices, turned, whole.landmarks[ids], ids)
+    assert np.abs(found.shapes - of_whole.shapes).max() < 0.05 * MM
+
+
+@pytest.mark.seconds
 def test_eyeballs_turn_about_their_middles(whole: Known, of_whole: MeshExpressions) -> None:
     model = load_model()
     for side, name in enumerate(("eyeLookInRight", "eyeLookInLeft")):

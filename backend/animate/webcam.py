@@ -72,17 +72,16 @@ class OneEuro:
 
     def __call__(self, value: NDArray, now: float) -> Double:
         """The smoothed ``value`` (N,) of the moment ``now``, seconds."""
-        value = np.asarray(value, np.float64)
-        if self._value is None or self._speed is None or not 0 < now - self._time < 1.0:
-            self._value, self._speed = value, np.zeros_like(value)
+        new, step = np.asarray(value, np.float64), now - self._time
+        old, speed = self._value, self._speed
+        if old is None or speed is None or not 0 < step < 1.0:
+            self._speed = np.zeros_like(new)
         else:
-            step = now - self._time
-            speed = (value - self._value) / step
-            self._speed = self._speed + _share(SPEED_HZ, step) * (speed - self._speed)
-            share = _share(STEADY_HZ + self._quickly * np.abs(self._speed), step)
-            self._value = self._value + share * (value - self._value)
-        self._time = now
-        return self._value
+            speed = speed + _share(SPEED_HZ, step) * ((new - old) / step - speed)
+            self._speed = speed
+            new = old + _share(STEADY_HZ + self._quickly * np.abs(speed), step) * (new - old)
+        self._time, self._value = now, new
+        return new
 
 
 def _share(cutoff: Any, step: float) -> Any:

@@ -9,6 +9,7 @@ import os
 import socket
 import sys
 import threading
+from collections.abc import Callable
 
 from threadpoolctl import threadpool_limits
 
@@ -42,8 +43,7 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _run(args: argparse.Namespace, told: object) -> Pace:
-    assert callable(told)
+def _run(args: argparse.Namespace, told: Callable[[Pace], None]) -> Pace:
     to = _host_and_port(args.to)
     head = None if args.identity is None else load_reconstruction(args.identity)
     face = LiveFace(head)

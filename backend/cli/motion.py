@@ -7,24 +7,22 @@ import sys
 
 from ..errors import FaceError
 from ..exchange.arguments import a_path, above_zero
+from ..exchange.motion import Motion
 from ..exchange.output import prepare_output
 from ..motion.files import KINDS, lost_in, read_motion_file, write_motion_file
 from ..motion.livelink import UNITS
 
 #: Bytes that have to be free: a long motion.
 _NEEDED = 50_000_000
+#: Frames a second of a mouth that speaks, unless told.
+_SPOKEN_RATE = 30.0
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line and return the exit status."""
     args = _parser().parse_args(argv)
     try:
-        motion = read_motion_file(
-            args.motion,
-            frame_rate=args.frame_rate,
-            angles=args.angles,
-            swap_yaw_pitch=args.swap_yaw_pitch,
-        )
+        motion = _heard(args) if args.motion.suffix.lower() == ".wav" else _read(args)
         prepare_output(args.out.parent, _NEEDED)
         print(write_motion_file(args.out, motion, args.kind or ""))
     except FaceError as error:
@@ -36,11 +34,27 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
+def _read(args: argparse.Namespace) -> Motion:
+    return read_motion_file(
+        args.motion,
+        frame_rate=args.frame_rate,
+        angles=args.angles,
+        swap_yaw_pitch=args.swap_yaw_pitch,
+    )
+
+
+def _heard(args: argparse.Namespace) -> Motion:
+    from ..ear import hear  # the other kinds need none of its packages
+
+    return hear(args.motion, frame_rate=args.frame_rate or _SPOKEN_RATE)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="motion",
         description="Read a motion file (Live Link Face's CSV, this project's CSV or .npz, a list "
-        "of phonemes with times) and write it as another kind.  What is odd about it is said.",
+        "of phonemes with times) and write it as another kind.  What is odd about it is said.  "
+        "Of a .wav of speech the phonemes are heard, with the extra 'ear'.",
     )
     add = parser.add_argument
     add("motion", metavar="FILE", type=a_path, help="what is read")

@@ -23,6 +23,7 @@ from ..model.completing.registration import Registration, register
 from ..model.completing.surface import LookupMesh
 from ..model.completing.template import Template, default_template
 from ..model.completing.transfer import transfer
+from ..model.importing.checks import outward
 from .finding import WORST_MM, find_face, placed
 from .islands import Followers, Islands, tell
 from .lids import NAMES as BLINKS
@@ -215,6 +216,8 @@ class _Head:
         inside = place[triangles]
         self.triangles = np.ascontiguousarray(inside[(inside >= 0).all(axis=1)])
         self.main = self._main(marks, known)
+        if self._inside_out():
+            self.triangles = np.ascontiguousarray(self.triangles[:, ::-1])
         self.registration = self._register(marks, known, strength)
 
     def _main(self, marks: Double, known: NDArray) -> int:
@@ -227,6 +230,12 @@ class _Head:
         near = used[cKDTree(self.points[used]).query(marks[skin])[1]]
         most = np.bincount(part[near]).argmax()
         return int(near[part[near] == most][0])
+
+    def _inside_out(self) -> bool:
+        """Whether the face's triangles are clockwise seen from outside."""
+        part = connected(self.triangles, len(self.points))
+        mine = self.triangles[part[self.triangles[:, 0]] == part[self.main]]
+        return not np.array_equal(outward(mine, self.points), mine)
 
     def _register(self, marks: Double, known: NDArray, strength: Double) -> Registration:
         self.report(0.0, "Laying the default head over it")
@@ -273,7 +282,9 @@ class _Head:
         self._notes(islands, match, triangles, self.points[skin])
         mask = islands.part == islands.part[self.main]
         mask[skin] = True
-        followers = Followers(template, registered, frame, self.points, islands, mask)
+        followers = Followers(
+            template, registered, frame, self.points, islands, mask, self.triangles
+        )
         out = np.zeros((len(on_skin), self.count, 3), np.float32)
         for k, shape in enumerate(template.arkit):
             moved = np.zeros((len(self.points), 3))

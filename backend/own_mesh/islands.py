@@ -10,11 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from ..geometry.similarity import Similarity
 from ..model.completing.parts import EYE_SCALES, connected, eye_spheres
+from ..model.completing.solver import factor
 from ..model.completing.template import Template
 from ..model.face_model import fit_sphere
 
@@ -35,6 +37,9 @@ TEETH_BEFORE_MM = 2.0
 #: What of the mouth's inside is not larger is a tooth; upper and lower teeth's middles differ by
 #: more than the second, mm.
 TOOTH_MM, ROWS_MM = 34.0, 4.0
+#: Gums lie so near the teeth, and at least so many vertices; the share of the jaw's way between
+#: which palate and tongue are told apart, for a tongue hangs on the throat.
+BESIDE_MM, FEWEST_BESIDE, STEEP = 2.5, 12, (0.25, 0.5)
 TONGUE_MM = 55.0  #: a part that is wider is no tongue alone
 #: What lies inside the mouth.
 INNER = ("teeth", "tongue", "mouth")
@@ -151,8 +156,10 @@ class Followers:
         points: Double,
         islands: Islands,
         skin: NDArray[np.bool_],
+        triangles: Int,
     ) -> None:
         """``frame`` (3, 3) from the default's axes; ``skin`` (V,) are moved already."""
+        self.triangles = triangles
         self.template, self.frame, self.points = template, np.asarray(frame), points
         self.registered = np.asarray(registered, np.float64)
         model = template.model
@@ -195,6 +202,8 @@ class Followers:
         model = self.template.model
         tongue = _tongue(self.template)
         inside = np.concatenate([part for kind in INNER for part in model.of_kind(kind)])
+        drops = self.template.arkit[self.template.arkit_names.index("jawOpen")]
+        template_drop = np.linalg.norm(drops, axis=1)
         for number, ids in inner.items():
             points = self.points[ids]
             if number in rows:
@@ -203,14 +212,54 @@ class Followers:
                 # The tongue alone: laid on the default's, it takes nothing from the teeth above.
                 shift = self.registered[tongue].mean(axis=0) - points.mean(axis=0)
                 self._carried(ids, points + shift, tongue)
-            else:
-                self._carried(ids, points + np.array([0.0, usual - between, 0.0]), inside)
+                continue
+            points = points + np.array([0.0, usual - between, 0.0])
+            upper = [own for own in rows.values() if self.points[own, 1].mean() >= between]
+            share = self._jaw_share(ids, upper, jaw) if upper and jaw else None
+            if share is None:
+                self._carried(ids, points, inside)
+                continue
+            # Gums, tongue and palate in one piece: those of the jaw from those of the jaw.
+            drop = template_drop[inside] > 5.0
+            self._carried(ids, points, inside[drop], share)
+            self._carried(ids, points, inside[~drop], 1 - share)
 
-    def _carried(self, ids: NDArray, points: Double, source: NDArray) -> None:
-        """Have the vertices ``ids`` go as the default's of ``source`` next to ``points`` do."""
+    def _carried(
+        self, ids: NDArray, points: Double, source: NDArray, share: NDArray | float = 1.0
+    ) -> None:
+        """Have the vertices ``ids`` go as the default's of ``source`` next to ``points`` do, a
+        ``share`` of the way."""
         gap, near = cKDTree(self.registered[source]).query(points, k=6)
         weight = 1 / np.maximum(gap, 0.5) ** 2
-        self.carry.append((ids, source[near], weight / weight.sum(axis=1, keepdims=True)))
+        weight *= np.reshape(share, (-1, 1)) / weight.sum(axis=1, keepdims=True)
+        self.carry.append((ids, source[near], weight))
+
+    def _jaw_share(
+        self, ids: NDArray, upper: list[NDArray], lower: list[NDArray]
+    ) -> NDArray[np.float64] | None:
+        """(N,) 0 to 1: how far the vertices ``ids`` of one part go with the jaw.
+
+        0 beside the mesh's own ``upper`` teeth, 1 beside its ``lower`` ones, harmonic between, and
+        made steeper, so that a tongue is not torn.  None where they are beside neither.
+        """
+        up, low = (
+            cKDTree(self.points[np.concatenate(some)]).query(self.points[ids])[0]
+            for some in (upper, lower)
+        )
+        still, moving = (up < BESIDE_MM) & (up < low), (low < BESIDE_MM) & (low < up)
+        if min(still.sum(), moving.sum()) < FEWEST_BESIDE:
+            return None
+        place = np.full(len(self.points), -1)
+        place[ids] = np.arange(len(ids))
+        mine = place[self.triangles[(place[self.triangles] >= 0).all(axis=1)]]
+        ends = np.concatenate([mine[:, [0, 1]], mine[:, [1, 2]], mine[:, [2, 0]]])
+        ends = np.concatenate([ends, ends[:, ::-1]]).T
+        graph = sp.csr_matrix((np.ones(ends.shape[1]), ends), (len(ids), len(ids)))
+        held = 1e6 * (still | moving) + 1e-9
+        system = sp.diags(np.asarray(graph.sum(axis=1)).ravel() + held) - graph
+        share = factor(system.tocsc()).solve(held * moving)
+        part = np.clip((share - STEEP[0]) / (STEEP[1] - STEEP[0]), 0, 1)
+        return part * part * (3 - 2 * part)
 
     def _rest(self, islands: Islands, skin: NDArray[np.bool_]) -> None:
         """What follows the skin: by its roots where it is small, else where it is."""
@@ -255,7 +304,7 @@ class Followers:
             away = (self.points[self.jaw] - rest.mean(axis=0)) @ (at.rotation - np.eye(3)).T
             moved[self.jaw] = away + turned[self.lower].mean(axis=0)
         for ids, near, weight in self.carry:
-            moved[ids] = np.einsum("nk,nkd->nd", weight, turned[near])
+            moved[ids] += np.einsum("nk,nkd->nd", weight, turned[near])
         if len(self.rest):
             moved[self.rest] = np.einsum("nk,nkd->nd", self.share, moved[self.root])
 
