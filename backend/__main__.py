@@ -31,11 +31,12 @@ COMMANDS = {
     "live": ".cli.live",
     "motion": ".cli.motion",
     "export": ".cli.export",
+    "own-mesh": ".cli.own_mesh",
     "verify": ".cli.verify",
     "verify-worker": ".verify.pytorch3d_worker",
     "read-worker": ".isolated_child",
 }
-NEEDS_MEMORY = ("reconstruct", "bench", "worker", "original", "animate", "live")
+NEEDS_MEMORY = ("reconstruct", "bench", "worker", "original", "animate", "live", "own-mesh")
 LEFT_OUT = "is not part of the extension; run it in a copy of the whole project."
 USAGE = f"usage: python -P -m reconstruct_face.backend {{{','.join(COMMANDS)}}} [options]"
 

@@ -19,7 +19,7 @@ import numpy as np
 from mathutils import Vector
 from numpy.typing import NDArray
 
-from ..backend.bounded import parse_json
+from ..backend.bounded import Damaged, parse_json
 from ..backend.errors import ModelError
 from ..backend.exchange.own_mesh import LANDMARKS, UsersMesh, load_shapes
 from ..backend.exchange.temporary import temporary_folder
@@ -358,8 +358,17 @@ def made(mesh: bpy.types.Object) -> dict[str, Any] | None:
     text = mesh.get(MADE)
     if not isinstance(text, str):
         return None
-    found = parse_json(text.encode())
-    return found if isinstance(found, dict) and isinstance(found.get("keys"), list) else None
+    try:
+        found = parse_json(text)
+    except Damaged:  # by another program
+        return None
+    lists = ("keys", "replaced", "notes", "with")
+    whole = isinstance(found, dict) and "keys" in found
+    return found if whole and all(_texts(found.get(name, [])) for name in lists) else None
+
+
+def _texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
 def together(mesh: bpy.types.Object) -> list[bpy.types.Object]:

@@ -22,6 +22,7 @@ from reconstruct_face.backend.exchange.own_mesh import (
 )
 from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.model.face_model import split_polygons
+from reconstruct_face.backend.model.importing.obj import read_points
 from reconstruct_face.backend.model.own import own_expressions
 from reconstruct_face.backend.own_mesh import MeshExpressions, expressions_for, find_face
 from reconstruct_face.backend.own_mesh.mesh import welded
@@ -288,3 +289,24 @@ def test_files_on_the_way_are_checked(tmp_path: Path, whole: Known) -> None:
     (tmp_path / "cut.npz").write_bytes((tmp_path / "shapes.npz").read_bytes()[:900])
     with raises(ExchangeError, "cut.npz"):
         load_shapes(tmp_path / "cut.npz")
+
+
+@pytest.mark.seconds
+def test_the_command_writes_a_file_for_each_expression(tmp_path: Path, finer: Known) -> None:
+    from reconstruct_face.backend.cli.own_mesh import main
+
+    mesh, out = tmp_path / "head.obj", tmp_path / "out"
+    lines = ["v " + " ".join(f"{x:.7f}" for x in point) for point in finer.vertices.tolist()]
+    lines += ["f " + " ".join(str(k + 1) for k in corners) for corners in finer.triangles.tolist()]
+    mesh.write_text("\n".join(lines) + "\n")
+    assert main([str(mesh), "-o", str(out), "--up", "z"]) == 0
+    assert len(list(out.glob("*.obj"))) == 52
+    written = read_points(out / "jawOpen.obj")
+    names = load_model().expression_names
+    truth = finer.shapes[names.index("jawOpen")]
+    moves = np.linalg.norm(truth, axis=1) > 0.5 * MM
+    off = np.linalg.norm(written - finer.vertices - truth, axis=1)[moves]
+    assert off.mean() < 1.0 * MM
+    marks = [line.split("\t") for line in (out / "landmarks.txt").read_text().splitlines()]
+    assert [name for name, _ in marks] == list(LANDMARKS)
+    assert main([str(tmp_path / "none.obj"), "-o", str(out)]) == ModelError.exit_status

@@ -144,6 +144,15 @@ def test_making_them_again_replaces_what_was_not_kept() -> None:
     assert np.allclose(coordinates(keys["jawOpen"]) - coordinates(keys["Basis"]), 2)
 
 
+@pytest.mark.parametrize("text", ["{", "[]", '{"keys": 3}', '{"keys": ["a"], "with": [1]}'])
+def test_what_others_write_into_its_properties_is_no_preview(text: str) -> None:
+    mesh = grid("face")
+    mesh[own_mesh.MADE] = text
+    assert own_mesh.made(mesh) is None
+    own_mesh.discard(mesh)
+    own_mesh.keep(mesh)
+
+
 def test_a_mesh_that_was_changed_meanwhile_is_left_alone() -> None:
     mesh = grid("face")
     about = sent(mesh)

@@ -122,7 +122,7 @@ def _faces(pixels: Bytes) -> list[Share]:
         face = with_landmarks(photo, Face(number, detection, None, None))
         if face.landmarks is None or (face.spread or 0.0) > _STEADY:
             continue
-        yaw = _yaw(face.landmarks, photo.size)
+        yaw = yaw_of(face.landmarks, photo.size)
         brows, lowered = _brows(pixels, face.landmarks)
         told = {
             "person": descriptor(pixels, face.landmarks),
@@ -145,7 +145,7 @@ def _brows(pixels: Bytes, landmarks: NDArray) -> tuple[Double, Double]:
     return heights, np.array([said["browDown" + side] for side in SIDES])
 
 
-def _yaw(landmarks: NDArray, size: tuple[int, int]) -> float:
+def yaw_of(landmarks: NDArray, size: tuple[int, int]) -> float:
     model = load_model()
     points = model.mean[model.landmarks68][17:60]
     return initial_camera(points, landmarks[17:60], 900.0, None, size).euler_degrees[0]

@@ -32,6 +32,7 @@ from ..live.packet import FacePacket
 from ..model import FaceModel, load_model
 from ..photo import Photo
 from ..pipeline import warm_fit
+from .identity import yaw_of
 from .pooling import FrameReader, Pool
 from .solve import FrameSolver, Pose, WeightPrior
 from .source import Bytes, open_source
@@ -48,9 +49,8 @@ GONE_S = 5.0
 #: they came to 0.66.
 STEADY_HZ, WEIGHT_QUICKLY, ANGLE_QUICKLY = 1.6, 3.0, 6.0
 SPEED_HZ = 3.0  #: cutoff of the speed itself
-#: A head that is turned further in the first frames is waited out, degrees; so many frames at most,
-#: which take a third of a second each.
-_TURNED, _WAITED = 20.0, 10
+#: A head turned further in the first frames is waited out, degrees; so many seconds at most.
+_TURNED, _PATIENCE_S = 20.0, 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +113,7 @@ class LiveFace:
         self._nothing = WeightPrior(np.zeros(count), np.zeros((count, count)))
         self._solver: FrameSolver | None = None
         self._pose: Pose | None = None
-        self._waited = 0
+        self._since: float | None = None  # when the first face was seen
         self._weights, self._angles = OneEuro(WEIGHT_QUICKLY), OneEuro(ANGLE_QUICKLY)
 
     def warm(self) -> None:
@@ -150,12 +150,15 @@ class LiveFace:
         photo = Photo(shot.pixels, Path("camera"), None, False)
         try:
             face = with_landmarks(photo, detect_faces(photo, "largest", None, False)[0])
+            if face.landmarks is None:
+                return False
+            if self._since is None:
+                self._since = shot.time
+            turned = abs(yaw_of(face.landmarks, photo.size)) > _TURNED
+            if turned and shot.time - self._since < _PATIENCE_S:
+                return False
             camera, identity = self._solved(photo, face)
         except NoFaceError:
-            return False
-        yaw, pitch, _ = camera.euler_degrees
-        self._waited += 1
-        if max(abs(yaw), abs(pitch)) > _TURNED and self._waited < _WAITED:
             return False
         self._solver = FrameSolver(self._model, identity, camera.camera_matrix)
         return True
