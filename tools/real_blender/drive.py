@@ -23,6 +23,7 @@ sys.path.insert(0, str(HERE))
 import scenarios  # noqa: E402
 import scenarios_live  # noqa: E402
 import scenarios_person  # noqa: E402
+import scenarios_production  # noqa: E402
 import scenarios_rig  # noqa: E402
 import scenarios_view  # noqa: E402
 from user import User  # noqa: E402
@@ -49,7 +50,14 @@ def whole(name: str, user: User) -> Iterator[float]:
     """The scenario with what comes before and after it; Blender ends with it."""
     try:
         yield from user.open_sidebar()
-        places = (scenarios, scenarios_view, scenarios_person, scenarios_live, scenarios_rig)
+        places = (
+            scenarios,
+            scenarios_view,
+            scenarios_person,
+            scenarios_live,
+            scenarios_rig,
+            scenarios_production,
+        )
         where = next(place for place in places if hasattr(place, name))
         yield from getattr(where, name)(user)
     except Exception as error:

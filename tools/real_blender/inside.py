@@ -28,12 +28,11 @@ SIZE = (1600, 900)
 #: Seconds for one scenario; software OpenGL on a busy machine is slow.
 LIMIT = float(os.environ.get("REAL_BLENDER_LIMIT", "900"))
 
-#: In the order they are run; each is a function of ``scenarios.py``, ``scenarios_view.py``,
-#: ``scenarios_person.py``, ``scenarios_live.py`` or ``scenarios_rig.py``, but the last, which
-#: has no window: see ``repository.py``.
+#: In the order they are run; each is a function of ``scenarios.py`` or one of the modules named
+#: like it, but the last, which has no window: see ``repository.py``.
 ALL = ("journey", "photo_view", "landmarks", "faces", "pasted", "cancel", "killed", "hung",
        "photo_gone", "two_heads", "verify", "new_file", "animation", "looking", "elsewhere",
-       "landmark_buttons", "opened", "person", "live", "rig",
+       "landmark_buttons", "opened", "person", "live", "rig", "targets", "own_mesh",
        "closed", "crashed", "repository")  # fmt: skip
 
 
