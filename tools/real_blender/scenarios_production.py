@@ -52,9 +52,9 @@ def own_mesh(user: User) -> Iterator[float]:
     thing.shape_key_clear()
     for name in [name for name in thing.keys() if name.startswith("reconstruct_face")]:  # noqa: SIM118
         del thing[name]
-    if bpy.context.space_data is None:
-        with bpy.context.temp_override(window=user.window, area=user.view):
-            bpy.ops.reconstruct_face.photo_view(leave=True)
+    override = {"window": user.window, "area": user.view}
+    with bpy.context.temp_override(**override):
+        bpy.ops.reconstruct_face.photo_view(leave=True)
     for other in bpy.context.selected_objects:
         other.select_set(False)
     thing.select_set(True)
