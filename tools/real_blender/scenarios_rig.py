@@ -29,6 +29,20 @@ def rig(user: User) -> Iterator[float]:
     user.check(armature is not None, "the head has a rig")
     if armature is None:
         return
+    with bpy.context.temp_override(window=user.window, area=user.view):
+        bpy.ops.ed.undo()
+    yield 0.5
+    head = bpy.data.objects[name]
+    user.check(head.get("armature") is None, "one undo takes it away")
+    user.check(not [x for x in bpy.data.objects if x.type == "ARMATURE"], "all of it")
+    with bpy.context.temp_override(window=user.window, area=user.view):
+        bpy.ops.ed.redo()
+    yield 0.5
+    head = bpy.data.objects[name]
+    armature = head.get("armature")
+    user.check(armature is not None, "and redo brings it back")
+    if armature is None:
+        return
     after = values(head)
     moved = [key for key, value in before.items() if abs(after[key] - value) > 0.001]
     user.check(not moved, f"and the expression is as before: {moved}")
