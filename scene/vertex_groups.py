@@ -54,14 +54,22 @@ def read_group(head: bpy.types.Object, name: str) -> NDArray[np.float64]:
     return out
 
 
-def vertices_by_kind(mesh: bpy.types.Mesh) -> dict[str, NDArray[np.bool_]]:
-    """(V,) by kind of material (``eye_materials.KIND``), which vertices it has."""
-    slots = np.empty(len(mesh.polygons), np.int32)
-    mesh.polygons.foreach_get("material_index", slots)
-    sizes = np.empty(len(mesh.polygons), np.int32)
-    mesh.polygons.foreach_get("loop_total", sizes)
+def corners_and_slots(
+    mesh: bpy.types.Mesh,
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+    """(L,) the vertex of each corner, polygon by polygon; (P,) each polygon's slot of material and
+    how many corners it has."""
     corners = np.empty(len(mesh.loops), np.int32)
     mesh.loops.foreach_get("vertex_index", corners)
+    slots, sizes = (np.empty(len(mesh.polygons), np.int32) for _ in range(2))
+    mesh.polygons.foreach_get("material_index", slots)
+    mesh.polygons.foreach_get("loop_total", sizes)
+    return corners, slots, sizes
+
+
+def vertices_by_kind(mesh: bpy.types.Mesh) -> dict[str, NDArray[np.bool_]]:
+    """(V,) by kind of material (``eye_materials.KIND``), which vertices it has."""
+    corners, slots, sizes = corners_and_slots(mesh)
     by_corner = slots.repeat(sizes)
     out: dict[str, NDArray[np.bool_]] = {}
     for index, material in enumerate(mesh.materials):

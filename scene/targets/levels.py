@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..eye_materials import KIND
+from ..vertex_groups import corners_and_slots
 from .keys import clear_keys
 
 #: Of the triangles, by the level's number: what is left.
@@ -80,12 +81,7 @@ def simplified(head: bpy.types.Object, share: float, name: str) -> bpy.types.Obj
 
 def _parts(mesh: bpy.types.Mesh, share: float) -> list[tuple[set[int], float]]:
     """The slots of materials that share no vertex with others, and what is left of each set."""
-    slots = np.empty(len(mesh.polygons), np.int32)
-    mesh.polygons.foreach_get("material_index", slots)
-    corners = np.empty(len(mesh.polygons), np.int32)
-    mesh.polygons.foreach_get("loop_total", corners)
-    vertices = np.empty(len(mesh.loops), np.int32)
-    mesh.loops.foreach_get("vertex_index", vertices)
+    vertices, slots, corners = corners_and_slots(mesh)
     of_corner = slots.repeat(corners)
     parts: list[set[int]] = []
     touched: list[set[int]] = []
