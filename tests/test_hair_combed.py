@@ -97,3 +97,16 @@ def test_across_is_against_and_nothing_seen_says_nothing(
     assert combed(style, blank, surface, roots) == style
     fringed = replace(style, fringe=-0.4)
     assert combed(fringed, seen, surface, roots) == fringed
+
+
+def test_a_fringe_goes_only_where_directions_deny_it(
+    head: tuple[Surface, Roots, PhotoHair],
+) -> None:
+    surface, roots, plain = head
+    parted = scaled(replace(STYLES["long-straight"], part=0.3, back=0.0), surface.face)
+    fringe = replace(parted, part=None, back=0.0, fringe=-0.4)
+    as_parted = combed_so(plain, surface, roots, parted)
+    found = combed(fringe, as_parted, surface, roots)
+    assert found.fringe is None and found.part == pytest.approx(0.3, abs=0.21)
+    as_it_falls = combed_so(plain, surface, roots, fringe)
+    assert combed(fringe, as_it_falls, surface, roots) == fringe

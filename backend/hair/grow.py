@@ -7,6 +7,7 @@ Chai et al. 2013, "Dynamic Hair Manipulation in Images and Videos".
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields, replace
 from typing import Protocol
 
 import numpy as np
@@ -69,8 +70,8 @@ class Seen(Protocol):
         """(S,) mm that the hair stands off the skin here."""
         ...
 
-    def ended(self, points: NDArray, outward: NDArray) -> NDArray:
-        """(S,) True where no hair is any more."""
+    def ended(self, points: NDArray, outward: NDArray, ragged: NDArray) -> NDArray:
+        """(S,) True where no hair is any more; ``ragged`` (S,) a normal deviate of each strand."""
         ...
 
 
@@ -83,57 +84,101 @@ def grow(
         return np.empty((0, style.points, 3), np.float32)
     line = lower_hairline(surface, roots)
     length = _lengths(surface, roots, style, line, rng)
-    # Most at the outside: a thin outermost layer is a haze round the head.
-    layer = rng.random(count) ** 0.6 * (0.25 + 0.75 * roots.depth)
     step = np.maximum(length.max() / _STEPS, _LEAST_STEP_MM)
     steps = int(np.ceil(length.max() / step))
-    swerve = _swerve(roots.points, style.wild, rng)
     source = source_of(surface, style)
-    point = roots.points.astype(np.float64)
-    going = outward = surface.outward(point)
-    path, end = [point], np.full(count, steps)
-    alive = np.ones(count, bool)
-    fringe = _fringe(surface, style, count, rng)
     down = np.array([0.0, -1.0, 0.0]) if seen is None else seen.down
-    # Else hair would part along a line as if cut with a knife, and the whorl be a hole.
-    stray = rng.normal(0, _STRAY_MM, (count, 3))
-    gap = np.linalg.norm(roots.points - source[cKDTree(source).query(roots.points)[1]], axis=1)
-    upright = 1 - smoothstep(8, _UPRIGHT_MM, gap)
-    flyaway = np.where(rng.random(count) < style.flyaways, rng.exponential(_FLYAWAY, count), 0)
+    here = roots.points.astype(np.float64)
+    live = _started(surface, roots, style, source, length, rng)
+    path, end = [here], np.full(count, steps)
     for k in range(1, steps + 1):
-        flow = flow_at(surface, style, source, point + stray, outward, down)
+        flow = flow_at(surface, style, source, live.point + live.stray, live.outward, down)
         # What hangs free hangs straight.
-        hangs = smoothstep(-0.3, 0.1, (surface.ears - point[:, 1]) / surface.face)[:, None]
-        flow = flow + swerve * (1 - 0.75 * hangs)
-        stands = 2.5 * upright * np.exp(-k * step / _UPRIGHT_MM)
-        flow = unit(flow + stands[:, None] * outward)
+        hangs = smoothstep(-0.3, 0.1, (surface.ears - live.point[:, 1]) / surface.face)[:, None]
+        flow = flow + live.swerve * (1 - 0.75 * hangs)
+        stands = 2.5 * live.upright * np.exp(-k * step / _UPRIGHT_MM)
+        flow = unit(flow + stands[:, None] * live.outward)
         if seen is not None:
-            flow = seen.turned(point, outward, flow)
+            flow = seen.turned(live.point, live.outward, flow)
         keep = _INERTIA if k > 2 else 0.2
-        going = unit(keep * going + (1 - keep) * flow)
-        moved = point + going * step
-        risen = k * step * (1 + 3 * upright)
-        moved = _settled(surface, style, moved, layer, risen, line, seen)
-        moved = _off_the_face(surface, style, roots, moved, fringe)
+        going = unit(keep * live.going + (1 - keep) * flow)
+        moved = live.point + going * step
+        risen = k * step * (1 + 3 * live.upright)
+        moved = _settled(surface, style, moved, live.layer, risen, line, seen)
+        moved = _off_the_face(surface, style, live, moved)
         if seen is not None:
-            moved = seen.kept_inside(moved, outward, going, flyaway)
+            moved = seen.kept_inside(moved, live.outward, going, live.flyaway)
         moved = surface.pushed_out(moved, CLEAR_MM)
-        going = unit(moved - point)
         outward = surface.outward(moved)
-        ended = (k * step > length) | _cut(surface, style, moved, fringe, layer)
+        ended = (k * step > live.length) | _cut(surface, style, moved, live)
         if seen is not None:
-            ended |= seen.ended(moved, outward)
-        newly = alive & ended
-        end[newly] = k - 1
-        alive &= ~ended
-        if not alive.any():
-            path.append(np.where(alive[:, None], moved, point))
+            ended |= seen.ended(moved, outward, live.ragged)
+        end[live.index[ended]] = k - 1
+        live = replace(live, going=unit(moved - live.point), point=moved, outward=outward)
+        live = live.chosen(~ended)
+        here = here.copy()
+        here[live.index] = live.point
+        path.append(here)
+        if not len(live.index):
             break
-        point = np.where(alive[:, None], moved, point)
-        path.append(point)
     paths = np.stack(path, axis=1)
     strands = resampled(paths, np.minimum(end, paths.shape[1] - 1), style.points)
     return dressed(surface, strands, style, rng)
+
+
+@dataclass(frozen=True, eq=False)
+class _Live:
+    """The strands that still grow, and what is a strand's own; mm."""
+
+    index: NDArray[np.intp]  #: (S,) of the root
+    root_x: NDArray
+    point: NDArray  #: (S, 3) its tip so far
+    going: NDArray  #: (S, 3) unit, the last step's direction
+    outward: NDArray  #: (S, 3) unit, off the skin
+    length: NDArray  #: it is to have
+    layer: NDArray  #: 0..1 how high in the shell
+    swerve: NDArray  #: (S, 3) its own way
+    stray: NDArray  #: (S, 3) where it takes the parting to be
+    upright: NDArray  #: 0..1 near the parting and the whorl
+    flyaway: NDArray  #: how far it may leave the outline, in faces
+    ragged: NDArray  #: normal deviate, of where it is cut below
+    fringe: NDArray  #: y where it ends over the forehead, -inf where it is kept off the face
+
+    def chosen(self, which: NDArray) -> _Live:
+        """Those that ``which`` (S,) bool says."""
+        return _Live(**{field.name: getattr(self, field.name)[which] for field in fields(self)})
+
+
+def _started(
+    surface: Surface,
+    roots: Roots,
+    style: Style,
+    source: NDArray,
+    length: NDArray,
+    rng: np.random.Generator,
+) -> _Live:
+    """All strands at their ``roots``."""
+    count = len(roots.points)
+    point = roots.points.astype(np.float64)
+    outward = surface.outward(point)
+    gap = np.linalg.norm(roots.points - source[cKDTree(source).query(roots.points)[1]], axis=1)
+    return _Live(
+        index=np.arange(count),
+        root_x=point[:, 0],
+        point=point,
+        going=outward,
+        outward=outward,
+        length=length,
+        # Most at the outside: a thin outermost layer is a haze round the head.
+        layer=rng.random(count) ** 0.6 * (0.25 + 0.75 * roots.depth),
+        swerve=_swerve(roots.points, style.wild, rng),
+        # Else hair would part along a line as if cut with a knife, and the whorl be a hole.
+        stray=rng.normal(0, _STRAY_MM, (count, 3)),
+        upright=1 - smoothstep(8, _UPRIGHT_MM, gap),
+        flyaway=np.where(rng.random(count) < style.flyaways, rng.exponential(_FLYAWAY, count), 0.0),
+        ragged=rng.normal(size=count),
+        fringe=_fringe(surface, style, count, rng),
+    )
 
 
 def dressed(surface: Surface, strands: Float, style: Style, rng: np.random.Generator) -> Float:
@@ -342,24 +387,22 @@ def _settled(
     return point + outward * (moved - height)[:, None]
 
 
-def _fringe(surface: Surface, style: Style, count: int, rng: np.random.Generator) -> NDArray | None:
-    """(S,) y where hair over the forehead ends; None where it is kept off the face."""
+def _fringe(surface: Surface, style: Style, count: int, rng: np.random.Generator) -> NDArray:
+    """(S,) y where hair over the forehead ends; -inf where it is kept off the face."""
     if style.fringe is None:
-        return None
+        return np.full(count, -np.inf)
     return surface.brows + surface.face * (style.fringe + rng.normal(0, 0.035, count))
 
 
-def _off_the_face(
-    surface: Surface, style: Style, roots: Roots, point: NDArray, fringe: NDArray | None
-) -> NDArray:
+def _off_the_face(surface: Surface, style: Style, live: _Live, point: NDArray) -> NDArray:
     """``point`` (S, 3) turned about the head's axis until the face is free, as a curtain parts."""
-    if fringe is not None or style.tied:
+    if style.fringe is not None or style.tied:
         return point
     x, z = point[:, 0] - surface.middle[0], point[:, 2] - surface.middle[2]
     phi = np.arctan2(x, z)
     line = surface.brows + 0.5 * surface.face
     free = np.radians(style.opening) * smoothstep(0, 0.3, (line - point[:, 1]) / surface.face)
-    side = np.sign(roots.points[:, 0] - (style.part or 0.0) * surface.half_width)
+    side = np.sign(live.root_x - (style.part or 0.0) * surface.half_width)
     turned = np.where(np.abs(phi) < free, side * free, phi)
     # Only the near side: a strand that came round is not sent back across the face.
     turned = np.where(np.abs(phi) < free, phi + 0.35 * (turned - phi), phi)
@@ -370,21 +413,14 @@ def _off_the_face(
     return out
 
 
-def _cut(
-    surface: Surface,
-    style: Style,
-    point: NDArray,
-    fringe: NDArray | None,
-    layer: NDArray,
-) -> NDArray:
+def _cut(surface: Surface, style: Style, point: NDArray, live: _Live) -> NDArray:
     """(S,) True where scissors, or the knot, end a strand."""
     cut = np.zeros(len(point), bool)
     if style.ends is not None:
-        line = style.ends + 1.5 * style.jitter * (layer - 0.5)
+        line = style.ends + 1.5 * style.jitter * (live.layer - 0.5)
         cut |= point[:, 1] < surface.chin - surface.face * line
-    if fringe is not None:
-        before = point[:, 2] > surface.middle[2] + 0.55 * surface.half_width
-        cut |= before & (point[:, 1] < fringe)
+    before = point[:, 2] > surface.middle[2] + 0.55 * surface.half_width
+    cut |= before & (point[:, 1] < live.fringe)
     if style.tied:
         cut |= np.linalg.norm(point - knot_of(surface), axis=1) < 14
     return cut

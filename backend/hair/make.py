@@ -35,6 +35,8 @@ _COMBED = (0.0, 0.35, 0.9)
 _HARDLY = 0.1
 #: The same for one without the fringe that the covered forehead tells of.
 _FRINGE_GOES = 0.5
+#: Roots at which the directions are compared, about.
+_ASKED = 2000
 #: A fringe covers so much of the forehead.
 _FRINGE = 0.27
 #: Under so many mm over the skull hair is cropped.
@@ -183,7 +185,7 @@ def combed(style: Style, seen: PhotoHair, surface: Surface, roots: Roots) -> Sty
     """
     if style.tied:
         return style
-    points = roots.points.astype(np.float64)
+    points = roots.points[:: max(1, len(roots.points) // _ASKED)].astype(np.float64)
     outward = surface.outward(points)
 
     def agreement(way: Style) -> float:

@@ -4,7 +4,6 @@ off the skull, where it ends."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -165,7 +164,7 @@ class PhotoHair:
         upper = np.cos(turn) * up[0] + np.sin(turn) * up[1] > _UPPER
         return float(np.median(self.standing[upper]))
 
-    def ended(self, points: NDArray, outward: NDArray) -> NDArray:
+    def ended(self, points: NDArray, outward: NDArray, ragged: NDArray) -> NDArray:
         """As :class:`~.grow.Seen`."""
         pixels, facing = self._seen(points, outward)
         height, width = self.mask.shape
@@ -181,7 +180,7 @@ class PhotoHair:
         # Hair that falls behind a shoulder is no shorter there: behind all is as long as any.
         z = (points[:, 2] - self.surface.middle[2]) / self.surface.half_width
         low = low + smoothstep(*_BEHIND, -z) * (min(self.lowest) - low)
-        low = low + _RAGGED * self.surface.face * _normal(len(points))
+        low = low + _RAGGED * self.surface.face * ragged
         return gone | (-points @ self.down < low)
 
     def bare(self, points: NDArray, outward: NDArray) -> Bool:
@@ -251,12 +250,6 @@ class PhotoHair:
         at = points @ self.camera.rotation.T + self.camera.translation
         facing = -(unit(at) * (outward @ self.camera.rotation.T)).sum(axis=1)
         return project(at, self.window.matrix).astype(np.float32), facing
-
-
-@lru_cache(maxsize=2)
-def _normal(count: int) -> NDArray:
-    """(``count``,) always the same normal deviates: a strand's own."""
-    return np.random.default_rng(9).normal(size=count)
 
 
 def photo_hair(window: Window, mask: Bool, camera: Camera, surface: Surface) -> PhotoHair:
