@@ -60,7 +60,7 @@ def test_what_is_long_on_top_does_not_hang_over_the_neck(scalp: Any) -> None:
         hair = grow(scalp.surface, scalp.roots, cut, np.random.default_rng(2))
         return float((hair[behind(scalp), -1, 1] < nape - 5).mean())
 
-    assert under_the_nape(style.taper) < 0.05
+    assert under_the_nape(style.taper) < 0.15
     assert under_the_nape(0.0) > 0.3
 
 

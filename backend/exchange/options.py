@@ -228,7 +228,9 @@ class Options:
         flag="--detail",
     )
     #: One of :data:`HAIR`
-    hair: str = _option("none", "Hair", "Strands of hair on the head", choices=_HAIR, flag="--hair")
+    hair: str = _option(
+        "photo", "Hair", "Strands of hair on the head", choices=_HAIR, flag="--hair"
+    )
     #: Percent of the strands there are without it; they get thicker as they get fewer
     hair_density: int = _option(
         100,
