@@ -24,7 +24,7 @@ NO_HAIR = [(190, 170), (255, 165), (90, 60), (380, 60), (225, 260)]
 
 @pytest.fixture(scope="module")
 def bald() -> Reconstruction:
-    return reconstruct(PHOTO, Options(texture_size=512, quality="fast"))[0]
+    return reconstruct(PHOTO, Options(texture_size=512, quality="fast", hair="none"))[0]
 
 
 def shown(head: Reconstruction, photo: np.ndarray) -> Window:

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..assembly import assemble, bust_pictures, shared_texture, shot_of
+from ..assembly import assemble, bust_pictures, hair_of, shared_texture, shot_of
 from ..detect.recognition import descriptor
 from ..errors import ExchangeError, NoFaceError
 from ..exchange import Reconstruction
@@ -252,8 +252,11 @@ def solve_subject(
         Keyframe(one.pixels, frame.fit.camera, frame.fit.expression, light)
         for one, frame, light in zip(chosen, fitted, lights, strict=True)
     ]
-    head = assemble(evidence, model, best, shared if known is None else None, options)
-    if known is not None:
+    if known is None:
+        hair = hair_of(evidence, model, best, shared, options)
+        head = assemble(evidence, model, best, shared, options, hair=hair)
+    else:
+        head = assemble(evidence, model, best, None, options)
         head = _with_looks_of(head, known)
         if options.bust:
             head = replace(head, **bust_pictures(head, model))
@@ -264,11 +267,15 @@ def solve_subject(
 
 
 def _with_looks_of(head: Reconstruction, known: Reconstruction) -> Reconstruction:
-    """``head`` with the texture and light of ``known``."""
+    """``head`` with the texture, light and hair of ``known``."""
     return replace(
         head,
         albedo=known.albedo,
         sh_light=known.sh_light,
         texture_mode=known.texture_mode,
         texture=known.texture,
+        hair_points=known.hair_points,
+        hair_uv=known.hair_uv,
+        hair_colour=known.hair_colour,
+        hair_radius=known.hair_radius,
     )

@@ -98,7 +98,7 @@ def measure(
 
 def _texture(truth: Truth, model: FaceModel, size: int, true_shape: bool) -> NDArray[np.uint8]:
     if not true_shape:
-        options = Options(texture="albedo", texture_size=size)
+        options = Options(texture="albedo", texture_size=size, hair="none")
         return decode(reconstruct(truth.picture, options)[0].texture)
     camera = truth.camera
     return build_texture(

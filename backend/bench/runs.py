@@ -29,7 +29,7 @@ def parse_run(text: str) -> Run:
     """
     name, _, pairs = text.partition(":")
     known = {field.name for field in fields(Options)}
-    chosen: dict[str, bool | int | str] = {"texture": "none"}
+    chosen: dict[str, bool | int | str] = {"texture": "none", "hair": "none"}
     if name in ESTIMATES:
         chosen["estimate"] = name
     for pair in filter(None, pairs.split(",")):

@@ -158,7 +158,7 @@ def main(argv: list[str] | None = None) -> int:
     status = 0
     with Blender() as blender:
         try:
-            options = Options(texture_size=args.texture_size)
+            options = Options(texture_size=args.texture_size, hair="none")
             args.output.mkdir(parents=True, exist_ok=True)
         except (OSError, ValueError) as error:
             parser.error(str(error))

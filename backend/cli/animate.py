@@ -26,6 +26,7 @@ from ..terminal import interrupted_status
 
 #: How the head is made unless the arguments say otherwise.
 _HEAD = AnimateOptions().reconstruction
+_HAIR = ("hair", "hair_density", "hair_length", "hair_colour")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -121,7 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--identity", type=a_path, metavar="NAME.npz", help="keep this reconstruction's head")
     add("--frame-rate", type=above_zero, metavar="N", help="of a folder of frames (default: 30)")
     add("--seconds", type=above_zero, default=10.0, help="to record from a camera (default: 10)")
-    add_options(parser, ("model", "expressions", "quality", "texture_size", "bust"), _HEAD)
+    add_options(parser, ("model", "expressions", "quality", "texture_size", "bust", *_HAIR), _HEAD)
     add("--smoothing", choices=tuple(FILTERS), default=DEFAULT_FILTER, help="of the curves")
     add("--partial-blinks", action="store_true", help="leave blinks as far as they were seen")
     add(
