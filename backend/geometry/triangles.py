@@ -21,8 +21,14 @@ def unit(vectors: NDArray) -> NDArray:
 
 def area_vectors(vertices: NDArray, triangles: NDArray) -> NDArray:
     """(F, 3) outward normals as long as twice the area of ``triangles`` (F, 3)."""
-    corners = vertices[triangles]
-    return np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    # Axis by axis: numpy.cross takes three times as long for rows of three.
+    p, q = (
+        [axis[triangles[:, corner]] - axis[triangles[:, 0]] for axis in vertices.T]
+        for corner in (1, 2)
+    )
+    return np.stack(
+        [p[1] * q[2] - p[2] * q[1], p[2] * q[0] - p[0] * q[2], p[0] * q[1] - p[1] * q[0]], axis=1
+    )
 
 
 def triangle_areas(vertices: NDArray, triangles: NDArray) -> NDArray:

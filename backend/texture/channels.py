@@ -21,6 +21,8 @@ _WIDE = 4.0
 
 def tripled(field: NDArray) -> NDArray:
     """``field`` (H, W) or (N,) as (H, W, 3) or (N, 3), the same in each channel."""
+    if not field.size:  # which OpenCV refuses
+        return np.zeros((*field.shape, 3), field.dtype)
     return cv2.merge([field, field, field]).reshape(*field.shape, 3)
 
 
@@ -51,4 +53,6 @@ def wide_blur(picture: Float, sigma: float) -> Float:
 def mean_of(colour: Float) -> Float:
     """(H, W) or (N,) the mean of the channels of ``colour`` (H, W, 3) or (N, 3)."""
     shape = colour.shape[:-1]
+    if not colour.size:
+        return np.zeros(shape, colour.dtype)
     return cv2.transform(colour.reshape(shape[0], -1, 3), _MEAN).reshape(shape)
