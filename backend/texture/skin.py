@@ -163,9 +163,8 @@ def _ground_of(model: FaceModel, size: int) -> _Ground:
         relief += pits
         del pits
         relief *= bare
-        lips *= _furrows(size, texel)
-        lips *= FURROWS
-        relief += lips
+        if (box := box_of(lips)) is not None:
+            relief[box] += lips[box] * _furrows(size, texel, box) * FURROWS
     even = 1 - smoothstep(0.0, 0.3, _widened(_marked(model, layout.small.mask.shape[0])))
     return _Ground(
         texel_mm=texel,
@@ -258,14 +257,15 @@ def _grain(size: int, texel_mm: float) -> Float:
     return fine
 
 
-def _furrows(size: int, texel_mm: float) -> Float:
-    """(S, S) lines along v as lips have them, rms 1."""
-    noise = np.random.default_rng(5).standard_normal((size, size), np.float32)
-    lines = cv2.GaussianBlur(noise, (0, 0), sigmaX=max(0.3 / texel_mm, 0.8), sigmaY=2 / texel_mm)
-    del noise
-    lines -= cv2.GaussianBlur(lines, (0, 0), 1.2 / texel_mm)
+def _furrows(size: int, texel_mm: float, box: tuple[slice, slice]) -> Float:
+    """(h, w) lines along v as lips have them, rms 1, in the rows and columns ``box`` of S x S."""
+    long, wide = 2 / texel_mm, 1.2 / texel_mm
+    wider, inner = _with_margin(box, round(4 * (long + wide)))
+    noise = np.random.default_rng(5).standard_normal((size, size), np.float32)[wider].copy()
+    lines = cv2.GaussianBlur(noise, (0, 0), sigmaX=max(0.3 / texel_mm, 0.8), sigmaY=long)
+    lines -= cv2.GaussianBlur(lines, (0, 0), wide)
     lines /= lines.std()
-    return lines
+    return lines[inner]
 
 
 def _relief_of(image: Bytes, texel_mm: float, box: tuple[slice, slice]) -> Float:

@@ -142,6 +142,9 @@ def _grow(
 
 def weighted_median(values: NDArray, weights: NDArray) -> NDArray:
     """(C,) weighted median of each column of ``values`` (N, C)."""
+    counting = weights > 0
+    if counting.any():  # what does not count need not be sorted
+        values, weights = values[counting], weights[counting]
     order = np.argsort(values, axis=0)
     running = np.cumsum(weights[order], axis=0)
     middle = (running < weights.sum() / 2).sum(axis=0)
