@@ -35,6 +35,15 @@ _STRAY_MM = 7.0
 _FLYAWAY = 0.03
 #: Roots by so many are one lock.
 _PER_LOCK = 24
+#: Of a curl's radius, what the outline of curled hair is further out than the strands' middle.
+_CURLED = 0.6
+#: Steps round the head in which its lower hairline is known, and half the width of one's look.
+_AZIMUTHS, _AZIMUTH_WIDTH = 48, 1.5
+#: Before the head's middle, in half widths, hair that is cut closer goes over to what falls freely.
+_FRONT = (0.15, 0.5)
+#: Tapered hair is so long at its end, mm, and stands off by so much of what it does above; layers
+#: are cut to between this much of the length and all of it.
+_CUT_MM, _CLOSE, _LAYERS = 12.0, 0.4, 0.6
 
 
 class Seen(Protocol):
@@ -72,7 +81,8 @@ def grow(
     count = len(roots.points)
     if not count:
         return np.empty((0, style.points, 3), np.float32)
-    length = _lengths(surface, roots, style, rng)
+    line = lower_hairline(surface, roots)
+    length = _lengths(surface, roots, style, line, rng)
     # Most at the outside: a thin outermost layer is a haze round the head.
     layer = rng.random(count) ** 0.6 * (0.25 + 0.75 * roots.depth)
     step = np.maximum(length.max() / _STEPS, _LEAST_STEP_MM)
@@ -102,7 +112,8 @@ def grow(
         keep = _INERTIA if k > 2 else 0.2
         going = unit(keep * going + (1 - keep) * flow)
         moved = point + going * step
-        moved = _settled(surface, style, moved, layer, k * step * (1 + 3 * upright), seen)
+        risen = k * step * (1 + 3 * upright)
+        moved = _settled(surface, style, moved, layer, risen, line, seen)
         moved = _off_the_face(surface, style, roots, moved, fringe)
         if seen is not None:
             moved = seen.kept_inside(moved, outward, going, flyaway)
@@ -163,11 +174,50 @@ def _chords_out(surface: Surface, strands: NDArray) -> NDArray:
     return strands + 1.5 * total / np.maximum(count, 1)[..., None]
 
 
-def _lengths(surface: Surface, roots: Roots, style: Style, rng: np.random.Generator) -> NDArray:
+def lower_hairline(surface: Surface, roots: Roots) -> NDArray:
+    """(_AZIMUTHS,) y of the lowest of the ``roots`` by the angle round the head's upright axis."""
+    turn = _azimuth(surface, roots.points)
+    low = np.full(_AZIMUTHS, np.nan)
+    for k in range(_AZIMUTHS):
+        gap = np.abs((turn - k + _AZIMUTHS / 2) % _AZIMUTHS - _AZIMUTHS / 2)
+        near = roots.points[gap < _AZIMUTH_WIDTH, 1]
+        if len(near):
+            low[k] = np.quantile(near, 0.02)
+    known = np.flatnonzero(np.isfinite(low))
+    return np.interp(np.arange(_AZIMUTHS), known, low[known], period=_AZIMUTHS)
+
+
+def _azimuth(surface: Surface, points: NDArray) -> NDArray:
+    """(...) 0 to _AZIMUTHS round the head's upright axis, of ``points`` (..., 3)."""
+    gap = points - surface.middle
+    return np.arctan2(gap[..., 0], gap[..., 2]) / (2 * np.pi) % 1 * _AZIMUTHS
+
+
+def _tapered(surface: Surface, style: Style, points: NDArray, line: NDArray) -> NDArray:
+    """(S,) 0 at the lower hairline ``line`` to 1 from ``style.taper`` over it on, at the sides and
+    behind: there short hair is cut closer and closer."""
+    if not style.taper:
+        return np.ones(len(points))
+    turn = _azimuth(surface, points)
+    ring = np.append(line, line[0])
+    over = points[:, 1] - np.interp(turn, np.arange(_AZIMUTHS + 1), ring)
+    forward = (points[:, 2] - surface.middle[2]) / surface.half_width
+    front = smoothstep(*_FRONT, forward)
+    return np.maximum(smoothstep(0, style.taper, over), front)
+
+
+def _lengths(
+    surface: Surface, roots: Roots, style: Style, line: NDArray, rng: np.random.Generator
+) -> NDArray:
     """(S,) mm: the top's going over to the side's, the hairline's shorter."""
     low = smoothstep(0.1, 0.75, (surface.top - roots.points[:, 1]) / (surface.top - surface.ears))
     length = style.top + (style.side - style.top) * low
     length = length * np.exp(rng.normal(0, style.jitter, len(length)))
+    if style.taper:
+        # Layers: what reaches the hairline from far above would all end there, as on a bowl.
+        near = _tapered(surface, style, roots.points, line)
+        cut = _CUT_MM + (length - _CUT_MM) * near
+        length = np.minimum(length, np.maximum(cut, 0)) * rng.uniform(_LAYERS, 1, len(length))
     return length * (0.45 + 0.55 * roots.depth) if style.top < 120 else length
 
 
@@ -270,6 +320,7 @@ def _settled(
     point: NDArray,
     layer: NDArray,
     length: NDArray,
+    line: NDArray,
     seen: Seen | None,
 ) -> NDArray:
     """``point`` (S, 3) in the shell: at its layer's height over the skull, free below the ears.
@@ -279,7 +330,9 @@ def _settled(
     low = smoothstep(0.15, 0.8, (surface.top - point[:, 1]) / (surface.top - surface.ears))
     volume = style.volume + (style.side_volume - style.volume) * low
     if seen is not None:
-        volume = seen.shell(point)
+        # The photo shows the curls' outside.
+        volume = np.maximum(seen.shell(point) - _CURLED * style.wave, 1.0)
+    volume = volume * (_CLOSE + (1 - _CLOSE) * _tapered(surface, style, point, line))
     wanted = layer * volume * smoothstep(0, _RISE_MM * (0.5 + volume / 30), length)
     height, outward = surface.height_and_outward(point)
     below = smoothstep(0, 30, surface.ears - 10 - point[:, 1])

@@ -43,7 +43,9 @@ _UPPER, _LEAST_MOST_MM = 0.3, 12.0
 #: Hair that falls further under the ears than so many faces is long.
 _LONG = 0.4
 #: Spread of where strands end below, in faces: cut, but not with a ruler.
-_RAGGED = 0.035
+_RAGGED = 0.08
+#: Behind the head's middle, in its half widths, between which a side's own length is no more.
+_BEHIND = (-0.2, 0.5)
 #: Hair that is seen no further down than so many faces under the ears ends at the nape.
 _NAPE = 0.32
 
@@ -176,6 +178,9 @@ class PhotoHair:
         gone = outside & ~unknown & ~behind
         share = np.clip(points[:, 0] / self.surface.half_width / 2 + 0.5, 0, 1)
         low = self.lowest[0] + share * (self.lowest[1] - self.lowest[0])
+        # Hair that falls behind a shoulder is no shorter there: behind all is as long as any.
+        z = (points[:, 2] - self.surface.middle[2]) / self.surface.half_width
+        low = low + smoothstep(*_BEHIND, -z) * (min(self.lowest) - low)
         low = low + _RAGGED * self.surface.face * _normal(len(points))
         return gone | (-points @ self.down < low)
 

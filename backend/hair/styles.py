@@ -37,14 +37,15 @@ class Style:
     points: int = 16
     radius: float = 0.075  #: half the thickness of a strand, which stands for several hairs
     ends: float | None = None  #: where all hair is cut, in faces below the chin
+    taper: float = 0.0  #: up to so far above the lower hairline hair is cut closer and closer
 
 
 #: By the names of the option ``hair``.
 STYLES: dict[str, Style] = {
     "crop": Style(14, 8, 7, 3.5, down=0.35, out=0.7, wild=0.3, clump=0.2, strands=20_000,
-                  radius=0.07, points=8),
+                  radius=0.07, points=8, taper=30),
     "side-part": Style(85, 28, 17, 7, part=0.42, down=0.25, back=0.9, out=0.2, wild=0.2,
-                       clump=0.5),
+                       clump=0.5, taper=60),
     "bob": Style(215, 190, 16, 15, part=0.15, back=0.35, wild=0.12, opening=62, ends=0.02,
                  jitter=0.05, points=20),
     "long-straight": Style(420, 400, 13, 13, part=0.0, back=0.35, wild=0.12, opening=60,
@@ -63,5 +64,5 @@ STYLES: dict[str, Style] = {
 def scaled(style: Style, face: float) -> Style:
     """``style`` for a head of ``face`` mm from brows to chin."""
     factor = face / FACE_MM
-    lengths = ("top", "side", "volume", "side_volume", "wave", "pitch")
+    lengths = ("top", "side", "volume", "side_volume", "wave", "pitch", "taper")
     return replace(style, **{name: getattr(style, name) * factor for name in lengths})
