@@ -21,9 +21,14 @@ _WIDE = 4.0
 
 def tripled(field: NDArray) -> NDArray:
     """``field`` (H, W) or (N,) as (H, W, 3) or (N, 3), the same in each channel."""
+    return repeated(field, 3)
+
+
+def repeated(field: NDArray, channels: int) -> NDArray:
+    """``field`` (H, W) or (N,) as (H, W, C) or (N, C), the same in each of ``channels``."""
     if not field.size:  # which OpenCV refuses
-        return np.zeros((*field.shape, 3), field.dtype)
-    return cv2.merge([field, field, field]).reshape(*field.shape, 3)
+        return np.zeros((*field.shape, channels), field.dtype)
+    return cv2.merge([field] * channels).reshape(*field.shape, channels)
 
 
 def wide_blur(picture: Float, sigma: float) -> Float:
