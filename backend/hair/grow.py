@@ -7,6 +7,7 @@ Chai et al. 2013, "Dynamic Hair Manipulation in Images and Videos".
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -93,7 +94,7 @@ def grow(
     point = roots.points.astype(np.float64)
     going = outward = surface.outward(point)
     path, end = [point], np.full(count, steps)
-    alive = np.ones(count, bool)
+    left = np.arange(count)  # those that still grow: a third of all, over all steps
     fringe = _fringe(surface, style, count, rng)
     down = np.array([0.0, -1.0, 0.0]) if seen is None else seen.down
     # Else hair would part along a line as if cut with a knife, and the whorl be a hole.
@@ -101,40 +102,63 @@ def grow(
     gap = np.linalg.norm(roots.points - source[_nearest(source, roots.points)], axis=1)
     upright = 1 - smoothstep(8, _UPRIGHT_MM, gap)
     flyaway = np.where(rng.random(count) < style.flyaways, rng.exponential(_FLYAWAY, count), 0)
+    own = _Growing(roots, layer, length, swerve, stray, upright, flyaway, fringe)
     for k in range(1, steps + 1):
-        flow = flow_at(surface, style, source, point + stray, outward, down)
+        flow = flow_at(surface, style, source, point + own.stray, outward, down)
         # What hangs free hangs straight.
         hangs = smoothstep(-0.3, 0.1, (surface.ears - point[:, 1]) / surface.face)[:, None]
-        flow = flow + swerve * (1 - 0.75 * hangs)
-        stands = 2.5 * upright * np.exp(-k * step / _UPRIGHT_MM)
+        flow = flow + own.swerve * (1 - 0.75 * hangs)
+        stands = 2.5 * own.upright * np.exp(-k * step / _UPRIGHT_MM)
         flow = unit(flow + stands[:, None] * outward)
         if seen is not None:
             flow = seen.turned(point, outward, flow)
         keep = _INERTIA if k > 2 else 0.2
         going = unit(keep * going + (1 - keep) * flow)
         moved = point + going * step
-        risen = k * step * (1 + 3 * upright)
-        moved = _settled(surface, style, moved, layer, risen, line, seen)
-        moved = _off_the_face(surface, style, roots, moved, fringe)
+        risen = k * step * (1 + 3 * own.upright)
+        moved = _settled(surface, style, moved, own.layer, risen, line, seen)
+        moved = _off_the_face(surface, style, own.roots, moved, own.fringe)
         if seen is not None:
-            moved = seen.kept_inside(moved, outward, going, flyaway)
+            moved = seen.kept_inside(moved, outward, going, own.flyaway)
         moved = surface.pushed_out(moved, CLEAR_MM)
         going = unit(moved - point)
         outward = surface.outward(moved)
-        ended = (k * step > length) | _cut(surface, style, moved, fringe, layer)
+        ended = (k * step > own.length) | _cut(surface, style, moved, own.fringe, own.layer)
         if seen is not None:
             ended |= seen.ended(moved, outward)
-        newly = alive & ended
-        end[newly] = k - 1
-        alive &= ~ended
-        if not alive.any():
-            path.append(np.where(alive[:, None], moved, point))
+        end[left[ended]] = k - 1
+        on = np.flatnonzero(~ended)
+        left, own = left[on], own.chosen(on)
+        point, going, outward = moved[on], going[on], outward[on]
+        path.append(path[-1].copy())  # what has ended stays
+        path[-1][left] = point
+        if not len(left):
             break
-        point = np.where(alive[:, None], moved, point)
-        path.append(point)
     paths = np.stack(path, axis=1)
     strands = resampled(paths, np.minimum(end, paths.shape[1] - 1), style.points)
     return dressed(surface, strands, style, rng)
+
+
+@dataclass(frozen=True, eq=False)
+class _Growing:
+    """What each of S strands has of its own while it grows."""
+
+    roots: Roots
+    layer: NDArray  #: (S,) 0..1 how far out in the hair it lies
+    length: NDArray  #: (S,) mm
+    swerve: NDArray  #: (S, 3) its own way
+    stray: NDArray  #: (S, 3) mm by which it is parted elsewhere
+    upright: NDArray  #: (S,) 0..1 how far it rises before it lies down
+    flyaway: NDArray  #: (S,) how far it may be outside the others, in faces
+    fringe: NDArray | None  #: (S,) y where it ends over the forehead
+
+    def chosen(self, which: NDArray[np.intp]) -> _Growing:
+        """Those that ``which`` says."""
+        fringe = None if self.fringe is None else self.fringe[which]
+        return _Growing(
+            self.roots.chosen(which), self.layer[which], self.length[which], self.swerve[which],
+            self.stray[which], self.upright[which], self.flyaway[which], fringe,
+        )  # fmt: skip
 
 
 def dressed(surface: Surface, strands: Float, style: Style, rng: np.random.Generator) -> Float:
