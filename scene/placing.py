@@ -62,7 +62,8 @@ def at_origin(head: bpy.types.Object) -> Iterator[None]:
         _move(mover, Matrix.Identity(4))
         yield
     finally:
-        _move(mover, place)
+        if place != Matrix.Identity(4):  # else nothing has moved, and hair is slow to follow
+            _move(mover, place)
 
 
 def _place_of(head: bpy.types.Object) -> Matrix:

@@ -105,6 +105,16 @@ def _drive(socket: bpy.types.NodeSocket, keys: bpy.types.Key, names: tuple[str, 
         target.data_path = value_path(name)
 
 
+def without_wrinkles(tree: Any) -> None:
+    """Leave the wrinkles out of the skin's nodes ``tree``, and all else as it is."""
+    for link in list(tree.links):
+        if link.from_node.name == WRINKLES and link.from_node.type == "BUMP":
+            relief, fed = link.from_node.inputs["Normal"].links, link.to_socket
+            tree.links.remove(link)
+            if relief:
+                tree.links.new(relief[0].from_socket, fed)
+
+
 @contextmanager
 def as_exported(head: bpy.types.Object, *, specular: bool = True) -> Iterator[None]:
     """The skin of ``head`` wired as exporters understand it: relief and colour straight into the

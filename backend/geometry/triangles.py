@@ -15,14 +15,32 @@ _SHORTEST = 1e-12
 def unit(vectors: NDArray) -> NDArray:
     """(..., D) of length 1, those of length 0 left as they are; in the dtype of ``vectors``."""
     # numpy.linalg.norm takes three times as long for rows of three.
-    length = np.sqrt(np.einsum("...i,...i->...", vectors, vectors))[..., None]
-    return vectors / np.maximum(length, _SHORTEST)
+    length = np.maximum(np.sqrt(np.einsum("...i,...i->...", vectors, vectors)), _SHORTEST)
+    out = np.empty_like(vectors)
+    # Axis by axis: numpy takes several times as long to divide rows of three by a column.
+    for axis in range(vectors.shape[-1]):
+        np.divide(vectors[..., axis], length, out=out[..., axis])
+    return out
+
+
+def dot(a: NDArray, b: NDArray) -> NDArray:
+    """(...) the scalar products of ``a`` and ``b`` (..., D), axis by axis as :func:`unit`."""
+    total = a[..., 0] * b[..., 0]
+    for axis in range(1, a.shape[-1]):
+        total = total + a[..., axis] * b[..., axis]
+    return total
 
 
 def area_vectors(vertices: NDArray, triangles: NDArray) -> NDArray:
     """(F, 3) outward normals as long as twice the area of ``triangles`` (F, 3)."""
-    corners = vertices[triangles]
-    return np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    # Axis by axis: numpy.cross takes three times as long for rows of three.
+    p, q = (
+        [axis[triangles[:, corner]] - axis[triangles[:, 0]] for axis in vertices.T]
+        for corner in (1, 2)
+    )
+    return np.stack(
+        [p[1] * q[2] - p[2] * q[1], p[2] * q[0] - p[0] * q[2], p[0] * q[1] - p[1] * q[0]], axis=1
+    )
 
 
 def triangle_areas(vertices: NDArray, triangles: NDArray) -> NDArray:

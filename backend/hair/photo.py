@@ -12,7 +12,8 @@ from scipy.ndimage import grey_closing
 
 from ..geometry.camera import Camera, project
 from ..geometry.srgb import LUMINANCE, SRGB_TO_LINEAR
-from ..geometry.triangles import unit
+from ..geometry.triangles import dot, unit
+from ..texture.channels import tripled
 from ..texture.layout import sample, smoothstep
 from .colour import light_on
 from .mask import Window
@@ -77,22 +78,22 @@ class PhotoHair:
         line = np.stack([np.cos(angle), np.sin(angle)], axis=1)
         rotation = self.camera.rotation
         in_view = flow @ rotation.T
-        line *= np.where((line * in_view[:, :2]).sum(axis=1) < 0, -1, 1)[:, None]
+        line[dot(line, in_view[:, :2]) < 0] *= -1
         # Hair is turned back before it leaves what is seen of it.
         inside = sample(self.depth, pixels) / self.window.face_px
         edge = (1 - smoothstep(-_NEAR_EDGE, _NEAR_EDGE, inside)) * smoothstep(*_FACING, facing)
         # Not at its tips, which run straight out.
         inward = sample(self.inward, pixels)
-        edge = edge * (1 - smoothstep(0.4, 0.85, -(unit(in_view[:, :2]) * inward).sum(axis=1)))
+        edge = edge * (1 - smoothstep(0.4, 0.85, -dot(unit(in_view[:, :2]), inward)))
         line = unit(line + 1.5 * edge[:, None] * inward)
         # Along the shell: what the photo cannot say is the slope away from the camera.
         normal = outward @ rotation.T
-        slope = -(normal[:, :2] * line).sum(axis=1) / np.minimum(normal[:, 2], -0.25)
+        slope = -dot(normal[:, :2], line) / np.minimum(normal[:, 2], -0.25)
         wanted = unit(np.column_stack([line, np.clip(slope, -2, 2)])) @ rotation
         share = np.maximum(np.clip(1.6 * strength, 0, 0.95), 0.8 * edge) * smoothstep(
             *_FACING, facing
         )
-        return unit(flow + share[:, None] * (wanted - flow))
+        return unit(flow + tripled(share) * (wanted - flow))
 
     def agreement(self, points: NDArray, outward: NDArray, flow: NDArray) -> float:
         """-1..1 how far the ``flow`` (S, 3) at ``points`` of the skin is along what the photo shows
@@ -105,7 +106,7 @@ class PhotoHair:
         known = sample(self.doubled, pixels)
         strength = np.linalg.norm(known, axis=1)
         inside = sample(self.depth, pixels) > _NO_EDGE * self.window.face_px
-        along = flow - outward * (flow * outward).sum(axis=1, keepdims=True)
+        along = flow - outward * tripled(dot(flow, outward))
         in_view = along @ self.camera.rotation.T
         x, y = in_view[:, 0], in_view[:, 1]
         across = np.maximum(x * x + y * y, 1e-12)
@@ -113,7 +114,7 @@ class PhotoHair:
         shown = np.sqrt(across) / np.maximum(np.linalg.norm(along, axis=1), 1e-6)
         weight = shown * inside * (facing > _FACING[1])
         total = float((weight * strength).sum())
-        return float((weight * (known * doubled).sum(axis=1)).sum()) / total if total > 0 else 0.0
+        return float((weight * dot(known, doubled)).sum()) / total if total > 0 else 0.0
 
     def kept_inside(
         self, points: NDArray, outward: NDArray, going: NDArray, stray: NDArray
@@ -123,14 +124,14 @@ class PhotoHair:
         over = -sample(self.depth, pixels) / self.window.face_px - stray
         inward = sample(self.inward, pixels)
         # What runs straight out ends there: tips.
-        straight = -(unit((going @ self.camera.rotation.T)[:, :2]) * inward).sum(axis=1)
+        straight = -dot(unit((going @ self.camera.rotation.T)[:, :2]), inward)
         share = (1 - smoothstep(0.5, 0.9, straight)) * smoothstep(*_FACING, facing + 0.15)
         known = sample(self.window.inside.astype(np.float32), pixels) > 0.5
         # What is far outside was never on this outline.
         share = share * known * (over < _NEAR_EDGE * 4)
         depth = points @ self.camera.rotation[2] + self.camera.translation[2]
         mm = np.maximum(over, 0) * self.window.face_px * depth / self.window.matrix[0, 0]
-        return points + (share * mm)[:, None] * (inward @ self.camera.rotation[:2])
+        return points + tripled(share * mm) * (inward @ self.camera.rotation[:2])
 
     def shell(self, points: NDArray) -> NDArray:
         """As :class:`~.grow.Seen`."""
@@ -248,7 +249,7 @@ class PhotoHair:
     def _seen(self, points: NDArray, outward: NDArray) -> tuple[Float, NDArray]:
         """Pixels (S, 2) of the window and the cosine (S,) towards the camera."""
         at = points @ self.camera.rotation.T + self.camera.translation
-        facing = -(unit(at) * (outward @ self.camera.rotation.T)).sum(axis=1)
+        facing = -dot(unit(at), outward @ self.camera.rotation.T)
         return project(at, self.window.matrix).astype(np.float32), facing
 
 

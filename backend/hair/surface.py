@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 from ..geometry.triangles import triangle_areas, unit, vertex_normals
 from ..model import FaceModel
 from ..raster.visibility import ray_scene
+from ..texture.channels import repeated
 
 Float = NDArray[np.float32]
 
@@ -76,16 +77,18 @@ class Surface:
     def _looked_up(self, points: NDArray) -> NDArray:
         """(..., 4) distance and gradient, trilinear; outside the grid those of its border."""
         count = np.array(self.distance.shape)
-        at = np.clip((points.reshape(-1, 3) - self.origin) / CELL_MM, 0, count - 1.001)
-        low = at.astype(np.intp)
-        share = (at - low).astype(np.float32)
         stride = np.array([count[1] * count[2], count[2], 1])
-        start = low @ stride
-        total = np.zeros((len(at), 4), np.float32)
-        sides = (1 - share.T, share.T)
+        start, sides = 0, []
+        for axis, values in enumerate(points.reshape(-1, 3).T):
+            at = np.clip((values - self.origin[axis]) / CELL_MM, 0, count[axis] - 1.001)
+            low = at.astype(np.intp)
+            start = start + stride[axis] * low
+            share = (at - low).astype(np.float32)
+            sides.append((1 - share, share))
+        total = np.zeros((len(start), 4), np.float32)
         for i, j, k in np.ndindex(2, 2, 2):
-            weight = sides[i][0] * sides[j][1] * sides[k][2]
-            total += self.field.take(start + stride @ (i, j, k), axis=0) * weight[:, None]
+            weight = sides[0][i] * sides[1][j] * sides[2][k]
+            total += self.field.take(start + stride @ (i, j, k), axis=0) * repeated(weight, 4)
         return total.reshape(*points.shape[:-1], 4)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 
+from ..kept import kept
 from .face_model import FaceModel, Float, mixed
 from .lids import set_own_blinks
 from .lips import set_own_lips
@@ -30,11 +32,19 @@ def own_expressions(model: FaceModel, neutral: NDArray) -> Float:
     """(E, V, 3) mm: the expression basis of the head ``neutral`` (V, 3) mm, whose shapes
     ``OWN_EXPRESSIONS`` are its own.
 
-    The model's own basis, not copied, where it names the rings of neither lids nor lips.
+    Not to be written to: it is kept, since fit, texture and result of a photo ask for the same
+    head.  The model's own basis where it names the rings of neither lids nor lips.
     """
     if model.lid_rings is None and model.lip_rings is None:
         return model.expression_basis
+    return _own_expressions(model, np.asarray(neutral, np.float32).tobytes())
+
+
+@kept(maxsize=1)
+def _own_expressions(model: FaceModel, neutral: bytes) -> Float:
+    vertices = np.frombuffer(neutral, np.float32).reshape(-1, 3)
     basis = model.expression_basis.copy()
-    set_own_blinks(model, neutral, basis)
-    set_own_lips(model, neutral, basis)
+    set_own_blinks(model, vertices, basis)
+    set_own_lips(model, vertices, basis)
+    basis.flags.writeable = False
     return basis

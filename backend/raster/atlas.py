@@ -87,13 +87,13 @@ def texels_of(
     source = _sources(face_id, gutter)
     place = np.flatnonzero(source >= 0)
     narrow = np.min_scalar_type(len(uv_faces))
-    face = face_id.ravel().take(source.ravel().take(place)).astype(narrow)
+    shown = source.ravel().take(place)  # the texel that each repeats
+    face = face_id.ravel().take(shown).astype(narrow)
     if wanted is not None:
-        kept = wanted.take(face)
-        place, face = place[kept], face[kept]
-    place = place.astype(np.int32)
-    weights = _quantised_weights(corners, face, source.ravel().take(place), size)
-    return Texels(place, face, weights)
+        kept = np.flatnonzero(wanted.take(face))
+        place, face, shown = place.take(kept), face.take(kept), shown.take(kept)
+    weights = _quantised_weights(corners, face, shown, size)
+    return Texels(place.astype(np.int32), face, weights)
 
 
 def texel_coordinates(uv: NDArray, size: int) -> NDArray:

@@ -12,7 +12,8 @@ import numpy as np
 
 from ..kept import kept
 from ..model import FaceModel
-from .layout import Float, Layout, smoothstep
+from .channels import tripled, wide_blur
+from .layout import Float, Layout, box_of, smoothstep
 from .trust import photo_weight
 from .view import View
 
@@ -44,11 +45,15 @@ def without_brows(base: Float, model: FaceModel, layout: Layout, share: float) -
     if share <= 0 or "brows" not in model.mask_names:
         return base
     brows, around = _regions(model, layout)
+    box = box_of(brows)
+    if box is None:
+        return base
     width = _FILL * len(base)
-    known = around[..., None]
-    total = np.maximum(cv2.GaussianBlur(around, (0, 0), width), 1e-4)[..., None]
-    filled = cv2.GaussianBlur(base * known, (0, 0), width) / total
-    return base + share * brows[..., None] * (filled - base)
+    total = np.maximum(wide_blur(around, width), 1e-4)[box]
+    filled = wide_blur(base * tripled(around), width)[box] / tripled(total)
+    base = base.copy()
+    base[box] += tripled(np.float32(share) * brows[box]) * (filled - base[box])
+    return base
 
 
 @kept(maxsize=2)

@@ -12,6 +12,7 @@ from ..geometry.chunks import in_parts
 from ..geometry.srgb import encode_bytes, luminance
 from ..model import FaceModel
 from .brows import without_brows
+from .channels import mean_of, tripled
 from .eyes import EyeColours, tint_eyes
 from .hair import Hair
 from .iris import FinerEyes, finer_eyes
@@ -100,23 +101,27 @@ def paint_ground(
         tint_eyes(base, model, eyes)
     if teeth is not None:
         tint_teeth(base, model, teeth)
-    covered = layout.small.mask
-    face, weights = layout.small.face_id[covered], layout.small.barycentric[covered]
+    # (channel, texel) each: numpy is ten times quicker along the texels than along the channels.
+    covered = np.flatnonzero(layout.small.mask)
+    face = layout.small.face_id.ravel()[covered]
+    weights = layout.small.barycentric.reshape(-1, 3)[covered]
     table = np.column_stack([correction, hair.colour, hair.cover, log_light]).astype(np.float32)
-    field = interpolate_texels(table, model.faces, face, weights)
-    on_skin = layout.skin_face[face][:, None]
-    scalp = layout.small_scalp[covered][:, None]
-    strands = layout.small_strands[covered][:, None]
+    field = interpolate_texels(table, model.faces, face, weights).T
+    on_skin = layout.skin_face[face]
+    scalp, strands = (
+        whole.ravel()[covered] for whole in (layout.small_scalp, layout.small_strands)
+    )
+    painted = np.ascontiguousarray(base.reshape(-1, 3)[covered].T)
     # The model's own stubble on the scalp gives way to plain skin, then to the hair seen.
-    plain = np.median(base[covered][on_skin[:, 0] & (scalp[:, 0] < 0.01)], axis=0)
-    skin = base[covered] * (1 - scalp) + plain * scalp + field[:, :3]
-    skin = np.where(on_skin, skin, base[covered])
-    cover = np.clip(scalp * hair.amount + field[:, 6:7], 0, 1) * on_skin
+    plain = np.median(painted[:, on_skin & (scalp < 0.01)], axis=1)
+    skin = painted * (1 - scalp) + plain[:, None] * scalp + field[:3]
+    skin = np.where(on_skin, skin, painted)
+    cover = np.clip(scalp * hair.amount + field[6], 0, 1) * on_skin
     # Strands part at the hairline, and break up what would look like a cap.
     cover = smoothstep(*HAIRLINE, cover + _PARTING * strands * cover * (1 - cover))
     layer = np.zeros_like(base)
-    layer[covered] = (field[:, 3:6] + _STRAND_CONTRAST * strands - skin) * cover
-    base[covered] = skin + field[:, 7:10]
+    layer.reshape(-1, 3)[covered] = ((field[3:6] + _STRAND_CONTRAST * strands - skin) * cover).T
+    base.reshape(-1, 3)[covered] = (skin + field[7:10]).T
     patterns = eyes.patterns if eyes is not None else (None, None)
     return Ground(layout.size, base, layer, finer_eyes(model, layout.size, patterns))
 
@@ -145,10 +150,7 @@ def project(
     """
     shown = (view.facing[model.faces].max(axis=1) > _TURNED_AWAY) & layout.skin_face
     whole = np.ones(len(model.mean), np.float32) if believed is None else believed
-    columns = [view.pixels, view.depth, view.facing, whole]
-    if log_shading is not None:
-        columns.append(log_shading)
-    table = np.column_stack(columns).astype(np.float32)
+    table = np.column_stack([view.pixels, view.depth, view.facing, whole]).astype(np.float32)
     size = layout.size
     colour = np.zeros((size, size, 3), np.float32)
     weight = np.zeros(colour.shape[:2], np.float32)
@@ -161,17 +163,19 @@ def project(
         pixels = np.ascontiguousarray(fields[:, :2])
         own = photo_weight(view, trust.weight, pixels, fields[:, 2], fields[:, 3])
         own *= np.minimum(fields[:, 4], 1)
-        kept = own > _LEAST_WEIGHT
+        kept = np.flatnonzero(own > _LEAST_WEIGHT)
         texel = layout.texels.place[chosen[kept]]
         if not len(texel):
             return
         rows = slice(int(texel[0]) // size, int(texel[-1]) // size + 1)
-        skin = ground.skin(rows).reshape(-1, 3)[texel - rows.start * size]
-        values = log_linear(sample(view.photo, np.ascontiguousarray(pixels[kept]), cubic=True))
+        skin = ground.skin(rows).reshape(-1, 3).take(texel - rows.start * size, axis=0)
+        values = log_linear(sample(view.photo, pixels.take(kept, axis=0), cubic=True))
         if log_shading is None:
             values = _compare(values, skin, grey)
         else:
-            values = _without_highlights(_compare(values - fields[kept, 5:8], skin, grey))
+            weights = weights.take(kept, axis=0)
+            values -= interpolate_texels(log_shading, model.faces, face.take(kept), weights)
+            values = _without_highlights(_compare(values, skin, grey))
         flat_colour[texel] = values
         flat_weight[texel] = own[kept]
 
@@ -183,17 +187,17 @@ def _compare(values: Float, ground: Float, grey: bool) -> Float:
     """Log of photo over base; of a grey photo the brightness only, alike in each channel."""
     if not grey:
         return values - ground
-    middle = values.mean(axis=1) - np.log(luminance(np.exp(ground)))
-    return np.repeat(middle[:, None], 3, axis=1)
+    middle = mean_of(values) - np.log(luminance(np.exp(ground)))
+    return tripled(middle)
 
 
 def _without_highlights(detail: Float) -> Float:
     """Press down what is much brighter than the skin around it."""
     # Column by column: numpy's minimum along an axis of three takes eight times as long.
     least = np.minimum(np.minimum(detail[:, 0], detail[:, 1]), detail[:, 2])
-    bright = np.maximum(least, HIGHLIGHT)[:, None]
+    bright = np.maximum(least, HIGHLIGHT)
     # Scaled, not shifted: a clipped highlight is white and would leave a grey stain.
-    return detail * ((HIGHLIGHT + HIGHLIGHT_KEPT * (bright - HIGHLIGHT)) / bright)
+    return detail * tripled((HIGHLIGHT + HIGHLIGHT_KEPT * (bright - HIGHLIGHT)) / bright)
 
 
 def compose(layout: Layout, ground: Ground, detail: Detail) -> tuple[NDArray[np.uint8], Float]:
@@ -216,15 +220,15 @@ def compose(layout: Layout, ground: Ground, detail: Detail) -> tuple[NDArray[np.
         share = smoothstep(*BETTER_SEEN, other - own) * other * (1 - own)
         used = share > _LEAST_WEIGHT
         texel, share = texel[used], share[used]
-        seen = sample(detail.colour, place[used]) * share[:, None]
+        seen = sample(detail.colour, place[used]) * tripled(share)
         out.reshape(-1, 3)[texel - rows.start * size] += seen
         weight.ravel()[texel] += share
 
     def band(rows: slice) -> None:
         out = ground.skin(rows)
         mirror(out, rows)
-        out += detail.colour[rows] * detail.weight[rows, :, None]
-        out += ground.hair_rows(rows) * (1 - weight[rows, :, None])
+        out += detail.colour[rows] * tripled(detail.weight[rows])
+        out += ground.hair_rows(rows) * tripled(1 - weight[rows])
         image[rows] = encode(out)
 
     size = layout.size

@@ -35,9 +35,13 @@ def fold_picture(model: FaceModel, size: int, folds: Float) -> NDArray[np.uint8]
     layout = layout_of(model, size)
     skin, corners, barycentric = _skin_texels(model, layout)
     picture = np.full((*folds.shape, 3), NO_FOLD, np.uint8)
-    share = np.einsum("nc,nch->nh", barycentric, _halves(model)[corners])
-    steps = share * folds[skin][:, None] / FOLD_STEP
-    picture[skin, :2] = np.clip(np.rint(NO_FOLD + steps), 0, 255)
+    depth = folds[skin] / FOLD_STEP
+    for half, of_vertex in enumerate(_halves(model).T):
+        share = sum(
+            weight * of_vertex[corner]
+            for weight, corner in zip(barycentric.T, corners.T, strict=True)
+        )
+        picture[skin, half] = np.clip(np.rint(NO_FOLD + share * depth), 0, 255)
     return picture
 
 

@@ -167,6 +167,9 @@ def enlarged(picture: Float, size: int, box: tuple[slice, slice]) -> Float:
 
     As ``cv2.resize`` does it, which makes all of it: 50 MB of a colour at 2048.
     """
+    factor = size // len(picture)
+    if factor * len(picture) == size:
+        return _times(picture, factor, box)
     (top, bottom), (left, right) = ((one.start, one.stop) for one in box)
     step = len(picture) / size
     matrix = np.array([[step, 0, step * (left + 0.5) - 0.5], [0, step, step * (top + 0.5) - 0.5]])
@@ -174,6 +177,21 @@ def enlarged(picture: Float, size: int, box: tuple[slice, slice]) -> Float:
     return cv2.warpAffine(
         picture, matrix, (right - left, bottom - top), flags=flags, borderMode=cv2.BORDER_REPLICATE
     )
+
+
+def _times(picture: Float, factor: int, box: tuple[slice, slice]) -> Float:
+    """:func:`enlarged` by a whole ``factor``, by ``cv2.resize`` of the part that is needed: what
+    ``cv2.warpAffine`` gives, in a third of the time."""
+    first = [max(one.start // factor - 1, 0) for one in box]
+    last = [one.stop // factor + 2 for one in box]  # past the border is the border
+    part = picture[first[0] : last[0], first[1] : last[1]]
+    size = (part.shape[1] * factor, part.shape[0] * factor)
+    whole = cv2.resize(part, size, interpolation=cv2.INTER_LINEAR)
+    rows, columns = (
+        slice(one.start - factor * start, one.stop - factor * start)
+        for one, start in zip(box, first, strict=True)
+    )
+    return whole[rows, columns]
 
 
 def _albedo_at_vertices(model: FaceModel) -> tuple[Float, Float]:

@@ -20,6 +20,7 @@ from ..geometry.triangles import triangle_areas
 from ..kept import kept
 from ..model import FaceModel
 from ..model.own import own_expressions
+from .channels import mean_of, tripled, wide_blur
 from .compose import Detail
 from .diffuse import diffuse
 from .layout import Float, Layout, box_of, enlarged, interpolate_texels, sample, smoothstep
@@ -156,12 +157,14 @@ def even_correction(model: FaceModel, layout: Layout, correction: Float, middle:
 
 def _limited(ratio: NDArray, brightness: float, chroma: float) -> NDArray:
     """Log colour ratios (..., 3) bent towards limits of brightness and of each channel about it."""
-    middle = ratio.mean(axis=-1, keepdims=True)
-    colour = ratio - middle
+    middle = mean_of(ratio)
+    colour = ratio - tripled(middle)
     # By the strongest channel, so that the hue stays.
-    most = np.maximum(np.abs(colour).max(axis=-1, keepdims=True), 1e-6)
-    colour = colour * (chroma * np.tanh(most / chroma) / most)
-    return brightness * np.tanh(middle / brightness) + colour
+    red, green, blue = (np.abs(colour[..., k]) for k in range(3))
+    most = np.maximum(np.maximum(np.maximum(red, green), blue), 1e-6)
+    colour *= tripled(chroma * np.tanh(most / chroma) / most)
+    colour += tripled(brightness * np.tanh(middle / brightness))
+    return colour
 
 
 def neck_weight(model: FaceModel) -> Float:
@@ -208,10 +211,11 @@ def fields_of(
     face, weights = small.face_id[small.mask], small.barycentric[small.mask]
     table = np.column_stack([plain, moved.shortened, 1 - moved.lids_seen, apart])
     values = interpolate_texels(table.astype(np.float32), model.faces, face, weights)
-    fields = np.zeros((*small.mask.shape, table.shape[1]), np.float32)
-    fields[small.mask] = values
-    even = fields[..., 0] * (1 - _features(model))
-    return Fields(even, fields[..., 1], fields[..., 2], fields[..., 3:])
+    # Field by field, as the values lie.
+    fields = np.zeros((table.shape[1], *small.mask.shape), np.float32)
+    fields.reshape(len(fields), -1)[:, np.flatnonzero(small.mask)] = values.T
+    even = fields[0] * (1 - _features(model))
+    return Fields(even, fields[1], fields[2], cv2.merge(list(fields[3:])))
 
 
 def tidied(
@@ -232,20 +236,20 @@ def tidied(
     whole = _scaled(box, layout.size / size)
     weight, there, fields = weight[box], detail.colour[whole], fields.part(box)
     colour = _reduced(there, detail.weight[whole], weight.shape)
-    wide = _blurred(colour, weight, fields.plain, PATCH_WIDTH * size)
+    weighed = _weighed(colour, weight, fields.plain)
+    wide = _blurred(weighed, PATCH_WIDTH * size)
     shaved = fields.plain * (1 - _bearded(_beard(model)[box], wide + fields.apart))
-    change = shaved[..., None] * (_limited(wide, MOST_BRIGHTNESS, MOST_CHROMA) - wide)
-    narrow, broad = (_blurred(colour, weight, fields.plain, part * size) for part in FOLD_WIDTHS)
-    band = (narrow - broad) * (shaved * fields.folded * smoothstep(0.1, 0.5, weight))[..., None]
-    dark = band.mean(axis=2, keepdims=True) < 0
-    removed = np.where(dark, FOLD_DARK, FOLD_BRIGHT).astype(np.float32) * band
+    change = tripled(shaved) * (_limited(wide, MOST_BRIGHTNESS, MOST_CHROMA) - wide)
+    narrow, broad = (_blurred(weighed, part * size) for part in FOLD_WIDTHS)
+    removed = narrow - broad
+    removed *= tripled(shaved * fields.folded * smoothstep(0.1, 0.5, weight))
+    dark = mean_of(removed) < 0
+    removed *= tripled(np.where(dark, FOLD_DARK, FOLD_BRIGHT).astype(np.float32))
     change -= removed
     for band in _bands((slice(0, there.shape[0]), slice(0, there.shape[1]))):
         there[band] += enlarged(change, len(there), band)
-    tone = _blurred(colour, weight, fields.lids, LID_WIDTH * size).mean(axis=2, keepdims=True)
-    lids = np.repeat(LID_TONE * tone, 3, axis=2)
-    _fill_lids(there, fields.lids, lids)
-    folds[box] = removed.mean(axis=2)
+    _fill_lids(there, fields.lids, colour, weight, LID_WIDTH * size)
+    folds[box] = mean_of(removed)
     return detail, folds
 
 
@@ -262,7 +266,7 @@ def _reduced(colour: Float, weight: Float, shape: tuple[int, ...]) -> Float:
     for start in range(0, shape[0], rows):
         band = slice(start, min(start + rows, shape[0]))
         whole, _ = _scaled((band, band), scale)
-        part = colour[whole] * weight[whole, :, None]
+        part = colour[whole] * tripled(weight[whole])
         size = (shape[1], band.stop - start)
         out[band] = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
     return out
@@ -275,21 +279,33 @@ def _bands(box: Box) -> Iterator[Box]:
         yield slice(start, min(start + _BAND_ROWS, rows.stop)), columns
 
 
-def _fill_lids(colour: Float, lids: Float, tone: Float) -> None:
-    """``tone`` (h, w, 3) in place of ``colour`` (H, W, 3) where ``lids`` (h, w) is 1, in place."""
-    box = box_of(lids, 1)
+def _fill_lids(colour: Float, lids: Float, reduced: Float, weight: Float, sigma: float) -> None:
+    """The tone of the lids in place of ``colour`` (H, W, 3) where ``lids`` (h, w) is 1, in place.
+
+    ``reduced`` (h, w, 3) is ``colour`` multiplied by ``weight`` (h, w); ``sigma`` as of
+    :func:`_blurred`.
+    """
+    box = box_of(lids, 2)
     if box is None:
         return
-    for band in _bands(_scaled(box, len(colour) / len(lids))):
-        share = enlarged(lids, len(colour), band)[..., None]
-        colour[band] += share * (enlarged(tone, len(colour), band) - colour[band])
+    whole = _scaled(box, len(colour) / len(lids))
+    lids, there = lids[box], colour[whole]
+    tone = mean_of(_blurred(_weighed(reduced[box], weight[box], lids), sigma))
+    tone = tripled(LID_TONE * tone)
+    for band in _bands((slice(0, there.shape[0]), slice(0, there.shape[1]))):
+        share = tripled(enlarged(lids, len(there), band))
+        there[band] += share * (enlarged(tone, len(there), band) - there[band])
 
 
-def _blurred(colour: Float, weight: Float, plain: Float, sigma: float) -> Float:
-    """(h, w, 3) Gaussian mean of ``colour``, which is multiplied by ``weight``, over plain skin."""
-    table = np.dstack([colour * plain[..., None], weight * plain])
-    table = cv2.GaussianBlur(table, (0, 0), max(sigma, 0.3), borderType=cv2.BORDER_CONSTANT)
-    return table[..., :3] / np.maximum(table[..., 3:], 1e-3)
+def _weighed(colour: Float, weight: Float, share: Float) -> Float:
+    """(h, w, 4) ``colour``, which is multiplied by ``weight``, and ``weight``, times ``share``."""
+    return cv2.merge([*cv2.split(colour * tripled(share)), weight * share])
+
+
+def _blurred(weighed: Float, sigma: float) -> Float:
+    """(h, w, 3) Gaussian mean of the colours in what :func:`_weighed` gives."""
+    *blurred, total = cv2.split(wide_blur(weighed, sigma))
+    return cv2.merge(blurred) / tripled(np.maximum(total, 1e-3))
 
 
 def _bearded(beard: Float, tone: Float) -> Float:
@@ -298,7 +314,7 @@ def _bearded(beard: Float, tone: Float) -> Float:
     It is darker, and less red: a shade is redder, as light that has gone through skin.  ``beard``
     (h, w) is where one may be.
     """
-    dark = smoothstep(*BEARD_DARK, -tone.mean(axis=2))
+    dark = smoothstep(*BEARD_DARK, -mean_of(tone))
     return beard * dark * (1 - smoothstep(*BEARD_RED, tone[..., 0] - tone[..., 1]))
 
 

@@ -19,7 +19,7 @@ from ..geometry.chunks import in_parts
 from ..geometry.srgb import SRGB_TO_LINEAR
 from ..kept import kept
 from ..model import FaceModel
-from .layout import Float, Layout, interpolate_texels, layout_of, smoothstep
+from .layout import Float, Layout, box_of, enlarged, interpolate_texels, layout_of, smoothstep
 
 Bytes = NDArray[np.uint8]
 
@@ -96,8 +96,11 @@ def skin_maps(
             cv2.resize(x, (size, size), interpolation=cv2.INTER_AREA) for x in (image, coverage)
         )
     if displacement is None:
-        seen = _relief_of(image, ground.texel_mm)
-        height = ground.height + seen * ground.lined * coverage
+        height = ground.height.astype(np.float32)
+        box = box_of(coverage)
+        if box is not None:  # a third of the map
+            seen = _relief_of(image, ground.texel_mm, box)
+            height[box] += seen * ground.lined[box] * coverage[box]
     else:
         height = ground.height + cv2.resize(
             displacement, (size, size), interpolation=cv2.INTER_CUBIC
@@ -160,9 +163,8 @@ def _ground_of(model: FaceModel, size: int) -> _Ground:
         relief += pits
         del pits
         relief *= bare
-        lips *= _furrows(size, texel)
-        lips *= FURROWS
-        relief += lips
+        if (box := box_of(lips)) is not None:
+            relief[box] += lips[box] * _furrows(size, texel, box) * FURROWS
     even = 1 - smoothstep(0.0, 0.3, _widened(_marked(model, layout.small.mask.shape[0])))
     return _Ground(
         texel_mm=texel,
@@ -255,28 +257,44 @@ def _grain(size: int, texel_mm: float) -> Float:
     return fine
 
 
-def _furrows(size: int, texel_mm: float) -> Float:
-    """(S, S) lines along v as lips have them, rms 1."""
-    noise = np.random.default_rng(5).standard_normal((size, size), np.float32)
-    lines = cv2.GaussianBlur(noise, (0, 0), sigmaX=max(0.3 / texel_mm, 0.8), sigmaY=2 / texel_mm)
-    del noise
-    lines -= cv2.GaussianBlur(lines, (0, 0), 1.2 / texel_mm)
+def _furrows(size: int, texel_mm: float, box: tuple[slice, slice]) -> Float:
+    """(h, w) lines along v as lips have them, rms 1, in the rows and columns ``box`` of S x S."""
+    long, wide = 2 / texel_mm, 1.2 / texel_mm
+    wider, inner = _with_margin(box, round(4 * (long + wide)))
+    noise = np.random.default_rng(5).standard_normal((size, size), np.float32)[wider].copy()
+    lines = cv2.GaussianBlur(noise, (0, 0), sigmaX=max(0.3 / texel_mm, 0.8), sigmaY=long)
+    lines -= cv2.GaussianBlur(lines, (0, 0), wide)
     lines /= lines.std()
-    return lines
+    return lines[inner]
 
 
-def _relief_of(image: Bytes, texel_mm: float) -> Float:
-    """(S, S) mm of what the brightness of ``image`` (S, S, 3) sRGB shows of lines in skin."""
-    log = _LOG_OF_GREY[cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)]
+def _relief_of(image: Bytes, texel_mm: float, box: tuple[slice, slice]) -> Float:
+    """(h, w) mm of what the brightness of ``image`` (S, S, 3) sRGB shows of lines in the skin in
+    the rows and columns ``box``."""
+    log = cv2.LUT(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), _LOG_OF_GREY)
     fine_mm, coarse_mm = BAND_MM
-    fine = cv2.GaussianBlur(log, (0, 0), max(fine_mm / texel_mm, 0.6))
+    sigma = max(fine_mm / texel_mm, 0.6)
+    wider, inner = _with_margin(box, round(4 * sigma) + 1)
+    fine = cv2.GaussianBlur(log[wider], (0, 0), sigma)[inner]
     # Wide blurs of a quarter of the side take a tenth of the time.
     quarter = cv2.resize(log, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
     coarse = cv2.GaussianBlur(quarter, (0, 0), coarse_mm / texel_mm / 4)
     darker = np.median(coarse) - coarse
-    skin = _full(1 - smoothstep(*HAIR, darker), len(log))
-    fine -= _full(coarse, len(log))
+    skin = enlarged(1 - smoothstep(*HAIR, darker), len(log), box)
+    fine -= enlarged(coarse, len(log), box)
     return DEEPEST * np.tanh(fine * (DEPTH / DEEPEST)) * skin
+
+
+def _with_margin(
+    box: tuple[slice, slice], margin: int
+) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """``box`` grown by ``margin`` but not below 0, and where in that it lies."""
+    first = [max(one.start - margin, 0) for one in box]
+    rows, columns = (
+        (slice(start, one.stop + margin), slice(one.start - start, one.stop - start))
+        for one, start in zip(box, first, strict=True)
+    )
+    return (rows[0], columns[0]), (rows[1], columns[1])
 
 
 def _normals(height: Float, texel_mm: float) -> Bytes:

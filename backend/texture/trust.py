@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..geometry.srgb import SRGB_TO_LINEAR
 from ..model import FaceModel
 from ..raster import interpolate
+from .channels import tripled
 from .diffuse import diffuse
 from .layout import Float, Layout, sample, smoothstep
 from .view import FACE_MM, View, edge_distance
@@ -141,6 +142,9 @@ def _grow(
 
 def weighted_median(values: NDArray, weights: NDArray) -> NDArray:
     """(C,) weighted median of each column of ``values`` (N, C)."""
+    counting = weights > 0
+    if counting.any():  # what does not count need not be sorted
+        values, weights = values[counting], weights[counting]
     order = np.argsort(values, axis=0)
     running = np.cumsum(weights[order], axis=0)
     middle = (running < weights.sum() / 2).sum(axis=0)
@@ -168,8 +172,8 @@ def _masked_blur(values: Float, mask: NDArray[np.bool_], sigma: float) -> Float:
     sigma = max(sigma, 0.5)
     weight = mask.astype(np.float32)
     total = cv2.GaussianBlur(weight, (0, 0), sigma)
-    blurred = cv2.GaussianBlur(values * weight[..., None], (0, 0), sigma)
-    return blurred / np.maximum(total, 1e-3)[..., None]
+    blurred = cv2.GaussianBlur(values * tripled(weight), (0, 0), sigma)
+    return blurred / tripled(np.maximum(total, 1e-3))
 
 
 def _shrunk(like: Float, face_size: float) -> Float:
@@ -183,11 +187,12 @@ def _shrunk(like: Float, face_size: float) -> Float:
 
 def _features(ratio: Float) -> Float:
     """(..., 3) brightness and two chromaticities of a log colour ratio."""
-    middle = ratio.mean(axis=-1)
-    return np.stack([middle, ratio[..., 0] - ratio[..., 1], ratio[..., 2] - ratio[..., 1]], axis=-1)
+    red, green, blue = (ratio[..., k] for k in range(3))
+    middle = (red + green + blue) / 3
+    return np.stack([middle, red - green, blue - green], axis=-1)
 
 
 def _likeness(apart: Float, spread: NDArray) -> Float:
     """(...) 0..1 for log colour ratios (..., 3) apart from the skin's, in units of its spread."""
-    distance = np.sqrt(((_features(apart) / spread) ** 2).sum(axis=-1))
-    return 1 - smoothstep(*SKIN_LIKE, distance)
+    squares = (_features(apart) / spread) ** 2
+    return 1 - smoothstep(*SKIN_LIKE, np.sqrt(squares[..., 0] + squares[..., 1] + squares[..., 2]))

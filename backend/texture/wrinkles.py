@@ -10,6 +10,8 @@ of the mean head gives depth and direction, noise drawn out along it (Cabral and
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 from ..exchange.wrinkles import GROUPS, Group
 from ..kept import kept
 from ..model import FaceModel
-from .layout import Float, Layout, interpolate_texels, layout_of, sample, smoothstep
+from .layout import Float, Int, Layout, interpolate_texels, layout_of, sample, smoothstep
 
 Bytes = NDArray[np.uint8]
 
@@ -55,24 +57,31 @@ def wrinkle_maps(model: FaceModel, size: int) -> tuple[Bytes, Bytes] | None:
 def _maps(model: FaceModel, size: int) -> tuple[Bytes, Bytes]:
     layout = layout_of(model, size)
     noise = _noise(layout)
+    skin = _skin_of(model, layout)
     halves = [smoothstep(-4, 4, sign * model.mean[:, 0]) for sign in (-1, 1)]
     right, left = (
-        np.stack([_depth(model, layout, group, side, half, noise) for group in GROUPS], 2)
+        np.stack([_depth(model, layout, skin, group, side, half, noise) for group in GROUPS], 2)
         for side, half in enumerate(halves)
     )
     return right, left
 
 
 def _depth(
-    model: FaceModel, layout: Layout, group: Group, side: int, half: Float, noise: Float
+    model: FaceModel,
+    layout: Layout,
+    skin: _Skin,
+    group: Group,
+    side: int,
+    half: Float,
+    noise: Float,
 ) -> Bytes:
     """(SIZE, SIZE) of a group's expressions at 1 together, on one ``half`` (V,) 0..1 of a face."""
     moved = model.mean + sum(
         model.expression_basis[model.expression_names.index(name)]
         for name in group.expressions[side]
     )
-    where = _at_texels((half * _foldable(model, group))[:, None], model, layout)[..., 0]
-    amount, along = _shortening(model, layout, moved)
+    where = _at_texels((half * _foldable(model, group))[:, None], skin)[0]
+    amount, along = _shortening(model, layout, skin, moved)
     folds = smoothstep(FOLDS, DEEPEST, amount) * where
     lines = _drawn_out(noise, along, folds > 0.01, round(RUN_MM / _texel_mm(layout)))
     grooves = np.clip(lines - 0.4, 0, 1.6) / 1.6
@@ -100,26 +109,42 @@ def _texel_mm(layout: Layout) -> float:
     return layout.texel_mm * layout.size / len(layout.small.mask)
 
 
-def _at_texels(values: Float, model: FaceModel, layout: Layout) -> Float:
-    """(T, T, C) of vertex fields (V, C) on the skin, 0 elsewhere."""
+class _Skin(NamedTuple):
+    """The N texels of the small atlas, T x T, that show skin, and what lies there."""
+
+    side: int  #: T
+    texel: NDArray[np.intp]  #: (N,) flat index
+    faces: Int  #: (F, 3)
+    face: Int  #: (N,)
+    weights: Float  #: (N, 3)
+
+
+def _skin_of(model: FaceModel, layout: Layout) -> _Skin:
     small = layout.small
     skin = small.mask & layout.skin_face[np.maximum(small.face_id, 0)]
-    out = np.zeros((*small.mask.shape, values.shape[1]), np.float32)
-    face, weights = small.face_id[skin], small.barycentric[skin]
-    out[skin] = interpolate_texels(values, model.faces, face, weights)
+    at = small.face_id[skin], small.barycentric[skin]
+    return _Skin(len(skin), np.flatnonzero(skin), model.faces, *at)
+
+
+def _at_texels(values: Float, skin: _Skin) -> Float:
+    """(C, T, T) of vertex fields (V, C) on the skin, 0 elsewhere."""
+    out = np.zeros((values.shape[1], skin.side, skin.side), np.float32)
+    found = interpolate_texels(values, skin.faces, skin.face, skin.weights)
+    out.reshape(len(out), -1)[:, skin.texel] = found.T
     return out
 
 
-def _shortening(model: FaceModel, layout: Layout, moved: NDArray) -> tuple[Float, Float]:
+def _shortening(
+    model: FaceModel, layout: Layout, skin: _Skin, moved: NDArray
+) -> tuple[Float, Float]:
     """How much of its length the skin of the mean head loses on the way to ``moved`` (V, 3).
 
     (T, T) the share lost in the direction that loses most, and (T, T, 2) the unit vector in columns
     and rows across it, along which a fold runs.  The texture counts as conformal, which it nearly
     is where skin folds.
     """
-    tensor = _at_texels(_vertex_strain(model, layout.skin_face, moved), model, layout)
-    tensor = cv2.GaussianBlur(tensor, (0, 0), 2.0)
-    xx, xy, yy = np.moveaxis(tensor, 2, 0)
+    tensor = _at_texels(_vertex_strain(model, layout.skin_face, moved), skin)
+    xx, xy, yy = (cv2.GaussianBlur(one, (0, 0), 2.0) for one in tensor)
     # Eigenvalues and eigenvector of the symmetric 2 x 2 matrix, in closed form.
     middle, half = (xx + yy) / 2, np.sqrt(((xx - yy) / 2) ** 2 + xy**2)
     across = 0.5 * np.arctan2(2 * xy, xx - yy)

@@ -88,6 +88,7 @@ class Photometric:
             mean, basis = mean @ grey, basis @ grey
         self.albedo_mean, self.albedo_basis = mean, basis  # (N, C), (N, A, C)
         self._normal_basis: Float | None = None
+        self._last: tuple[State, _Shaded] | None = None
 
     def geometry(self, state: State) -> tuple[Float, Float, Float]:
         """Points in camera coordinates (N, 3), their photo pixels (N, 2), normals (N, 3)."""
@@ -104,6 +105,12 @@ class Photometric:
 
     def shaded(self, state: State) -> _Shaded:
         """Evaluate ``state``, whose albedo and light must be known."""
+        # A step's weights, cost and derivatives ask for one state in a row.
+        if self._last is None or self._last[0] is not state:
+            self._last = state, self._shaded(state)
+        return self._last[1]
+
+    def _shaded(self, state: State) -> _Shaded:
         assert state.albedo is not None and state.sh_light is not None
         points, pixels, normals = self.geometry(state)
         colours, gradient = self.level.at(pixels)

@@ -59,6 +59,7 @@ class Problem:
         self.a = len(model.albedo_basis) if photo else 0
         self.light = 9 * channels
         self.size = 7 + self.k + self.a + self.light + self.e
+        self._last: tuple[State, NDArray, dict[str, Rows]] | None = None
 
     def weigh(self, state: State) -> Weights | None:
         """Belief in the samples by their residuals for ``state``."""
@@ -133,6 +134,13 @@ class Problem:
 
     def _rows(self, state: State) -> dict[str, Rows]:
         """Whitened rows by term over all columns."""
+        # The cost of a state is followed by a step from it.
+        jaw, last = self.terms.jaw, self._last
+        if last is None or last[0] is not state or last[1] is not jaw:
+            last = self._last = state, jaw, self._rows_of(state)
+        return last[2]
+
+    def _rows_of(self, state: State) -> dict[str, Rows]:
         terms = self.terms
         found = {
             "landmarks": terms.landmarks(state),
