@@ -62,7 +62,7 @@ OTHER: dict[str, Any] = {
     "rig": True,
     "parts": True,
     "detail": True,
-    "hair": "photo",
+    "hair": "none",
     "hair_density": 60,
     "hair_length": 130,
     "hair_colour": "red",

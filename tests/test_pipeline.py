@@ -33,7 +33,7 @@ from tests.surface import surface_error
 from tools.measure_landmark_noise import picture, random_view
 
 MODEL = load_model()
-BARE = Options(texture="none")
+BARE = Options(texture="none", hair="none")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
