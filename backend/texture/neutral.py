@@ -8,7 +8,6 @@ from the side, so that lashes and liner would be drawn out over a lid that shuts
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -22,7 +21,20 @@ from ..model import FaceModel
 from ..model.own import own_expressions
 from .compose import Detail
 from .diffuse import diffuse
-from .layout import Float, Layout, box_of, enlarged, interpolate_texels, sample, smoothstep
+from .eyelids import around_eyes, even_out
+from .layout import (
+    BAND_ROWS,
+    Box,
+    Float,
+    Layout,
+    bands,
+    box_of,
+    enlarged,
+    interpolate_texels,
+    sample,
+    scaled,
+    smoothstep,
+)
 from .trust import Trust, photo_weight, weighted_median
 from .view import View
 
@@ -45,13 +57,8 @@ PATCH_WIDTH = 1 / 64
 #: Part of a lid's shut area that is seen between which the photo is taken, and mm that a blink
 #: moves the skin between which that counts.
 SEEN_OF_LID, MOVED_BY_BLINK = (0.25, 0.55), (1.0, 3.0)
-#: Rows that are changed at a time, so that little memory is taken.
-_BAND_ROWS = 32
 #: Rounds in which what is not taken grows by a ring of vertices.
 _ROUNDS = 2
-#: Of the colours of such a lid, blurred by a part of the texture's side, this share stays: liner
-#: and eye shadow are no lashes.
-LID_TONE, LID_WIDTH = 0.2, 1 / 128
 #: What a beard is: log brightness that it is darker by, and log of red to green against the skin's.
 BEARD_DARK, BEARD_RED = (0.1, 0.2), (-0.04, 0.02)
 #: What is around lips and brows belongs to them, in parts of the texture's side.
@@ -63,9 +70,6 @@ UNLIKE = (0.15, 0.5)
 #: Log ratio to the face's tone between which what hangs there is hair, not skin.
 SHADE = (0.3, 0.6)
 _LEAST = 1e-4
-
-
-Box = tuple[slice, slice]
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,11 +185,13 @@ class Fields:
     plain: Float  #: skin of even colour, apart from hair before it
     folded: Float  #: where folds are expected
     lids: Float  #: where lashes would be drawn out
+    eyes: Float  #: the skin around the eyes
     apart: Float  #: (T, T, 3) log, by how much the ground differs from the face's middle
 
     def part(self, box: Box) -> Fields:
         """Of some rows and columns."""
-        return Fields(self.plain[box], self.folded[box], self.lids[box], self.apart[box])
+        eyes = self.eyes[box]
+        return Fields(self.plain[box], self.folded[box], self.lids[box], eyes, self.apart[box])
 
 
 def fields_of(
@@ -211,7 +217,8 @@ def fields_of(
     fields = np.zeros((*small.mask.shape, table.shape[1]), np.float32)
     fields[small.mask] = values
     even = fields[..., 0] * (1 - _features(model))
-    return Fields(even, fields[..., 1], fields[..., 2], fields[..., 3:])
+    eyes = around_eyes(model, layout)
+    return Fields(even, fields[..., 1], fields[..., 2], eyes, fields[..., 3:])
 
 
 def tidied(
@@ -220,7 +227,7 @@ def tidied(
     """``detail`` without folds, patches and lashes on lids, and the folds' log brightness (T, T).
 
     The second was taken out; it can be multiplied in again where an expression shortens the skin.
-    ``detail.colour`` is changed in place.
+    ``detail`` is changed in place.
     """
     size = len(layout.small.mask)
     folds = np.zeros((size, size), np.float32)
@@ -229,7 +236,7 @@ def tidied(
     if box is None:
         return detail, folds
     # Only what the photo shows is looked at: a third of the map.
-    whole = _scaled(box, layout.size / size)
+    whole = scaled(box, layout.size / size)
     weight, there, fields = weight[box], detail.colour[whole], fields.part(box)
     colour = _reduced(there, detail.weight[whole], weight.shape)
     wide = _blurred(colour, weight, fields.plain, PATCH_WIDTH * size)
@@ -240,49 +247,28 @@ def tidied(
     dark = band.mean(axis=2, keepdims=True) < 0
     removed = np.where(dark, FOLD_DARK, FOLD_BRIGHT).astype(np.float32) * band
     change -= removed
-    for band in _bands((slice(0, there.shape[0]), slice(0, there.shape[1]))):
+    for band in bands((slice(0, there.shape[0]), slice(0, there.shape[1]))):
         there[band] += enlarged(change, len(there), band)
-    tone = _blurred(colour, weight, fields.lids, LID_WIDTH * size).mean(axis=2, keepdims=True)
-    lids = np.repeat(LID_TONE * tone, 3, axis=2)
-    _fill_lids(there, fields.lids, lids)
+    texel_mm = layout.texel_mm * layout.size / size
+    colour += change * weight[..., None]
+    shown = (there, detail.weight[whole])
+    even_out(shown, weight, colour, fields.eyes, fields.lids, fields.plain, texel_mm)
     folds[box] = removed.mean(axis=2)
     return detail, folds
-
-
-def _scaled(box: Box, scale: float) -> Box:
-    row, column = (slice(round(one.start * scale), round(one.stop * scale)) for one in box)
-    return row, column
 
 
 def _reduced(colour: Float, weight: Float, shape: tuple[int, ...]) -> Float:
     """``colour`` (H, W, 3) times ``weight`` (H, W), averaged down to ``shape`` (h, w)."""
     scale = len(colour) / shape[0]
-    rows = _BAND_ROWS if scale.is_integer() else shape[0]  # else bands would share a row
+    rows = BAND_ROWS if scale.is_integer() else shape[0]  # else bands would share a row
     out = np.empty((*shape, 3), np.float32)
     for start in range(0, shape[0], rows):
         band = slice(start, min(start + rows, shape[0]))
-        whole, _ = _scaled((band, band), scale)
+        whole, _ = scaled((band, band), scale)
         part = colour[whole] * weight[whole, :, None]
         size = (shape[1], band.stop - start)
         out[band] = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
     return out
-
-
-def _bands(box: Box) -> Iterator[Box]:
-    """``box`` in bands of a few rows."""
-    rows, columns = box
-    for start in range(rows.start, rows.stop, _BAND_ROWS):
-        yield slice(start, min(start + _BAND_ROWS, rows.stop)), columns
-
-
-def _fill_lids(colour: Float, lids: Float, tone: Float) -> None:
-    """``tone`` (h, w, 3) in place of ``colour`` (H, W, 3) where ``lids`` (h, w) is 1, in place."""
-    box = box_of(lids, 1)
-    if box is None:
-        return
-    for band in _bands(_scaled(box, len(colour) / len(lids))):
-        share = enlarged(lids, len(colour), band)[..., None]
-        colour[band] += share * (enlarged(tone, len(colour), band) - colour[band])
 
 
 def _blurred(colour: Float, weight: Float, plain: Float, sigma: float) -> Float:
