@@ -14,16 +14,8 @@ from scipy.spatial import cKDTree
 
 from ..kept import kept
 from ..model import FaceModel
-from .layout import (
-    Float,
-    Layout,
-    bands,
-    box_of,
-    enlarged,
-    interpolate_texels,
-    scaled,
-    smoothstep,
-)
+from .evening import mean_of, settle
+from .layout import Float, Layout, interpolate_texels, smoothstep
 
 # Set by eye on six photos, of which three show dark lashes, one blue and one brown shadow.
 
@@ -85,43 +77,25 @@ def even_out(
     texels.
     """
     zone = np.maximum(around, lids)
-    box = box_of(zone, 1)
-    if box is None:
+    if not zone.any():
         return
-    there, seen = detail
     even = _even(colour, weight, zone, plain, texel_mm)
-    # By itself, so that it is that of what is seen around.
-    seen_zone, grey = zone * weight, np.repeat(weight[..., None], 3, axis=2)
-    least = zone * _mean(grey, seen_zone, seen_zone, _WIDE_MM / texel_mm)[..., 0]
     most = _FINE * (1 - (1 - _ON_LIDS) * lids)
-    for band in bands(scaled(box, len(there) / len(zone))):
-        share, fine = (enlarged(one, len(there), band)[..., None] for one in (zone, most))
-        wide = enlarged(even, len(there), band)
-        evened = wide + fine * np.tanh((there[band] - wide) / fine)
-        there[band] += share * (evened - there[band])
-        seen[band] = np.maximum(seen[band], enlarged(least, len(there), band))
+    settle(detail, weight, zone, even, most, texel_mm)
 
 
 def _even(colour: Float, weight: Float, zone: Float, plain: Float, texel_mm: float) -> Float:
     """(h, w, 3) the skin around the eyes without lashes."""
     # Where there is no other skin within reach, that of the eye itself is better than none.
     ground = np.maximum(plain * (1 - zone), _LEAST * zone)
-    skin = _mean(colour, weight * ground, ground, _WIDE_MM / texel_mm)
+    skin = mean_of(colour, weight * ground, ground, _WIDE_MM / texel_mm)
     bright = colour.mean(axis=2) / np.maximum(weight, _LEAST)
     bright = np.where(weight > _SEEN, bright, skin.mean(axis=2)).astype(np.float32)
     width = round(_LASHES_MM / texel_mm) // 2 * 2 + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
     depth = cv2.morphologyEx(bright, cv2.MORPH_CLOSE, kernel) - bright
     believed = (zone * np.exp(-np.minimum(depth / _DEEP, 20))).astype(np.float32)
-    shadow = _mean(colour, weight * believed, believed, _FINE_MM / texel_mm) - skin
+    shadow = mean_of(colour, weight * believed, believed, _FINE_MM / texel_mm) - skin
     middle = shadow.mean(axis=2, keepdims=True)
     hue = _SHADOW_CHROMA * np.tanh((shadow - middle) / _SHADOW_CHROMA)
     return (skin + _SHADOW * np.tanh(middle / _SHADOW) + hue).astype(np.float32)
-
-
-def _mean(colour: Float, weight: Float, share: Float, sigma: float) -> Float:
-    """(h, w, 3) Gaussian mean by ``weight`` of ``colour``, which has the photo's weight in it and
-    takes the ``share``."""
-    table = np.dstack([colour * share[..., None], weight])
-    table = cv2.GaussianBlur(table, (0, 0), max(sigma, 0.3), borderType=cv2.BORDER_CONSTANT)
-    return table[..., :3] / np.maximum(table[..., 3:], 1e-6)

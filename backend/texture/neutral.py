@@ -8,7 +8,7 @@ from the side, so that lashes and liner would be drawn out over a lid that shuts
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import cv2
 import numpy as np
@@ -35,6 +35,7 @@ from .layout import (
     scaled,
     smoothstep,
 )
+from .mouth_line import around_line, even_line
 from .trust import Trust, photo_weight, weighted_median
 from .view import View
 
@@ -186,12 +187,12 @@ class Fields:
     folded: Float  #: where folds are expected
     lids: Float  #: where lashes would be drawn out
     eyes: Float  #: the skin around the eyes
+    line: Float  #: where lips touch
     apart: Float  #: (T, T, 3) log, by how much the ground differs from the face's middle
 
     def part(self, box: Box) -> Fields:
         """Of some rows and columns."""
-        eyes = self.eyes[box]
-        return Fields(self.plain[box], self.folded[box], self.lids[box], eyes, self.apart[box])
+        return Fields(**{one.name: getattr(self, one.name)[box] for one in fields(self)})
 
 
 def fields_of(
@@ -214,16 +215,14 @@ def fields_of(
     face, weights = small.face_id[small.mask], small.barycentric[small.mask]
     table = np.column_stack([plain, moved.shortened, 1 - moved.lids_seen, apart])
     values = interpolate_texels(table.astype(np.float32), model.faces, face, weights)
-    fields = np.zeros((*small.mask.shape, table.shape[1]), np.float32)
-    fields[small.mask] = values
-    even = fields[..., 0] * (1 - _features(model))
-    eyes = around_eyes(model, layout)
-    return Fields(even, fields[..., 1], fields[..., 2], eyes, fields[..., 3:])
+    found = np.zeros((*small.mask.shape, table.shape[1]), np.float32)
+    found[small.mask] = values
+    even = found[..., 0] * (1 - _features(model))
+    eyes, line = around_eyes(model, layout), around_line(model, layout)
+    return Fields(even, found[..., 1], found[..., 2], eyes, line, found[..., 3:])
 
 
-def tidied(
-    model: FaceModel, layout: Layout, detail: Detail, fields: Fields
-) -> tuple[Detail, Float]:
+def tidied(model: FaceModel, layout: Layout, detail: Detail, known: Fields) -> tuple[Detail, Float]:
     """``detail`` without folds, patches and lashes on lids, and the folds' log brightness (T, T).
 
     The second was taken out; it can be multiplied in again where an expression shortens the skin.
@@ -237,13 +236,13 @@ def tidied(
         return detail, folds
     # Only what the photo shows is looked at: a third of the map.
     whole = scaled(box, layout.size / size)
-    weight, there, fields = weight[box], detail.colour[whole], fields.part(box)
+    weight, there, known = weight[box], detail.colour[whole], known.part(box)
     colour = _reduced(there, detail.weight[whole], weight.shape)
-    wide = _blurred(colour, weight, fields.plain, PATCH_WIDTH * size)
-    shaved = fields.plain * (1 - _bearded(_beard(model)[box], wide + fields.apart))
+    wide = _blurred(colour, weight, known.plain, PATCH_WIDTH * size)
+    shaved = known.plain * (1 - _bearded(_beard(model)[box], wide + known.apart))
     change = shaved[..., None] * (_limited(wide, MOST_BRIGHTNESS, MOST_CHROMA) - wide)
-    narrow, broad = (_blurred(colour, weight, fields.plain, part * size) for part in FOLD_WIDTHS)
-    band = (narrow - broad) * (shaved * fields.folded * smoothstep(0.1, 0.5, weight))[..., None]
+    narrow, broad = (_blurred(colour, weight, known.plain, part * size) for part in FOLD_WIDTHS)
+    band = (narrow - broad) * (shaved * known.folded * smoothstep(0.1, 0.5, weight))[..., None]
     dark = band.mean(axis=2, keepdims=True) < 0
     removed = np.where(dark, FOLD_DARK, FOLD_BRIGHT).astype(np.float32) * band
     change -= removed
@@ -252,7 +251,8 @@ def tidied(
     texel_mm = layout.texel_mm * layout.size / size
     colour += change * weight[..., None]
     shown = (there, detail.weight[whole])
-    even_out(shown, weight, colour, fields.eyes, fields.lids, fields.plain, texel_mm)
+    even_out(shown, weight, colour, known.eyes, known.lids, known.plain, texel_mm)
+    even_line(shown, weight, colour, known.line, texel_mm)
     folds[box] = removed.mean(axis=2)
     return detail, folds
 
