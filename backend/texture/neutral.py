@@ -55,6 +55,14 @@ FOLD_DARK, FOLD_BRIGHT = 0.9, 0.75
 #: width, in parts of the side.
 MOST_BRIGHTNESS, MOST_CHROMA = 0.14, 0.05
 PATCH_WIDTH = 1 / 64
+#: What is left of narrower differences, log, of brightness and of each channel about it, on a face
+#: that is ``SMALL_FACE`` or fewer pixels of the photo from brows to chin, and on one of
+#: ``LARGE_FACE``.  JPEG files hold the colours of 16 x 16 pixels in a few numbers: on a small face
+#: these are spots of a centimetre.
+FINE_IF_SMALL, FINE_IF_LARGE = (0.05, 0.02), (0.6, 0.3)
+SMALL_FACE, LARGE_FACE = 60.0, 300.0
+#: mm from the landmarks under the nose between which that begins: nostrils are dark.
+_NOSTRILS_MM = (6.0, 11.0)
 #: Part of a lid's shut area that is seen between which the photo is taken, and mm that a blink
 #: moves the skin between which that counts.
 SEEN_OF_LID, MOVED_BY_BLINK = (0.25, 0.55), (1.0, 3.0)
@@ -71,6 +79,7 @@ UNLIKE = (0.15, 0.5)
 #: Log ratio to the face's tone between which what hangs there is hair, not skin.
 SHADE = (0.3, 0.6)
 _LEAST = 1e-4
+_UNDER_NOSE = slice(31, 36)  #: of the 68 landmarks
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,6 +168,13 @@ def even_correction(model: FaceModel, layout: Layout, correction: Float, middle:
     return (middle + apart).astype(np.float32)
 
 
+def fine_limits(face_px: float) -> tuple[float, float]:
+    """Limits of fine differences on a face of so many pixels of the photo from brows to chin."""
+    share = float(smoothstep(SMALL_FACE, LARGE_FACE, np.array(face_px)))
+    low, high = FINE_IF_SMALL, FINE_IF_LARGE
+    return low[0] + share * (high[0] - low[0]), low[1] + share * (high[1] - low[1])
+
+
 def _limited(ratio: NDArray, brightness: float, chroma: float) -> NDArray:
     """Log colour ratios (..., 3) bent towards limits of brightness and of each channel about it."""
     middle = ratio.mean(axis=-1, keepdims=True)
@@ -184,15 +200,19 @@ class Fields:
     """What :func:`tidied` needs to know of the texels, (T, T) each, 0..1 but for ``apart``."""
 
     plain: Float  #: skin of even colour, apart from hair before it
+    smooth: Float  #: such skin without the nostrils
     folded: Float  #: where folds are expected
     lids: Float  #: where lashes would be drawn out
     eyes: Float  #: the skin around the eyes
     line: Float  #: where lips touch
     apart: Float  #: (T, T, 3) log, by how much the ground differs from the face's middle
+    fine: tuple[float, float]  #: limits of fine differences, of brightness and of chroma
 
     def part(self, box: Box) -> Fields:
         """Of some rows and columns."""
-        return Fields(**{one.name: getattr(self, one.name)[box] for one in fields(self)})
+        maps = {one.name: getattr(self, one.name) for one in fields(self)}
+        fine = maps.pop("fine")
+        return Fields(fine=fine, **{name: texels[box] for name, texels in maps.items()})
 
 
 def fields_of(
@@ -213,13 +233,26 @@ def fields_of(
     plain = regions.bare_skin * layout.skin_vertex * (1 - regions.overhung * unlike)
     small = layout.small
     face, weights = small.face_id[small.mask], small.barycentric[small.mask]
-    table = np.column_stack([plain, moved.shortened, 1 - moved.lids_seen, apart])
+    under_nose = model.mean[model.landmarks68[_UNDER_NOSE]]
+    away = np.linalg.norm(model.mean[:, None] - under_nose, axis=2).min(axis=1)
+    smooth = plain * smoothstep(*_NOSTRILS_MM, away)
+    table = np.column_stack([plain, smooth, moved.shortened, 1 - moved.lids_seen, apart])
     values = interpolate_texels(table.astype(np.float32), model.faces, face, weights)
     found = np.zeros((*small.mask.shape, table.shape[1]), np.float32)
     found[small.mask] = values
-    even = found[..., 0] * (1 - _features(model))
+    even = found[..., :2] * (1 - _features(model))[..., None]
     eyes, line = around_eyes(model, layout), around_line(model, layout)
-    return Fields(even, found[..., 1], found[..., 2], eyes, line, found[..., 3:])
+    fine = fine_limits(view.face_size / view.small_scale)
+    return Fields(
+        even[..., 0],
+        even[..., 1],
+        found[..., 2],
+        found[..., 3],
+        eyes,
+        line,
+        found[..., 4:],
+        fine,
+    )
 
 
 def tidied(model: FaceModel, layout: Layout, detail: Detail, known: Fields) -> tuple[Detail, Float]:
@@ -239,7 +272,8 @@ def tidied(model: FaceModel, layout: Layout, detail: Detail, known: Fields) -> t
     weight, there, known = weight[box], detail.colour[whole], known.part(box)
     colour = _reduced(there, detail.weight[whole], weight.shape)
     wide = _blurred(colour, weight, known.plain, PATCH_WIDTH * size)
-    shaved = known.plain * (1 - _bearded(_beard(model)[box], wide + known.apart))
+    beardless = 1 - _bearded(_beard(model)[box], wide + known.apart)
+    shaved = known.plain * beardless
     change = shaved[..., None] * (_limited(wide, MOST_BRIGHTNESS, MOST_CHROMA) - wide)
     narrow, broad = (_blurred(colour, weight, known.plain, part * size) for part in FOLD_WIDTHS)
     band = (narrow - broad) * (shaved * known.folded * smoothstep(0.1, 0.5, weight))[..., None]
@@ -248,6 +282,11 @@ def tidied(model: FaceModel, layout: Layout, detail: Detail, known: Fields) -> t
     change -= removed
     for band in bands((slice(0, there.shape[0]), slice(0, there.shape[1]))):
         there[band] += enlarged(change, len(there), band)
+        if known.fine < FINE_IF_LARGE:
+            ground = enlarged(wide + change, len(there), band)
+            share = enlarged(known.smooth * beardless, len(there), band)[..., None]
+            fine = there[band] - ground
+            there[band] += share * (_limited(fine, *known.fine) - fine)
     texel_mm = layout.texel_mm * layout.size / size
     colour += change * weight[..., None]
     shown = (there, detail.weight[whole])
