@@ -275,6 +275,7 @@ def tidied(model: FaceModel, layout: Layout, detail: Detail, known: Fields) -> t
     beardless = 1 - _bearded(_beard(model)[box], wide + known.apart)
     shaved = known.plain * beardless
     change = shaved[..., None] * (_limited(wide, MOST_BRIGHTNESS, MOST_CHROMA) - wide)
+    ground = wide + change
     narrow, broad = (_blurred(colour, weight, known.plain, part * size) for part in FOLD_WIDTHS)
     band = (narrow - broad) * (shaved * known.folded * smoothstep(0.1, 0.5, weight))[..., None]
     dark = band.mean(axis=2, keepdims=True) < 0
@@ -283,9 +284,9 @@ def tidied(model: FaceModel, layout: Layout, detail: Detail, known: Fields) -> t
     for band in bands((slice(0, there.shape[0]), slice(0, there.shape[1]))):
         there[band] += enlarged(change, len(there), band)
         if known.fine < FINE_IF_LARGE:
-            ground = enlarged(wide + change, len(there), band)
+            even = enlarged(ground, len(there), band)
             share = enlarged(known.smooth * beardless, len(there), band)[..., None]
-            fine = there[band] - ground
+            fine = there[band] - even
             there[band] += share * (_limited(fine, *known.fine) - fine)
     texel_mm = layout.texel_mm * layout.size / size
     colour += change * weight[..., None]
