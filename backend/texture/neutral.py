@@ -106,6 +106,13 @@ def movement_of(
 
 def least_stretch(neutral: NDArray, posed: NDArray, faces: NDArray) -> NDArray:
     """(F,) the least of the two principal stretches of each triangle."""
+    return principal_stretches(neutral, posed, faces)[0]
+
+
+def principal_stretches(
+    neutral: NDArray, posed: NDArray, faces: NDArray
+) -> tuple[NDArray, NDArray]:
+    """The least and the greatest principal stretch (F,) of each triangle."""
 
     def metric(vertices: NDArray) -> tuple[NDArray, NDArray, NDArray]:
         origin = vertices[faces[:, 0]].astype(np.float64)
@@ -117,7 +124,7 @@ def least_stretch(neutral: NDArray, posed: NDArray, faces: NDArray) -> NDArray:
     before = np.maximum(a * c - b * b, 1e-12)
     half = (c * d - 2 * b * e + a * f) / (2 * before)
     root = np.sqrt(np.maximum(half**2 - (d * f - e * e) / before, 0))
-    return np.sqrt(np.maximum(half - root, 0))
+    return np.sqrt(np.maximum(half - root, 0)), np.sqrt(half + root)
 
 
 def at_vertices(values: NDArray, faces: NDArray, count: int) -> Float:
