@@ -282,7 +282,7 @@ def tidied(model: FaceModel, layout: Layout, detail: Detail, known: Fields) -> t
     beardless = 1 - _bearded(_beard(model)[box], wide + known.apart)
     shaved = known.plain * beardless
     change = shaved[..., None] * (_limited(wide, MOST_BRIGHTNESS, MOST_CHROMA) - wide)
-    ground = wide + change
+    ground = (wide + change).astype(np.float32, copy=False)
     narrow, broad = (_blurred(colour, weight, known.plain, part * size) for part in FOLD_WIDTHS)
     band = (narrow - broad) * (shaved * known.folded * smoothstep(0.1, 0.5, weight))[..., None]
     dark = band.mean(axis=2, keepdims=True) < 0
