@@ -50,5 +50,5 @@ def test_a_large_face_keeps_its_pores_and_freckles() -> None:
     assert neutral.fine_limits(neutral.LARGE_FACE) == neutral.FINE_IF_LARGE
     assert neutral.fine_limits(2000.0) == neutral.FINE_IF_LARGE
     assert neutral.fine_limits(30.0) == neutral.FINE_IF_SMALL
-    between = neutral.fine_limits(180.0)
+    between = neutral.fine_limits(110.0)
     assert neutral.FINE_IF_SMALL < between < neutral.FINE_IF_LARGE
