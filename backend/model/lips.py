@@ -26,6 +26,9 @@ from .face_model import FaceModel, Float
 SEAM = 2
 #: Shapes that are looked at with another, whose corrective they are.
 ON_TOP = {"mouthClose": "jawOpen"}
+#: Shapes of the upper and of the lower lip that are looked at once more together: each alone finds
+#: the other lip at rest.
+TOGETHER = ("mouthRollUpper", "mouthRollLower")
 #: Shapes that open the mouth: no slit of theirs is closed.
 OPENING = ("mouthFunnel",)
 #: Shapes that take a seam out of sight: the lips' columns face each other as they do at neutral.
@@ -78,6 +81,13 @@ def set_own_lips(model: FaceModel, neutral: Float, basis: Float) -> None:
         shares = (left, 1 - left) if len(sides) == 2 else (1.0,)
         for one, share in zip(sides, shares, strict=True):
             basis[names.index(one), ids, 1] += share * change
+    if set(TOGETHER) <= set(names):
+        posed = head + sum(basis[names.index(one), ids] for one in TOGETHER)
+        for _ in range(ROUNDS):
+            moves = [_towards(lip, _facing(lip, head[:, 0]), posed) for lip in lips]
+            for one, lip, move in zip(TOGETHER, lips, moves, strict=True):
+                basis[names.index(one), ids[lip.rings], 1] += move
+                posed[lip.rings, 1] += move
 
 
 def _sides(name: str) -> list[str]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..exchange.wrinkles import FOLD_STEP, NO_FOLD
 from ..model import FaceModel
 from .layout import Float, Int, Layout, layout_of, smoothstep
-from .neutral import at_vertices, least_stretch
+from .neutral import at_vertices, principal_stretches
 
 #: Weights under which an expression is not there: sliders that are not at rest by fitting noise.
 _AT_REST = 0.02
@@ -64,7 +64,7 @@ def fold_parts(
     parts = np.zeros((2, len(weights)))
     for index in np.flatnonzero(there):
         moved = neutral + weights[index] * basis[index]
-        short = at_vertices(1 - least_stretch(neutral, moved, faces), faces, len(neutral))
+        short = at_vertices(_pressed(neutral, moved, faces), faces, len(neutral))
         parts[:, index] = np.maximum(short, 0) @ depth
     for half in parts:
         half /= max(half.sum(), 1e-9)
@@ -72,6 +72,15 @@ def fold_parts(
         half /= max(half.sum(), 1e-9)
     parts[:, there] /= weights[there]
     return parts.astype(np.float32)
+
+
+def _pressed(neutral: NDArray, moved: NDArray, faces: NDArray) -> NDArray:
+    """(F,) by how much, in parts, triangles are shorter one way without being longer the other.
+
+    What is only pulled becomes narrower with no fold: the skin beside an open mouth.
+    """
+    least, greatest = principal_stretches(neutral, moved, faces)
+    return 1 - least * np.maximum(greatest, 1)
 
 
 def _skin_texels(model: FaceModel, layout: Layout) -> tuple[NDArray[np.bool_], Int, Float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -21,9 +22,12 @@ from .diffuse import Graph
 Float = NDArray[np.float32]
 Int = NDArray[np.int32]
 Bool = NDArray[np.bool_]
+Box = tuple[slice, slice]
 
 #: Texels around each island that repeat its border, per 1024 texels of the texture's side.
 GUTTER_PER_1024 = 4
+#: Rows that are changed at a time.
+BAND_ROWS = 32
 
 _LANDMARKS_INNER = np.r_[17:68]
 _LANDMARKS_CHIN = np.r_[6:11]
@@ -120,6 +124,19 @@ def box_of(weight: Float, margin: int = 0) -> tuple[slice, slice] | None:
         for at, side in zip((rows, columns), weight.shape, strict=True)
     )
     return row, column
+
+
+def scaled(box: Box, scale: float) -> Box:
+    """``box`` of a picture in the same picture ``scale`` times the size."""
+    row, column = (slice(round(one.start * scale), round(one.stop * scale)) for one in box)
+    return row, column
+
+
+def bands(box: Box) -> Iterator[Box]:
+    """``box`` in bands of a few rows, so that little memory is taken."""
+    rows, columns = box
+    for start in range(rows.start, rows.stop, BAND_ROWS):
+        yield slice(start, min(start + BAND_ROWS, rows.stop)), columns
 
 
 def interpolate_texels(

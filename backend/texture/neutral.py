@@ -8,8 +8,7 @@ from the side, so that lashes and liner would be drawn out over a lid that shuts
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import cv2
 import numpy as np
@@ -23,14 +22,28 @@ from ..model.own import own_expressions
 from .channels import mean_of, tripled, wide_blur
 from .compose import Detail
 from .diffuse import diffuse
-from .layout import Float, Layout, box_of, enlarged, interpolate_texels, sample, smoothstep
+from .eyelids import around_eyes, even_out
+from .layout import (
+    BAND_ROWS,
+    Box,
+    Float,
+    Layout,
+    bands,
+    box_of,
+    enlarged,
+    interpolate_texels,
+    sample,
+    scaled,
+    smoothstep,
+)
+from .mouth_line import around_line, even_line
 from .trust import Trust, photo_weight, weighted_median
 from .view import View
 
 # Set by eye on 28 photos and by ``bench albedo``: its errors of lids, smile lines, neck and face
 # fell from 0.240, 0.241, 0.099 and 0.194 to 0.148, 0.129, 0.037 and 0.139; that of the brows is
 # 0.60 both times, since they lie elsewhere: on the true head it is 0.42, that of the lids 0.10.
-# The sample's ``verify`` gets FLIP 0.226 with the folds given back (at most 0.23); with wide
+# The sample's ``verify`` gets FLIP 0.229 with the folds given back (at most 0.23); with wide
 # differences within 0.3 and 0.08 it was 0.217.
 
 #: Shortening of the skin, in the direction in which it is most, between which folds are expected.
@@ -43,16 +56,19 @@ FOLD_DARK, FOLD_BRIGHT = 0.9, 0.75
 #: width, in parts of the side.
 MOST_BRIGHTNESS, MOST_CHROMA = 0.14, 0.05
 PATCH_WIDTH = 1 / 64
+#: What is left of narrower differences, log, of brightness and of each channel about it, on a face
+#: that is ``SMALL_FACE`` or fewer pixels of the photo from brows to chin, and on one of
+#: ``LARGE_FACE``.  JPEG files hold the colours of 16 x 16 pixels in a few numbers: on a small face
+#: these are spots of a centimetre.
+FINE_IF_SMALL, FINE_IF_LARGE = (0.05, 0.02), (0.6, 0.3)
+SMALL_FACE, LARGE_FACE = 60.0, 160.0
+#: mm from the landmarks under the nose between which that begins: nostrils are dark.
+_NOSTRILS_MM = (6.0, 11.0)
 #: Part of a lid's shut area that is seen between which the photo is taken, and mm that a blink
 #: moves the skin between which that counts.
 SEEN_OF_LID, MOVED_BY_BLINK = (0.25, 0.55), (1.0, 3.0)
-#: Rows that are changed at a time, so that little memory is taken.
-_BAND_ROWS = 32
 #: Rounds in which what is not taken grows by a ring of vertices.
 _ROUNDS = 2
-#: Of the colours of such a lid, blurred by a part of the texture's side, this share stays: liner
-#: and eye shadow are no lashes.
-LID_TONE, LID_WIDTH = 0.2, 1 / 128
 #: What a beard is: log brightness that it is darker by, and log of red to green against the skin's.
 BEARD_DARK, BEARD_RED = (0.1, 0.2), (-0.04, 0.02)
 #: What is around lips and brows belongs to them, in parts of the texture's side.
@@ -64,9 +80,7 @@ UNLIKE = (0.15, 0.5)
 #: Log ratio to the face's tone between which what hangs there is hair, not skin.
 SHADE = (0.3, 0.6)
 _LEAST = 1e-4
-
-
-Box = tuple[slice, slice]
+_UNDER_NOSE = slice(31, 36)  #: of the 68 landmarks
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +107,13 @@ def movement_of(
 
 def least_stretch(neutral: NDArray, posed: NDArray, faces: NDArray) -> NDArray:
     """(F,) the least of the two principal stretches of each triangle."""
+    return principal_stretches(neutral, posed, faces)[0]
+
+
+def principal_stretches(
+    neutral: NDArray, posed: NDArray, faces: NDArray
+) -> tuple[NDArray, NDArray]:
+    """The least and the greatest principal stretch (F,) of each triangle."""
 
     def metric(vertices: NDArray) -> tuple[NDArray, NDArray, NDArray]:
         origin = vertices[faces[:, 0]].astype(np.float64)
@@ -104,7 +125,7 @@ def least_stretch(neutral: NDArray, posed: NDArray, faces: NDArray) -> NDArray:
     before = np.maximum(a * c - b * b, 1e-12)
     half = (c * d - 2 * b * e + a * f) / (2 * before)
     root = np.sqrt(np.maximum(half**2 - (d * f - e * e) / before, 0))
-    return np.sqrt(np.maximum(half - root, 0))
+    return np.sqrt(np.maximum(half - root, 0)), np.sqrt(half + root)
 
 
 def at_vertices(values: NDArray, faces: NDArray, count: int) -> Float:
@@ -155,6 +176,13 @@ def even_correction(model: FaceModel, layout: Layout, correction: Float, middle:
     return (middle + apart).astype(np.float32)
 
 
+def fine_limits(face_px: float) -> tuple[float, float]:
+    """Limits of fine differences on a face of so many pixels of the photo from brows to chin."""
+    share = float(smoothstep(SMALL_FACE, LARGE_FACE, np.array(face_px)))
+    low, high = FINE_IF_SMALL, FINE_IF_LARGE
+    return low[0] + share * (high[0] - low[0]), low[1] + share * (high[1] - low[1])
+
+
 def _limited(ratio: NDArray, brightness: float, chroma: float) -> NDArray:
     """Log colour ratios (..., 3) bent towards limits of brightness and of each channel about it."""
     middle = mean_of(ratio)
@@ -182,13 +210,19 @@ class Fields:
     """What :func:`tidied` needs to know of the texels, (T, T) each, 0..1 but for ``apart``."""
 
     plain: Float  #: skin of even colour, apart from hair before it
+    smooth: Float  #: such skin without the nostrils
     folded: Float  #: where folds are expected
     lids: Float  #: where lashes would be drawn out
+    eyes: Float  #: the skin around the eyes
+    line: Float  #: where lips touch
     apart: Float  #: (T, T, 3) log, by how much the ground differs from the face's middle
+    fine: tuple[float, float]  #: limits of fine differences, of brightness and of chroma
 
     def part(self, box: Box) -> Fields:
         """Of some rows and columns."""
-        return Fields(self.plain[box], self.folded[box], self.lids[box], self.apart[box])
+        maps = {one.name: getattr(self, one.name) for one in fields(self)}
+        fine = maps.pop("fine")
+        return Fields(fine=fine, **{name: texels[box] for name, texels in maps.items()})
 
 
 def fields_of(
@@ -209,22 +243,34 @@ def fields_of(
     plain = regions.bare_skin * layout.skin_vertex * (1 - regions.overhung * unlike)
     small = layout.small
     face, weights = small.face_id[small.mask], small.barycentric[small.mask]
-    table = np.column_stack([plain, moved.shortened, 1 - moved.lids_seen, apart])
+    under_nose = model.mean[model.landmarks68[_UNDER_NOSE]]
+    away = np.linalg.norm(model.mean[:, None] - under_nose, axis=2).min(axis=1)
+    smooth = plain * smoothstep(*_NOSTRILS_MM, away)
+    table = np.column_stack([plain, smooth, moved.shortened, 1 - moved.lids_seen, apart])
     values = interpolate_texels(table.astype(np.float32), model.faces, face, weights)
     # Field by field, as the values lie.
-    fields = np.zeros((table.shape[1], *small.mask.shape), np.float32)
-    fields.reshape(len(fields), -1)[:, np.flatnonzero(small.mask)] = values.T
-    even = fields[0] * (1 - _features(model))
-    return Fields(even, fields[1], fields[2], cv2.merge(list(fields[3:])))
+    found = np.zeros((table.shape[1], *small.mask.shape), np.float32)
+    found.reshape(len(found), -1)[:, np.flatnonzero(small.mask)] = values.T
+    features = 1 - _features(model)
+    eyes, line = around_eyes(model, layout), around_line(model, layout)
+    fine = fine_limits(view.face_size / view.small_scale)
+    return Fields(
+        found[0] * features,
+        found[1] * features,
+        found[2],
+        found[3],
+        eyes,
+        line,
+        cv2.merge(list(found[4:])),
+        fine,
+    )
 
 
-def tidied(
-    model: FaceModel, layout: Layout, detail: Detail, fields: Fields
-) -> tuple[Detail, Float]:
+def tidied(model: FaceModel, layout: Layout, detail: Detail, known: Fields) -> tuple[Detail, Float]:
     """``detail`` without folds, patches and lashes on lids, and the folds' log brightness (T, T).
 
     The second was taken out; it can be multiplied in again where an expression shortens the skin.
-    ``detail.colour`` is changed in place.
+    ``detail`` is changed in place.
     """
     size = len(layout.small.mask)
     folds = np.zeros((size, size), np.float32)
@@ -233,68 +279,49 @@ def tidied(
     if box is None:
         return detail, folds
     # Only what the photo shows is looked at: a third of the map.
-    whole = _scaled(box, layout.size / size)
-    weight, there, fields = weight[box], detail.colour[whole], fields.part(box)
+    whole = scaled(box, layout.size / size)
+    weight, there, known = weight[box], detail.colour[whole], known.part(box)
     colour = _reduced(there, detail.weight[whole], weight.shape)
-    weighed = _weighed(colour, weight, fields.plain)
+    weighed = _weighed(colour, weight, known.plain)
     wide = _blurred(weighed, PATCH_WIDTH * size)
-    shaved = fields.plain * (1 - _bearded(_beard(model)[box], wide + fields.apart))
+    beardless = 1 - _bearded(_beard(model)[box], wide + known.apart)
+    shaved = known.plain * beardless
     change = tripled(shaved) * (_limited(wide, MOST_BRIGHTNESS, MOST_CHROMA) - wide)
+    ground = (wide + change).astype(np.float32, copy=False)
     narrow, broad = (_blurred(weighed, part * size) for part in FOLD_WIDTHS)
     removed = narrow - broad
-    removed *= tripled(shaved * fields.folded * smoothstep(0.1, 0.5, weight))
+    removed *= tripled(shaved * known.folded * smoothstep(0.1, 0.5, weight))
     dark = mean_of(removed) < 0
     removed *= tripled(np.where(dark, FOLD_DARK, FOLD_BRIGHT).astype(np.float32))
     change -= removed
-    for band in _bands((slice(0, there.shape[0]), slice(0, there.shape[1]))):
+    for band in bands((slice(0, there.shape[0]), slice(0, there.shape[1]))):
         there[band] += enlarged(change, len(there), band)
-    _fill_lids(there, fields.lids, colour, weight, LID_WIDTH * size)
+        if known.fine < FINE_IF_LARGE:
+            even = enlarged(ground, len(there), band)
+            share = tripled(enlarged(known.smooth * beardless, len(there), band))
+            fine = there[band] - even
+            there[band] += share * (_limited(fine, *known.fine) - fine)
+    texel_mm = layout.texel_mm * layout.size / size
+    colour += change * tripled(weight)
+    shown = (there, detail.weight[whole])
+    even_out(shown, weight, colour, known.eyes, known.lids, known.plain, texel_mm)
+    even_line(shown, weight, colour, known.line, texel_mm)
     folds[box] = mean_of(removed)
     return detail, folds
-
-
-def _scaled(box: Box, scale: float) -> Box:
-    row, column = (slice(round(one.start * scale), round(one.stop * scale)) for one in box)
-    return row, column
 
 
 def _reduced(colour: Float, weight: Float, shape: tuple[int, ...]) -> Float:
     """``colour`` (H, W, 3) times ``weight`` (H, W), averaged down to ``shape`` (h, w)."""
     scale = len(colour) / shape[0]
-    rows = _BAND_ROWS if scale.is_integer() else shape[0]  # else bands would share a row
+    rows = BAND_ROWS if scale.is_integer() else shape[0]  # else bands would share a row
     out = np.empty((*shape, 3), np.float32)
     for start in range(0, shape[0], rows):
         band = slice(start, min(start + rows, shape[0]))
-        whole, _ = _scaled((band, band), scale)
+        whole, _ = scaled((band, band), scale)
         part = colour[whole] * tripled(weight[whole])
         size = (shape[1], band.stop - start)
         out[band] = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
     return out
-
-
-def _bands(box: Box) -> Iterator[Box]:
-    """``box`` in bands of a few rows."""
-    rows, columns = box
-    for start in range(rows.start, rows.stop, _BAND_ROWS):
-        yield slice(start, min(start + _BAND_ROWS, rows.stop)), columns
-
-
-def _fill_lids(colour: Float, lids: Float, reduced: Float, weight: Float, sigma: float) -> None:
-    """The tone of the lids in place of ``colour`` (H, W, 3) where ``lids`` (h, w) is 1, in place.
-
-    ``reduced`` (h, w, 3) is ``colour`` multiplied by ``weight`` (h, w); ``sigma`` as of
-    :func:`_blurred`.
-    """
-    box = box_of(lids, 2)
-    if box is None:
-        return
-    whole = _scaled(box, len(colour) / len(lids))
-    lids, there = lids[box], colour[whole]
-    tone = mean_of(_blurred(_weighed(reduced[box], weight[box], lids), sigma))
-    tone = tripled(LID_TONE * tone)
-    for band in _bands((slice(0, there.shape[0]), slice(0, there.shape[1]))):
-        share = tripled(enlarged(lids, len(there), band))
-        there[band] += share * (enlarged(tone, len(there), band) - there[band])
 
 
 def _weighed(colour: Float, weight: Float, share: Float) -> Float:

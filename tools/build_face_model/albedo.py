@@ -51,7 +51,10 @@ SCLERA = np.array((226, 218, 210))
 TEETH = np.array((226, 216, 194))
 GUMS = np.array((176, 98, 94))
 TONGUE = np.array((178, 96, 92))
-MOUTH = np.array((122, 52, 50))
+MOUTH, CHEEK = np.array((122, 52, 50)), np.array((222, 140, 130))
+"""Of the mouth's inside: its back, and cheeks and lips, which are paler."""
+CHEEK_MM = (35.0, 72.0)
+"""Between which z the one passes into the other; corners of the mouth lie at 83."""
 
 
 @dataclass(frozen=True)
@@ -201,8 +204,10 @@ def _paint_insides(
     colour = np.where(eye[:, None], eyes, colour)
     teeth = decode(TEETH / 255) * np.exp(-p.teeth[:, None, None] * MELANIN)
     colour = np.where((masks["teeth"] > 0)[:, None], np.broadcast_to(teeth, colour.shape), colour)
-    for name, tone in (("tongue", TONGUE), ("mouth", MOUTH)):
-        colour = np.where((masks[name] > 0)[:, None], decode(tone / 255), colour)
+    front = smooth_step(points.position[:, 2], *CHEEK_MM)[:, None]
+    mouth = decode(MOUTH / 255) * (1 - front) + decode(CHEEK / 255) * front
+    for name, tone in (("tongue", decode(TONGUE / 255)), ("mouth", mouth)):
+        colour = np.where((masks[name] > 0)[:, None], tone, colour)
     return np.where(
         np.char.startswith(points.island, "socket")[:, None], decode(GUMS / 255), colour
     )

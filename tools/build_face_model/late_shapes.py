@@ -1,4 +1,5 @@
-"""The last steps on the expressions: strengths, the tongue's way out, crossings, the neck's edge.
+"""The last steps on the expressions: strengths, the tongue's way out, the mouth's shapes that are
+moved together, crossings, the neck's edge.
 
 Nothing but the expression basis changes, and all else has been made with the shapes before.
 """
@@ -14,6 +15,7 @@ from scipy.spatial import cKDTree
 
 from .crossings import Surface
 from .head_mesh import MATERIALS
+from .mouth_shapes import softened
 from .regions import smooth_step
 from .strengths import scaled
 from .tongue import tongue_out
@@ -43,6 +45,7 @@ def with_late_steps(model: FaceModel) -> FaceModel:
     shapes = scaled(model.expression_basis, names, mean)
     shapes[names.index("tongueOut")] = tongue_out(shapes, names, mean, model.topology.part)
     kinds = np.array(MATERIALS)[model.polygon_material]
+    shapes = softened(shapes, names, mean, model.topology.polygons, kinds, model.lip_rings)
     surface = Surface.of(model.topology.polygons, kinds, model.lid_rings)
     rng = np.random.default_rng(SEED)
     identity = rng.normal(size=(HEADS, len(model.identity.basis)))

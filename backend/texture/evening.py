@@ -1,0 +1,51 @@
+"""Skin that a photo shows badly, evened out to what it shows around."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from .layout import Float, bands, box_of, enlarged, scaled
+
+#: mm, standard deviation of the mean of the photo's weight around.
+_WIDE_MM = 12.0
+
+
+def settle(
+    detail: tuple[Float, Float],
+    weight: Float,
+    zone: Float,
+    even: Float,
+    most: Float,
+    texel_mm: float,
+) -> None:
+    """Even out ``detail``: log over the ground (H, W, 3) and the photo's weight (H, W), in place.
+
+    All else is smaller: ``weight`` (h, w) the photo's; ``zone`` (h, w) 0..1 where that is to be;
+    ``even`` (h, w, 3) log over the ground, what it should be like there, and ``most`` (h, w) by how
+    much it may differ, bent towards that limit; ``texel_mm`` the side of a texel.  The weight
+    becomes what it is around: what the photo shows from the side only is as what it shows beside.
+    """
+    box = box_of(zone, 1)
+    if box is None:
+        return
+    there, seen = detail
+    # By itself, so that it is that of what is seen around.
+    mine, grey = zone * weight, np.repeat(weight[..., None], 3, axis=2)
+    least = zone * mean_of(grey, mine, mine, _WIDE_MM / texel_mm)[..., 0]
+    for band in bands(scaled(box, len(there) / len(zone))):
+        share, fine = (enlarged(one, len(there), band)[..., None] for one in (zone, most))
+        wide = enlarged(even, len(there), band)
+        evened = wide + fine * np.tanh((there[band] - wide) / fine)
+        there[band] += share * (evened - there[band])
+        seen[band] = np.maximum(seen[band], enlarged(least, len(there), band))
+
+
+def mean_of(colour: Float, weight: Float, share: Float, sigma: float) -> Float:
+    """(h, w, 3) Gaussian mean by ``weight`` (h, w) of ``colour`` (h, w, 3) times ``share`` (h, w).
+
+    Of a colour that has the photo's weight in it, ``weight`` is ``share`` times the photo's.
+    """
+    table = np.dstack([colour * share[..., None], weight])
+    table = cv2.GaussianBlur(table, (0, 0), max(sigma, 0.3), borderType=cv2.BORDER_CONSTANT)
+    return table[..., :3] / np.maximum(table[..., 3:], 1e-6)

@@ -1,0 +1,64 @@
+"""The lips where they touch: without the dark line between them and the shade of their corners.
+
+A photo shows the line of a shut mouth as dark as the mouth, and of a smile the shade in its
+corners.  On the head both lie on the lips' red and are seen as stains when the mouth opens.  What
+the lips are like beside it continues to where they meet and behind, where a photo shows them from
+the side at most.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ..kept import kept
+from ..model import FaceModel
+from .evening import mean_of, settle
+from .layout import Float, Layout, interpolate_texels, smoothstep
+
+# Set by eye on six photos, of which two show teeth.
+
+#: Rows of ``lip_rings`` that are behind or at the line where lips touch.
+_BEHIND = 4
+#: mm from there, and from the corners, between which lips are believed.
+_LINE_MM, _CORNER_MM = (1.0, 4.0), (6.0, 11.0)
+#: Standard deviation in mm of the mean over what is believed.
+_BESIDE_MM = 5.0
+#: Log by which the line may still differ.
+_FINE = 0.08
+
+
+@kept(maxsize=2)
+def around_line(model: FaceModel, layout: Layout) -> Float:
+    """(T, T) 0..1 the skin where lips touch; 0 where the model names no rings of lips."""
+    small = layout.small
+    found = np.zeros(small.mask.shape, np.float32)
+    if model.lip_rings is None:
+        return found
+    rings, mean = model.lip_rings[: _BEHIND + 1], model.mean
+    ends = rings[:, [np.argmin(mean[rings[-1], 0]), np.argmax(mean[rings[-1], 0])]]
+    near = np.zeros(len(mean), np.float32)
+    for ids, reach in ((rings, _LINE_MM), (ends, _CORNER_MM)):
+        away = cKDTree(mean[ids.ravel()]).query(mean)[0]
+        near = np.maximum(near, 1 - smoothstep(*reach, away))
+    near *= layout.skin_vertex
+    face, weights = small.face_id[small.mask], small.barycentric[small.mask]
+    skin = layout.skin_face[face][:, None]
+    found[small.mask] = (interpolate_texels(near[:, None], model.faces, face, weights) * skin)[:, 0]
+    return found
+
+
+def even_line(
+    detail: tuple[Float, Float], weight: Float, colour: Float, line: Float, texel_mm: float
+) -> None:
+    """Even out the lips where they touch in ``detail``: log over the ground (H, W, 3) and the
+    photo's weight (H, W), in place.
+
+    ``weight`` (h, w) is the photo's, ``colour`` (h, w, 3) that of ``detail`` times it, ``line``
+    (h, w) of :func:`around_line`; ``texel_mm`` the side of a texel of them.
+    """
+    if not line.any():
+        return
+    believed = 1 - line
+    even = mean_of(colour, weight * believed, believed, _BESIDE_MM / texel_mm)
+    settle(detail, weight, line, even, np.full_like(line, _FINE), texel_mm)
