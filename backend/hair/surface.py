@@ -78,11 +78,12 @@ class Surface:
         """(..., 4) distance and gradient, trilinear; outside the grid those of its border."""
         count = np.array(self.distance.shape)
         stride = np.array([count[1] * count[2], count[2], 1])
-        start, sides = 0, []
-        for axis, values in enumerate(points.reshape(-1, 3).T):
+        places = points.reshape(-1, 3)
+        start, sides = np.zeros(len(places), np.intp), []
+        for axis, values in enumerate(places.T):
             at = np.clip((values - self.origin[axis]) / CELL_MM, 0, count[axis] - 1.001)
             low = at.astype(np.intp)
-            start = start + stride[axis] * low
+            start += stride[axis] * low
             share = (at - low).astype(np.float32)
             sides.append((1 - share, share))
         total = np.zeros((len(start), 4), np.float32)
