@@ -26,7 +26,6 @@ from .exchange.wire import Progress, serve
 from .files import plain_name, reason, write_bytes
 from .fit.faces import detect_faces
 from .lifeline import IDLE_MINUTES, IDLE_VARIABLE, idle_seconds
-from .model.importing.importer import import_model
 from .model.stored import remove_model
 from .photo import read_photo
 from .photo.encode import encode_png
@@ -156,6 +155,9 @@ def import_face_model(
     *, paths: list[str], progress: Progress, name: str | None = None, force: bool = False
 ) -> dict[str, Any]:
     """Import the face model in ``paths``; the card as :meth:`ModelCard.to_dict` has it."""
+    # Seldom asked for, and a tenth of what the worker would load before the first photo.
+    from .model.importing.importer import import_model
+
     return import_model(paths, name, force, progress).to_dict()
 
 
