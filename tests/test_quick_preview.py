@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 import pytest
 from reconstruct_face.scene.studio import studio
@@ -12,7 +14,8 @@ from tests.test_scene_skin import build, with_maps
 
 def normal_from(material: bpy.types.Material) -> str:
     """The type of the node that tells the skin's shader its normal."""
-    (link,) = material.node_tree.nodes["Principled BSDF"].inputs["Normal"].links
+    tree: Any = material.node_tree
+    (link,) = tree.nodes["Principled BSDF"].inputs["Normal"].links
     return link.from_node.type
 
 

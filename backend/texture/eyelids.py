@@ -24,6 +24,9 @@ _EDGE = 4
 #: mm from there between which the skin stops to be the eye's; brows begin at 12 and are left
 #: out.
 _REACH_MM = (8.0, 13.5)
+#: The same below the eye: the lashes there are short, and what the skin is like under them, its
+#: shade and its bags, is the person's.
+_BELOW_MM = (2.0, 5.0)
 #: mm: what is narrower is a lash, or some that hang together, or their shade.
 _LASHES_MM = 11.0
 #: Log brightness by which a texel lies deeper than such a dent's rims, which then says little about
@@ -32,7 +35,7 @@ _DEEP = 0.12
 #: Standard deviations in mm of the means over the skin of the eye and over the skin around it.
 _FINE_MM, _WIDE_MM = 3.0, 12.0
 #: What stays of wide differences to the skin around, log: of brightness and of each channel.
-_SHADOW, _SHADOW_CHROMA = 0.16, 0.07
+_SHADOW, _SHADOW_CHROMA = 0.3, 0.15
 #: Log by which fine structure may differ from the wide one: pores do, lashes do more.
 _FINE = 0.07
 #: Of that the share that stays where the photo shows a lid from its side.
@@ -49,8 +52,11 @@ def around_eyes(model: FaceModel, layout: Layout) -> Float:
     found = np.zeros(small.mask.shape, np.float32)
     if model.lid_rings is None:
         return found
-    away = cKDTree(model.mean[model.lid_rings[:, _EDGE].ravel()]).query(model.mean)[0]
-    near = (1 - smoothstep(*_REACH_MM, away)) * layout.skin_vertex
+    edge = model.mean[model.lid_rings[:, _EDGE].ravel()]
+    away, nearest = cKDTree(edge).query(model.mean)
+    above = smoothstep(-1.0, 1.0, model.mean[:, 1] - edge[nearest, 1])
+    upper, lower = (1 - smoothstep(*reach, away) for reach in (_REACH_MM, _BELOW_MM))
+    near = (lower + above * (upper - lower)) * layout.skin_vertex
     if "brows" in model.mask_names:
         near = near * (1 - smoothstep(0.05, 0.5, model.mask("brows")))
     face, weights = small.face_id[small.mask], small.barycentric[small.mask]

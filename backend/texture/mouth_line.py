@@ -21,7 +21,7 @@ from .layout import Float, Layout, interpolate_texels, smoothstep
 #: Rows of ``lip_rings`` that are behind or at the line where lips touch.
 _BEHIND = 4
 #: mm from there, and from the corners, between which lips are believed.
-_LINE_MM, _CORNER_MM = (1.0, 4.0), (6.0, 11.0)
+_LINE_MM, _CORNER_MM = (1.0, 4.0), (4.0, 8.0)
 #: Standard deviation in mm of the mean over what is believed.
 _BESIDE_MM = 5.0
 #: Log by which the line may still differ.
