@@ -100,7 +100,7 @@ def test_across_is_against_and_nothing_seen_says_nothing(
 
 
 def test_a_fringe_goes_only_where_directions_deny_it(
-    head: tuple[Surface, Roots, PhotoHair],
+    head: tuple[Surface, Roots, PhotoHair], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     surface, roots, plain = head
     parted = scaled(replace(STYLES["long-straight"], part=0.3, back=0.0), surface.face)
@@ -110,3 +110,7 @@ def test_a_fringe_goes_only_where_directions_deny_it(
     assert found.fringe is None and found.part == pytest.approx(0.3, abs=0.21)
     as_it_falls = combed_so(plain, surface, roots, fringe)
     assert combed(fringe, as_it_falls, surface, roots) == fringe
+    # Over most of the forehead it is no lock that strayed.
+    monkeypatch.setattr(PhotoHair, "covered", lambda *_: 0.8)
+    swept = combed(fringe, as_parted, surface, roots)
+    assert swept.fringe == -0.4 and swept.part == pytest.approx(0.3, abs=0.21)

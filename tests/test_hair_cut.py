@@ -64,11 +64,17 @@ def test_what_is_long_on_top_does_not_hang_over_the_neck(scalp: Any) -> None:
     assert under_the_nape(0.0) > 0.3
 
 
-def seen(usual: float, order: float, covered: float = 0.05) -> Any:
+def seen(usual: float, order: float, covered: float = 0.05, beside: float = 5.0) -> Any:
     """What :func:`style_of` asks of a photo that shows no long hair."""
     return SimpleNamespace(
-        usual=usual, is_long=False, order=lambda: order, covered=lambda _: covered, lowest=(0, 0)
-    )
+        usual=usual, is_long=False, order=lambda: order, covered=lambda _: covered, lowest=(0, 0),
+        beside=beside,
+    )  # fmt: skip
+
+
+def test_hair_that_is_full_beside_the_ears_is_not_cut_closer_there(scalp: Any) -> None:
+    assert style_of(seen(20, 0.8, beside=8), scalp.surface).taper == STYLES["side-part"].taper
+    assert style_of(seen(20, 0.8, beside=30), scalp.surface).taper == 0
 
 
 def test_hair_that_lies_flat_is_tied_back(scalp: Any) -> None:

@@ -40,6 +40,8 @@ _FURROW = 11
 #: Cosine to the head's up over which directions are of its upper half; what the shell may be at
 #: any rate, mm.
 _UPPER, _LEAST_MOST_MM = 0.3, 12.0
+#: The same of directions over the ears: the middle one, and so far from it.
+_OVER_EARS, _AT_EARS = 0.05, 0.2
 #: Hair that falls further under the ears than so many faces is long.
 _LONG = 0.4
 #: Spread of where strands end below, in faces: cut, but not with a ruler.
@@ -164,6 +166,17 @@ class PhotoHair:
         turn = np.arange(_ANGLES) / _ANGLES * 2 * np.pi
         upper = np.cos(turn) * up[0] + np.sin(turn) * up[1] > _UPPER
         return float(np.median(self.standing[upper]))
+
+    @property
+    def beside(self) -> float:
+        """mm that the hair stands off the skull beside the ears and a little over them, the
+        median of the side where it is more."""
+        up = self.camera.rotation[:2, 1]
+        turn = np.arange(_ANGLES) / _ANGLES * 2 * np.pi
+        over = np.cos(turn) * up[0] + np.sin(turn) * up[1]
+        right = np.cos(turn) * up[1] - np.sin(turn) * up[0] > 0
+        level = np.abs(over - _OVER_EARS) < _AT_EARS
+        return max(float(np.median(self.standing[level & side])) for side in (right, ~right))
 
     def ended(self, points: NDArray, outward: NDArray, ragged: NDArray) -> NDArray:
         """As :class:`~.grow.Seen`."""
