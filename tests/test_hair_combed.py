@@ -106,6 +106,7 @@ def test_a_fringe_goes_only_where_directions_deny_it(
     parted = scaled(replace(STYLES["long-straight"], part=0.3, back=0.0), surface.face)
     fringe = replace(parted, part=None, back=0.0, fringe=-0.4)
     as_parted = combed_so(plain, surface, roots, parted)
+    monkeypatch.setattr(PhotoHair, "covered", lambda *_: 0.4)
     found = combed(fringe, as_parted, surface, roots)
     assert found.fringe is None and found.part == pytest.approx(0.3, abs=0.21)
     as_it_falls = combed_so(plain, surface, roots, fringe)
