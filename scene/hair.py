@@ -42,7 +42,8 @@ def build_hair(head: bpy.types.Object, reconstruction: Reconstruction) -> bpy.ty
     for k, attribute in enumerate((ROOT_COLOUR, TIP_COLOUR)):
         _set_colour(curves, attribute, reconstruction.hair_colour[:, k])
     curves.surface, curves.surface_uv_map = head, UV_MAP
-    curves.materials.append(_material(name))
+    colour = np.median(reconstruction.hair_colour, axis=(0, 1))
+    curves.materials.append(_material(name, colour))
     hair = bpy.data.objects.new(name, curves)
     hair[TAG] = 1
     hair.parent = head
@@ -157,9 +158,13 @@ def copied_as_shown(hair: bpy.types.Object, share: float = 1.0) -> bpy.types.Obj
     return bpy.data.objects.new("preview hair", copy)
 
 
-def _material(name: str) -> bpy.types.Material:
-    """Principled Hair (Chiang et al. 2016), its colour from the strands' attributes."""
+def _material(name: str, colour: NDArray) -> bpy.types.Material:
+    """Principled Hair (Chiang et al. 2016), its colour from the strands' attributes.
+
+    The viewport in Solid shows one for all: the linear ``colour`` (3,).
+    """
     material = bpy.data.materials.new(name)
+    material.diffuse_color = (*colour.tolist(), 1.0)
     if material.node_tree is None:  # Blender 5 makes the nodes at once
         material.use_nodes = True
     tree: Any = material.node_tree

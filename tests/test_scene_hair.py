@@ -91,6 +91,14 @@ def test_hair_is_curves_on_the_head_and_lit_with_it() -> None:
     assert np.allclose(colour.reshape(-1, 4)[:, :3], made.hair_colour[:, 1], atol=1e-6)
 
 
+def test_a_viewport_in_solid_shows_the_hair_s_colour() -> None:
+    reconstruction, _, _ = with_hair()
+    (hair,) = hair_of(build_scene(reconstruction).head)
+    shown = np.array(hair.data.materials[0].diffuse_color)
+    np.testing.assert_allclose(shown[:3], np.median(reconstruction.hair_colour, (0, 1)), atol=1e-6)
+    assert shown[3] == 1
+
+
 def test_heads_without_hair_have_none() -> None:
     built = build_scene(make_reconstruction())
     assert hair_of(built.head) == [] and not bpy.data.hair_curves
