@@ -205,12 +205,14 @@ def _follow_surface(hair: bpy.types.Object) -> None:
         tree.interface.new_socket("Geometry", in_out=way, socket_type="NodeSocketGeometry")
     start, end = (tree.nodes.new(f"NodeGroup{way}") for way in ("Input", "Output"))
     deform = tree.nodes.new("GeometryNodeDeformCurvesOnSurface")
-    tree.links.new(start.outputs[0], deform.inputs[0])
+    # Fewer first: the others need not follow.
     fewer = _fewer_in_viewport(tree)
-    tree.links.new(deform.outputs[0], fewer.inputs["Geometry"])
-    tree.links.new(deform.outputs[0], tree.nodes["Strands"].inputs[0])
-    tree.links.new(fewer.outputs[0], end.inputs[0])
-    start.location, end.location, fewer.location = (-220, 0), (440, 0), (220, 0)
+    tree.links.new(start.outputs[0], fewer.inputs["Geometry"])
+    tree.links.new(start.outputs[0], tree.nodes["Strands"].inputs[0])
+    tree.links.new(fewer.outputs[0], deform.inputs[0])
+    tree.links.new(deform.outputs[0], end.inputs[0])
+    start.location, end.location, fewer.location = (-220, 0), (660, 0), (220, 0)
+    deform.location = (440, 0)
     modifier: Any = hair.modifiers.new("Follow the head", "NODES")
     modifier.node_group = tree
 
