@@ -32,7 +32,7 @@ def settle(
     there, seen = detail
     # By itself, so that it is that of what is seen around.
     mine, grey = zone * weight, np.repeat(weight[..., None], 3, axis=2)
-    least = zone * mean_of(grey, mine, mine, _WIDE_MM / texel_mm)[..., 0]
+    least = zone * weighted_mean(grey, mine, mine, _WIDE_MM / texel_mm)[..., 0]
     for band in bands(scaled(box, len(there) / len(zone))):
         share, fine = (enlarged(one, len(there), band)[..., None] for one in (zone, most))
         wide = enlarged(even, len(there), band)
@@ -41,7 +41,7 @@ def settle(
         seen[band] = np.maximum(seen[band], enlarged(least, len(there), band))
 
 
-def mean_of(colour: Float, weight: Float, share: Float, sigma: float) -> Float:
+def weighted_mean(colour: Float, weight: Float, share: Float, sigma: float) -> Float:
     """(h, w, 3) Gaussian mean by ``weight`` (h, w) of ``colour`` (h, w, 3) times ``share`` (h, w).
 
     Of a colour that has the photo's weight in it, ``weight`` is ``share`` times the photo's.

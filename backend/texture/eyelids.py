@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 
 from ..kept import kept
 from ..model import FaceModel
-from .evening import mean_of, settle
+from .evening import settle, weighted_mean
 from .layout import Float, Layout, interpolate_texels, smoothstep
 
 # Set by eye on six photos, of which three show dark lashes, one blue and one brown shadow.
@@ -94,14 +94,14 @@ def _even(colour: Float, weight: Float, zone: Float, plain: Float, texel_mm: flo
     """(h, w, 3) the skin around the eyes without lashes."""
     # Where there is no other skin within reach, that of the eye itself is better than none.
     ground = np.maximum(plain * (1 - zone), _LEAST * zone)
-    skin = mean_of(colour, weight * ground, ground, _WIDE_MM / texel_mm)
+    skin = weighted_mean(colour, weight * ground, ground, _WIDE_MM / texel_mm)
     bright = colour.mean(axis=2) / np.maximum(weight, _LEAST)
     bright = np.where(weight > _SEEN, bright, skin.mean(axis=2)).astype(np.float32)
     width = round(_LASHES_MM / texel_mm) // 2 * 2 + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
     depth = cv2.morphologyEx(bright, cv2.MORPH_CLOSE, kernel) - bright
     believed = (zone * np.exp(-np.minimum(depth / _DEEP, 20))).astype(np.float32)
-    shadow = mean_of(colour, weight * believed, believed, _FINE_MM / texel_mm) - skin
+    shadow = weighted_mean(colour, weight * believed, believed, _FINE_MM / texel_mm) - skin
     middle = shadow.mean(axis=2, keepdims=True)
     hue = _SHADOW_CHROMA * np.tanh((shadow - middle) / _SHADOW_CHROMA)
     return (skin + _SHADOW * np.tanh(middle / _SHADOW) + hue).astype(np.float32)

@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 
 from ..kept import kept
 from ..model import FaceModel
-from .evening import mean_of, settle
+from .evening import settle, weighted_mean
 from .layout import Float, Layout, interpolate_texels, smoothstep
 
 # Set by eye on six photos, of which two show teeth.
@@ -60,5 +60,5 @@ def even_line(
     if not line.any():
         return
     believed = 1 - line
-    even = mean_of(colour, weight * believed, believed, _BESIDE_MM / texel_mm)
+    even = weighted_mean(colour, weight * believed, believed, _BESIDE_MM / texel_mm)
     settle(detail, weight, line, even, np.full_like(line, _FINE), texel_mm)
