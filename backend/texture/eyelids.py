@@ -23,7 +23,7 @@ from .layout import Float, Layout, interpolate_texels, smoothstep
 _EDGE = 4
 #: mm from there between which the skin stops to be the eye's; brows begin at 12 and are left
 #: out.
-_REACH_MM = (8.0, 13.5)
+_REACH_MM = (6.5, 10.5)
 #: The same below the eye: the lashes there are short, and what the skin is like under them, its
 #: shade and its bags, is the person's.
 _BELOW_MM = (2.0, 5.0)

@@ -62,6 +62,8 @@ PATCH_WIDTH = 1 / 64
 #: these are spots of a centimetre.
 FINE_IF_SMALL, FINE_IF_LARGE = (0.05, 0.02), (0.6, 0.3)
 SMALL_FACE, LARGE_FACE = 60.0, 160.0
+#: Log brightness under the skin's around between which it is no spot: brows that are raised.
+_FEATURE = (0.15, 0.35)
 #: mm from the landmarks under the nose between which that begins: nostrils are dark.
 _NOSTRILS_MM = (6.0, 11.0)
 #: Part of a lid's shut area that is seen between which the photo is taken, and mm that a blink
@@ -298,8 +300,9 @@ def tidied(model: FaceModel, layout: Layout, detail: Detail, known: Fields) -> t
         there[band] += enlarged(change, len(there), band)
         if known.fine < FINE_IF_LARGE:
             even = enlarged(ground, len(there), band)
-            share = tripled(enlarged(known.smooth * beardless, len(there), band))
             fine = there[band] - even
+            share = enlarged(known.smooth * beardless, len(there), band)
+            share = tripled(share * (1 - smoothstep(*_FEATURE, -mean_of(fine))))
             there[band] += share * (_limited(fine, *known.fine) - fine)
     texel_mm = layout.texel_mm * layout.size / size
     colour += change * tripled(weight)
