@@ -204,7 +204,7 @@ def combed(style: Style, seen: PhotoHair, surface: Surface, roots: Roots) -> Sty
             for part in _PARTINGS for back in _COMBED for down in (style.down, 1.0)]  # fmt: skip
     found = [agreement(way) for way in ways]
     best = int(np.argmax(found))
-    more = _HARDLY if style.fringe is fringe else _FRINGE_GOES
+    more = _HARDLY if style.fringe == fringe else _FRINGE_GOES
     return ways[best] if found[best] > agreement(style) + more else style
 
 

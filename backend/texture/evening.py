@@ -5,10 +5,20 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .layout import Float, bands, box_of, enlarged, scaled
+from ..model import FaceModel
+from .layout import Float, Layout, bands, box_of, enlarged, interpolate_texels, scaled
 
 #: mm, standard deviation of the mean of the photo's weight around.
 _WIDE_MM = 12.0
+
+
+def on_texels(model: FaceModel, layout: Layout, values: Float) -> Float:
+    """(T, T) ``values`` (V,) of vertices on the small atlas; 0 off it."""
+    small = layout.small
+    found = np.zeros(small.mask.shape, np.float32)
+    face, weights = small.face_id[small.mask], small.barycentric[small.mask]
+    found[small.mask] = interpolate_texels(values[:, None], model.faces, face, weights)[:, 0]
+    return found
 
 
 def settle(

@@ -14,8 +14,8 @@ from scipy.spatial import cKDTree
 
 from ..kept import kept
 from ..model import FaceModel
-from .evening import settle, weighted_mean
-from .layout import Float, Layout, interpolate_texels, smoothstep
+from .evening import on_texels, settle, weighted_mean
+from .layout import Float, Layout, smoothstep
 
 # Set by eye on six photos, of which three show dark lashes, one blue and one brown shadow.
 
@@ -48,10 +48,8 @@ _SEEN = 0.1
 @kept(maxsize=2)
 def around_eyes(model: FaceModel, layout: Layout) -> Float:
     """(T, T) 0..1 the skin around the eyes, brows apart; 0 where the model names no lids."""
-    small = layout.small
-    found = np.zeros(small.mask.shape, np.float32)
     if model.lid_rings is None:
-        return found
+        return np.zeros(layout.small.mask.shape, np.float32)
     edge = model.mean[model.lid_rings[:, _EDGE].ravel()]
     away, nearest = cKDTree(edge).query(model.mean)
     above = smoothstep(-1.0, 1.0, model.mean[:, 1] - edge[nearest, 1])
@@ -59,9 +57,7 @@ def around_eyes(model: FaceModel, layout: Layout) -> Float:
     near = (lower + above * (upper - lower)) * layout.skin_vertex
     if "brows" in model.mask_names:
         near = near * (1 - smoothstep(0.05, 0.5, model.mask("brows")))
-    face, weights = small.face_id[small.mask], small.barycentric[small.mask]
-    found[small.mask] = interpolate_texels(near[:, None], model.faces, face, weights)[:, 0]
-    return found
+    return on_texels(model, layout, near)
 
 
 def even_out(

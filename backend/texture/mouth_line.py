@@ -13,8 +13,8 @@ from scipy.spatial import cKDTree
 
 from ..kept import kept
 from ..model import FaceModel
-from .evening import settle, weighted_mean
-from .layout import Float, Layout, interpolate_texels, smoothstep
+from .evening import on_texels, settle, weighted_mean
+from .layout import Float, Layout, smoothstep
 
 # Set by eye on six photos, of which two show teeth.
 
@@ -32,9 +32,8 @@ _FINE = 0.08
 def around_line(model: FaceModel, layout: Layout) -> Float:
     """(T, T) 0..1 the skin where lips touch; 0 where the model names no rings of lips."""
     small = layout.small
-    found = np.zeros(small.mask.shape, np.float32)
     if model.lip_rings is None:
-        return found
+        return np.zeros(small.mask.shape, np.float32)
     rings, mean = model.lip_rings[: _BEHIND + 1], model.mean
     ends = rings[:, [np.argmin(mean[rings[-1], 0]), np.argmax(mean[rings[-1], 0])]]
     near = np.zeros(len(mean), np.float32)
@@ -42,9 +41,8 @@ def around_line(model: FaceModel, layout: Layout) -> Float:
         away = cKDTree(mean[ids.ravel()]).query(mean)[0]
         near = np.maximum(near, 1 - smoothstep(*reach, away))
     near *= layout.skin_vertex
-    face, weights = small.face_id[small.mask], small.barycentric[small.mask]
-    skin = layout.skin_face[face][:, None]
-    found[small.mask] = (interpolate_texels(near[:, None], model.faces, face, weights) * skin)[:, 0]
+    found = on_texels(model, layout, near)
+    found[small.mask] *= layout.skin_face[small.face_id[small.mask]]
     return found
 
 
