@@ -23,9 +23,10 @@ from ..detect.recognition import descriptor
 from ..errors import ExchangeError, NoFaceError
 from ..exchange import Reconstruction
 from ..exchange.options import Options
-from ..fit.brows import brow_heights
+from ..fit.brows import Scores, brow_heights
 from ..fit.faces import Face, default_detector, with_landmarks
 from ..fit.resting import RestingBrows
+from ..fit.scores import FRAME_LOOKS, look_at
 from ..geometry.pose import initial_camera
 from ..model import FaceModel, load_model
 from ..network.regions import SIDES, regions_of
@@ -66,6 +67,7 @@ class Candidate:
     quality: float  #: higher is better
     brows: Double  #: (2, 2) mm, heights of inner and outer brows, right and left
     lowered: Double  #: (2,) weights of lowered brows as the networks read them, right and left
+    raised: Scores | None  #: of raised ones
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,26 +125,27 @@ def _faces(pixels: Bytes) -> list[Share]:
         if face.landmarks is None or (face.spread or 0.0) > _STEADY:
             continue
         yaw = yaw_of(face.landmarks, photo.size)
-        brows, lowered = _brows(pixels, face.landmarks)
+        brows, lowered, raised = _brows(pixels, face.landmarks)
         told = {
             "person": descriptor(pixels, face.landmarks),
             "yaw": yaw,
             "quality": _quality(pixels, face, yaw),
             "brows": brows,
             "lowered": lowered,
+            "raised": raised,
         }
         found.append({"face": face_share(pixels, face)["face"], "told": told})
     return found
 
 
-def _brows(pixels: Bytes, landmarks: NDArray) -> tuple[Double, Double]:
+def _brows(pixels: Bytes, landmarks: NDArray) -> tuple[Double, Double, Scores | None]:
     """What :meth:`.resting.RestingBrows.of` needs of a face."""
     reader = regions_of(load_model())
     assert reader is not None
-    regions = reader.read(pixels, landmarks)
-    said = dict(zip(regions.names, regions.mean.tolist(), strict=True))
+    look = look_at(reader, pixels, landmarks, FRAME_LOOKS)
+    said = dict(zip(look.regions.names, look.regions.mean.tolist(), strict=True))
     heights = np.stack(brow_heights(landmarks, reader.template))
-    return heights, np.array([said["browDown" + side] for side in SIDES])
+    return heights, np.array([said["browDown" + side] for side in SIDES]), look.raised
 
 
 def yaw_of(landmarks: NDArray, size: tuple[int, int]) -> float:
@@ -233,7 +236,9 @@ def solve_subject(
     mine = main_person(candidates(source, lambda f, s: report(_LOOKING * f, s), shares), source)
     chosen = choose(mine)
     resting = RestingBrows.of(
-        np.array([one.brows for one in mine]), np.array([one.lowered for one in mine])
+        np.array([one.brows for one in mine]),
+        np.array([one.lowered for one in mine]),
+        [one.raised for one in mine],
     )
 
     def solving(done: int) -> None:

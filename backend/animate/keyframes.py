@@ -105,8 +105,8 @@ def _evidence(
     """As a photo's, but for the brows: the clip tells how high this person's rest."""
     evidence = gather(photo, face, model, options)
     opinions, reader = evidence.opinions, regions_of(model)
-    # None, too, where landmarks are not to be believed.
-    if opinions is None or opinions.brows is None or reader is None:
+    # No landmarks: the detector's are not to be believed.
+    if opinions is None or evidence.landmarks is None or reader is None:
         return evidence
-    brows = resting.reader().read(evidence.marks, reader.template)
+    brows = resting.reader().read(evidence.marks, reader.template, opinions.raised)
     return replace(evidence, opinions=replace(opinions, brows=brows))

@@ -20,6 +20,7 @@ from ..fit.expression_prior import BY_LANDMARKS
 from ..fit.mouth import opening_mm
 from ..fit.prior import Prior, square
 from ..fit.resting import RestingBrows
+from ..fit.scores import FRAME_LOOKS, look_at
 from ..model import FaceModel
 from ..network.regions import RegionReading, regions_of
 from .solve import WeightPrior
@@ -78,10 +79,10 @@ class FrameReader:
 
     def read(self, pixels: Bytes, marks: Double) -> Seen:
         """Of a frame (H, W, 3) uint8 and its landmarks (68, 2)."""
-        regions, template = self._reader.read(pixels, marks), self._reader.template
-        opening = opening_mm(marks, regions.points, template)
+        look, template = look_at(self._reader, pixels, marks, FRAME_LOOKS), self._reader.template
+        opening = opening_mm(marks, look.regions.points, template)
         shut = float(np.clip((OPEN_MM - opening) / (OPEN_MM - SHUT_MM), 0.0, 1.0))
-        return Seen(regions, self._brows.read(marks, template), shut)
+        return Seen(look.regions, self._brows.read(marks, template, look.raised), shut)
 
 
 class Pool:

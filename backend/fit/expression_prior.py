@@ -24,18 +24,19 @@ from numpy.typing import NDArray
 
 from ..model import FaceModel
 from ..network.regions import RegionReading, regions_of
-from .brows import Brows, read_brows
+from .brows import Brows, Scores, read_brows
 from .mouth import lips_touch
 from .noise import LandmarkNoise
 from .prior import Prior, square
+from .scores import PHOTO_LOOKS, SCALES, bare, look_at
 
 Double = NDArray[np.float64]
 
-#: The share of the networks in lids, squints and gaze, and in all else.  With 1.0, 0.8 and 0.6 for
-#: all, of 58 labelled pictures' lids 55, 51 and 51 are read right, of 57 mouths 47, 47 and 48, of
-#: 54 smiles 43, 47 and 47 (quality "fast"); of 52 brows 34, 35 and 35 with 1.0, 0.7 and 0.5 for the
-#: brows ("balanced").
-EYES_SHARE, OTHER_SHARE = 1.0, 0.6
+#: The share of the networks in lids, squints and gaze, in what :mod:`.scores` has from two of them,
+#: and in all else.  With 1.0, 0.8 and 0.6 for all, of 58 labelled pictures' lids 55, 51 and 51 are
+#: read right, of 57 mouths 47, 47 and 48, of 54 smiles 43, 47 and 47 (quality "fast"); of 52 brows
+#: 34, 35 and 35 with 1.0, 0.7 and 0.5 for the brows ("balanced"); that was our networks alone.
+EYES_SHARE, TOGETHER_SHARE, OTHER_SHARE = 1.0, 1.0, 0.6
 EYES = "eye"
 #: Expressions which the landmarks tell, and the crops do not.
 BY_LANDMARKS = ("browInnerUp", "browOuterUp")
@@ -55,9 +56,10 @@ BROWS, BROWS_SCALE = np.arange(17, 27), 3.0
 class Opinions:
     """What is said of the expression of one face."""
 
-    regions: RegionReading  #: by the pixels of eyes, brows and mouth
-    brows: Brows | None  #: by the detector's landmarks; None where these are not to be believed
+    regions: RegionReading  #: by the pixels of eyes, brows and mouth, and by points of the face
+    brows: Brows | None  #: by the detector's landmarks and scores; None where there are neither
     lips_touch: bool  #: by the landmarks and the pixels of the mouth
+    raised: Scores | None = None  #: of brows, as ``brows`` has used them
 
 
 def opinions_of(
@@ -70,9 +72,12 @@ def opinions_of(
     reader = regions_of(model)
     if reader is None:
         return None
-    regions = reader.read(pixels, marks)
-    brows = read_brows(marks, reader.template) if detected else None
-    return Opinions(regions, brows, lips_touch(marks, regions.points, reader.template))
+    look = look_at(reader, pixels, marks, PHOTO_LOOKS)
+    brows = None
+    if detected or look.raised is not None:
+        brows = read_brows(marks if detected else None, reader.template, look.raised)
+    touch = lips_touch(marks, look.regions.points, reader.template)
+    return Opinions(look.regions, brows, touch, look.raised)
 
 
 def used_up(noise: LandmarkNoise, opinions: Opinions) -> LandmarkNoise:
@@ -93,7 +98,7 @@ def expression_prior(
 
     ``names`` (E,) of the expressions.
     """
-    told, mean, shares = _told(opinions.regions, names)
+    told, mean, shares = _told(opinions, names)
     left = np.sqrt(1 - shares)
     precision = square(habits.expression_precision) * np.outer(left, left)
     pull = precision @ habits.expression + shares * told * mean
@@ -107,12 +112,20 @@ def expression_prior(
     return replace(prior, expression=found, expression_precision=precision)
 
 
-def _told(regions: RegionReading, names: tuple[str, ...]) -> tuple[Double, Double, Double]:
+def _told(opinions: Opinions, names: tuple[str, ...]) -> tuple[Double, Double, Double]:
     """(E,) precision, mean and share of what the networks say; share 0 where they say nothing."""
+    regions = opinions.regions
     precision, mean, shares = np.zeros((3, len(names)))
     for name, value, sigma in zip(regions.names, regions.mean, regions.sigma, strict=True):
         if not name.startswith(BY_LANDMARKS):
             i = names.index(name)
             precision[i], mean[i] = sigma**-2.0, np.clip(value, 0, 1)
-            shares[i] = EYES_SHARE if name.startswith(EYES) else OTHER_SHARE
+            shares[i] = _share_of(name, opinions.raised is not None)
     return precision, mean, shares
+
+
+def _share_of(name: str, together: bool) -> float:
+    """``together``: both kinds of networks saw a face."""
+    if name.startswith(EYES):
+        return EYES_SHARE
+    return TOGETHER_SHARE if together and bare(name) in SCALES else OTHER_SHARE

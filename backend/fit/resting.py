@@ -2,10 +2,11 @@
 
 One photo shows how high a brow is, not how high this person's is at rest (:mod:`.brows`).  A
 clip shows more: brows that move, and frames in which the network of the eyes sees them lowered.
-With the resting height b as one unknown of the clip, a frame's height h and the lowered weight d
-that the network reads are
+With the resting height b as one unknown of the clip, a frame's height h, the lowered weight d
+that the network reads and the score u of a raised brow (:mod:`.brows`) are
 
-    h ~ N(b + r w, s^2),    d ~ N(max(-w, 0), t^2),    p(w = 0) = q,  else w uniform over [-1, 1],
+    h ~ N(b + r w, s^2),    d ~ N(max(-w, 0), t^2),    u ~ N(max(w, 0), v^2),
+    p(w = 0) = q,  else w uniform over [-1, 1],
 
 and b ~ N(m, S^2) as in people.  Brows may be raised throughout a clip, so q is not known either:
 all of :data:`_AT_REST` are as likely.  By the largest likelihood alone such a clip's raised brows
@@ -15,6 +16,7 @@ would be taken for resting ones; so frames, which are alike, count for little
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +28,11 @@ from .brows import (
     RESTING_MM,
     RESTING_SIGMA_MM,
     Brows,
+    Score,
+    Scores,
     brow_heights,
+    score_misfit,
+    told_by,
 )
 
 Double = NDArray[np.float64]
@@ -60,19 +66,24 @@ class RestingBrows:
     shares: Double  #: (5, B) how likely each resting height is, of each of the five
 
     @classmethod
-    def of(cls, heights: NDArray, lowered: NDArray) -> RestingBrows:
+    def of(
+        cls, heights: NDArray, lowered: NDArray, scores: Sequence[Scores | None] = ()
+    ) -> RestingBrows:
         """From frames of one person.
 
         ``heights`` (N, 2, 2) mm are those of :func:`.brows.brow_heights`, inner and outer by
-        right and left; ``lowered`` (N, 2) the weights of right and left as the networks read them.
-        N may be 0: then it is what is known of people.
+        right and left; ``lowered`` (N, 2) the weights of right and left as the networks read them;
+        ``scores`` N of raised brows, or none at all.  N may be 0: then it is what is known of
+        people.
         """
         heights = np.asarray(heights, np.float64).reshape(-1, 2, 2)
         lowered = np.clip(np.asarray(lowered, np.float64).reshape(-1, 2), 0.0, 1.0)
         both = lowered.mean(axis=1)
         sides = (both, lowered[:, 0], lowered[:, 1], lowered[:, 0], lowered[:, 1])
-        seen = zip(_five(heights).T, sides, strict=True)
-        return cls(np.stack([_posterior(h, d) for h, d in seen]))
+        five = [_five_scores(one) for one in scores or [None] * len(heights)]
+        seen = enumerate(zip(_five(heights).T, sides, strict=True))
+        found = [_posterior(h, d, [one[i] for one in five]) for i, (h, d) in seen]
+        return cls(np.stack(found))
 
     @property
     def middles(self) -> Double:
@@ -81,22 +92,23 @@ class RestingBrows:
 
     def reader(self) -> BrowReader:
         """For many frames."""
-        return BrowReader(np.stack([_expected(shares) for shares in self.shares]))
+        return BrowReader(np.stack([_likely(shares) for shares in self.shares]))
 
 
 @dataclass(frozen=True, eq=False)
 class BrowReader:
     """What each height says of a person whose resting brows are known."""
 
-    tables: Double  #: (5, 2, H) expected raised and lowered weights
+    tables: Double  #: (5, H, W) how likely each movement is at each height
 
-    def read(self, marks: NDArray, template: NDArray) -> Brows:
-        """Of landmarks ``marks`` (68, 2) pixels; ``template`` (68, 3) mm are the mean head's."""
+    def read(self, marks: NDArray, template: NDArray, scores: Scores | None = None) -> Brows:
+        """Of landmarks ``marks`` (68, 2) pixels; ``template`` (68, 3) mm are the mean head's.
+
+        ``scores`` of raised brows, where there are any.
+        """
         five = _five(np.stack(brow_heights(marks, template))[None])[0]
-        up, down = (
-            [float(np.interp(h, _HEIGHTS, t[k])) for h, t in zip(five, self.tables, strict=True)]
-            for k in (0, 1)
-        )
+        seen = zip(five, self.tables, _five_scores(scores), strict=True)
+        up, down = zip(*(_expected(h, table, score) for h, table, score in seen), strict=True)
         return Brows(up[0], (up[3], up[4]), (down[1], down[2]))
 
 
@@ -106,18 +118,25 @@ def _five(heights: Double) -> Double:
     return np.column_stack([inner.mean(axis=1), inner, whole])
 
 
+def _five_scores(scores: Scores | None) -> tuple[Score, Score, Score, Score, Score]:
+    """For each of the five heights."""
+    ends, right, left = told_by(scores)
+    return ends, ends, ends, right, left
+
+
 def _moving(at_rest: float) -> Double:
     """(W,) how likely each of the movements is."""
     rest = np.abs(_MOVES) < 1e-9
     return np.where(rest, at_rest, (1 - at_rest) / (len(_MOVES) - 1))
 
 
-def _posterior(heights: Double, lowered: Double) -> Double:
-    """(B,) of the resting heights, from (N,) heights and lowered weights."""
+def _posterior(heights: Double, lowered: Double, scores: Sequence[Score]) -> Double:
+    """(B,) of the resting heights, from (N,) heights, lowered weights and scores."""
     prior = -(((_RESTS - RESTING_MM) / RESTING_SIGMA_MM) ** 2) / 2
     off = (heights[:, None, None] - _RESTS[:, None] - _MOVED_MM) / HEIGHT_SIGMA_MM
     read = (np.maximum(-_MOVES, 0) - lowered[:, None]) / LOWERED_SIGMA
-    logs = -(off**2 + read[:, None] ** 2) / 2  # (N, B, W)
+    raised = np.array([score_misfit(_MOVES, one) for one in scores]).reshape(-1, 1, len(_MOVES))
+    logs = -(off**2 + read[:, None] ** 2) / 2 - raised  # (N, B, W)
     top = logs.max(axis=2, initial=-np.inf)
     likely = np.exp(logs - top[..., None])
     count = FRAMES_COUNT / max(len(heights), 1)
@@ -128,11 +147,20 @@ def _posterior(heights: Double, lowered: Double) -> Double:
     return shares / shares.sum()
 
 
-def _expected(shares: Double) -> Double:
-    """(2, H) raised and lowered weight to expect of each height, the rest being spread so."""
+def _likely(shares: Double) -> Double:
+    """(H, W) how likely each movement is at each height, the rest being spread so."""
     off = (_HEIGHTS[:, None, None] - _RESTS[:, None] - _MOVED_MM) / HEIGHT_SIGMA_MM
     logs = -(off**2) / 2
     likely = np.exp(logs - logs.max(axis=(1, 2), keepdims=True)) * shares[:, None]
     likely = likely.sum(axis=1) * _moving(_RESTS_NOW)
-    likely /= likely.sum(axis=1, keepdims=True)
-    return np.stack([likely @ np.maximum(_MOVES, 0), likely @ np.maximum(-_MOVES, 0)])
+    return likely / likely.sum(axis=1, keepdims=True)
+
+
+def _expected(height_mm: float, table: Double, score: Score) -> tuple[float, float]:
+    """Raised and lowered weight to expect at a height, by its ``table`` (H, W), and its score."""
+    place = np.interp(height_mm, _HEIGHTS, np.arange(len(_HEIGHTS)))
+    below = min(int(place), len(_HEIGHTS) - 2)
+    likely = table[below] + (place - below) * (table[below + 1] - table[below])
+    likely = likely * np.exp(-score_misfit(_MOVES, score))
+    likely /= max(float(likely.sum()), 1e-300)
+    return float(likely @ np.maximum(_MOVES, 0)), float(likely @ np.maximum(-_MOVES, 0))

@@ -103,13 +103,16 @@ def _hints(seen: Double, mirrored: bool) -> tuple[float, float, float, float]:
 
 def crops(pixels: Bytes, placement: Placement) -> Bytes:
     """(3, S, S, 3) uint8 of ``pixels`` (H, W, 3); beyond the photo its edge goes on."""
-    return np.stack([_sampled(pixels, matrix) for matrix in placement.to_crop])
+    return np.stack([sampled(pixels, matrix, SIZE) for matrix in placement.to_crop])
 
 
-def _sampled(pixels: Bytes, matrix: Double) -> Bytes:
-    """One crop, without the aliases of pixels that it leaves out."""
+def sampled(pixels: Bytes, matrix: Double, size: int) -> Bytes:
+    """(size, size, 3) uint8 of ``pixels`` (H, W, 3), without aliases of pixels that it leaves out.
+
+    ``matrix`` (2, 3) takes photo pixels to the crop's; beyond the photo its edge goes on.
+    """
     step = 1 / np.sqrt(abs(np.linalg.det(matrix[:, :2])))  # photo pixels per crop pixel
-    pixels, corner = _around(pixels, matrix, 3 * step)
+    pixels, corner = _around(pixels, matrix, size, 3 * step)
     matrix = matrix.copy()
     matrix[:, 2] += matrix[:, :2] @ corner
     variance = (_SMOOTHING * step) ** 2
@@ -118,13 +121,13 @@ def _sampled(pixels: Bytes, matrix: Double) -> Bytes:
     if step > _SMOOTHED:
         pixels = cv2.GaussianBlur(pixels, (0, 0), np.sqrt(variance))
     return cv2.warpAffine(
-        pixels, matrix, (SIZE, SIZE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        pixels, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
 
 
-def _around(pixels: Bytes, matrix: Double, margin: float) -> tuple[Bytes, Double]:
+def _around(pixels: Bytes, matrix: Double, size: int, margin: float) -> tuple[Bytes, Double]:
     """What of ``pixels`` a crop needs, and the place (x, y) of its first pixel."""
-    ends = np.array([(x, y) for x in (0, SIZE - 1) for y in (0, SIZE - 1)], np.float64)
+    ends = np.array([(x, y) for x in (0, size - 1) for y in (0, size - 1)], np.float64)
     seen = np.linalg.solve(matrix[:, :2], (ends - matrix[:, 2]).T).T
     last = np.array(pixels.shape[1::-1]) - 1
     low = np.clip(np.floor(seen.min(axis=0) - margin), 0, last).astype(int)

@@ -21,7 +21,7 @@ def with_resting_brows(views: Sequence[View], model: FaceModel) -> list[View]:
     told = [view for view in views if reader is not None and _has_brows(view.sight.evidence)]
     if reader is None or len(told) < 2:
         return list(views)
-    heights, lowered = [], []
+    heights, lowered, scores = [], [], []
     for view in told:
         evidence = view.sight.evidence
         assert evidence.opinions is not None
@@ -29,13 +29,15 @@ def with_resting_brows(views: Sequence[View], model: FaceModel) -> list[View]:
         said = dict(zip(regions.names, regions.mean.tolist(), strict=True))
         heights.append(np.stack(brow_heights(evidence.marks, reader.template)))
         lowered.append([said["browDown" + side] for side in SIDES])
-    resting = RestingBrows.of(np.array(heights), np.array(lowered)).reader()
+        scores.append(evidence.opinions.raised)
+    resting = RestingBrows.of(np.array(heights), np.array(lowered), scores).reader()
     out = []
     for view in views:
         evidence = view.sight.evidence
         if _has_brows(evidence):
             assert evidence.opinions is not None
-            brows = resting.read(evidence.marks, reader.template)
+            raised = evidence.opinions.raised
+            brows = resting.read(evidence.marks, reader.template, raised)
             opinions = replace(evidence.opinions, brows=brows)
             evidence = replace(evidence, opinions=opinions)
             sight = replace(view.sight, evidence=evidence, begun=begin(evidence, model))
@@ -45,5 +47,5 @@ def with_resting_brows(views: Sequence[View], model: FaceModel) -> list[View]:
 
 
 def _has_brows(evidence: Evidence) -> bool:
-    """None, too, where landmarks are not to be believed."""
-    return evidence.opinions is not None and evidence.opinions.brows is not None
+    """Not where the detector's landmarks are not to be believed."""
+    return evidence.opinions is not None and evidence.landmarks is not None
