@@ -23,6 +23,7 @@ from .fit import fit, gather
 from .fit.faces import Face, default_predictor, detect_faces, with_landmarks
 from .fit.reading import regressor_for
 from .model import DEFAULT_MODEL, FaceModel, load_model
+from .network import face_landmarker
 from .network.regions import regions_of
 from .photo import Photo, read_photo
 from .texture import warm_texture
@@ -100,6 +101,7 @@ def warm_fit(options: Options) -> None:
     if options.estimate == "network" and not options.network and regressor is not None:
         regressor.warm()
         regions_of(regressor.model)
+        face_landmarker.warm()
 
 
 def warm_texture_of(options: Options) -> None:

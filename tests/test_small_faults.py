@@ -14,13 +14,15 @@ from reconstruct_face.backend.errors import ModelError, OutputError
 from reconstruct_face.backend.exchange.batch import BatchOptions, finished_faces
 from reconstruct_face.backend.exchange.photo_tasks import collect
 from reconstruct_face.backend.files import LONGEST_NAME, write_bytes
-from reconstruct_face.backend.fit.gaze import find_iris
+from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.model.importing.recognise import recognise
+from reconstruct_face.backend.network import face_landmarker
 
 from tests.errors import raises
 
 ASTRONAUT = Path(__file__).parents[1] / "assets" / "astronaut.jpg"
-EYE = np.array([[60, 100], [85, 84], [115, 84], [140, 100], [115, 114], [85, 114]], float)
+#: Landmarks (68, 2) of the mean head, 200 pixels wide.
+FACE = load_model().mean[load_model().landmarks68][:, :2] * (1.4, -1.4) + (400.0, 400.0)
 
 
 def test_tidying_up_that_fails_does_not_hide_why_writing_failed(tmp_path: Path, monkeypatch):
@@ -52,13 +54,14 @@ def test_a_pickle_of_something_else_is_told_from_flame_by_name(tmp_path: Path):
 
 
 @pytest.mark.parametrize("shift", [(-600, 0), (0, -600), (-600, -600), (900, 0), (0, 900)])
-def test_of_an_eye_outside_the_picture_nothing_is_looked_at(shift: tuple[int, int]):
+def test_of_a_face_outside_the_picture_nothing_is_looked_at(shift: tuple[int, int]):
     """A negative end of a slice counts from the other side: most of the photo, enlarged."""
     picture = np.full((800, 800, 3), 200, np.uint8)
+    face_landmarker.warm()
     tracemalloc.start()
     try:
-        assert find_iris(picture, EYE + shift, 4.0) is None
-        assert tracemalloc.get_traced_memory()[1] < 100_000
+        assert face_landmarker.face_mesh(picture, FACE + shift).irises is None
+        assert tracemalloc.get_traced_memory()[1] < 6_000_000
     finally:
         tracemalloc.stop()
 

@@ -44,8 +44,8 @@ SHARES: dict[str, Shares] = {
     "eye": Shares(1.0, 0.5, 0.0),
     "browDown": Shares(0.6, 0.1, 0.3),
     "brow": Shares(0.0, 0.1, 0.3),
-    "mouthSmile": Shares(0.6, 0.3, 0.3),
-    "mouthFrown": Shares(0.6, 0.1, 0.3),
+    "mouthSmile": Shares(1.0, 0.2, 0.1),
+    "mouthFrown": Shares(1.0, 0.1, 0.1),
     "cheek": Shares(0.2, 0.5, 0.3),
     "": Shares(0.6, 0.2, 0.3),
 }

@@ -13,6 +13,7 @@ from ..errors import NoFaceError
 from ..exchange.options import Options
 from ..geometry.camera import Camera
 from ..model import DEFAULT_MODEL, FaceModel
+from ..network.face_landmarker import face_mesh
 from ..photo import Photo
 from .corrections import Corrections
 from .covering import Covering, find_covering
@@ -40,6 +41,8 @@ DISAGREEMENT = 0.10
 NETWORK_SPREAD = 0.02
 #: Expected error in pixels of a landmark of the network's that cannot be seen.
 UNKNOWN_PX = 1e6
+#: Crops in which irises are looked for where nothing else is asked of the expression.
+IRIS_LOOKS = 2
 #: EXIF of a cropped or edited photo can put the head at an impossible distance.
 PLAUSIBLE_DISTANCE_MM = (200.0, 8000.0)
 
@@ -69,6 +72,13 @@ class Evidence:
             return self.landmarks
         assert self.reading is not None  # as :func:`gather` makes sure
         return self.reading.landmarks
+
+    @property
+    def irises(self) -> Double | None:
+        """(2, 2) pixels of the right and the left iris; None where no face is seen."""
+        if self.opinions is not None:
+            return self.opinions.irises
+        return face_mesh(self.photo.pixels, self.marks, IRIS_LOOKS).irises
 
     @property
     def image_size(self) -> tuple[int, int]:

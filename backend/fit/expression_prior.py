@@ -60,6 +60,7 @@ class Opinions:
     brows: Brows | None  #: by the detector's landmarks and scores; None where there are neither
     lips_touch: bool  #: by the landmarks and the pixels of the mouth
     raised: Scores | None = None  #: of brows, as ``brows`` has used them
+    irises: Double | None = None  #: (2, 2) pixels of the right and the left one, where seen
 
 
 def opinions_of(
@@ -77,7 +78,7 @@ def opinions_of(
     if detected or look.raised is not None:
         brows = read_brows(marks if detected else None, reader.template, look.raised)
     touch = lips_touch(marks, look.regions.points, reader.template)
-    return Opinions(look.regions, brows, touch, look.raised)
+    return Opinions(look.regions, brows, touch, look.raised, look.irises)
 
 
 def used_up(noise: LandmarkNoise, opinions: Opinions) -> LandmarkNoise:

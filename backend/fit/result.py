@@ -49,7 +49,7 @@ def of_refined(evidence: Evidence, model: FaceModel, refined: Refined, source: s
     points = landmark_points(model, vertices, refined.landmarks68)
     seen = state.camera.project(points)
     observed = _observed(evidence, state, points, seen)
-    gaze = estimate_gaze(model, evidence.photo.pixels, observed, vertices, state.camera)
+    gaze = estimate_gaze(model, evidence.irises, observed, vertices, state.camera)
     lit = state.albedo is not None and state.sh_light is not None
     return FaceFit(
         camera=state.camera,

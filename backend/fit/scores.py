@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..network.face_landmarker import NAMES, FaceMesh, face_mesh
+from ..network.face_landmarker import NAMES, PRESENT, FaceMesh, face_mesh
 from ..network.regions import SIDES, RegionReader, RegionReading
 from .brows import Scores
 
@@ -54,9 +54,7 @@ SCALES = {
 #: Google's misses jaws that open a little, and is right about wide ones.
 JAW = "jawOpen"
 #: Crops that Google's sees of a photo, and of one of many frames, whose curves are smoothed.
-PHOTO_LOOKS, FRAME_LOOKS = 3, 1
-#: Below it, what Google's network saw is no face.
-PRESENT = 0.5
+PHOTO_LOOKS, FRAME_LOOKS = 4, 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +63,7 @@ class Look:
 
     regions: RegionReading  #: our networks' and, where these speak too, Google's together
     raised: Scores | None  #: of brows; None where no face was found
+    irises: Double | None  #: (2, 2) pixels of the right and the left one; None as before
 
 
 def look_at(reader: RegionReader, pixels: NDArray[np.uint8], marks: NDArray, looks: int) -> Look:
@@ -78,7 +77,7 @@ def look_at(reader: RegionReader, pixels: NDArray[np.uint8], marks: NDArray, loo
 def together(regions: RegionReading, mesh: FaceMesh) -> Look:
     """``regions`` with what ``mesh`` says of the same weights."""
     if mesh.presence < PRESENT:
-        return Look(regions, None)
+        return Look(regions, None, None)
     scores = dict(zip(NAMES, mesh.scores.tolist(), strict=True))
     mean, sigma = regions.mean.copy(), regions.sigma.copy()
     for i, name in enumerate(regions.names):
@@ -87,7 +86,8 @@ def together(regions: RegionReading, mesh: FaceMesh) -> Look:
             continue
         mean[i], sigma[i] = _pooled(mean[i], sigma[i], scores[name], scale)
     raised = [scores[name] for name in ("browInnerUp", *("browOuterUp" + side for side in SIDES))]
-    return Look(replace(regions, mean=mean, sigma=sigma), (raised[0], raised[1], raised[2]))
+    found = replace(regions, mean=mean, sigma=sigma)
+    return Look(found, (raised[0], raised[1], raised[2]), mesh.irises)
 
 
 def bare(name: str) -> str:

@@ -44,7 +44,7 @@ def fit_to_landmarks(evidence: Evidence, model: FaceModel) -> FaceFit:
     if focal and not plausible(fit.camera):
         focal, fit = None, fit_to()
     vertices = model.vertices(fit.identity, fit.expression)
-    gaze = estimate_gaze(model, photo.pixels, marks, vertices, fit.camera)
+    gaze = estimate_gaze(model, evidence.irises, marks, vertices, fit.camera)
     if gaze.any():
         fit = fit_to(focal_px=focal, gaze=gaze, start=fit)
     return FaceFit(

@@ -34,14 +34,20 @@ SCORES_FILE = ASSETS / "face_blendshapes.npz"
 SIZE, POINTS = 256, 478
 #: The crop's side over the longer side of the points' box, as MediaPipe has it.
 MARGIN = 1.5
-#: So many times dlib's landmarks are high, the points reach higher: these end at the brows.
-_FOREHEAD = 0.35
+#: dlib's landmarks end at the brows: so many times their height the points' box begins above.  So
+#: the crop is as large as the one by the points (79 pictures: 1.00 +- 0.03), and its middle is off
+#: by 0.011 of its side.
+_FOREHEAD = 0.2
 #: The outer corners of the right and the left eye.
 _RIGHT_EYE, _LEFT_EYE = 33, 263
+#: The middles of the right and the left iris.
+_IRISES = [468, 473]
+#: Of the presence: below it, what the first network saw is no face.
+PRESENT = 0.5
 #: What the first network calls the points and the presence of a face.
 _OUTPUTS = ("Identity", "Identity_1")
-#: Relative size and radians: the last looks, about the crop that the points of the first place.
-_LOOKS = ((1.0, 0.0), (0.93, 0.06), (1.07, -0.06))
+#: Relative size and radians of the crops about the one that the first one's points place.
+_FURTHER = ((1.0, 0.0), (0.93, 0.06), (1.07, -0.06))
 #: The points that the second network sees (``face_blendshapes_graph.cc`` of MediaPipe).
 # fmt: off
 _SEEN = np.array([
@@ -82,17 +88,26 @@ class FaceMesh:
     presence: float  #: 0..1 how surely this is a face
     scores: Double  #: (52,) 0..1, by :data:`NAMES`
 
+    @property
+    def irises(self) -> Double | None:
+        """(2, 2) pixels of the right and the left iris' middle; None where this is no face."""
+        return self.points[_IRISES] if self.presence >= PRESENT else None
 
-def face_mesh(pixels: Bytes, marks: NDArray, looks: int = 3) -> FaceMesh:
+
+def face_mesh(pixels: Bytes, marks: NDArray, looks: int = 4) -> FaceMesh:
     """Of the face with landmarks ``marks`` (68, 2) in ``pixels`` (H, W, 3) uint8 sRGB.
 
-    The crop is placed by the landmarks, then by the points that were found, and then moved a
-    little: the mean of ``looks`` such crops, 1 to 3, is calmer than one.  Raises
-    :class:`ModelError` where a network's file is missing or damaged.
+    ``looks``: 1 to 4 crops.  The first is placed by the landmarks; from two on it only places the
+    others, whose mean is taken: on 79 pictures scores of the first are 0.036 off the mean of seven
+    crops, those of the second 0.02.
+
+    Raises :class:`ModelError` where a network's file is missing or damaged.
     """
-    points, _ = _look(pixels, *_by_marks(np.asarray(marks, np.float64)))
-    centre, side, turn = _by_points(points)
-    found = [_look(pixels, centre, side * grow, turn + lean) for grow, lean in _LOOKS[:looks]]
+    found = [_look(pixels, *_by_marks(np.asarray(marks, np.float64)))]
+    if looks > 1:
+        centre, side, turn = _by_points(found[0][0])
+        further = _FURTHER[: looks - 1]
+        found = [_look(pixels, centre, side * grow, turn + lean) for grow, lean in further]
     mesh = np.mean([points for points, _ in found], axis=0)
     presence = float(np.mean([presence for _, presence in found]))
     return FaceMesh(mesh, presence, np.mean([scores_of(points) for points, _ in found], axis=0))
@@ -162,6 +177,12 @@ def scores_of(points: NDArray) -> Double:
     seen -= seen.mean(axis=0)
     seen /= max(float(np.linalg.norm(seen, axis=1).mean()), 1e-9)
     return _mixer()(seen.astype(np.float32))
+
+
+def warm() -> None:
+    """Load both networks."""
+    _network()
+    _mixer()
 
 
 @kept(maxsize=1)

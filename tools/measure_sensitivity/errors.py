@@ -20,6 +20,7 @@ from reconstruct_face.backend.fit.noise import dlib_noise
 from reconstruct_face.backend.geometry.similarity import Similarity
 from reconstruct_face.backend.model import FaceModel
 from reconstruct_face.backend.model.sampling import GAZE_DEGREES
+from reconstruct_face.backend.network.face_landmarker import face_mesh
 from reconstruct_face.backend.photo import Photo
 from reconstruct_face.backend.pipeline import Options
 from reconstruct_face.backend.texture import build
@@ -44,7 +45,8 @@ def teeth_errors(_: FaceModel, example: Example) -> Errors:
 
 def gaze_errors(model: FaceModel, example: Example) -> Errors:
     """Of :func:`estimate_gaze`; nan where it tells nothing."""
-    found = estimate_gaze(model, example.pixels, example.marks, example.vertices, example.camera)
+    irises = face_mesh(example.pixels, example.marks).irises
+    found = estimate_gaze(model, irises, example.marks, example.vertices, example.camera)
     off = np.linalg.norm(_gaze(model, found) - _gaze(model, example.expression))
     straight = np.linalg.norm(_gaze(model, example.expression))
     told = bool(found.any())
