@@ -459,10 +459,23 @@ def test_photographs_teach_without_spoiling_shape(
     assert end["photo_landmarks"] < 0.8 * start["photo_landmarks"]
     assert end["photometric"] < 0.9 * start["photometric"]
     after = rows(tmp_path / "photos" / "validation.csv")[-1]
-    # A few steps on a few pictures: posed 6.4 %, neutral 6.3 % worse with the face model's mouth
-    # shapes of 0.1 (0.1 and under 5 % with those before).
-    assert after["posed_mm"] <= 1.1 * before["posed_mm"]
-    assert after["neutral_mm"] <= 1.1 * before["neutral_mm"]
+    # As many steps without photos lose posed 4.6 %, neutral 5.6 % on so few labelled pictures; the
+    # photos another 1.6 and 0.7 %.
+    train(
+        small(
+            shards,
+            tmp_path / "control",
+            init=str(first),
+            steps=90,
+            batch_size=16,
+            learning_rate=5e-4,
+            augment=NO_AUGMENT,
+        )
+    )
+    control = rows(tmp_path / "control" / "validation.csv")[-1]
+    for error in ("posed_mm", "neutral_mm"):
+        assert after[error] <= 1.03 * control[error]
+        assert after[error] <= 1.1 * before[error]
 
 
 def _unlabelled(tmp_path: Path, losses: LabelLosses) -> Path:
