@@ -1,4 +1,5 @@
-"""Where what the user brought along is kept: imported face models, converted networks.
+"""Where what the user brought along is kept, imported face models and converted networks, and where
+what can be worked out again.
 
 Standard library only, because both sides of the exchange import it.
 """
@@ -13,6 +14,8 @@ from .errors import OutputError
 
 #: Names the folder itself, before all others.
 VARIABLE = "RECONSTRUCT_FACE_DATA"
+#: The same for what can be worked out again.
+CACHE_VARIABLE = "RECONSTRUCT_FACE_CACHE"
 NAME = "reconstruct_face"
 
 
@@ -41,3 +44,27 @@ def _data_folder() -> Path:
     else:
         base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
     return base / NAME
+
+
+def cache_folder() -> Path:
+    """The user's folder for what can be worked out again, by the platform's custom; it need not
+    exist yet.
+
+    ``$RECONSTRUCT_FACE_CACHE`` where that is set, else ``reconstruct_face`` in ``XDG_CACHE_HOME``
+    or ``~/.cache`` (Linux), ``LOCALAPPDATA`` (Windows), ``~/Library/Caches`` (macOS).  Raises
+    :class:`OutputError` where the system knows no home folder.
+    """
+    try:
+        if own := os.environ.get(CACHE_VARIABLE):
+            return Path(own).expanduser().absolute()
+        if sys.platform == "win32":
+            base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+        elif sys.platform == "darwin":
+            base = Path.home() / "Library" / "Caches"
+        else:
+            base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        return (base / NAME).absolute()
+    except (RuntimeError, OSError) as error:
+        raise OutputError(
+            f"There is no folder for the user's caches; set {CACHE_VARIABLE} to the path of one."
+        ) from error

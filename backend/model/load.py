@@ -17,7 +17,7 @@ from ..exchange.model_cards import HEADER, models_folder, there_are
 from ..exchange.npz import read_about
 from ..exchange.options import DEFAULT_MODEL, EXPRESSIONS
 from .earlier import check_scale
-from .face_model import ARRAYS, FaceModel
+from .face_model import ARRAYS, FaceModel, came_from
 from .stored import load_stored
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
@@ -69,7 +69,10 @@ def model_path(name: str) -> Path:
 @lru_cache(maxsize=4)
 def _load(path: Path, expressions: str, changed: int) -> FaceModel:
     if os.path.isdir(path):
-        return load_stored(path, expressions)
+        model = load_stored(path, expressions)
+        about = repr((str(path), changed, expressions, model.header))
+        came_from(model, hashlib.sha256(about.encode()).hexdigest())
+        return model
     with reading(ModelError, path, "a face model of this project", "name another one"):
         with open_regular(path, LARGEST_FILE) as file:
             start = file.read(2)
@@ -98,6 +101,7 @@ def _load(path: Path, expressions: str, changed: int) -> FaceModel:
             header["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
         model = _assemble(arrays, header)
         model.check()
+        came_from(model, header["sha256"])
         return model
 
 

@@ -1,0 +1,167 @@
+"""What follows from a face model alone, kept on disk: worked out once, not once per process.
+
+Layout of the texture, skin's relief, wrinkles: a second and more of every start.  A file of the
+user's cache folder holds one function's result for one model; its name is a digest of the model's
+file, the arguments, and the code and the libraries that worked it out, so that it never is another
+one's.  Nobody needs it: where it is missing, damaged or cannot be written, all is worked out again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import types
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import fields, is_dataclass
+from functools import cache, wraps
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar, get_args, get_origin, get_type_hints
+
+import cv2
+import numpy as np
+import scipy
+from numpy.typing import NDArray
+from scipy.sparse import csc_matrix, csr_matrix
+
+from ..arrays import open_npz
+from ..bounded import DAMAGE
+from ..errors import OutputError
+from ..exchange.npz import write_arrays
+from ..folders import cache_folder
+from .face_model import FaceModel, origin_of
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+#: Bytes that all files together may take: the default model's, for textures of 2048 and of 4096.
+MOST = 500_000_000
+#: Where the code is that works them out, beside the function's own module.
+_CODE = ("geometry", "model", "network", "photo", "raster", "texture")
+#: In the order of what they take apart: a sparse matrix is its data, its indices and its shape.
+_SPARSE = (csr_matrix, csc_matrix)
+
+
+def cached(
+    function: Callable[Concatenate[FaceModel, P], T],
+) -> Callable[Concatenate[FaceModel, P], T]:
+    """``function(model, ...)`` whose result, of the type of its annotation, is kept on disk.
+
+    That type is made of arrays, sparse matrices, numbers, None, tuples and dataclasses of such.
+    The other arguments are numbers or text.  What is read is equal to what was worked out, to the
+    byte, where its arrays are contiguous.  Nothing is kept of a model of unknown origin
+    (:func:`.face_model.came_from`), such as one that was made of another.
+    """
+
+    @wraps(function)
+    def asked(model: FaceModel, *args: P.args, **kwargs: P.kwargs) -> T:
+        path = _place(model, function, args, kwargs)
+        if path is None:
+            return function(model, *args, **kwargs)
+        with suppress(OSError, *DAMAGE):
+            return _read(get_type_hints(function)["return"], path)
+        made = function(model, *args, **kwargs)
+        with suppress(OSError, OutputError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_arrays(path, dict(_taken_apart(made, "it")))
+            _make_room(path)
+        return made
+
+    return asked
+
+
+def _place(model: FaceModel, function: Callable[..., Any], args: Any, kwargs: Any) -> Path | None:
+    """The file of a result; None where there can be none."""
+    digest = origin_of(model)
+    if digest is None:
+        return None
+    name = f"{function.__module__}.{function.__qualname__}".rpartition(".backend.")[2]
+    key = (digest, name, args, sorted(kwargs.items()), _version(function.__module__))
+    ending = hashlib.sha256(repr(key).encode()).hexdigest()[:32]
+    with suppress(OutputError):
+        return cache_folder() / "models" / f"{name}-{ending}.npz"
+    return None
+
+
+@cache
+def _version(module: str) -> str:
+    """Digest of the code of ``module`` and of what it uses, and the versions of the libraries."""
+    own = Path(sys.modules[module].__file__ or os.devnull).read_bytes()
+    return hashlib.sha256(_common() + own).hexdigest()
+
+
+@cache
+def _common() -> bytes:
+    """The same of what all use.  The code itself: a release's version does not change while it is
+    worked on."""
+    found = hashlib.sha256(f"{np.__version__} {scipy.__version__} {cv2.__version__}".encode())
+    for room in _CODE:
+        for path in sorted((Path(__file__).parents[1] / room).glob("*.py")):
+            found.update(path.name.encode() + path.read_bytes())
+    return found.digest()
+
+
+def _make_room(newest: Path) -> None:
+    """Remove what was not read for longest until all but ``newest`` fit into :data:`MOST`."""
+    there = [(path.stat(), path) for path in newest.parent.glob("*.npz")]
+    total = 0
+    for found, path in sorted(there, key=lambda one: -one[0].st_mtime):
+        total += found.st_size
+        if total > MOST and path != newest:
+            path.unlink(missing_ok=True)
+
+
+def _read(kind: Any, path: Path) -> Any:
+    """The value in the file ``path``.  Raises OSError, :data:`..bounded.DAMAGE`."""
+    with open_npz(path) as archive:
+        arrays = archive.read_all(MOST)  # the archive's checksums are compared
+    value = _put_together(kind, "it", arrays)
+    if arrays:
+        raise ValueError("it holds more than is known")
+    with suppress(OSError):  # it is another user's
+        os.utime(path)  # those go first that were not read for longest
+    return value
+
+
+def _taken_apart(value: Any, name: str) -> Iterator[tuple[str, NDArray]]:
+    """The arrays that ``value`` is made of, by their names."""
+    if value is None:
+        return
+    if isinstance(value, _SPARSE):
+        parts = {part: getattr(value, part) for part in ("data", "indices", "indptr", "shape")}
+    elif is_dataclass(value):
+        parts = {field.name: getattr(value, field.name) for field in fields(value)}
+    elif isinstance(value, tuple):
+        parts = dict(zip(getattr(value, "_fields", range(len(value))), value, strict=True))
+    else:
+        yield name, np.asarray(value)
+        return
+    for part, one in parts.items():
+        yield from _taken_apart(one if part != "shape" else np.array(one), f"{name}.{part}")
+
+
+def _put_together(kind: Any, name: str, arrays: dict[str, NDArray]) -> Any:
+    """The value of the type ``kind`` of ``arrays``, which are taken out."""
+    origin = get_origin(kind)
+    if origin is types.UnionType:
+        if not any(one == name or one.startswith(f"{name}.") for one in arrays):
+            return None
+        return _put_together(get_args(kind)[0], name, arrays)
+    if origin is np.ndarray:
+        return arrays.pop(name)
+    if kind in (bool, int, float):
+        return kind(arrays.pop(name))
+    if kind in _SPARSE:
+        data, indices, indptr, shape = (
+            arrays.pop(f"{name}.{part}") for part in ("data", "indices", "indptr", "shape")
+        )
+        return kind((data, indices, indptr), shape=tuple(shape.tolist()))
+    if origin is tuple:
+        kinds: dict[Any, Any] = dict(enumerate(get_args(kind)))
+    else:
+        names = getattr(kind, "_fields", None) or [field.name for field in fields(kind)]
+        hints = get_type_hints(kind)
+        kinds = {part: hints[part] for part in names}
+    parts = [_put_together(one, f"{name}.{part}", arrays) for part, one in kinds.items()]
+    return tuple(parts) if origin is tuple else kind(*parts)
