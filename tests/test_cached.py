@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from reconstruct_face.backend.exchange import cache
 from reconstruct_face.backend.folders import CACHE_VARIABLE
 from reconstruct_face.backend.model import FaceModel, cached, load_model
 from reconstruct_face.backend.model.load import _load
@@ -58,7 +59,7 @@ def everything(model: FaceModel, size: int) -> Everything:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
     CALLS.clear()
-    return tmp_path / "cache" / "models"
+    return tmp_path / "cache" / "arrays"
 
 
 def same(one: object, other: object) -> bool:
@@ -179,6 +180,6 @@ def test_what_was_not_read_for_longest_makes_room(
         os.utime(path, (path.stat().st_mtime - age,) * 2)
     everything(model, 4)  # read: it is the younger one now
     os.utime(kept, (old.stat().st_mtime - 50,) * 2)
-    monkeypatch.setattr(cached, "MOST", 5 * old.stat().st_size // 2)  # two of three alike
+    monkeypatch.setattr(cache, "MOST", 5 * old.stat().st_size // 2)  # two of three alike
     everything(model, 6)
     assert old.exists() and not kept.exists() and len(list(folder.iterdir())) == 2

@@ -1,9 +1,8 @@
 """What follows from a face model alone, kept on disk: worked out once, not once per process.
 
-Layout of the texture, skin's relief, wrinkles: a second and more of every start.  A file of the
-user's cache folder holds one function's result for one model; its name is a digest of the model's
-file, the arguments, and the code and the libraries that worked it out, so that it never is another
-one's.  Nobody needs it: where it is missing, damaged or cannot be written, all is worked out again.
+Layout of the texture, skin's relief, wrinkles: two seconds and more of every start.  What is kept
+(:mod:`..exchange.cache`) is one function's result for one model and some arguments, by the code and
+the libraries that worked it out, so that it never is another one's.
 """
 
 from __future__ import annotations
@@ -25,18 +24,13 @@ import scipy
 from numpy.typing import NDArray
 from scipy.sparse import csc_matrix, csr_matrix
 
-from ..arrays import open_npz
 from ..bounded import DAMAGE
-from ..errors import OutputError
-from ..exchange.npz import write_arrays
-from ..folders import cache_folder
+from ..exchange.cache import read_cached, write_cached
 from .face_model import FaceModel, origin_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-#: Bytes that all files together may take: the default model's, for textures of 2048 and of 4096.
-MOST = 500_000_000
 #: Where the code is that works them out, beside the function's own module.
 _CODE = ("geometry", "model", "network", "photo", "raster", "texture")
 #: In the order of what they take apart: a sparse matrix is its data, its indices and its shape.
@@ -56,32 +50,20 @@ def cached(
 
     @wraps(function)
     def asked(model: FaceModel, *args: P.args, **kwargs: P.kwargs) -> T:
-        path = _place(model, function, args, kwargs)
-        if path is None:
+        origin = origin_of(model)
+        if origin is None:
             return function(model, *args, **kwargs)
-        with suppress(OSError, *DAMAGE):
-            return _read(get_type_hints(function)["return"], path)
+        name = f"{function.__module__}.{function.__qualname__}".rpartition(".backend.")[2]
+        key = origin, args, sorted(kwargs.items()), _version(function.__module__)
+        if arrays := read_cached(name, key):
+            with suppress(*DAMAGE):
+                return _whole(get_type_hints(function)["return"], arrays)
         made = function(model, *args, **kwargs)
-        with suppress(OSError, OutputError):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_arrays(path, dict(_taken_apart(made, "it")))
-            _make_room(path)
+        if made is not None:
+            write_cached(name, key, dict(_taken_apart(made, "it")))
         return made
 
     return asked
-
-
-def _place(model: FaceModel, function: Callable[..., Any], args: Any, kwargs: Any) -> Path | None:
-    """The file of a result; None where there can be none."""
-    digest = origin_of(model)
-    if digest is None:
-        return None
-    name = f"{function.__module__}.{function.__qualname__}".rpartition(".backend.")[2]
-    key = (digest, name, args, sorted(kwargs.items()), _version(function.__module__))
-    ending = hashlib.sha256(repr(key).encode()).hexdigest()[:32]
-    with suppress(OutputError):
-        return cache_folder() / "models" / f"{name}-{ending}.npz"
-    return None
 
 
 @cache
@@ -102,25 +84,11 @@ def _common() -> bytes:
     return found.digest()
 
 
-def _make_room(newest: Path) -> None:
-    """Remove what was not read for longest until all but ``newest`` fit into :data:`MOST`."""
-    there = [(path.stat(), path) for path in newest.parent.glob("*.npz")]
-    total = 0
-    for found, path in sorted(there, key=lambda one: -one[0].st_mtime):
-        total += found.st_size
-        if total > MOST and path != newest:
-            path.unlink(missing_ok=True)
-
-
-def _read(kind: Any, path: Path) -> Any:
-    """The value in the file ``path``.  Raises OSError, :data:`..bounded.DAMAGE`."""
-    with open_npz(path) as archive:
-        arrays = archive.read_all(MOST)  # the archive's checksums are compared
+def _whole(kind: Any, arrays: dict[str, NDArray]) -> Any:
+    """The value of the type ``kind`` of ``arrays``.  Raises :data:`..bounded.DAMAGE`."""
     value = _put_together(kind, "it", arrays)
     if arrays:
-        raise ValueError("it holds more than is known")
-    with suppress(OSError):  # it is another user's
-        os.utime(path)  # those go first that were not read for longest
+        raise ValueError("there is more than is known")
     return value
 
 
