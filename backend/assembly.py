@@ -91,16 +91,27 @@ def shared_texture(
 
 
 def hair_of(
-    evidence: Evidence, model: FaceModel, fit: FaceFit, texture: Texture | None, options: Options
+    evidence: Evidence,
+    model: FaceModel,
+    fit: FaceFit,
+    texture: Texture | None | Callable[[], Texture | None],
+    options: Options,
 ) -> tuple[Strands | None, tuple[str, ...]]:
-    """The strands that the options ask for, see :func:`.hair.make_hair`."""
+    """The strands that the options ask for, see :func:`.hair.make_hair`.
+
+    ``texture``, or what gives it, which is asked last: hair needs its light only.
+    """
     if options.hair == "none":
         return None, ()
     head = own_head(model, fit.identity, fit.expression)
-    # Where the texture holds the light, the head is lit evenly, and so is its hair.
-    light = np.zeros((9, 3), np.float32) if options.texture == "photo" else fit.sh_light
-    if texture is not None and options.texture != "photo":
-        light = texture.sh_light
+
+    def light() -> NDArray:
+        made = texture() if callable(texture) else texture
+        # Where the texture holds the light, the head is lit evenly, and so is its hair.
+        if options.texture == "photo":
+            return np.zeros((9, 3), np.float32)
+        return fit.sh_light if made is None else made.sh_light
+
     return make_hair(
         model,
         evidence.photo.pixels,
