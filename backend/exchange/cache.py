@@ -7,16 +7,21 @@ is no error.  They are written beside and renamed, and read with their checksums
 from __future__ import annotations
 
 import hashlib
+import io
+import mmap
 import os
+import zlib
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import open_npz
+from ..arrays import map_npy, open_npz
 from ..bounded import DAMAGE
 from ..errors import OutputError
+from ..files import write_bytes
 from ..folders import cache_folder
 from .npz import write_arrays
 
@@ -49,15 +54,49 @@ def write_cached(name: str, key: object, arrays: Mapping[str, NDArray]) -> None:
         _make_room(path)
 
 
-def _place(name: str, key: object) -> Path:
+def read_mapped(name: str, key: object, checksum: int) -> NDArray | None:
+    """The array that :func:`write_mapped` wrote, mapped into memory and read when it is used; None
+    where there is none of this ``checksum``."""
+    with suppress(OSError, OutputError, *DAMAGE):
+        path = _place(name, key, "npy")
+        array = map_npy(path, "r")
+        if zlib.crc32(array.data) == checksum:
+            let_go(array)
+            with suppress(OSError):
+                os.utime(path)
+            return array
+    return None
+
+
+def write_mapped(name: str, key: object, array: NDArray) -> int:
+    """Keep ``array`` for :func:`read_mapped`, where that is possible; its checksum."""
+    array = np.ascontiguousarray(array)
+    with suppress(OSError, OutputError):
+        path = _place(name, key, "npy")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        packed = io.BytesIO()
+        np.lib.format.write_array(packed, array, allow_pickle=False)
+        write_bytes(path, packed.getbuffer())
+        _make_room(path)
+    return zlib.crc32(array.data)
+
+
+def let_go(array: NDArray) -> None:
+    """Give back the memory of a mapped ``array``; what is used again is read again."""
+    mapped = getattr(array.base, "_mmap", None)
+    if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)
+
+
+def _place(name: str, key: object, kind: str = "npz") -> Path:
     """The file of what has this ``name`` and ``key``.  Raises :class:`OutputError`."""
     ending = hashlib.sha256(repr(key).encode()).hexdigest()[:32]
-    return cache_folder() / "arrays" / f"{name}-{ending}.npz"
+    return cache_folder() / "arrays" / f"{name}-{ending}.{kind}"
 
 
 def _make_room(newest: Path) -> None:
     """Remove what was not read for longest until all but ``newest`` fit into :data:`MOST`."""
-    there = [(path.stat(), path) for path in newest.parent.glob("*.npz")]
+    there = [(path.stat(), path) for path in newest.parent.glob("*.np[yz]")]
     total = 0
     for found, path in sorted(there, key=lambda one: -one[0].st_mtime):
         total += found.st_size

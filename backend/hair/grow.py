@@ -199,20 +199,20 @@ def dressed(surface: Surface, strands: Float, style: Style, rng: np.random.Gener
     out[:, 1:] = surface.pushed_out(out[:, 1:], CLEAR_MM)
     moved = np.arange(count)
     for _ in range(3):  # those that were not moved need not be looked at again
-        moved = moved[_chords_out(surface, out, moved)]
+        moved = _chords_out(surface, out, moved)
     return out.astype(np.float32)
 
 
 def _chords_out(surface: Surface, strands: NDArray, which: NDArray) -> NDArray:
-    """(W,) True for those of the ``strands`` (S, P, 3) numbered ``which`` (W,) that have pieces
-    which dip into the skin: their ends are moved out, but not the roots."""
+    """Those of ``which`` (W,), numbers of ``strands`` (S, P, 3), that have pieces which dip into the
+    skin, their ends moved out but for the roots."""
     chosen = strands[which]
     middle = (chosen[:, :-1] + chosen[:, 1:]) / 2
     height = surface.height(middle)
     missing = np.maximum(CLEAR_MM - height, 0)
     # The first piece comes out of the skin.
     missing[:, 0] = np.maximum(-height[:, 0], 0)
-    dips = missing.any(axis=1)
+    dips = np.flatnonzero(missing.any(axis=1))
     chosen, middle, missing = chosen[dips], middle[dips], missing[dips]
     push = np.zeros_like(middle)
     deep = missing > 0
@@ -223,7 +223,7 @@ def _chords_out(surface: Surface, strands: NDArray, which: NDArray) -> NDArray:
         count[part] += deep
     moved = chosen + 1.5 * total / np.maximum(count, 1)[..., None]
     strands[which[dips], 1:] = moved[:, 1:]
-    return dips
+    return which[dips]
 
 
 def lower_hairline(surface: Surface, roots: Roots) -> NDArray:

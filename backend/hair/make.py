@@ -72,9 +72,9 @@ def make_hair(
 
     ``photo`` (H, W, 3) uint8 sRGB, upright; ``neutral`` and ``posed`` (V, 3) mm, head coordinates;
     ``sh_light`` (9, 3) as in :class:`~..exchange.Reconstruction`, or what gives it: that is asked
-    last, so that hair can grow while it is found.  ``density`` and ``length`` are parts of what there are without them,
-    ``colour`` one of :data:`.colour.HAIR_COLOURS`.  None for "none" and where the photo shows no
-    hair.
+    last, so that hair can grow while it is found.  ``density`` and ``length`` are parts of what
+    there are without them, ``colour`` one of :data:`.colour.HAIR_COLOURS`.  None for "none" and
+    where the photo shows no hair.
     """
     if hair == "none":
         return None, ()
