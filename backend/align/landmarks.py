@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bounded import DAMAGE
-from ..detect.weights import LANDMARKS_68, load_weights, weights_path
+from ..detect import weights
+from ..detect.weights import LANDMARKS_68, load_weights
 from .cascade import Cascade, load_cascade
 
 Bytes = NDArray[np.uint8]
@@ -204,7 +205,7 @@ def _predictor() -> _ByArrays | _ByDlib:
 
     Raises :class:`ModelError` when the file is missing or damaged.
     """
-    path = weights_path(LANDMARKS_68)
+    path = weights.weights_path(LANDMARKS_68)
     try:
         return _ByArrays(load_cascade(path))
     except (OSError, *DAMAGE):

@@ -204,8 +204,8 @@ def dressed(surface: Surface, strands: Float, style: Style, rng: np.random.Gener
 
 
 def _chords_out(surface: Surface, strands: NDArray, which: NDArray) -> NDArray:
-    """Those of ``which`` (W,), numbers of ``strands`` (S, P, 3), that have pieces which dip into the
-    skin, their ends moved out but for the roots."""
+    """Those of ``which`` (W,), numbers of ``strands`` (S, P, 3), that have pieces in the skin: the
+    ends of these are moved out, but for the roots."""
     chosen = strands[which]
     middle = (chosen[:, :-1] + chosen[:, 1:]) / 2
     height = surface.height(middle)
