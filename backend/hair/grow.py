@@ -35,6 +35,8 @@ _UPRIGHT_MM = 30.0
 _STRAY_MM = 7.0
 #: How far single hairs leave the outline, the mean, in faces.
 _FLYAWAY = 0.03
+#: Strands that are resampled together.
+_PART = 2048
 #: Roots by so many are one lock.
 _PER_LOCK = 24
 #: Of a curl's radius, what the outline of curled hair is further out than the strands' middle.
@@ -122,9 +124,14 @@ def grow(
         path.append(here)
         if not len(live.index):
             break
-    paths = np.stack(path, axis=1)
-    strands = resampled(paths, np.minimum(end, paths.shape[1] - 1), style.points)
-    return dressed(surface, strands, style, rng)
+    end = np.minimum(end, len(path) - 1)
+    # Part by part: all at once takes 70 MB.
+    strands = [
+        resampled(np.stack([at[part] for at in path], axis=1), end[part], style.points)
+        for part in (slice(first, first + _PART) for first in range(0, count, _PART))
+    ]
+    del path, here, live
+    return dressed(surface, np.concatenate(strands), style, rng)
 
 
 @dataclass(frozen=True, eq=False)
