@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from reconstruct_face.backend.exchange import cache
 from reconstruct_face.backend.folders import CACHE_VARIABLE
 from reconstruct_face.backend.model import FaceModel, cached, load_model
+from reconstruct_face.backend.model.face_model import ARRAYS
 from reconstruct_face.backend.model.load import _load
 from reconstruct_face.backend.texture.layout import Layout, _layout_of
 from scipy.sparse import csc_matrix, csr_matrix
@@ -57,6 +58,7 @@ def everything(model: FaceModel, size: int) -> Everything:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    load_model()  # which is kept too, but in the session's folder
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
     CALLS.clear()
     return tmp_path / "cache" / "arrays"
@@ -116,6 +118,19 @@ def test_the_same_file_loaded_again_finds_it(folder: Path) -> None:
     assert CALLS == [3]
 
 
+def test_the_model_itself_is_unpacked_once(folder: Path) -> None:
+    found = []
+    for damage in (False, False, True):
+        if damage:
+            (path,) = folder.iterdir()
+            path.write_bytes(path.read_bytes()[:-100])
+        _load.cache_clear()
+        found.append({name: vars(load_model())[name] for name in ARRAYS})
+    first, *others = found
+    assert all(same(one[name], first[name]) for one in others for name in ARRAYS)
+    assert first["albedo_basis"].dtype == np.float16 and len(list(folder.iterdir())) == 1
+
+
 @pytest.mark.parametrize("code", [b"other", b"another"])
 def test_other_code_works_it_out_again(
     folder: Path, monkeypatch: pytest.MonkeyPatch, code: bytes
@@ -127,6 +142,19 @@ def test_other_code_works_it_out_again(
     everything(model, 3)
     cached._version.cache_clear()
     assert CALLS == [3, 3]
+
+
+def test_where_the_code_cannot_be_read_nothing_is_kept(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone() -> bytes:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(cached, "_common", gone)
+    cached._version.cache_clear()
+    assert everything(load_model(), 3).share == 0.1
+    cached._version.cache_clear()
+    assert CALLS == [3] and not folder.exists()
 
 
 @pytest.mark.parametrize(

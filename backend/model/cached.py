@@ -8,7 +8,6 @@ the libraries that worked it out, so that it never is another one's.
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -50,11 +49,11 @@ def cached(
 
     @wraps(function)
     def asked(model: FaceModel, *args: P.args, **kwargs: P.kwargs) -> T:
-        origin = origin_of(model)
-        if origin is None:
+        origin, version = origin_of(model), _version(function.__module__)
+        if origin is None or version is None:
             return function(model, *args, **kwargs)
         name = f"{function.__module__}.{function.__qualname__}".rpartition(".backend.")[2]
-        key = origin, args, sorted(kwargs.items()), _version(function.__module__)
+        key = origin, args, sorted(kwargs.items()), version
         if arrays := read_cached(name, key):
             with suppress(*DAMAGE):
                 return _whole(get_type_hints(function)["return"], arrays)
@@ -67,10 +66,14 @@ def cached(
 
 
 @cache
-def _version(module: str) -> str:
-    """Digest of the code of ``module`` and of what it uses, and the versions of the libraries."""
-    own = Path(sys.modules[module].__file__ or os.devnull).read_bytes()
-    return hashlib.sha256(_common() + own).hexdigest()
+def _version(module: str) -> str | None:
+    """Digest of the code of ``module`` and of what it uses, and the versions of the libraries; None
+    where the code cannot be read."""
+    try:
+        own = Path(sys.modules[module].__file__ or "").read_bytes()
+        return hashlib.sha256(_common() + own).hexdigest()
+    except OSError:
+        return None
 
 
 @cache
