@@ -26,24 +26,7 @@ def data_folder() -> Path:
     ``~/.local/share`` (Linux), ``LOCALAPPDATA`` (Windows), ``~/Library/Application Support``
     (macOS).  Raises :class:`OutputError` where the system knows no home folder.
     """
-    try:
-        return _data_folder()
-    except (RuntimeError, OSError) as error:  # OSError: a relative one, and the current is gone
-        raise OutputError(
-            f"There is no folder for the user's data; set {VARIABLE} to the path of one."
-        ) from error
-
-
-def _data_folder() -> Path:
-    if own := os.environ.get(VARIABLE):
-        return Path(own).expanduser().absolute()
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
-    else:
-        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    return base / NAME
+    return _folder(VARIABLE, "data", ("XDG_DATA_HOME", ".local/share"), "Application Support")
 
 
 def cache_folder() -> Path:
@@ -54,17 +37,23 @@ def cache_folder() -> Path:
     or ``~/.cache`` (Linux), ``LOCALAPPDATA`` (Windows), ``~/Library/Caches`` (macOS).  Raises
     :class:`OutputError` where the system knows no home folder.
     """
+    return _folder(CACHE_VARIABLE, "caches", ("XDG_CACHE_HOME", ".cache"), "Caches")
+
+
+def _folder(variable: str, what: str, linux: tuple[str, str], macos: str) -> Path:
+    """The folder that ``variable`` names, else that of the platform: on Linux by another variable
+    or in the home folder, on macOS in the library."""
     try:
-        if own := os.environ.get(CACHE_VARIABLE):
+        if own := os.environ.get(variable):
             return Path(own).expanduser().absolute()
         if sys.platform == "win32":
             base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
         elif sys.platform == "darwin":
-            base = Path.home() / "Library" / "Caches"
+            base = Path.home() / "Library" / macos
         else:
-            base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        return (base / NAME).absolute()
-    except (RuntimeError, OSError) as error:
+            base = Path(os.environ.get(linux[0]) or Path.home() / linux[1])
+        return base / NAME
+    except (RuntimeError, OSError) as error:  # OSError: a relative one, and the current is gone
         raise OutputError(
-            f"There is no folder for the user's caches; set {CACHE_VARIABLE} to the path of one."
+            f"There is no folder for the user's {what}; set {variable} to the path of one."
         ) from error
