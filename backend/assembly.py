@@ -35,7 +35,7 @@ from .texture import (
     fold_parts,
     fold_picture,
     skin_maps,
-    wrinkle_maps,
+    wrinkle_pictures,
 )
 from .texture.bust import bust_normals, bust_texture
 
@@ -91,16 +91,27 @@ def shared_texture(
 
 
 def hair_of(
-    evidence: Evidence, model: FaceModel, fit: FaceFit, texture: Texture | None, options: Options
+    evidence: Evidence,
+    model: FaceModel,
+    fit: FaceFit,
+    texture: Texture | None | Callable[[], Texture | None],
+    options: Options,
 ) -> tuple[Strands | None, tuple[str, ...]]:
-    """The strands that the options ask for, see :func:`.hair.make_hair`."""
+    """The strands that the options ask for, see :func:`.hair.make_hair`.
+
+    ``texture``, or what gives it, which is asked last: hair needs its light only.
+    """
     if options.hair == "none":
         return None, ()
     head = own_head(model, fit.identity, fit.expression)
-    # Where the texture holds the light, the head is lit evenly, and so is its hair.
-    light = np.zeros((9, 3), np.float32) if options.texture == "photo" else fit.sh_light
-    if texture is not None and options.texture != "photo":
-        light = texture.sh_light
+
+    def light() -> NDArray:
+        made = texture() if callable(texture) else texture
+        # Where the texture holds the light, the head is lit evenly, and so is its hair.
+        if options.texture == "photo":
+            return np.zeros((9, 3), np.float32)
+        return fit.sh_light if made is None else made.sh_light
+
     return make_hair(
         model,
         evidence.photo.pixels,
@@ -325,20 +336,13 @@ def _maps(model: FaceModel, texture: Texture) -> dict[str, NDArray]:
     if texture.displacement is not None:
         # Steps of a micrometre, which files hold in a third of the room.
         maps["displacement"] = np.rint(skin.height * 1024).astype(np.float32) / 1024
-    wrinkles = _wrinkles(model, size)
+    wrinkles = wrinkle_pictures(model, size)
     if wrinkles is not None:
         maps["wrinkles_right"], maps["wrinkles_left"] = wrinkles
     if texture.folds is not None and texture.fold_parts is not None and texture.fold_parts.any():
         maps["folds"] = encode_png(fold_picture(model, size, texture.folds))
         maps["fold_parts"] = texture.fold_parts
     return maps
-
-
-@kept(maxsize=1)
-def _wrinkles(model: FaceModel, size: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
-    """:func:`wrinkle_maps` as files: the same for every head."""
-    halves = wrinkle_maps(model, size)
-    return None if halves is None else (encode_png(halves[0]), encode_png(halves[1]))
 
 
 def _moved_landmarks(model: FaceModel, fit: FaceFit, head: OwnHead) -> NDArray:

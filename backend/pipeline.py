@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from .model import DEFAULT_MODEL, FaceModel, load_model
 from .network import face_landmarker
 from .network.regions import regions_of
 from .photo import Photo, read_photo
-from .texture import warm_texture
+from .texture import Texture, warm_texture
 
 Progress = Callable[[float, str], None]
 
@@ -160,12 +161,19 @@ def _reconstruct_face(
         evidence = gather(photo, face, model, options)
         found = fit(evidence, model, options)
     heap.trim()  # the texture takes most, so that what the fit has freed shall not lie below it
-    with clock("texture"):
-        report(start + 0.3 * share, "Making the texture")
-        texture = texture_of(evidence, model, found, options)
-    if options.hair == "none":
-        return assemble(evidence, model, found, texture, options, clock)
-    with clock("hair"):
-        report(start + 0.8 * share, "Growing the hair")
-        hair = hair_of(evidence, model, found, texture, options)
-    return assemble(evidence, model, found, texture, options, clock, hair)
+    # Hair needs nothing of the texture but its light, at its end: it grows on a thread meanwhile.
+    made: Future[Texture | None] = Future()
+    with ThreadPoolExecutor(1) as pool:
+        growing = pool.submit(hair_of, evidence, model, found, made.result, options)
+        with clock("texture"):
+            report(start + 0.3 * share, "Making the texture")
+            try:
+                made.set_result(texture_of(evidence, model, found, options))
+            except BaseException as error:
+                made.set_exception(error)
+                raise
+        if options.hair != "none":
+            with clock("hair"):  # what is left of it
+                report(start + 0.8 * share, "Growing the hair")
+                growing.result()
+    return assemble(evidence, model, found, made.result(), options, clock, growing.result())

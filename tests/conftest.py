@@ -94,9 +94,10 @@ def astronaut() -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_data_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Whoever runs the tests keeps their data folder as it is."""
+    """Whoever runs the tests keeps their data folder, and that of caches, as they are."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RECONSTRUCT_FACE_DATA", str(tmp_path_factory.mktemp("user")))
+        patch.setenv("RECONSTRUCT_FACE_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
 
 

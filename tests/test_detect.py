@@ -323,3 +323,19 @@ def test_a_box_beyond_the_photo_is_survived(photo, predictor, face) -> None:
 
 def test_the_licence_is_stated() -> None:
     assert "300-W" in LandmarkPredictor.licence and "commercial" in LandmarkPredictor.licence
+
+
+def test_the_detector_that_is_read_from_disk_finds_the_same(
+    photo: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RECONSTRUCT_FACE_CACHE", str(tmp_path))
+    first = DlibDetector().detect(photo)
+    (path,) = tmp_path.rglob("*.npz")
+    assert first[0].score > 1
+    monkeypatch.setattr(cascade.dlib, "get_frontal_face_detector", lambda: None)
+    again = DlibDetector().detect(photo)
+    assert [(*one.box, one.score) for one in again] == [(*one.box, one.score) for one in first]
+    np.savez(path, state=np.zeros(100, np.uint8))  # whole, and no detector
+    monkeypatch.undo()
+    monkeypatch.setenv("RECONSTRUCT_FACE_CACHE", str(tmp_path))
+    assert [one.score for one in DlibDetector().detect(photo)] == [one.score for one in first]

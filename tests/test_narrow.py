@@ -13,6 +13,7 @@ import pytest
 from reconstruct_face.backend import narrow
 from reconstruct_face.backend.align import landmarks
 from reconstruct_face.backend.animate import source
+from reconstruct_face.backend.bounded import Damaged
 from reconstruct_face.backend.detect import dlib_detector, recognition, weights
 from reconstruct_face.backend.detect.dlib_detector import DlibDetector
 from reconstruct_face.backend.errors import ModelError, PhotoError
@@ -53,12 +54,17 @@ def abroad(tmp_path: Path) -> Path:
     return folder
 
 
+def of_another_kind(path: Path) -> None:
+    raise Damaged("it is of another kind")
+
+
 def test_dlibs_files_are_loaded(
     windows: list[str], abroad: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in (weights.LANDMARKS_68, weights.MMOD, weights.RECOGNITION):
         os.symlink(weights.weights_path(name), abroad / name)
     monkeypatch.setattr(weights, "weights_path", lambda name: abroad / name)
+    monkeypatch.setattr(landmarks, "load_cascade", of_another_kind)  # so that dlib opens it
     recognition._recogniser.cache_clear()
     try:
         landmarks.LandmarkPredictor().warm()

@@ -97,6 +97,33 @@ def test_the_blend_reopens_in_a_new_process(made: Reconstruction, tmp_path: Path
     assert found["modifiers"] == ["SUBSURF"]
 
 
+@pytest.mark.parametrize("shown", [True, False])
+def test_the_blend_is_subdivided_as_the_head_is(
+    made: Reconstruction, tmp_path: Path, shown: bool
+) -> None:
+    """Blender works the subdivision out neither before nor after it saves."""
+    head_scene = build(made)
+    head_scene.head.modifiers[0].show_viewport = shown
+    seen: list[int] = []
+
+    def updated(scene: bpy.types.Scene, graph: bpy.types.Depsgraph) -> None:
+        seen.append(len(head_scene.head.evaluated_get(graph).data.vertices))
+
+    bpy.app.handlers.depsgraph_update_post.append(updated)
+    count = len(bpy.app.handlers.save_pre), len(bpy.app.handlers.save_post)
+    try:
+        path = export_head(head_scene, tmp_path, NAME, ["blend"])["blend"]
+    finally:
+        bpy.app.handlers.depsgraph_update_post.remove(updated)
+    assert set(seen) == {len(head_scene.head.data.vertices)}
+    assert head_scene.head.modifiers[0].show_viewport is shown
+    assert (len(bpy.app.handlers.save_pre), len(bpy.app.handlers.save_post)) == count
+    with bpy.data.libraries.load(str(path)) as (_, wanted):
+        wanted.objects = [head_scene.head.name]
+    (saved,) = wanted.objects
+    assert saved.modifiers[0].show_viewport is shown
+
+
 def test_blender_42_reads_the_header_of_the_blend(made: Reconstruction, tmp_path: Path) -> None:
     """From 5.0 on it is longer, and 4.2 to 4.4 refuse the file as damaged."""
     path = export_head(build(made), tmp_path, NAME, ["blend"])["blend"]

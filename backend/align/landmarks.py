@@ -7,6 +7,7 @@ trained on iBUG 300-W.
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -14,7 +15,10 @@ import dlib as _dlib  # has no type information
 import numpy as np
 from numpy.typing import NDArray
 
+from ..bounded import DAMAGE
+from ..detect import weights
 from ..detect.weights import LANDMARKS_68, load_weights
+from .cascade import Cascade, load_cascade
 
 Bytes = NDArray[np.uint8]
 Doubles = NDArray[np.float64]
@@ -69,23 +73,27 @@ _QUARTER_TURN = np.array([[0.0, 1.0], [-1.0, 0.0]])
 
 
 class LandmarkPredictor:
-    """dlib's 68-landmark predictor; the 100 MB file is loaded at first use and kept."""
+    """dlib's 68-landmark predictor; the 100 MB file is read at first use, what is found kept on
+    disk for the next process (:mod:`.cascade`)."""
 
     licence = LICENCE
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._model: Any = None
+        self._model: _ByArrays | _ByDlib | None = None
 
     def warm(self) -> None:
-        """Load the file now (0.5 to 1.6 s), from another thread while a photo is read.
+        """Load the file now, from another thread while a photo is read.
 
-        dlib holds Python's interpreter lock while it loads, so only decoding and OpenCV gain.
         Raises :class:`ModelError` when the file is missing or damaged.
         """
+        self._ready()
+
+    def _ready(self) -> _ByArrays | _ByDlib:
         with self._lock:
             if self._model is None:
-                self._model = load_weights(LANDMARKS_68, dlib.shape_predictor)
+                self._model = _predictor()
+            return self._model
 
     def predict(
         self, pixels: Bytes, box: NDArray[np.float32], quarter_turns: int = 0
@@ -107,18 +115,18 @@ class LandmarkPredictor:
         The spread is the mean distance from their median over the box's side; see
         :data:`UNRELIABLE_SPREAD`.
         """
-        self.warm()
         low, high = np.asarray(box, dtype=np.float64).reshape(2, 2)
         centre, side = 0.5 * (low + high), float(np.mean(high - low))
         upright = np.linalg.matrix_power(_QUARTER_TURN, quarter_turns % 4)
         first = _Patch(pixels, centre, side, upright)
-        rough = first.to_photo(self._run(first.pixels, *_JITTER[0]))
+        rough = first.to_photo(self._looks((first.pixels,), _JITTER[:1])[0])
         # A second look with the eyes level: trees are not rotation invariant.
         level = _levelling(rough @ upright.T) @ upright
         patch = _Patch(pixels, centre, side, level)
         votes = self._votes(patch.pixels)
         spread = np.linalg.norm(votes - np.median(votes, axis=0), axis=2).mean() / _FACE
         points = np.sort(votes, axis=0)[_TRIM:-_TRIM].mean(axis=0)
+        self._ready().rest()
         return patch.to_photo(points).astype(np.float32), float(spread)
 
     def track(
@@ -129,7 +137,6 @@ class LandmarkPredictor:
         ``turn`` (2, 2) takes the picture's axes to the face's.  ``votes`` looks and as many
         mirrored ones: as good as :meth:`predict` on the way, at a fraction of its time.
         """
-        self.warm()
         low, high = np.asarray(box, dtype=np.float64).reshape(2, 2)
         patch = _Patch(pixels, 0.5 * (low + high), float(np.mean(high - low)), turn)
         found = self._votes(patch.pixels, votes)
@@ -140,20 +147,69 @@ class LandmarkPredictor:
     def _votes(self, patch: Bytes, count: int = len(_JITTER)) -> Doubles:
         """(2 count, 68, 2) landmarks in pixels of ``patch``, under moved boxes and mirrored."""
         mirrored: Bytes = cv2.flip(patch, 1)
-        votes = [self._run(patch, *jitter) for jitter in _JITTER[:count]]
-        for jitter in _JITTER[:count]:
-            points = self._run(mirrored, *jitter)[MIRROR_68]
-            votes.append(np.column_stack([_PATCH - 1 - points[:, 0], points[:, 1]]))
-        return np.stack(votes)
+        seen = self._looks((patch, mirrored), _JITTER[:count])
+        flipped = seen[count:, MIRROR_68]
+        flipped[..., 0] = _PATCH - 1 - flipped[..., 0]
+        return np.concatenate([seen[:count], flipped])
 
-    def _run(self, patch: Bytes, right: float, down: float, size: float) -> Doubles:
-        x, y, half = _CENTRE + right * _FACE, _CENTRE + down * _FACE, 0.5 * size * _FACE
-        rectangle = dlib.rectangle(
-            round(x - half), round(y - half), round(x + half), round(y + half)
-        )
+    def _looks(
+        self, patches: Sequence[Bytes], jitters: Sequence[tuple[float, float, float]]
+    ) -> Doubles:
+        """(N, 68, 2) landmarks in pixels of each of ``patches`` under each of the ``jitters``."""
+        boxes = [
+            [round(x - half), round(y - half), round(x + half), round(y + half)]
+            for right, down, size in jitters
+            for x, y, half in [
+                (_CENTRE + right * _FACE, _CENTRE + down * _FACE, 0.5 * size * _FACE)
+            ]
+        ]
         # dlib's points are pixel indices, so (0, 0) is the centre of the first pixel already.
-        parts = self._model(patch, rectangle).parts()
-        return np.array([(part.x, part.y) for part in parts], dtype=np.float64)
+        return self._ready()(patches, boxes)
+
+
+class _ByArrays:
+    """The looks of the predictor that :func:`load_cascade` found."""
+
+    def __init__(self, cascade: Cascade) -> None:
+        self._cascade = cascade
+        self.rest = cascade.rest
+
+    def __call__(self, patches: Sequence[Bytes], boxes: list[list[int]]) -> Doubles:
+        # A pixel is the mean of its channels, rounded down, as dlib has it.
+        greys = []
+        for patch in patches:
+            red, green, blue = cv2.split(patch)
+            greys.append(((red.astype(np.uint16) + green + blue) // 3).astype(np.uint8))
+        which = np.repeat(np.arange(len(patches)), len(boxes))
+        return self._cascade.marks(np.stack(greys), which, np.tile(boxes, (len(patches), 1)))
+
+
+class _ByDlib:
+    """The same by dlib, for a file of another kind."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def __call__(self, patches: Sequence[Bytes], boxes: list[list[int]]) -> Doubles:
+        found = [
+            self._model(patch, dlib.rectangle(*box)).parts() for patch in patches for box in boxes
+        ]
+        return np.array([[(part.x, part.y) for part in parts] for parts in found], np.float64)
+
+    def rest(self) -> None:
+        """It keeps all."""
+
+
+def _predictor() -> _ByArrays | _ByDlib:
+    """Gives the landmarks (N, 68, 2) of boxes (first and last pixels) in each of some patches.
+
+    Raises :class:`ModelError` when the file is missing or damaged.
+    """
+    path = weights.weights_path(LANDMARKS_68)
+    try:
+        return _ByArrays(load_cascade(path))
+    except (OSError, *DAMAGE):
+        return _ByDlib(load_weights(LANDMARKS_68, dlib.shape_predictor))
 
 
 class _Patch:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 
 from ..errors import OutputError, WorkerError
 from ..files import write_bytes
+from ..folders import cache_folder
 from ..geometry import srgb
 from ..geometry.camera import Camera, intrinsics
 from ..geometry.rotation import from_euler
@@ -125,13 +125,7 @@ def accuracy_set(
 
 def default_folder() -> Path:
     """Where the set is kept: the user's cache folder."""
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "reconstruct_face" / "accuracy_set"
+    return cache_folder() / "accuracy_set"
 
 
 def draw_head(model: FaceModel, number: int, size: int, seed: int) -> dict[str, Any]:

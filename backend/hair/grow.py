@@ -35,6 +35,8 @@ _UPRIGHT_MM = 30.0
 _STRAY_MM = 7.0
 #: How far single hairs leave the outline, the mean, in faces.
 _FLYAWAY = 0.03
+#: Strands that are resampled together.
+_PART = 2048
 #: Roots by so many are one lock.
 _PER_LOCK = 24
 #: Of a curl's radius, what the outline of curled hair is further out than the strands' middle.
@@ -122,9 +124,14 @@ def grow(
         path.append(here)
         if not len(live.index):
             break
-    paths = np.stack(path, axis=1)
-    strands = resampled(paths, np.minimum(end, paths.shape[1] - 1), style.points)
-    return dressed(surface, strands, style, rng)
+    end = np.minimum(end, len(path) - 1)
+    # Part by part: all at once takes 70 MB.
+    strands = [
+        resampled(np.stack([at[part] for at in path], axis=1), end[part], style.points)
+        for part in (slice(first, first + _PART) for first in range(0, count, _PART))
+    ]
+    del path, here, live
+    return dressed(surface, np.concatenate(strands), style, rng)
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,27 +204,33 @@ def dressed(surface: Surface, strands: Float, style: Style, rng: np.random.Gener
     if style.wave:
         out += _waves(surface, out, lock, style, rng)
     out[:, 1:] = surface.pushed_out(out[:, 1:], CLEAR_MM)
-    for _ in range(3):
-        out[:, 1:] = _chords_out(surface, out)[:, 1:]
+    moved = np.arange(count)
+    for _ in range(3):  # those that were not moved need not be looked at again
+        moved = _chords_out(surface, out, moved)
     return out.astype(np.float32)
 
 
-def _chords_out(surface: Surface, strands: NDArray) -> NDArray:
-    """``strands`` (S, P, 3) with the ends of pieces that dip into the skin moved out."""
-    before, after = strands[:, :-1], strands[:, 1:]
-    middle = (before + after) / 2
+def _chords_out(surface: Surface, strands: NDArray, which: NDArray) -> NDArray:
+    """Those of ``which`` (W,), numbers of ``strands`` (S, P, 3), that have pieces in the skin: the
+    ends of these are moved out, but for the roots."""
+    chosen = strands[which]
+    middle = (chosen[:, :-1] + chosen[:, 1:]) / 2
     height = surface.height(middle)
     missing = np.maximum(CLEAR_MM - height, 0)
     # The first piece comes out of the skin.
     missing[:, 0] = np.maximum(-height[:, 0], 0)
-    if not missing.any():
-        return strands
-    push = surface.outward(middle) * missing[..., None]
-    total, count = np.zeros_like(strands), np.zeros(strands.shape[:2])
+    dips = np.flatnonzero(missing.any(axis=1))
+    chosen, middle, missing = chosen[dips], middle[dips], missing[dips]
+    push = np.zeros_like(middle)
+    deep = missing > 0
+    push[deep] = surface.outward(middle[deep]) * missing[deep][:, None]
+    total, count = np.zeros_like(chosen), np.zeros(chosen.shape[:2])
     for part in (np.s_[:, :-1], np.s_[:, 1:]):
         total[part] += push
-        count[part] += missing > 0
-    return strands + 1.5 * total / np.maximum(count, 1)[..., None]
+        count[part] += deep
+    moved = chosen + 1.5 * total / np.maximum(count, 1)[..., None]
+    strands[which[dips], 1:] = moved[:, 1:]
+    return which[dips]
 
 
 def lower_hairline(surface: Surface, roots: Roots) -> NDArray:
@@ -321,7 +334,8 @@ def _nearest(source: NDArray, points: NDArray) -> NDArray[np.intp]:
 
     They are ten at most: all distances take a fraction of what a tree does.
     """
-    away = [dot(points - place, points - place) for place in source]
+    gaps = (points - place for place in source)
+    away = [dot(gap, gap) for gap in gaps]
     return np.argmin(np.stack(away), axis=0)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -59,7 +60,7 @@ def make_hair(
     neutral: NDArray,
     posed: NDArray,
     camera: Camera,
-    sh_light: NDArray,
+    sh_light: NDArray | Callable[[], NDArray],
     hair: str,
     texture_size: int = 1024,
     *,
@@ -70,9 +71,10 @@ def make_hair(
     """The :class:`Strands` for the option ``hair`` and sentences about what stood in the way.
 
     ``photo`` (H, W, 3) uint8 sRGB, upright; ``neutral`` and ``posed`` (V, 3) mm, head coordinates;
-    ``sh_light`` (9, 3) as in :class:`~..exchange.Reconstruction`.  ``density`` and ``length`` are
-    parts of what there are without them, ``colour`` one of :data:`.colour.HAIR_COLOURS`.  None for
-    "none" and where the photo shows no hair.
+    ``sh_light`` (9, 3) as in :class:`~..exchange.Reconstruction`, or what gives it: that is asked
+    last, so that hair can grow while it is found.  ``density`` and ``length`` are parts of what
+    there are without them, ``colour`` one of :data:`.colour.HAIR_COLOURS`.  None for "none" and
+    where the photo shows no hair.
     """
     if hair == "none":
         return None, ()
@@ -117,7 +119,7 @@ def make_hair(
         points=points,
         root_triangle=roots.triangle,
         root_weights=roots.weights,
-        colour=_colours(seen, points, sh_light, rng, colour),
+        colour=_colours(seen, points, sh_light() if callable(sh_light) else sh_light, rng, colour),
         radius=np.full(len(points), style.radius / np.sqrt(density), np.float32),
     ), ()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,7 +48,12 @@ class Surface:
 
     def height(self, points: NDArray) -> NDArray:
         """(...) mm outside the skin of ``points`` (..., 3), by trilinear interpolation."""
-        return self._looked_up(points)[..., 0]
+        cells = self._cells(points.reshape(-1, 3))
+        total = np.zeros(len(cells.start), np.float32)
+        distance = self.distance.ravel()
+        for step, weight in cells:
+            total += distance.take(cells.start + step) * weight
+        return total.reshape(points.shape[:-1])
 
     def outward(self, points: NDArray) -> NDArray:
         """(..., 3) unit vectors away from the skin."""
@@ -65,32 +71,49 @@ class Surface:
         wanted = np.broadcast_to(least, points.shape[:-1]).ravel()
         low = np.arange(len(flat))
         for _ in range(4):
-            found = self._looked_up(flat[low])
-            missing = wanted[low] - found[:, 0]
+            missing = wanted[low] - self.height(flat[low])
             deep = missing > 0
-            low, missing, found = low[deep], missing[deep], found[deep]
+            low, missing = low[deep], missing[deep]
             if not len(low):
                 break
-            flat[low] += unit(found[:, 1:]) * missing[:, None]
+            flat[low] += self.outward(flat[low]) * missing[:, None]
         return flat.reshape(points.shape)
 
     def _looked_up(self, points: NDArray) -> NDArray:
         """(..., 4) distance and gradient, trilinear; outside the grid those of its border."""
-        count = np.array(self.distance.shape)
-        stride = np.array([count[1] * count[2], count[2], 1])
-        flat = points.reshape(-1, 3)
-        start, sides = np.zeros(len(flat), np.intp), []
-        for axis, values in enumerate(flat.T):
+        cells = self._cells(points.reshape(-1, 3))
+        total = np.zeros((len(cells.start), 4), np.float32)
+        for step, weight in cells:
+            total += self.field.take(cells.start + step, axis=0) * repeated(weight, 4)
+        return total.reshape(*points.shape[:-1], 4)
+
+    def _cells(self, points: NDArray) -> _Cells:
+        """Where ``points`` (S, 3) lie in the grid."""
+        count = self.distance.shape
+        stride = (count[1] * count[2], count[2], 1)
+        start, shares = np.zeros(len(points), np.intp), []
+        for axis, values in enumerate(points.T):
             at = np.clip((values - self.origin[axis]) / CELL_MM, 0, count[axis] - 1.001)
             low = at.astype(np.intp)
             start += stride[axis] * low
-            share = (at - low).astype(np.float32)
-            sides.append((1 - share, share))
-        total = np.zeros((len(start), 4), np.float32)
+            shares.append((at - low).astype(np.float32))
+        return _Cells(start, stride, shares)
+
+
+@dataclass(frozen=True, eq=False)
+class _Cells:
+    """The cells of a grid in which S points lie."""
+
+    start: NDArray[np.intp]  #: (S,) flat index of the lowest node
+    stride: tuple[int, int, int]  #: of the grid
+    shares: list[Float]  #: of each axis, (S,) 0..1 how far into the cell
+
+    def __iter__(self) -> Iterator[tuple[int, Float]]:
+        """For each of a cell's eight nodes how far it is from the lowest, and its weights (S,)."""
+        sides = [(1 - share, share) for share in self.shares]
         for i, j, k in np.ndindex(2, 2, 2):
-            weight = sides[0][i] * sides[1][j] * sides[2][k]
-            total += self.field.take(start + stride @ (i, j, k), axis=0) * repeated(weight, 4)
-        return total.reshape(*points.shape[:-1], 4)
+            step = i * self.stride[0] + j * self.stride[1] + k * self.stride[2]
+            yield step, sides[0][i] * sides[1][j] * sides[2][k]
 
 
 def surface_of(model: FaceModel, vertices: NDArray) -> Surface:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -183,6 +184,20 @@ class FaceModel:
     def uv_mask(self, name: str) -> Float:
         """(T, T) the UV mask ``name`` as 0..1."""
         return self.uv_masks[self.mask_names.index(name)].astype(np.float32) / 255.0
+
+
+_ORIGINS: WeakKeyDictionary[FaceModel, str] = WeakKeyDictionary()
+
+
+def came_from(model: FaceModel, digest: str) -> None:
+    """Note that ``model`` is, unchanged, what the file of this ``digest`` holds."""
+    _ORIGINS[model] = digest
+
+
+def origin_of(model: FaceModel) -> str | None:
+    """The digest that :func:`came_from` noted; None for a model that was made of another one, which
+    has the header of that."""
+    return _ORIGINS.get(model)
 
 
 def fit_sphere(points: NDArray) -> tuple[NDArray[np.float64], float]:

@@ -10,14 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import LARGEST_FILE, Member, open_npz
+from ..arrays import LARGEST_FILE, Member, Npz, open_npz
 from ..bounded import checked, open_regular, reading
 from ..errors import ModelError
+from ..exchange.cache import read_cached, write_cached
 from ..exchange.model_cards import HEADER, models_folder, there_are
 from ..exchange.npz import read_about
 from ..exchange.options import DEFAULT_MODEL, EXPRESSIONS
 from .earlier import check_scale
-from .face_model import ARRAYS, FaceModel
+from .face_model import ARRAYS, FaceModel, came_from
 from .stored import load_stored
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
@@ -30,6 +31,8 @@ _ARRAYS = {name: member for name, member in ARRAYS.items() if name != "expressio
     "albedo_scale": Member("f4", ("A",)),
     "eye_radius": Member("f4", ()),
 }
+#: Raised whenever :func:`_unpacked` makes other arrays of the same.
+_UNPACKED = 1
 _HEADER = {"name": str, "expression_names": [str], "materials": [str], "mask_names": [str]}
 _HEADER_TOO = {"expression_range": [(float, float)], "same_coefficients": [str]}
 
@@ -69,7 +72,10 @@ def model_path(name: str) -> Path:
 @lru_cache(maxsize=4)
 def _load(path: Path, expressions: str, changed: int) -> FaceModel:
     if os.path.isdir(path):
-        return load_stored(path, expressions)
+        model = load_stored(path, expressions)
+        about = repr((str(path), changed, expressions, model.header))
+        came_from(model, hashlib.sha256(about.encode()).hexdigest())
+        return model
     with reading(ModelError, path, "a face model of this project", "name another one"):
         with open_regular(path, LARGEST_FILE) as file:
             start = file.read(2)
@@ -93,12 +99,28 @@ def _load(path: Path, expressions: str, changed: int) -> FaceModel:
                 )
             checked(header, _HEADER, _HEADER_TOO)
             check_scale(header)
-            arrays: dict[str, Any] = archive.read(_ARRAYS)
-        with open_regular(path, LARGEST_FILE) as file:
-            header["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
+            with open_regular(path, LARGEST_FILE) as file:
+                header["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
+            arrays = _unpacked(archive, header["sha256"])
         model = _assemble(arrays, header)
         model.check()
+        came_from(model, header["sha256"])
         return model
+
+
+def _unpacked(archive: Npz, digest: str) -> dict[str, Any]:
+    """The arrays of a model's file of this ``digest``, as :class:`FaceModel` has them.
+
+    To unpack and to widen them takes four times as long as to read what was kept of that.
+    """
+    name, key = "model.load", (digest, sorted(_ARRAYS.items()), _UNPACKED)
+    arrays: dict[str, Any] | None = read_cached(name, key)
+    if arrays is None:
+        arrays = archive.read(_ARRAYS)
+        scale = arrays.pop("albedo_scale")
+        arrays["albedo_basis"] *= (scale / np.float32(127.0)).reshape(-1, 1, 1, 1)
+        write_cached(name, key, arrays)
+    return arrays
 
 
 def _assemble(arrays: dict[str, Any], header: dict[str, Any]) -> FaceModel:
@@ -106,8 +128,6 @@ def _assemble(arrays: dict[str, Any], header: dict[str, Any]) -> FaceModel:
     expression_range = np.asarray(
         header.get("expression_range", [[0.0, 1.0]] * len(names)), dtype=np.float32
     )
-    scale, albedo_basis = arrays.pop("albedo_scale"), arrays.pop("albedo_basis")
-    albedo_basis *= (scale / np.float32(127.0)).reshape(-1, 1, 1, 1)
     return FaceModel(
         name=header["name"],
         header=header,
@@ -115,7 +135,6 @@ def _assemble(arrays: dict[str, Any], header: dict[str, Any]) -> FaceModel:
         expression_range=expression_range.reshape(-1, 2),
         material_kinds=tuple(header["materials"]),
         mask_names=tuple(header["mask_names"]),
-        albedo_basis=albedo_basis,
         eye_radius=arrays.pop("eye_radius").item(),
         **arrays,
     )

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model import FaceModel
+from ..model.cached import cached
 from .layout import Layout
 
 Double = NDArray[np.float64]
@@ -23,6 +24,7 @@ _SH_SIGNS = np.array([1.0, 1, 1, -1, -1, 1, 1, -1, 1])
 
 
 @lru_cache(maxsize=4)
+@cached
 def mirror_matrix(model: FaceModel) -> Double:
     """(size, size): ``vector @ mirror_matrix(model).T`` describes the flipped picture.
 

@@ -5,7 +5,7 @@ from .folds import fold_parts, fold_picture
 from .light import LightFit, fit_light
 from .several import build_texture_of, most_shots
 from .skin import SkinMaps, skin_maps
-from .wrinkles import wrinkle_maps
+from .wrinkles import wrinkle_pictures
 
 __all__ = [
     "LightFit",
@@ -20,5 +20,5 @@ __all__ = [
     "most_shots",
     "skin_maps",
     "warm_texture",
-    "wrinkle_maps",
+    "wrinkle_pictures",
 ]

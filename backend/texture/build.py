@@ -38,7 +38,7 @@ from .skin import warm_skin
 from .teeth import teeth_colour
 from .trust import SMOOTHING, judge, photo_weight
 from .view import View, make_view
-from .wrinkles import wrinkle_maps
+from .wrinkles import wrinkle_pictures
 
 MODES = ("albedo", "photo")
 
@@ -80,7 +80,7 @@ def warm_texture(model: FaceModel, size: int = 2048) -> None:
     layout_of(model, size)
     warm_skin(model, size)
     warm_eyes(model, size)
-    wrinkle_maps(model, size)
+    wrinkle_pictures(model, size)
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..kept import kept
 from ..model import FaceModel
+from ..model.cached import cached
 from ..model.face_model import fit_sphere
 from ..raster import texels_of
 from .eyes import IRIS_RING
@@ -110,6 +111,7 @@ def _fine_of(model: FaceModel, size: int) -> _Fine | None:
 
 
 @kept(maxsize=2)
+@cached
 def _fine(model: FaceModel, size: int) -> _Fine | None:
     if "iris" not in model.material_kinds or not model.globes:
         return None

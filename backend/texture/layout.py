@@ -14,6 +14,7 @@ from scipy.spatial import cKDTree
 from .. import heap
 from ..kept import kept
 from ..model import FaceModel
+from ..model.cached import cached
 from ..model.face_model import split_polygons
 from ..raster import Atlas, Texels, rasterize_uv, texels_of
 from ..raster.atlas import texel_coordinates
@@ -81,6 +82,7 @@ def layout_of(model: FaceModel, size: int) -> Layout:
 
 
 @kept(maxsize=2)
+@cached
 def _layout_of(model: FaceModel, size: int) -> Layout:
     small_size = model.albedo_mean.shape[0]
     skin_polygon = np.array([kind == "skin" for kind in model.material_kinds])

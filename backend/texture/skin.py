@@ -19,6 +19,7 @@ from ..geometry.chunks import in_parts
 from ..geometry.srgb import SRGB_TO_LINEAR
 from ..kept import kept
 from ..model import FaceModel
+from ..model.cached import cached
 from .layout import Float, Layout, box_of, enlarged, interpolate_texels, layout_of, smoothstep
 
 Bytes = NDArray[np.uint8]
@@ -143,6 +144,7 @@ class _Ground:
 
 
 @kept(maxsize=1)
+@cached
 def _ground_of(model: FaceModel, size: int) -> _Ground:
     layout = layout_of(model, size)  # of the texture, but for larger ones
     shares = _shares(model, layout)

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from ..exchange.wrinkles import GROUPS, Group
 from ..kept import kept
 from ..model import FaceModel
+from ..model.cached import cached
+from ..photo.encode import encode_png
 from .layout import Float, Int, Layout, interpolate_texels, layout_of, sample, smoothstep
 
 Bytes = NDArray[np.uint8]
@@ -54,6 +56,13 @@ def wrinkle_maps(model: FaceModel, size: int) -> tuple[Bytes, Bytes] | None:
 
 
 @kept(maxsize=1)
+@cached
+def wrinkle_pictures(model: FaceModel, size: int) -> tuple[Bytes, Bytes] | None:
+    """:func:`wrinkle_maps` as PNG files (N,) uint8 each."""
+    halves = wrinkle_maps(model, size)
+    return None if halves is None else (encode_png(halves[0]), encode_png(halves[1]))
+
+
 def _maps(model: FaceModel, size: int) -> tuple[Bytes, Bytes]:
     layout = layout_of(model, size)
     noise = _noise(layout)

@@ -13,6 +13,7 @@ from ...geometry.sampling import bilinear
 from ...geometry.triangles import area_vectors, unit, vertex_normals
 from ...kept import kept
 from ...model import FaceModel
+from ...model.cached import cached
 from ...raster import rasterize_front
 from ..observation import State
 
@@ -95,6 +96,7 @@ def _skin_faces(model: FaceModel) -> NDArray[np.bool_]:
 
 
 @kept(maxsize=4)
+@cached
 def _albedo_maps(model: FaceModel, side: int) -> Float:
     """(side, side, 3 A + 3) mean and basis, averaged down."""
     maps = (model.albedo_mean, *model.albedo_basis)
