@@ -104,7 +104,7 @@ def test_the_mixer_is_the_one_of_its_paper(tmp_path: Path) -> None:
     sizes = {"d": 8, "others": 6, "tokens": 7, "wide": 9, "deep": 11}
     arrays = {}
     for name, member in members().items():
-        shape = tuple(sizes.get(str(axis), axis) for axis in member.shape or ())
+        shape = [axis if isinstance(axis, int) else sizes[axis] for axis in member.shape or ()]
         arrays[name] = np.asarray(rng.normal(0, 0.4, shape), np.float32)
     arrays["epsilon"] = np.float32(1e-3)
     path = tmp_path / "mixer.npz"

@@ -118,7 +118,7 @@ def test_the_blend_is_subdivided_as_the_head_is(
     assert set(seen) == {len(head_scene.head.data.vertices)}
     assert head_scene.head.modifiers[0].show_viewport is shown
     assert (len(bpy.app.handlers.save_pre), len(bpy.app.handlers.save_post)) == count
-    with bpy.data.libraries.load(str(path)) as (_, wanted):
+    with bpy.data.libraries.load(str(path)) as (_, wanted):  # pyright: ignore
         wanted.objects = [head_scene.head.name]
     (saved,) = wanted.objects
     assert saved.modifiers[0].show_viewport is shown

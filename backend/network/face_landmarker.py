@@ -61,7 +61,7 @@ _SEEN = np.array([
     474, 475, 476, 477,
 ])
 #: Of the scores; the first says how surely the face is at rest.
-NAMES = (
+NAMES: tuple[str, ...] = (
     "_neutral", "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft",
     "browOuterUpRight", "cheekPuff", "cheekSquintLeft", "cheekSquintRight", "eyeBlinkLeft",
     "eyeBlinkRight", "eyeLookDownLeft", "eyeLookDownRight", "eyeLookInLeft", "eyeLookInRight",
