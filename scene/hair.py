@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..backend.exchange import Reconstruction
 from .coordinates import MM_PER_M, to_blender
+from .hair_surface import OWN, add_surface, as_rendered, remove_surface, surface_of
 from .materials import UV_MAP
 
 #: Custom property that marks our hair.
@@ -41,13 +42,13 @@ def build_hair(head: bpy.types.Object, reconstruction: Reconstruction) -> bpy.ty
     _set(curves, "surface_uv_coordinate", "FLOAT2", "CURVE", "vector", reconstruction.hair_uv)
     for k, attribute in enumerate((ROOT_COLOUR, TIP_COLOUR)):
         _set_colour(curves, attribute, reconstruction.hair_colour[:, k])
-    curves.surface, curves.surface_uv_map = head, UV_MAP
+    curves.surface = curves[OWN] = add_surface(head, reconstruction.hair_uv, UV_MAP)
+    curves.surface_uv_map = UV_MAP
     colour = np.median(reconstruction.hair_colour, axis=(0, 1))
     curves.materials.append(_material(name, colour))
     hair = bpy.data.objects.new(name, curves)
     hair[TAG] = 1
     hair.parent = head
-    head.add_rest_position_attribute = True
     _follow_surface(hair)
     return hair
 
@@ -88,7 +89,9 @@ def remove_hair(hair: bpy.types.Object) -> None:
     if curves.users:
         return
     materials = [material for material in curves.materials if material is not None]
+    surface = surface_of(curves)
     bpy.data.hair_curves.remove(curves)
+    remove_surface(surface)
     bpy.data.batch_remove([material for material in materials if not material.users])
 
 
@@ -141,6 +144,11 @@ def copied_as_shown(hair: bpy.types.Object, share: float = 1.0) -> bpy.types.Obj
 
     Strands are in random order, so the first stand for all.
     """
+    with as_rendered(hair):
+        return _copied(hair, share)
+
+
+def _copied(hair: bpy.types.Object, share: float) -> bpy.types.Object:
     shown: Any = hair.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
     strands = len(shown.curves)
     all_strands: Any = hair.data

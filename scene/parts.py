@@ -16,6 +16,7 @@ import numpy as np
 from mathutils import Matrix
 
 from ..backend.errors import ModelError
+from .hair_surface import hold
 from .placing import let_go
 from .vertex_groups import fill_group, vertices_by_kind
 
@@ -80,7 +81,9 @@ def parts_of(head: bpy.types.Object) -> list[bpy.types.Object]:
 
 
 def follow_armature(head: bpy.types.Object) -> None:
-    """Let the parts of ``head`` be deformed by the armatures that deform it, and by no other."""
+    """Let the parts of ``head``, and what its hair is held by, be deformed by the armatures that
+    deform it, and by no other."""
+    hold(head)
     for part in parts_of(head):
         for modifier in [m for m in part.modifiers if m.type == "ARMATURE"]:
             part.modifiers.remove(modifier)

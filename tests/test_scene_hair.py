@@ -79,7 +79,8 @@ def test_hair_is_curves_on_the_head_and_lit_with_it() -> None:
     assert list(hair.users_collection) == [built.collection]
     assert all(x.light_linking.receiver_collection == built.collection for x in built.lights)
     assert len(hair.data.curves) == STRANDS and len(hair.data.points) == STRANDS * POINTS
-    assert hair.data.surface == built.head and hair.data.surface_uv_map == "UVMap"
+    assert hair.data.surface.data == built.head.data and hair.data.surface_uv_map == "UVMap"
+    assert hair.data.surface.parent == built.head and not hair.data.surface.users_collection
     radius = np.empty(STRANDS * POINTS, np.float32)
     hair.data.attributes["radius"].data.foreach_get("value", radius)
     assert radius.reshape(STRANDS, POINTS)[:, 0] == pytest.approx(0.08e-3)
@@ -182,7 +183,7 @@ def test_the_viewport_shows_a_share_and_a_new_fit_keeps_it() -> None:
 def test_hair_goes_with_its_head() -> None:
     head = build_scene(with_hair()[0]).head
     remove_head(head)
-    assert not bpy.data.hair_curves
+    assert not bpy.data.hair_curves and not bpy.data.meshes
     assert not [thing for thing in bpy.data.objects if TAG in thing]
     head = build_scene(with_hair()[0]).head
     bpy.data.objects.remove(head)  # as a user does
