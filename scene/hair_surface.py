@@ -62,8 +62,8 @@ def out_of_step() -> list[bpy.types.Object]:
     for curves in bpy.data.hair_curves:
         surface = surface_of(curves)
         head = None if surface is None else surface[TAG]
-        if head is None or curves.surface not in (head, surface):  # the user's choice
-            continue
+        if surface is None or head is None or curves.surface not in (head, surface):
+            continue  # the head is gone, or it is the user's choice
         if (curves.surface == head) != _is_foreign(head) or _armatures(head) != _armatures(surface):
             heads.append(head)
     return heads

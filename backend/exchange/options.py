@@ -254,6 +254,11 @@ class Options:
         "photo", "Hair Colour", "The hair's colour", choices=_HAIR_COLOURS, flag="--hair-colour"
     )
 
+    #: Those that the texture shows; needs one
+    brows: bool = _option(
+        True, "Brows", "No strands of the eyebrows, which are painted as well", flag="--no-brows"
+    )
+
     #: Of several photos of a person: take those too that seem to show somebody else
     force_person: bool = _option(
         False,
@@ -284,6 +289,11 @@ class Options:
         object.__setattr__(self, "corrected", checked_corrections(self.corrected))
         if self.corrected and self.face == "all":
             raise OptionError("Corrected landmarks are those of one face; give its number.")
+
+    @property
+    def strands(self) -> bool:
+        """Whether hair of any kind is asked for."""
+        return self.hair != "none" or (self.texture != "none" and self.brows)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it, for requests and records."""

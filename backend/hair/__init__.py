@@ -1,6 +1,7 @@
-"""Hair as strands on the fitted head: the photo's, or a ready style."""
+"""Hair as strands on the fitted head: the photo's, or a ready style; brows."""
 
+from .brows import make_brows
 from .make import make_hair
 from .strands import Strands
 
-__all__ = ["Strands", "make_hair"]
+__all__ = ["Strands", "make_brows", "make_hair"]

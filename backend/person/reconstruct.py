@@ -189,8 +189,8 @@ class _Person:
                 for i, light in zip(textured[1:], lights[1:], strict=True):
                     further[i] = replace(further[i], sh_light=light)
         evidence, fit = own, fits[0]
-        hair: Any = (None, ())
-        if options.hair != "none":
+        hair: Any = ({}, ())
+        if options.strands:
             with clock("hair"):
                 report(0.8, "Growing the hair")
                 hair = hair_of(evidence, model, fit, texture, options)
