@@ -21,7 +21,7 @@ from .fit import Evidence, FaceFit
 from .fit.confidence import confidence_of, warnings_of
 from .fit.faces import default_predictor
 from .geometry.triangles import angle_weighted_normals
-from .hair import Strands, make_brows, make_hair
+from .hair import Strands, make_beard, make_brows, make_hair
 from .hair.strands import of_count
 from .kept import kept
 from .model import FaceModel
@@ -98,14 +98,20 @@ def shared_texture(
 def hair_of(
     evidence: Evidence, model: FaceModel, fit: FaceFit, texture: Texture | None, options: Options
 ) -> Hair:
-    """The strands that the options ask for, by ``HAIR_KINDS``: see :func:`.hair.make_hair` and
-    :func:`.hair.make_brows`."""
+    """The strands that the options ask for, by ``HAIR_KINDS``: see :func:`.hair.make_hair`,
+    :func:`.hair.make_brows` and :func:`.hair.make_beard`."""
     head = own_head(model, fit.identity, fit.expression)
     found: dict[str, Strands | None] = {}
     found["hair"], said = _head_hair(evidence, model, fit, head, texture, options)
-    if texture is not None and options.brows:
+    if texture is not None:
         layout = layout_of(model, options.texture_size)
-        found["brows"] = make_brows(model, layout, head.neutral, texture.image)
+        if options.brows:
+            found["brows"] = make_brows(model, layout, head.neutral, texture.image)
+        if options.beard:
+            known = options.texture != "photo"  # whose light is in the texture
+            shot = shot_of(evidence, model, fit)
+            light = texture.sh_light if known else fit.sh_light
+            found["beard"] = make_beard(model, layout, shot, light)
     return {kind: strands for kind, strands in found.items() if strands is not None}, said
 
 

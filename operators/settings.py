@@ -42,6 +42,7 @@ PROPERTIES = {
     "hair_length": "hair_length",
     "hair_colour": "hair_colour",
     "brows": "brows",
+    "beard": "beard",
     "force_person": "force_person",
 }
 
@@ -118,6 +119,7 @@ class FaceSettings(bpy.types.PropertyGroup):
     hair_length: IntProperty(**_about("hair_length"), subtype="PERCENTAGE")
     hair_colour: EnumProperty(**_about("hair_colour"))
     brows: BoolProperty(**_about("brows"))
+    beard: BoolProperty(**_about("beard"))
     force_person: BoolProperty(**_about("force_person"))
     overlay: FloatProperty(
         name=strings.OVERLAY,

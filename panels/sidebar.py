@@ -145,9 +145,10 @@ class RECONSTRUCT_FACE_PT_settings(FacePanel, bpy.types.Panel):
         column.prop(settings, "hair_density", slider=True)
         column.prop(settings, "hair_length", slider=True)
         column.prop(settings, "hair_colour")
-        row = layout.row()
-        row.enabled = settings.texture != "none"  # which they are seen in
-        row.prop(settings, "brows")
+        column = layout.column()
+        column.enabled = settings.texture != "none"  # under which they are painted
+        column.prop(settings, "brows")
+        column.prop(settings, "beard")
         layout.prop(settings, "estimate")
         row = layout.row()
         row.enabled = settings.estimate != "landmarks"

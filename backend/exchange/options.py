@@ -258,6 +258,10 @@ class Options:
     brows: bool = _option(
         True, "Brows", "No strands of the eyebrows, which are painted as well", flag="--no-brows"
     )
+    #: The one that the photo shows, if it surely does; needs a texture
+    beard: bool = _option(
+        True, "Beard", "No strands of a beard, which is painted as well", flag="--no-beard"
+    )
 
     #: Of several photos of a person: take those too that seem to show somebody else
     force_person: bool = _option(
@@ -293,7 +297,7 @@ class Options:
     @property
     def strands(self) -> bool:
         """Whether hair of any kind is asked for."""
-        return self.hair != "none" or (self.texture != "none" and self.brows)
+        return self.hair != "none" or (self.texture != "none" and (self.brows or self.beard))
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it, for requests and records."""

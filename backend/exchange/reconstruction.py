@@ -71,7 +71,7 @@ ARRAYS = {
 #: mm.  Several times what this program makes.
 MOST_STRANDS, MOST_HAIR_POINTS, LONGEST_HAIR_MM = 200_000, 128, 3000.0
 #: What hair is, by its number in ``hair_kind``.
-HAIR_KINDS = ("hair", "brows")
+HAIR_KINDS = ("hair", "brows", "beard")
 TEXTURE_MODES = ("albedo", "photo", "none")
 #: Expressions that each head has by itself, so that lids and lips meet; the others are its face
 #: model's.

@@ -41,8 +41,10 @@ _DARK = (0.3, 0.75)
 _COVERED = 0.8
 #: How far the texture's halves may differ and still mirror each other.
 _LIKE_SIDES = 0.1
-#: Points of a strand; mm over the skin of its middle, least and most; half its thickness.
-_STRAND_POINTS, _HEIGHT_MM, _RADIUS_MM = 7, (0.25, 0.8), 0.036
+#: mm over the skin of a strand's middle, least and most; half its thickness.
+_HEIGHT_MM, _RADIUS_MM = (0.25, 0.8), 0.036
+#: Of that height its points: they rise at once and come down to half, as hair does that bends.
+_PROFILE = np.r_[0, np.sin(np.pi * (0.12 + 0.72 * np.arange(1, 7) / 6))]
 #: Along the brow from its inner end, 0..1: the angle of its hairs to it, upwards positive, degrees;
 #: how much less it is at the upper edge and more at the lower one; mm they are long.  From drawings
 #: and photos of brows: inner hairs stand up, the others lie along it and meet on its ridge.
@@ -172,7 +174,7 @@ def _grown(
     length = np.interp(brow.along[start], _ALONG, _LENGTH_MM) * scale
     length = length * np.exp(rng.normal(0, 0.18, len(start)))
     height = rng.uniform(*_HEIGHT_MM, len(start))
-    points = lying(patch, start, way, length, height, hairy < _ENDS, _STRAND_POINTS)
+    points = lying(patch, start, way, length, height, hairy < _ENDS, _PROFILE)
     log = colour[start]
     bright = log.mean(axis=1, keepdims=True)
     log = bright + _HUE * (log - bright)

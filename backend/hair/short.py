@@ -79,26 +79,25 @@ def lying(
     length: NDArray,
     height: NDArray,
     ends: NDArray[np.bool_],
-    count: int,
+    profile: NDArray,
 ) -> Float:
-    """(S, ``count``, 3) mm: strands from the points ``start`` (S,) of ``patch`` along the skin.
+    """(S, P, 3) mm: strands from the points ``start`` (S,) of ``patch`` along the skin.
 
     ``way`` gives the directions (S, 3) at points of the patch; ``length`` (S,) and ``height`` (S,)
-    over the skin are mm; none goes on over points of the patch where ``ends`` (N,).  They rise at
-    once and come down again to half of their height at the tip, as hair does that bends.
+    over the skin are mm; none goes on over points of the patch where ``ends`` (N,).  Their points
+    are at the parts ``profile`` (P,) of that height, the root at 0.
     """
+    count = len(profile)
     at = patch.points[start].astype(np.float64)
     here, going = start, way(start)
     path, end = [at], np.full(len(start), count - 1)
     for k in range(1, count):
-        share = k / (count - 1)
         going = _INERTIA * going + (1 - _INERTIA) * way(here)
         going = unit(going - patch.normals[here] * tripled(dot(going, patch.normals[here])))
         at = at + going * (length / (count - 1))[:, None]
         here = patch.tree.query(at)[1]
         normal = patch.normals[here]
         at = at - normal * tripled(dot(at - patch.points[here], normal))
-        rise = np.sin(np.pi * min(1.0, 0.12 + 0.72 * share)) if share else 0.0
-        path.append(at + normal * tripled(height * rise))
+        path.append(at + normal * tripled(height * profile[k]))
         end = np.minimum(end, np.where(ends[here], k, count - 1))
     return resampled(np.stack(path, axis=1), end, count)
