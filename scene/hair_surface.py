@@ -40,7 +40,7 @@ def add_surface(head: bpy.types.Object, uv: NDArray, layer: str) -> bpy.types.Ob
     fill_group(head, GROUP, _around(head, uv, layer).astype(float))
     mask: Any = surface.modifiers.new(_MASK, "MASK")
     mask.vertex_group, mask.show_render = GROUP, False
-    _copy_modifiers(head, surface)
+    _smooth_in_renderings(head, surface)
     return surface
 
 
@@ -78,7 +78,7 @@ def hold(head: bpy.types.Object) -> None:
     for surface in [thing for thing in bpy.data.objects if thing.get(TAG) == head]:
         for modifier in [m for m in surface.modifiers if m.name != _MASK]:
             surface.modifiers.remove(modifier)
-        _copy_modifiers(head, surface)
+        _smooth_in_renderings(head, surface)
         for curves in _held_by(surface):
             if curves.surface in (head, surface):
                 curves.surface = head if _is_foreign(head) else surface
@@ -99,6 +99,24 @@ def as_rendered(hair: bpy.types.Object) -> Iterator[None]:
             modifier.show_viewport = shown
 
 
+def copy_modifiers(head: bpy.types.Object, thing: bpy.types.Object) -> None:
+    """Armatures and subdivision on ``thing``, of the mesh of ``head``, as there; a user's other
+    modifiers stay on the head."""
+    for modifier in head.modifiers:
+        if modifier.type == "ARMATURE":
+            thing.modifiers.new(modifier.name, "ARMATURE").object = modifier.object
+        elif modifier.type == "SUBSURF":
+            own = thing.modifiers.new(modifier.name, "SUBSURF")
+            own.levels, own.render_levels = modifier.levels, modifier.render_levels
+
+
+def _smooth_in_renderings(head: bpy.types.Object, surface: bpy.types.Object) -> None:
+    copy_modifiers(head, surface)
+    for modifier in surface.modifiers:
+        if modifier.type == "SUBSURF":
+            modifier.show_viewport = False
+
+
 def _held_by(surface: bpy.types.Object) -> list[Any]:
     return [curves for curves in bpy.data.hair_curves if curves.get(OWN) == surface]
 
@@ -109,16 +127,6 @@ def _is_foreign(head: bpy.types.Object) -> bool:
 
 def _armatures(thing: bpy.types.Object) -> list[bpy.types.Object | None]:
     return [modifier.object for modifier in thing.modifiers if modifier.type == "ARMATURE"]
-
-
-def _copy_modifiers(head: bpy.types.Object, surface: bpy.types.Object) -> None:
-    for modifier in head.modifiers:
-        if modifier.type == "ARMATURE":
-            surface.modifiers.new(modifier.name, "ARMATURE").object = modifier.object
-        elif modifier.type == "SUBSURF":
-            own = surface.modifiers.new(modifier.name, "SUBSURF")
-            own.levels, own.render_levels = modifier.levels, modifier.render_levels
-            own.show_viewport = False
 
 
 def _around(head: bpy.types.Object, uv: NDArray, layer: str) -> NDArray[np.bool_]:

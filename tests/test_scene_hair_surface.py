@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import bpy
 import numpy as np
 import pytest
 from reconstruct_face.scene.build import build_scene
+from reconstruct_face.scene.coordinates import to_blender
 from reconstruct_face.scene.hair import copied_as_shown, hair_of
 from reconstruct_face.scene.hair_surface import hold, out_of_step
 from reconstruct_face.scene.update import update_head
@@ -50,13 +53,7 @@ def test_pictures_have_hair_as_the_head_itself_holds_it(head: bpy.types.Object) 
     hair.data.surface = head
     # Smooth skin is elsewhere than the mesh's, so this would fail without it.
     assert np.abs(shown(hair) - with_hair()[0].hair_points).max() > 0.05
-    assert np.abs(got.reshape(-1, 3) - to_metres(shown(hair))).max() < 1e-6
-
-
-def to_metres(points: np.ndarray) -> np.ndarray:
-    from reconstruct_face.scene.coordinates import to_blender
-
-    return to_blender(points.reshape(-1, 3))
+    assert np.abs(got.reshape(-1, 3) - to_blender(shown(hair).reshape(-1, 3))).max() < 1e-6
 
 
 def test_a_rig_and_a_user_s_modifiers_reach_the_hair(head: bpy.types.Object) -> None:
@@ -92,6 +89,23 @@ def test_a_user_s_own_surface_is_left_alone(head: bpy.types.Object) -> None:
     assert out_of_step() == []
     hold(head)
     assert hair.data.surface == other
+
+
+def test_it_is_saved_and_opened_with_its_hair(head: bpy.types.Object, tmp_path: Path) -> None:
+    (hair,) = hair_of(head)
+    before, name = shown(hair), head.name
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "a.blend"))
+    head = bpy.data.objects[name]
+    (hair,) = hair_of(head)
+    assert surface_of(head) != head and surface_of(head).data == head.data
+    assert np.abs(shown(hair) - before).max() < 1e-3
+    put_at_rest(head)
+    assert (
+        np.abs(shown(hair) - with_hair()[0].hair_points).max()
+        < 0.01
+        < np.abs(before - with_hair()[0].hair_points).max()
+    )
 
 
 def test_a_new_fit_leaves_one_surface(head: bpy.types.Object) -> None:
