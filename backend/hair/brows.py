@@ -142,7 +142,7 @@ def _shown(model: FaceModel, layout: Layout, image: NDArray[np.uint8]) -> _Shown
         darkest = float(np.quantile(darker[inside], 0.9))
         if darkest > _NO_BROW:
             hairy += side * zone * smoothstep(_DARK[0] * darkest, _DARK[1] * darkest, darker)
-    weight = hairy**2 * np.exp(2 * np.clip(darker, 0, 1.5))
+    weight = hairy**2 * np.exp(0.7 * np.clip(darker, 0, 1.5))
     table = np.dstack([hairy, log * weight[..., None], weight]).astype(np.float32)
     # One that is hidden is like the other.
     for side in (half, ~half):
