@@ -32,6 +32,8 @@ from .surface import Skin
 _POINTS, _HAIRS = 1.0, 0.45
 #: Pixels of the photo on a mm, at most: finer ones show single hairs.
 _PX_PER_MM = 2.0
+#: Of the photo around them.
+_MARGIN_PX = 8
 #: Cosine to the camera from which a point counts as seen; the darkest light that is divided out.
 _FACING, _LEAST_LIGHT = 0.3, 0.05
 #: How much more the loss of red counts than darkness, both logarithms; and their limits.
@@ -121,11 +123,19 @@ def _look(model: FaceModel, patch: Patch, shot: Shot, sh_light: NDArray) -> _See
     normals = unit(patch.interpolated(model.faces, vertex_normals(posed, model.faces)))
     eye = -shot.rotation.T @ shot.translation
     at = points @ shot.rotation.T + shot.translation
+    given = project(at, shot.camera_matrix)
+    high, wide = np.array(shot.pixels.shape[:2])
+    (left, top), (right, low) = (
+        np.clip(end, 0, [wide, high]).astype(int)
+        for end in (given.min(axis=0) - _MARGIN_PX, given.max(axis=0) + _MARGIN_PX)
+    )
+    small = shot.pixels[top:low, left:right]
+    if min(small.shape[:2]) < 2:
+        return _Seen(np.zeros((len(points), 3), np.float32), np.zeros(len(points), bool))
     scale = min(1.0, _PX_PER_MM * float(np.median(at[:, 2])) / float(shot.camera_matrix[0, 0]))
-    small, given = shot.pixels, project(at, shot.camera_matrix)
     if scale < 1:
         small = cv2.resize(small, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    pixels = ((given + 0.5) * scale - 0.5).astype(np.float32)
+    pixels = ((given - [left, top] + 0.5) * scale - 0.5).astype(np.float32)
     inside = ((pixels >= 0) & (pixels < np.array(small.shape[1::-1]) - 1)).all(axis=1)
     seen = inside & (dot(unit(eye - points), normals) > _FACING)
     seen[seen] = ~occluded(points[seen].astype(np.float32), posed, model.faces, eye)

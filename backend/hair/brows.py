@@ -12,11 +12,12 @@ from scipy.spatial import cKDTree
 
 from ..geometry.srgb import LUMINANCE, SRGB_TO_LINEAR
 from ..geometry.triangles import dot, unit
+from ..kept import kept
 from ..model import FaceModel
 from ..raster.atlas import texel_coordinates
 from ..texture.channels import tripled, wide_blur
 from ..texture.evening import on_texels
-from ..texture.layout import Layout, sample, smoothstep
+from ..texture.layout import Layout, box_of, sample, scaled, smoothstep
 from .colour import STREAKS, shader_colour
 from .short import Patch, lying, patch_of
 from .strands import Float, Strands, joined
@@ -30,8 +31,8 @@ _POINTS, _HAIRS = 9.0, 1.2
 _SIDE = 1024
 #: mm, standard deviation of the mean of the skin around.
 _SKIN_MM = 7.0
-#: The same of the hairs' colour.
-_LIKE_MM = 1.5
+#: The same of the hairs' colour, and how much more darker texels count for it (log by log).
+_LIKE_MM, _DARKEST = 1.5, 0.7
 #: By how much (log) a brow is darker than the skin around, the darkest tenth of it: under the first
 #: there is none to be seen.
 _NO_BROW = 0.14
@@ -86,15 +87,19 @@ def make_brows(
     """
     if "brows" not in model.mask_names:
         return None
-    shown, rng = _shown(model, layout, image), np.random.default_rng(_SEED)
-    middle = texel_coordinates(model.uv[model.uv_faces].mean(axis=1), _SIDE).astype(np.float32)
-    width = 2 * round(_TRIANGLE_MM / shown.texel_mm) + 1
-    near = sample(cv2.dilate(shown.hairy, np.ones((width, width), np.uint8)), middle) > _LEAST
+    zone, rng = _zone(model, layout), np.random.default_rng(_SEED)
+    if zone is None:
+        return None
+    hairy, colour = _shown(zone, image, on_texels(model, layout, layout.regions.sure) > 0.5)
+    width = 2 * round(_TRIANGLE_MM / zone.texel_mm) + 1
+    wide = cv2.dilate(hairy, np.ones((width, width), np.uint8))
+    middle = zone.pixels(model.uv[model.uv_faces].mean(axis=1))
+    near = sample(wide, middle) > _LEAST
     patch = patch_of(model, neutral, near, _POINTS, rng)
     if patch is None:
         return None
-    at = texel_coordinates(patch.uv, _SIDE).astype(np.float32)
-    hairy, colour = sample(shown.hairy, at), sample(shown.colour, at)
+    at = zone.pixels(patch.uv)
+    hairy, colour = sample(hairy, at), sample(colour, at)
     right = patch.points[:, 0] < 0
     parts = []
     for own, marks in ((right, range(21, 16, -1)), (~right, range(22, 27))):
@@ -104,53 +109,83 @@ def make_brows(
 
 
 @dataclass(frozen=True, eq=False)
-class _Shown:
-    """What the texture shows of brows, at _SIDE texels a side."""
+class _Zone:
+    """Where brows may be: a part of the texture at _SIDE texels a side, its middle column that of
+    the texture."""
 
-    hairy: Float  #: (S, S) 0..1
-    colour: Float  #: (S, S, 3) log of the hairs' linear colour
+    box: tuple[slice, slice]
+    brows: Float  #: (h, w) 0..1 the model's
+    reach: Float  #: (h, w) 0..1 where a person's may be
+    plain: Float  #: (h, w) 0..1 skin where none are
     texel_mm: float
 
+    def pixels(self, uv: NDArray) -> Float:
+        """(N, 2) where ``uv`` (N, 2) is in the part."""
+        start = [self.box[1].start, self.box[0].start]
+        return (texel_coordinates(uv, _SIDE) - start).astype(np.float32)
 
-def _shown(model: FaceModel, layout: Layout, image: NDArray[np.uint8]) -> _Shown:
-    small = cv2.resize(image, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
-    log = np.log(np.maximum(SRGB_TO_LINEAR[small], 0.002)).astype(np.float32)
-    bright = log @ LUMINANCE.astype(np.float32)
-    texel = layout.texel_mm * layout.size / _SIDE
 
+@kept(maxsize=2)
+def _zone(model: FaceModel, layout: Layout) -> _Zone | None:
     def drawn(field: Float) -> Float:
         return cv2.resize(field, (_SIDE, _SIDE))
 
+    texel = layout.texel_mm * layout.size / _SIDE
     brows = drawn(model.uv_mask("brows"))
-    away = cv2.distanceTransform((brows < 0.3).astype(np.uint8), cv2.DIST_L2, 5) * texel
-    zone = 1 - smoothstep(_BEYOND_MM[0], _BEYOND_MM[1], away)
+    found = box_of(brows, round((_BEYOND_MM[1] + 3 * _SKIN_MM) / texel))
+    if found is None:
+        return None
+    rows, columns = found
+    left = min(columns.start, _SIDE - columns.stop)
+    box = (rows, slice(left, _SIDE - left))
+    away = cv2.distanceTransform((brows < 0.3).astype(np.uint8), cv2.DIST_L2, 5)[box] * texel
+    reach = 1 - smoothstep(_BEYOND_MM[0], _BEYOND_MM[1], away)
     if "lids" in model.mask_names:
-        zone = zone * (drawn(model.uv_mask("lids")) < 0.3)
-    plain = drawn(on_texels(model, layout, layout.regions.bare_skin)) * (away > _BEYOND_MM[1])
-    width = _SKIN_MM / texel
-    face = float(np.median(bright[drawn(on_texels(model, layout, layout.regions.sure)) > 0.5]))
-    bare = plain * (bright > face - _COVERED)
+        reach = reach * (drawn(model.uv_mask("lids"))[box] < 0.3)
+    plain = drawn(on_texels(model, layout, layout.regions.bare_skin))[box]
+    return _Zone(box, brows[box].copy(), reach, plain * (away > _BEYOND_MM[1]), texel)
+
+
+def _shown(zone: _Zone, image: NDArray[np.uint8], sure: NDArray[np.bool_]) -> tuple[Float, Float]:
+    """Where the texture shows brows, (h, w) 0..1 in the part of ``zone``, and (h, w, 3) the
+    logarithm of their linear colour.
+
+    ``sure`` (T, T) is skin of the face, whatever hangs over the forehead.
+    """
+    part, size = image[scaled(zone.box, len(image) / _SIDE)], zone.brows.shape[::-1]
+    log, bright = _logs(cv2.resize(part, size, interpolation=cv2.INTER_AREA))
+    small = cv2.resize(image, sure.shape, interpolation=cv2.INTER_AREA)
+    face = float(np.median(_logs(small[sure])[1])) if sure.any() else float(np.median(bright))
+    width = _SKIN_MM / zone.texel_mm
+    bare = zone.plain * (bright > face - _COVERED)
     seen = wide_blur(bare, width)
-    around = wide_blur(bright * bare, width) / np.maximum(seen, 1e-3)
-    seen = seen / np.maximum(wide_blur(plain, width), 1e-3)
-    darker, hairy = around - bright, np.zeros_like(bright)
-    half = np.arange(_SIDE) < _SIDE / 2
-    for side in (half, ~half):
-        inside = (brows * side) > 0.5
+    darker = wide_blur(bright * bare, width) / np.maximum(seen, 1e-3) - bright
+    seen = seen / np.maximum(wide_blur(zone.plain, width), 1e-3)
+    hairy = np.zeros_like(bright)
+    right = np.arange(hairy.shape[1]) < hairy.shape[1] / 2
+    for side in (right, ~right):
+        inside = (zone.brows * side) > 0.5
         if not inside.any() or float(np.median(seen[inside])) < 0.5:
             continue
         darkest = float(np.quantile(darker[inside], 0.9))
         if darkest > _NO_BROW:
-            hairy += side * zone * smoothstep(_DARK[0] * darkest, _DARK[1] * darkest, darker)
-    weight = hairy**2 * np.exp(0.7 * np.clip(darker, 0, 1.5))
-    table = np.dstack([hairy, log * weight[..., None], weight]).astype(np.float32)
+            hairy += side * zone.reach * smoothstep(_DARK[0] * darkest, _DARK[1] * darkest, darker)
+    weight = hairy**2 * np.exp(_DARKEST * np.clip(darker, 0, 1.5))
+    table = np.dstack([hairy, log * tripled(weight), weight]).astype(np.float32)
     # One that is hidden is like the other.
-    for side in (half, ~half):
-        if not hairy[:, side].any() and np.abs(brows - brows[:, ::-1]).max() < _LIKE_SIDES:
-            table[:, side] = table[:, ::-1][:, side]
-    hairy = np.ascontiguousarray(table[..., 0])
-    table = cv2.GaussianBlur(table[..., 1:], (0, 0), _LIKE_MM / texel)
-    return _Shown(hairy, table[..., :3] / np.maximum(table[..., 3:], 1e-6), texel)
+    if np.abs(zone.brows - zone.brows[:, ::-1]).max() < _LIKE_SIDES:
+        for side in (right, ~right):
+            if not hairy[:, side].any():
+                table[:, side] = table[:, ::-1][:, side]
+    blurred = cv2.GaussianBlur(table[..., 1:], (0, 0), _LIKE_MM / zone.texel_mm)
+    colour = blurred[..., :3] / np.maximum(blurred[..., 3:], 1e-6)
+    return np.ascontiguousarray(table[..., 0]), colour
+
+
+def _logs(srgb: NDArray[np.uint8]) -> tuple[Float, Float]:
+    """(..., 3) logarithms of the linear colours ``srgb`` (..., 3), and (...) their luminance."""
+    log = np.log(np.maximum(SRGB_TO_LINEAR[srgb], 0.002)).astype(np.float32)
+    return log, log @ LUMINANCE.astype(np.float32)
 
 
 def _grown(
