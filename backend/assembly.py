@@ -100,6 +100,8 @@ def hair_of(
 ) -> Hair:
     """The strands that the options ask for, by ``HAIR_KINDS``: see :func:`.hair.make_hair`,
     :func:`.hair.make_brows` and :func:`.hair.make_beard`."""
+    if options.hair == "none":
+        return {}, ()
     head = own_head(model, fit.identity, fit.expression)
     found: dict[str, Strands | None] = {}
     found["hair"], said = _head_hair(evidence, model, fit, head, texture, options)
@@ -123,8 +125,6 @@ def _head_hair(
     texture: Texture | None,
     options: Options,
 ) -> tuple[Strands | None, tuple[str, ...]]:
-    if options.hair == "none":
-        return None, ()
     # Where the texture holds the light, the head is lit evenly, and so is its hair.
     light = np.zeros((9, 3), np.float32) if options.texture == "photo" else fit.sh_light
     if texture is not None and options.texture != "photo":

@@ -161,7 +161,7 @@ def _reconstruct_face(
     with clock("texture"):
         report(start + 0.3 * share, "Making the texture")
         texture = texture_of(evidence, model, found, options)
-    if not options.strands:
+    if options.hair == "none":
         return assemble(evidence, model, found, texture, options, clock)
     with clock("hair"):
         report(start + 0.8 * share, "Growing the hair")

@@ -146,7 +146,7 @@ class RECONSTRUCT_FACE_PT_settings(FacePanel, bpy.types.Panel):
         column.prop(settings, "hair_length", slider=True)
         column.prop(settings, "hair_colour")
         column = layout.column()
-        column.enabled = settings.texture != "none"  # under which they are painted
+        column.enabled = "none" not in (settings.hair, settings.texture)  # which shows them
         column.prop(settings, "brows")
         column.prop(settings, "beard")
         layout.prop(settings, "estimate")

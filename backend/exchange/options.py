@@ -81,7 +81,7 @@ _QUALITIES = (
     Choice("best", "Best", "Refined further, in several seconds"),
 )
 _HAIR = (
-    Choice("none", "None", "A bald head with the hair's colour on the scalp"),
+    Choice("none", "None", "No strands: a bald head with the hair's colour on the scalp"),
     Choice("photo", "From the Photo", "Strands that follow what is seen of the hair"),
     Choice("crop", "Crop", "A ready style: cropped"),
     Choice("side-part", "Side Part", "A ready style: short, combed aside"),
@@ -254,11 +254,11 @@ class Options:
         "photo", "Hair Colour", "The hair's colour", choices=_HAIR_COLOURS, flag="--hair-colour"
     )
 
-    #: Those that the texture shows; needs one
+    #: Those that the texture shows; needs one, and :attr:`hair`
     brows: bool = _option(
         True, "Brows", "No strands of the eyebrows, which are painted as well", flag="--no-brows"
     )
-    #: The one that the photo shows, if it surely does; needs a texture
+    #: The one that the photo shows, if it surely does; needs a texture, and :attr:`hair`
     beard: bool = _option(
         True, "Beard", "No strands of a beard, which is painted as well", flag="--no-beard"
     )
@@ -293,11 +293,6 @@ class Options:
         object.__setattr__(self, "corrected", checked_corrections(self.corrected))
         if self.corrected and self.face == "all":
             raise OptionError("Corrected landmarks are those of one face; give its number.")
-
-    @property
-    def strands(self) -> bool:
-        """Whether hair of any kind is asked for."""
-        return self.hair != "none" or (self.texture != "none" and (self.brows or self.beard))
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it, for requests and records."""

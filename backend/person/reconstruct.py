@@ -190,7 +190,7 @@ class _Person:
                     further[i] = replace(further[i], sh_light=light)
         evidence, fit = own, fits[0]
         hair: Any = ({}, ())
-        if options.strands:
+        if options.hair != "none":
             with clock("hair"):
                 report(0.8, "Growing the hair")
                 hair = hair_of(evidence, model, fit, texture, options)
