@@ -20,10 +20,10 @@ from .vertex_groups import corners_and_slots, fill_group
 #: Custom property of a surface: its head.
 TAG = "reconstruct_face_hair_surface_of"
 #: The vertex group of what hair is on.
-GROUP = "hair"
+GROUP = "hair surface"
 _MASK = "Hair"
 #: Custom property of the curves: their surface, also while they are held by the head itself.
-OWN = "surface"
+OWN = "reconstruct_face_surface"
 #: Cells of the texture's side, in which roots and polygons meet.
 _CELLS = 256
 #: Modifiers of a head that its surface has too, or needs not: the Mask takes out parts that are
