@@ -110,10 +110,10 @@ def hair_of(
         if options.brows:
             found["brows"] = make_brows(model, layout, head.neutral, texture.image)
         if options.beard:
-            known = options.texture != "photo"  # whose light is in the texture
+            lit = options.texture == "photo"
             shot = shot_of(evidence, model, fit)
-            light = texture.sh_light if known else fit.sh_light
-            found["beard"] = make_beard(model, layout, shot, light)
+            light = fit.sh_light if lit else texture.sh_light
+            found["beard"] = make_beard(model, layout, shot, light, lit=lit)
     return {kind: strands for kind, strands in found.items() if strands is not None}, said
 
 

@@ -97,6 +97,18 @@ def test_it_is_darker_than_what_it_grows_on(beard: Strands) -> None:
     assert 0.01 < blue <= green <= red < STUBBLE[0]
 
 
+def test_where_the_light_is_kept_it_is_in_the_beard(model: FaceModel, beard: Strands) -> None:
+    seen = shot(model, STUBBLE)
+    doubled = make_beard(model, layout_of(model, 512), seen, 2 * LIGHT)
+    lit = [make_beard(model, layout_of(model, 512), seen, n * LIGHT, lit=True) for n in (1, 2)]
+    assert doubled is not None and lit[0] is not None and lit[1] is not None
+    # In twice the light what looks the same is half as bright; as it looks it is the same.
+    assert np.median(doubled.colour) < 0.7 * np.median(beard.colour)
+    assert np.allclose(lit[0].colour, lit[1].colour, rtol=1e-3)
+    # The jaw faces down, out of the light.
+    assert 0.5 < np.median(lit[0].colour) / np.median(beard.colour) < 0.95
+
+
 def test_skin_alone_and_shadow_grow_none(model: FaceModel) -> None:
     assert made(model, shot(model, SKIN)) is None
     # As dark as stubble, but as red as skin; redder; and a lamp from above that is not known.

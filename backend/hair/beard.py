@@ -7,7 +7,7 @@ doubt there is no beard.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -58,7 +58,7 @@ _STRAND_POINTS, _RADIUS_MM, _STANDING = 6, 0.05, (0.25, 0.55)
 _PROFILE = np.linspace(0, 1, _STRAND_POINTS) ** 0.8
 #: How much darker hairs are than the skin between them and they together (log), and what stays of
 #: the hue.
-_DARKER, _HUE = 0.45, 0.5
+_DARKER, _HUE = 0.75, 0.5
 _SEED = 19
 
 
@@ -67,6 +67,7 @@ class _Seen:
     """The points of a patch in the photo."""
 
     log: Float  #: (N, 3) logarithm of the linear albedo
+    light: Float  #: (N, 3) that of the light, which is divided out
     seen: NDArray[np.bool_]  #: (N,)
 
 
@@ -75,12 +76,14 @@ def make_beard(
     layout: Layout,
     shot: Shot,
     sh_light: NDArray,
+    *,
+    lit: bool = False,
 ) -> Strands | None:
     """Strands of the beard that the photo of ``shot`` shows; None where it shows none for sure, has
     no colour, and of a model that does not say where beards grow.
 
     ``layout`` is the model's, of any size; ``sh_light`` (9, 3) as in
-    :class:`~..exchange.Reconstruction`.
+    :class:`~..exchange.Reconstruction`.  With ``lit`` their colours have that light in them.
     """
     neutral = shot.vertices_neutral
     if neutral is None or "beard" not in model.mask_names:
@@ -104,6 +107,8 @@ def make_beard(
     # Nowhere denser than at chin and jaw: under them there is shadow too.
     hairy = smoothstep(*_HAIRY, np.minimum(strength, jaw)) * smoothstep(0.2, 0.8, mask)
     hairy = hairy * _above_neck(model, patch)
+    if lit:
+        looked = replace(looked, log=looked.log + looked.light)
     return _grown(model, neutral, patch, hairy, looked, jaw, rng)
 
 
@@ -131,7 +136,8 @@ def _look(model: FaceModel, patch: Patch, shot: Shot, sh_light: NDArray) -> _See
     )
     small = shot.pixels[top:low, left:right]
     if min(small.shape[:2]) < 2:
-        return _Seen(np.zeros((len(points), 3), np.float32), np.zeros(len(points), bool))
+        dark = np.zeros((len(points), 3), np.float32)
+        return _Seen(dark, dark, np.zeros(len(points), bool))
     scale = min(1.0, _PX_PER_MM * float(np.median(at[:, 2])) / float(shot.camera_matrix[0, 0]))
     if scale < 1:
         small = cv2.resize(small, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
@@ -142,9 +148,8 @@ def _look(model: FaceModel, patch: Patch, shot: Shot, sh_light: NDArray) -> _See
     if shot.covered is not None:
         seen &= sample(shot.covered.astype(np.float32), given.astype(np.float32)) < 0.5
     log = np.log(np.maximum(SRGB_TO_LINEAR[small], 0.003)).astype(np.float32)
-    light = np.log(np.maximum(shade(normals, sh_light), _LEAST_LIGHT))
-    return _Seen((sample(cv2.GaussianBlur(log, (0, 0), 1.2), pixels) - light).astype(np.float32),
-                 seen)  # fmt: skip
+    light = np.log(np.maximum(shade(normals, sh_light), _LEAST_LIGHT)).astype(np.float32)
+    return _Seen(sample(cv2.GaussianBlur(log, (0, 0), 1.2), pixels) - light, light, seen)
 
 
 def _against(log: Float, skin: NDArray) -> tuple[NDArray, NDArray]:
