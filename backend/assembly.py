@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from functools import lru_cache, partial
@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from .clock import Clock
 from .exchange import MaterialSlot, Reconstruction
 from .exchange.options import Options
-from .exchange.reconstruction import BUST
+from .exchange.reconstruction import BUST, HAIR_KINDS
 from .exchange.views import PhotoView
 from .fit import Evidence, FaceFit
 from .fit.confidence import confidence_of, warnings_of
 from .fit.faces import default_predictor
 from .geometry.triangles import angle_weighted_normals
-from .hair import Strands, make_hair
+from .hair import Strands, make_beard, make_brows, make_hair
+from .hair.strands import of_count
 from .kept import kept
 from .model import FaceModel
 from .model.bust import Bust, load_bust
@@ -38,7 +39,11 @@ from .texture import (
     wrinkle_pictures,
 )
 from .texture.bust import bust_normals, bust_texture
+from .texture.layout import layout_of
 
+#: Strands by their kind, and sentences about what stood in their way.
+Hair = tuple[Mapping[str, Strands], tuple[str, ...]]
+_SHUFFLED = 13
 _NO_DETAIL = "The detail of skin is read from the texture; without one there is none."
 
 
@@ -96,22 +101,49 @@ def hair_of(
     fit: FaceFit,
     texture: Texture | None | Callable[[], Texture | None],
     options: Options,
-) -> tuple[Strands | None, tuple[str, ...]]:
-    """The strands that the options ask for, see :func:`.hair.make_hair`.
+) -> Hair:
+    """The strands that the options ask for, by ``HAIR_KINDS``: see :func:`.hair.make_hair`,
+    :func:`.hair.make_brows` and :func:`.hair.make_beard`.
 
-    ``texture``, or what gives it, which is asked last: hair needs its light only.
+    ``texture``, or what gives it: the head's hair grows before that is asked, for its light.
     """
     if options.hair == "none":
-        return None, ()
+        return {}, ()
     head = own_head(model, fit.identity, fit.expression)
 
+    def made() -> Texture | None:
+        return texture() if callable(texture) else texture
+
     def light() -> NDArray:
-        made = texture() if callable(texture) else texture
         # Where the texture holds the light, the head is lit evenly, and so is its hair.
         if options.texture == "photo":
             return np.zeros((9, 3), np.float32)
-        return fit.sh_light if made is None else made.sh_light
+        painted = made()
+        return fit.sh_light if painted is None else painted.sh_light
 
+    found: dict[str, Strands | None] = {}
+    found["hair"], said = _head_hair(evidence, model, fit, head, light, options)
+    painted = made()
+    if painted is not None:
+        layout = layout_of(model, options.texture_size)
+        if options.brows:
+            found["brows"] = make_brows(model, layout, head.neutral, painted.image)
+        if options.beard:
+            lit = options.texture == "photo"
+            shot = shot_of(evidence, model, fit)
+            shading = fit.sh_light if lit else painted.sh_light
+            found["beard"] = make_beard(model, layout, shot, shading, lit=lit)
+    return {kind: strands for kind, strands in found.items() if strands is not None}, said
+
+
+def _head_hair(
+    evidence: Evidence,
+    model: FaceModel,
+    fit: FaceFit,
+    head: OwnHead,
+    light: Callable[[], NDArray],
+    options: Options,
+) -> tuple[Strands | None, tuple[str, ...]]:
     return make_hair(
         model,
         evidence.photo.pixels,
@@ -134,7 +166,7 @@ def assemble(
     texture: Texture | None,
     options: Options,
     clock: Clock | None = None,
-    hair: tuple[Strands | None, tuple[str, ...]] = (None, ()),
+    hair: Hair = ({}, ()),
 ) -> Reconstruction:
     """The :class:`Reconstruction` of what was found about a face; ``clock`` timed it so far.
 
@@ -158,7 +190,7 @@ def assemble(
         crop_bytes = encode_png(fit.crop.image)
     more = _of_photo(evidence, model, fit, head)
     more.update(maps)
-    if strands is not None:
+    if strands:
         more.update(_hair(model, strands))
     made = Reconstruction(
         vertices_neutral=head.neutral,
@@ -314,13 +346,21 @@ def bust_pictures(
     }
 
 
-def _hair(model: FaceModel, strands: Strands) -> dict[str, NDArray]:
-    """``strands`` by the names of their fields."""
+def _hair(model: FaceModel, strands: Mapping[str, Strands]) -> dict[str, NDArray]:
+    """All ``strands``, mixed, by the names of their fields: the first of them stand for all."""
+    count = max(one.points.shape[1] for one in strands.values())
+    rows = []
+    for kind, one in strands.items():
+        number = np.full(len(one), HAIR_KINDS.index(kind), np.uint8)
+        uv = one.root_uv(model.uv, model.uv_faces)
+        rows.append((of_count(one.points, count), uv, one.colour, one.radius, number))
+    total = sum(map(len, strands.values()))
+    # The head's own are in random order already.
+    order = np.random.default_rng(_SHUFFLED).permutation(total) if len(rows) > 1 else slice(None)
+    names = ("hair_points", "hair_uv", "hair_colour", "hair_radius", "hair_kind")
     return {
-        "hair_points": strands.points,
-        "hair_uv": strands.root_uv(model.uv, model.uv_faces),
-        "hair_colour": strands.colour,
-        "hair_radius": strands.radius,
+        name: np.concatenate(parts)[order]
+        for name, parts in zip(names, zip(*rows, strict=True), strict=True)
     }
 
 

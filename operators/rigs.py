@@ -1,4 +1,4 @@
-"""Cameras and lights of heads that were deleted go with them."""
+"""Cameras and lights of heads that were deleted go with them; hair learns of modifiers."""
 
 from __future__ import annotations
 
@@ -10,17 +10,24 @@ _counts: dict[int, int] = {}
 
 @bpy.app.handlers.persistent
 def _changed(scene: bpy.types.Scene, *_: object) -> None:
-    """Something was changed: look whether objects are gone, but not within Blender's update."""
+    """Something was changed: look whether objects are gone or a head has other modifiers, but not
+    within Blender's update."""
+    from ..scene.hair_surface import out_of_step
+
     count, key = len(scene.objects), scene.session_uid
-    if count < _counts.get(key, 0) and not bpy.app.timers.is_registered(_clear):
+    to_do = count < _counts.get(key, 0) or out_of_step()
+    if to_do and not bpy.app.timers.is_registered(_clear):
         bpy.app.timers.register(_clear)
     _counts[key] = count
 
 
 def _clear() -> None:
+    from ..scene.hair_surface import hold, out_of_step
     from ..scene.rig import remove_left_behind
 
     remove_left_behind()
+    for head in out_of_step():
+        hold(head)
 
 
 @bpy.app.handlers.persistent

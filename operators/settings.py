@@ -41,6 +41,8 @@ PROPERTIES = {
     "hair_density": "hair_density",
     "hair_length": "hair_length",
     "hair_colour": "hair_colour",
+    "brows": "brows",
+    "beard": "beard",
     "force_person": "force_person",
 }
 
@@ -116,6 +118,8 @@ class FaceSettings(bpy.types.PropertyGroup):
     hair_density: IntProperty(**_about("hair_density"), subtype="PERCENTAGE")
     hair_length: IntProperty(**_about("hair_length"), subtype="PERCENTAGE")
     hair_colour: EnumProperty(**_about("hair_colour"))
+    brows: BoolProperty(**_about("brows"))
+    beard: BoolProperty(**_about("beard"))
     force_person: BoolProperty(**_about("force_person"))
     overlay: FloatProperty(
         name=strings.OVERLAY,

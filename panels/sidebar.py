@@ -145,6 +145,10 @@ class RECONSTRUCT_FACE_PT_settings(FacePanel, bpy.types.Panel):
         column.prop(settings, "hair_density", slider=True)
         column.prop(settings, "hair_length", slider=True)
         column.prop(settings, "hair_colour")
+        column = layout.column()
+        column.enabled = "none" not in (settings.hair, settings.texture)  # which shows them
+        column.prop(settings, "brows")
+        column.prop(settings, "beard")
         layout.prop(settings, "estimate")
         row = layout.row()
         row.enabled = settings.estimate != "landmarks"

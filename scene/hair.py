@@ -15,12 +15,15 @@ from numpy.typing import NDArray
 
 from ..backend.exchange import Reconstruction
 from .coordinates import MM_PER_M, to_blender
+from .hair_surface import OWN, add_surface, as_rendered, remove_surface, surface_of
 from .materials import UV_MAP
 
 #: Custom property that marks our hair.
 TAG = "reconstruct_face_hair"
 #: Attributes of the strands: linear colour at the root and at the tip.
 ROOT_COLOUR, TIP_COLOUR = "root_colour", "tip_colour"
+#: The same: the index into ``HAIR_KINDS``.
+KIND = "kind"
 #: The node of :func:`viewport_share`.
 VIEWPORT_SHARE = "Viewport Share"
 #: Strands get thinner towards the tip, down to this part, from this part of their length on.
@@ -39,17 +42,33 @@ def build_hair(head: bpy.types.Object, reconstruction: Reconstruction) -> bpy.ty
     name = f"{head.name} hair"
     curves = curves_of(to_blender(reconstruction.hair_points), reconstruction.hair_radius, name)
     _set(curves, "surface_uv_coordinate", "FLOAT2", "CURVE", "vector", reconstruction.hair_uv)
+    kind = reconstruction.hair_kind
+    kind = kind if kind.size else np.zeros(len(reconstruction.hair_points))
+    _set(curves, KIND, "INT", "CURVE", "value", kind)
     for k, attribute in enumerate((ROOT_COLOUR, TIP_COLOUR)):
         _set_colour(curves, attribute, reconstruction.hair_colour[:, k])
-    curves.surface, curves.surface_uv_map = head, UV_MAP
-    colour = np.median(reconstruction.hair_colour, axis=(0, 1))
+    curves.surface = curves[OWN] = add_surface(head, reconstruction.hair_uv, UV_MAP)
+    curves.surface_uv_map = UV_MAP
+    colour = np.median(reconstruction.hair_colour[_most(kind)], axis=(0, 1))
     curves.materials.append(_material(name, colour))
     hair = bpy.data.objects.new(name, curves)
     hair[TAG] = 1
     hair.parent = head
-    head.add_rest_position_attribute = True
     _follow_surface(hair)
     return hair
+
+
+def _most(kind: NDArray) -> NDArray[np.bool_]:
+    """(S,) the strands of the head, or all where it has none."""
+    return (kind == 0) | (kind > 0).all()
+
+
+def kinds_of(curves: Any) -> NDArray[np.int32]:
+    """(S,) the kinds of the strands of ``curves``, indices into ``HAIR_KINDS``."""
+    kinds = np.zeros(len(curves.curves), np.int32)
+    if KIND in curves.attributes:  # a user may have removed it
+        curves.attributes[KIND].data.foreach_get("value", kinds)
+    return kinds
 
 
 def curves_of(points: NDArray, radius: NDArray, name: str) -> Any:
@@ -88,7 +107,9 @@ def remove_hair(hair: bpy.types.Object) -> None:
     if curves.users:
         return
     materials = [material for material in curves.materials if material is not None]
+    surface = surface_of(curves)
     bpy.data.hair_curves.remove(curves)
+    remove_surface(surface)
     bpy.data.batch_remove([material for material in materials if not material.users])
 
 
@@ -97,11 +118,15 @@ def replace_hair(
 ) -> bool:
     """Give ``head`` the hair of ``reconstruction``, with the viewport's share of the old.
 
-    False where that has none: then what there is stays.
+    False where that has none, or brows and beard alone and the old more: then what there is stays.
     """
     if not len(reconstruction.hair_points):
         return False
     old = hair_of(head)
+    if not _has_heads(reconstruction.hair_kind) and any(
+        _has_heads(kinds_of(thing.data)) for thing in old
+    ):
+        return False
     shares = [node.outputs[0].default_value for node in map(viewport_share, old) if node]
     for thing in old:
         remove_hair(thing)
@@ -112,6 +137,10 @@ def replace_hair(
         node.outputs[0].default_value = shares[0]
     collection.objects.link(hair)
     return True
+
+
+def _has_heads(kind: NDArray) -> bool:
+    return not kind.size or bool((kind == 0).any())
 
 
 def carry_hair(head: bpy.types.Object, before: NDArray, after: NDArray) -> None:
@@ -139,20 +168,27 @@ def copied_as_shown(hair: bpy.types.Object, share: float = 1.0) -> bpy.types.Obj
     """A new object with the first ``share`` of ``hair``'s strands where they are shown, in the
     head's coordinates, that depends on nothing; the strands are as much thicker as they are fewer.
 
-    Strands are in random order, so the first stand for all.
+    Strands are in random order, so the first stand for all.  Brows and beard are there whole.
     """
+    with as_rendered(hair):
+        return _copied(hair, share)
+
+
+def _copied(hair: bpy.types.Object, share: float) -> bpy.types.Object:
     shown: Any = hair.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
     strands = len(shown.curves)
     all_strands: Any = hair.data
     count = len(shown.points) // max(strands, 1)
-    kept = max(1, round(strands * share))
+    kind = kinds_of(shown)
+    kept = (np.arange(strands) < max(1, round(strands * share))) | (kind > 0)
     points = _get(shown, "position", "vector", strands * count * 3).reshape(strands, count, 3)
     radius = _get(shown, "radius", "value", strands * count).reshape(strands, count)
-    thicker = MM_PER_M * np.sqrt(len(all_strands.curves) / kept)
-    copy = curves_of(points[:kept], radius[:kept, 0] * thicker, "preview hair")
+    of_all, left = (max(1, int((one == 0).sum())) for one in (kinds_of(all_strands), kind[kept]))
+    thicker = MM_PER_M * np.where(kind == 0, np.sqrt(of_all / left), 1.0)
+    copy = curves_of(points[kept], (radius[:, 0] * thicker)[kept], "preview hair")
     for attribute in (ROOT_COLOUR, TIP_COLOUR):
         colour = _get(shown, attribute, "color", strands * 4).reshape(strands, 4)
-        _set_colour(copy, attribute, colour[:kept, :3])
+        _set_colour(copy, attribute, colour[kept, :3])
     for material in shown.materials:
         copy.materials.append(material.original if material is not None else None)
     return bpy.data.objects.new("preview hair", copy)
@@ -254,7 +290,7 @@ def _fewer_in_viewport(tree: Any) -> Any:
 
 def _set(curves: Any, name: str, kind: str, domain: str, key: str, values: NDArray) -> None:
     attribute = curves.attributes.get(name) or curves.attributes.new(name, kind, domain)
-    dtype = np.int8 if kind == "INT8" else np.float32
+    dtype = {"INT8": np.int8, "INT": np.int32}.get(kind, np.float32)
     attribute.data.foreach_set(key, np.ascontiguousarray(values, dtype).ravel())
 
 

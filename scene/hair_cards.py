@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ..backend.geometry.srgb import LUMINANCE, encode_bytes
 from ..backend.geometry.triangles import unit
 from .formats.glb import HAIR_CARDS
-from .hair import ROOT_COLOUR, TIP_COLOUR, hair_of
+from .hair import ROOT_COLOUR, TIP_COLOUR, hair_of, kinds_of
 from .materials import UV_MAP, packed_image
 
 #: Cards of all hair together and pieces of each: 15,000 triangles.
@@ -40,8 +40,9 @@ def hair_as_cards(
     """Cards of the hair of ``head``, at its place in ``collection``, while exporting.
 
     One mesh object, None where there is no hair.  It has no shape keys: the scalp hardly moves.
+    Brows and beard are painted, and no cards.
     """
-    strands = hair_of(head)
+    strands = [thing for thing in hair_of(head) if (kinds_of(thing.data) == 0).any()]
     if not strands:
         yield None
         return
@@ -63,14 +64,18 @@ def build_cards(hair: bpy.types.Object, name: str) -> bpy.types.Object:
     curves: Any = hair.data
     count = len(curves.curves)
     points = _read(curves, "position", "vector", 3, len(curves.points)).reshape(count, -1, 3)
+    heads = kinds_of(curves) == 0
+    points = points[heads]
     # Strands are in random order, so the first stand for all.
-    chosen = points[: min(CARDS, count)]
+    chosen = points[:CARDS]
     at = np.round(np.linspace(0, points.shape[1] - 1, PIECES + 1)).astype(int)
     chosen = chosen[:, at].astype(np.float64)
     vertices, polygons = strips(chosen, _card_width(points[:, 0], len(chosen)))
     mesh = bpy.data.meshes.new(name)
     mesh.from_pydata(vertices.tolist(), [], polygons.tolist())
-    colours = [_read(curves, key, "color", 4, count)[:, :3] for key in (ROOT_COLOUR, TIP_COLOUR)]
+    colours = [
+        _read(curves, key, "color", 4, count)[heads, :3] for key in (ROOT_COLOUR, TIP_COLOUR)
+    ]
     order = np.argsort((colours[0] @ LUMINANCE)[: len(chosen)])
     column = np.empty(len(chosen), int)
     column[order] = np.arange(len(chosen)) * _COLUMNS // len(chosen)

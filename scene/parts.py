@@ -16,6 +16,7 @@ import numpy as np
 from mathutils import Matrix
 
 from ..backend.errors import ModelError
+from .hair_surface import copy_modifiers, hold
 from .placing import let_go
 from .vertex_groups import fill_group, vertices_by_kind
 
@@ -53,7 +54,8 @@ def add_parts(head: bpy.types.Object) -> list[bpy.types.Object]:
         part[TAG], part.parent = head, head
         for collection in head.users_collection:
             collection.objects.link(part)
-        _copy_modifiers(head, part)
+        copy_modifiers(head, part)
+        part.matrix_parent_inverse = part.matrix_basis = Matrix.Identity(4)
         _mask(part, name)
         made.append(part)
     _mask(head, _ALL).invert_vertex_group = True
@@ -80,7 +82,9 @@ def parts_of(head: bpy.types.Object) -> list[bpy.types.Object]:
 
 
 def follow_armature(head: bpy.types.Object) -> None:
-    """Let the parts of ``head`` be deformed by the armatures that deform it, and by no other."""
+    """Let the parts of ``head``, and what its hair is held by, be deformed by the armatures that
+    deform it, and by no other."""
+    hold(head)
     for part in parts_of(head):
         for modifier in [m for m in part.modifiers if m.type == "ARMATURE"]:
             part.modifiers.remove(modifier)
@@ -111,17 +115,6 @@ def _vertices(head: bpy.types.Object, name: str) -> np.ndarray:
     kinds = vertices_by_kind(mesh)
     none = np.zeros(len(mesh.vertices), bool)
     return np.logical_or.reduce([none, *(kinds[kind] for kind in PARTS[name] if kind in kinds)])
-
-
-def _copy_modifiers(head: bpy.types.Object, part: bpy.types.Object) -> None:
-    """Armatures and subdivision as on the head; a user's other modifiers stay on the head."""
-    for modifier in head.modifiers:
-        if modifier.type == "ARMATURE":
-            part.modifiers.new(modifier.name, "ARMATURE").object = modifier.object
-        elif modifier.type == "SUBSURF":
-            own = part.modifiers.new(modifier.name, "SUBSURF")
-            own.levels, own.render_levels = modifier.levels, modifier.render_levels
-    part.matrix_parent_inverse = part.matrix_basis = Matrix.Identity(4)
 
 
 def _mask(thing: bpy.types.Object, group: str) -> Any:

@@ -68,6 +68,13 @@ def test_the_sample_s_hair_lies_where_it_is_seen(bald: Reconstruction) -> None:
 
     assert min(near(point) for point in HAIR) > 20
     assert max(near(point) for point in NO_HAIR) < 5
+    # Brows at the landmarks of brows, as fair; and she has no beard.
+    assert set(found.hair_kind) == {0, 1} and 60 < found.hair_kind.sum() < 700
+    brows = (seen[..., :2] / seen[..., 2:])[found.hair_kind == 1].reshape(-1, 2)
+    marks = found.landmarks2d[17:27]
+    away = np.linalg.norm(brows[:, None] - marks[None], axis=-1).min(axis=1)
+    assert np.quantile(away, 0.95) < 0.35 * np.linalg.norm(marks[0] - marks[4])
+    assert np.median(found.hair_colour[found.hair_kind == 1]) > SRGB_TO_LINEAR[40]
     # Fair hair: red over green over blue, far from black.
     red, green, blue = np.median(found.hair_colour.reshape(-1, 3), axis=0)
     assert red > green > blue and red > SRGB_TO_LINEAR[60]

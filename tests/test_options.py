@@ -66,6 +66,8 @@ OTHER: dict[str, Any] = {
     "hair_density": 60,
     "hair_length": 130,
     "hair_colour": "red",
+    "brows": False,
+    "beard": False,
     "force_person": True,
 }
 #: What no command line asks for: landmarks are dragged, and the panel knows what it showed.

@@ -18,8 +18,14 @@ from reconstruct_face.backend.geometry.triangles import vertex_normals
 from reconstruct_face.scene.build import build_scene
 from reconstruct_face.scene.coordinates import from_blender
 from reconstruct_face.scene.export import export_head
-from reconstruct_face.scene.hair import TAG, hair_of, viewport_share
-from reconstruct_face.scene.hair_cards import strips
+from reconstruct_face.scene.hair import (
+    TAG,
+    copied_as_shown,
+    hair_of,
+    kinds_of,
+    viewport_share,
+)
+from reconstruct_face.scene.hair_cards import PIECES, hair_as_cards, strips
 from reconstruct_face.scene.mesh import remove_head
 from reconstruct_face.scene.rig import remove_left_behind
 from reconstruct_face.scene.studio import studio
@@ -79,7 +85,8 @@ def test_hair_is_curves_on_the_head_and_lit_with_it() -> None:
     assert list(hair.users_collection) == [built.collection]
     assert all(x.light_linking.receiver_collection == built.collection for x in built.lights)
     assert len(hair.data.curves) == STRANDS and len(hair.data.points) == STRANDS * POINTS
-    assert hair.data.surface == built.head and hair.data.surface_uv_map == "UVMap"
+    assert hair.data.surface.data == built.head.data and hair.data.surface_uv_map == "UVMap"
+    assert hair.data.surface.parent == built.head and not hair.data.surface.users_collection
     radius = np.empty(STRANDS * POINTS, np.float32)
     hair.data.attributes["radius"].data.foreach_get("value", radius)
     assert radius.reshape(STRANDS, POINTS)[:, 0] == pytest.approx(0.08e-3)
@@ -135,6 +142,49 @@ def test_hair_moves_with_the_head_and_its_data_stays() -> None:
     assert np.abs(shown(hair) - made.hair_points).max() < 0.01
 
 
+def with_brows(strands: int = STRANDS) -> Reconstruction:
+    """As :func:`with_hair`, every third strand a brow's."""
+    kind = (np.arange(strands) % 3 == 0).astype(np.uint8)
+    return dataclasses.replace(with_hair(strands)[0], hair_kind=kind).validate()
+
+
+def test_brows_are_told_from_hair_and_stay_whole() -> None:
+    made = with_brows()
+    (hair,) = hair_of(build_scene(made).head)
+    assert np.array_equal(kinds_of(hair.data), made.hair_kind)
+    colour = np.median(made.hair_colour[made.hair_kind == 0], axis=(0, 1))
+    np.testing.assert_allclose(hair.data.materials[0].diffuse_color[:3], colour, atol=1e-6)
+    copy = copied_as_shown(hair, 0.5)
+    assert len(copy.data.curves) == 20 + 20  # of 40 and 20
+    radius = np.empty(40 * POINTS, np.float32)
+    copy.data.attributes["radius"].data.foreach_get("value", radius)
+    found = np.sort(radius.reshape(40, POINTS)[:, 0])
+    assert found[:20] == pytest.approx(0.08e-3) and found[20:] == pytest.approx(0.08e-3 * 2**0.5)
+
+
+def test_brows_are_no_cards(tmp_path: Path) -> None:
+    made = with_brows()
+    built = build_scene(made)
+    with hair_as_cards(built.head, built.collection) as cards:
+        assert len(cards.data.polygons) == 40 * PIECES
+    remove_head(built.head)
+    only = dataclasses.replace(made, hair_kind=np.ones(STRANDS, np.uint8))
+    built = build_scene(only)
+    with hair_as_cards(built.head, built.collection) as cards:
+        assert cards is None
+
+
+def test_brows_alone_replace_no_hair() -> None:
+    only = dataclasses.replace(with_hair(25)[0], hair_kind=np.ones(25, np.uint8))
+    asked = dataclasses.replace(only, provenance={"options": {"hair": "photo"}})
+    head = build_scene(with_brows()).head
+    assert any("is kept" in note for note in update_head(head, asked, bpy.context.scene))
+    assert len(hair_of(head)[0].data.curves) == STRANDS
+    head = build_scene(only).head
+    update_head(head, asked, bpy.context.scene)
+    assert len(hair_of(head)[0].data.curves) == 25
+
+
 def test_a_new_fit_replaces_hair_only_by_hair() -> None:
     made, _, _ = with_hair()
     head = build_scene(made).head
@@ -182,7 +232,7 @@ def test_the_viewport_shows_a_share_and_a_new_fit_keeps_it() -> None:
 def test_hair_goes_with_its_head() -> None:
     head = build_scene(with_hair()[0]).head
     remove_head(head)
-    assert not bpy.data.hair_curves
+    assert not bpy.data.hair_curves and not bpy.data.meshes
     assert not [thing for thing in bpy.data.objects if TAG in thing]
     head = build_scene(with_hair()[0]).head
     bpy.data.objects.remove(head)  # as a user does
@@ -200,9 +250,9 @@ def test_the_preview_shows_hair_and_leaves_nothing() -> None:
 
 
 def test_files_hold_hair_and_older_ones_open_without(tmp_path: Path) -> None:
-    made, _, _ = with_hair()
+    made = with_brows()
     back = load_reconstruction(save_reconstruction(made, tmp_path / "a.npz"))
-    for name in ("hair_points", "hair_uv", "hair_colour", "hair_radius"):
+    for name in ("hair_points", "hair_uv", "hair_colour", "hair_radius", "hair_kind"):
         assert np.array_equal(getattr(back, name), getattr(made, name))
     with np.load(save_reconstruction(made, tmp_path / "b.npz")) as held:
         older = {name: held[name] for name in held.files if not name.startswith("hair_")}
@@ -218,6 +268,8 @@ def test_files_hold_hair_and_older_ones_open_without(tmp_path: Path) -> None:
         ("hair_points", np.full((60, 8, 3), np.nan, np.float32), "hair_points"),
         ("hair_uv", np.zeros((59, 2), np.float32), "hair"),
         ("hair_radius", np.full(60, -1, np.float32), "below 0"),
+        ("hair_kind", np.zeros(59, np.uint8), "hair_kind"),
+        ("hair_kind", np.full(60, 9, np.uint8), "kind 9"),
     ],
 )
 def test_hair_that_cannot_be_is_refused(field: str, value: np.ndarray, says: str) -> None:

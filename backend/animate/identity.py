@@ -283,4 +283,5 @@ def _with_looks_of(head: Reconstruction, known: Reconstruction) -> Reconstructio
         hair_uv=known.hair_uv,
         hair_colour=known.hair_colour,
         hair_radius=known.hair_radius,
+        hair_kind=known.hair_kind,
     )

@@ -26,7 +26,7 @@ from ..terminal import interrupted_status
 
 #: How the head is made unless the arguments say otherwise.
 _HEAD = AnimateOptions().reconstruction
-_HAIR = ("hair", "hair_density", "hair_length", "hair_colour")
+_HAIR = ("hair", "hair_density", "hair_length", "hair_colour", "brows", "beard")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -81,7 +81,7 @@ _QUALITIES = (
     Choice("best", "Best", "Refined further, in several seconds"),
 )
 _HAIR = (
-    Choice("none", "None", "A bald head with the hair's colour on the scalp"),
+    Choice("none", "None", "No strands: a bald head with the hair's colour on the scalp"),
     Choice("photo", "From the Photo", "Strands that follow what is seen of the hair"),
     Choice("crop", "Crop", "A ready style: cropped"),
     Choice("side-part", "Side Part", "A ready style: short, combed aside"),
@@ -252,6 +252,15 @@ class Options:
     #: One of :data:`HAIR_COLOURS`
     hair_colour: str = _option(
         "photo", "Hair Colour", "The hair's colour", choices=_HAIR_COLOURS, flag="--hair-colour"
+    )
+
+    #: Those that the texture shows; needs one, and :attr:`hair`
+    brows: bool = _option(
+        True, "Brows", "No strands of the eyebrows, which are painted as well", flag="--no-brows"
+    )
+    #: The one that the photo shows, if it surely does; needs a texture, and :attr:`hair`
+    beard: bool = _option(
+        True, "Beard", "No strands of a beard, which is painted as well", flag="--no-beard"
     )
 
     #: Of several photos of a person: take those too that seem to show somebody else

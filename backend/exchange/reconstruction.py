@@ -63,12 +63,15 @@ ARRAYS = {
     "hair_uv": Member("f4", ("HS", 2), optional=True),
     "hair_colour": Member("f4", ("HS", 2, 3), optional=True),
     "hair_radius": Member("f4", ("HS",), optional=True),
+    "hair_kind": Member("u1", ("HK",), optional=True),
     "displacement": Member("f4", ("D", "D"), optional=True),
     "regions": Member("u1", ("G", "GV"), optional=True),
 }
 #: Of hair: the most strands, the most points of one, and how far from the head's middle they are,
 #: mm.  Several times what this program makes.
 MOST_STRANDS, MOST_HAIR_POINTS, LONGEST_HAIR_MM = 200_000, 128, 3000.0
+#: What hair is, by its number in ``hair_kind``.
+HAIR_KINDS = ("hair", "brows", "beard")
 TEXTURE_MODES = ("albedo", "photo", "none")
 #: Expressions that each head has by itself, so that lids and lips meet; the others are its face
 #: model's.
@@ -187,6 +190,8 @@ class Reconstruction:
     #: (HS, 2, 3) linear RGB of root and tip, of a Principled Hair of the Chiang model
     hair_colour: Float = field(default_factory=lambda: np.empty((0, 2, 3), np.float32))
     hair_radius: Float = field(default_factory=lambda: np.empty(0, np.float32))  #: (HS,) mm
+    #: (HS,) index into :data:`HAIR_KINDS`; empty where all is the head's
+    hair_kind: NDArray[np.uint8] = field(default_factory=lambda: np.empty(0, np.uint8))
     #: (D, D) mm along the neutral head's normals, in the texture's layout, row 0 at v = 1: what is
     #: finer than the mesh; empty without it.  ``normal_map`` shows it too
     displacement: Float = field(default_factory=lambda: np.empty((0, 0), np.float32))
@@ -299,3 +304,7 @@ class Reconstruction:
             raise Damaged(f"'hair_points' is more than {LONGEST_HAIR_MM:.0f} mm from the head")
         if min(self.hair_radius.min(), self.hair_colour.min()) < 0:
             raise Damaged("'hair_radius' or 'hair_colour' has a number below 0")
+        if self.hair_kind.size not in (0, strands):
+            raise Damaged(f"'hair_kind' has {self.hair_kind.size} numbers for {strands} strands")
+        if self.hair_kind.size and self.hair_kind.max() >= len(HAIR_KINDS):
+            raise Damaged(f"'hair_kind' names kind {self.hair_kind.max()} of {len(HAIR_KINDS)}")

@@ -1,6 +1,8 @@
-"""Hair as strands on the fitted head: the photo's, or a ready style."""
+"""Hair as strands on the fitted head: the photo's, or a ready style; brows, beard."""
 
+from .beard import make_beard
+from .brows import make_brows
 from .make import make_hair
 from .strands import Strands
 
-__all__ = ["Strands", "make_hair"]
+__all__ = ["Strands", "make_beard", "make_brows", "make_hair"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,28 @@ class Strands:
         """
         corners = uv[uv_faces[self.root_triangle]]
         return (corners * self.root_weights[..., None]).sum(axis=1).astype(np.float32)
+
+
+def joined(parts: list[Strands]) -> Strands | None:
+    """All strands of ``parts``, one after the other; None without any.
+
+    Raises ValueError where their numbers of points differ.
+    """
+    if not parts:
+        return None
+    return Strands(
+        *(np.concatenate([getattr(one, x.name) for one in parts]) for x in fields(Strands))
+    )
+
+
+def of_count(points: Float, count: int) -> Float:
+    """(S, ``count``, 3) the polylines ``points`` (S, P, 3) with more points, or fewer, evenly."""
+    if points.shape[1] == count:
+        return points
+    at = np.linspace(0, points.shape[1] - 1, count)
+    low = np.minimum(at.astype(int), points.shape[1] - 2)
+    share = (at - low)[:, None]
+    return (points[:, low] * (1 - share) + points[:, low + 1] * share).astype(np.float32)
 
 
 def lengths(points: NDArray) -> NDArray:

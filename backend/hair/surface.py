@@ -214,7 +214,7 @@ def roots_on(
         empty = np.empty((0, 3), np.float32)
         return Roots(empty, np.empty(0, np.int32), empty, np.empty(0, np.float32))
     # Twice as many as wanted: at the hairline some are dropped.
-    drawn, weights = _spread(area, 2 * count, rng)
+    drawn, weights = spread(area, 2 * count, rng)
     on_scalp = (scalp[model.faces[drawn]] * weights).sum(axis=1)
     depth = np.clip((on_scalp - _EDGE[0]) / (_EDGE[1] - _EDGE[0]), 0, 1)
     kept = np.flatnonzero(rng.random(len(drawn)) < depth)[:count]
@@ -233,12 +233,12 @@ _EDGE = (0.3, 0.7)
 
 def _samples(vertices: NDArray, faces: NDArray, normals: NDArray) -> tuple[NDArray, NDArray]:
     """Points (N, 3) spread over the triangles, the same each time, and their unit normals."""
-    drawn, weights = _spread(triangle_areas(vertices, faces), _SAMPLES, np.random.default_rng(5))
+    drawn, weights = spread(triangle_areas(vertices, faces), _SAMPLES, np.random.default_rng(5))
     corners, weights = faces[drawn], weights[..., None]
     return (vertices[corners] * weights).sum(axis=1), unit((normals[corners] * weights).sum(axis=1))
 
 
-def _spread(
+def spread(
     area: NDArray, count: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.int32], NDArray]:
     """``count`` random points on triangles of ``area`` (F,): which, and weights (N, 3)."""

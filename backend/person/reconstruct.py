@@ -189,7 +189,7 @@ class _Person:
                 for i, light in zip(textured[1:], lights[1:], strict=True):
                     further[i] = replace(further[i], sh_light=light)
         evidence, fit = own, fits[0]
-        hair: Any = (None, ())
+        hair: Any = ({}, ())
         if options.hair != "none":
             with clock("hair"):
                 report(0.8, "Growing the hair")
