@@ -17,12 +17,13 @@ from reconstruct_face.backend.fit.brows import (
 from reconstruct_face.backend.fit.expression_prior import Opinions, expression_prior
 from reconstruct_face.backend.fit.prior import Prior
 from reconstruct_face.backend.fit.resting import RestingBrows
-from reconstruct_face.backend.fit.scores import SCALES, expected, together
+from reconstruct_face.backend.fit.scores import SCALES, expected, look_at, together
 from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.model.contour import landmark_points
 from reconstruct_face.backend.network.face_landmarker import NAMES, POINTS, FaceMesh
-from reconstruct_face.backend.network.regions import RegionReading
+from reconstruct_face.backend.network.regions import RegionReading, regions_of
 from scipy.integrate import quad
+from scipy.spatial.transform import Rotation
 from scipy.stats import norm
 
 MODEL = load_model()
@@ -101,6 +102,24 @@ def test_where_there_is_no_face_ours_stands_alone() -> None:
     ours = reading(eyeBlinkLeft=0.2)
     look = together(ours, mesh(0.1, eyeBlinkLeft=0.9, browInnerUp=0.9))
     assert look.regions is ours and look.raised is None
+
+
+@pytest.mark.parametrize(("yaw", "asked"), [(0, True), (-35, True), (50, False), (-70, False)])
+def test_of_a_face_from_the_side_ours_are_asked_alone(
+    yaw: float, asked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = mesh(browInnerUp=0.8, eyeBlinkLeft=1.0)
+    monkeypatch.setattr("reconstruct_face.backend.fit.scores.face_mesh", lambda *_: said)
+    reader = regions_of(MODEL)
+    assert reader is not None
+    turned = TEMPLATE @ Rotation.from_euler("Y", yaw, degrees=True).as_matrix().T
+    marks = 3.0 * turned[:, :2] * (1, -1) + (500.0, 300.0)
+    pixels = np.random.default_rng(2).integers(0, 255, (700, 1000, 3)).astype(np.uint8)
+    look = look_at(reader, pixels, marks, 1)
+    assert (look.raised is not None) == asked
+    blink = look.regions.names.index("eyeBlinkLeft")
+    alone = reader.read(pixels, marks).mean[blink]
+    assert (look.regions.mean[blink] == alone) == (not asked)
 
 
 @pytest.mark.parametrize(("height", "score"), [(-2.0, 0.1), (-7.0, 0.6), (4.0, 0.0), (4.0, 0.7)])
