@@ -6,6 +6,8 @@ and carries the strand along.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeGuard
 
 import bpy
@@ -14,6 +16,7 @@ from mathutils.kdtree import KDTree
 from numpy.typing import NDArray
 
 from ..backend.exchange import Reconstruction
+from ..backend.exchange.reconstruction import HAIR_KINDS
 from .coordinates import MM_PER_M, to_blender
 from .hair_surface import OWN, add_surface, as_rendered, remove_surface, surface_of
 from .materials import UV_MAP
@@ -26,6 +29,8 @@ ROOT_COLOUR, TIP_COLOUR = "root_colour", "tip_colour"
 KIND = "kind"
 #: The node of :func:`viewport_share`.
 VIEWPORT_SHARE = "Viewport Share"
+#: The node whose value is the last kind that the viewport shows: 0, hair; 2 shows all.
+VIEWPORT_KIND = "Last Kind in Viewport"
 #: Strands get thinner towards the tip, down to this part, from this part of their length on.
 _TIP, _TAPER_FROM = 0.25, 0.6
 #: Roughness along and across the strand: by eye, between dry (0.4) and wet hair (0.1).
@@ -170,8 +175,23 @@ def copied_as_shown(hair: bpy.types.Object, share: float = 1.0) -> bpy.types.Obj
 
     Strands are in random order, so the first stand for all.  Brows and beard are there whole.
     """
-    with as_rendered(hair):
+    with as_rendered(hair), _all_kinds(hair):
         return _copied(hair, share)
+
+
+@contextmanager
+def _all_kinds(hair: bpy.types.Object) -> Iterator[None]:
+    """The viewport shows brows and beard for the while."""
+    node = _named_node(hair, VIEWPORT_KIND)
+    if node is None:  # of a file of before there were kinds
+        yield
+        return
+    was = node.outputs[0].default_value
+    node.outputs[0].default_value = len(HAIR_KINDS)
+    try:
+        yield
+    finally:
+        node.outputs[0].default_value = was
 
 
 def _copied(hair: bpy.types.Object, share: float) -> bpy.types.Object:
@@ -231,8 +251,12 @@ def _material(name: str, colour: NDArray) -> bpy.types.Material:
 def viewport_share(hair: bpy.types.Object) -> Any:
     """The node whose value is the share of ``hair``'s strands that the viewport shows, renderings
     all; None where there is none any more."""
+    return _named_node(hair, VIEWPORT_SHARE)
+
+
+def _named_node(hair: bpy.types.Object, name: str) -> Any:
     groups = [m.node_group for m in hair.modifiers if m.type == "NODES" and m.node_group]
-    return next((g.nodes[VIEWPORT_SHARE] for g in groups if VIEWPORT_SHARE in g.nodes), None)
+    return next((g.nodes[name] for g in groups if name in g.nodes), None)
 
 
 def _follow_surface(hair: bpy.types.Object) -> None:
@@ -256,8 +280,10 @@ def _follow_surface(hair: bpy.types.Object) -> None:
 def _fewer_in_viewport(tree: Any) -> Any:
     """The node in ``tree`` that deletes strands after the first share of them, in the viewport.
 
-    Strands are in random order, so the first stand for all.  A value in the tree, and no input of
-    the modifier: where modifiers keep theirs changed with Blender 5.2.
+    Strands are in random order, so the first stand for all.  Brows and beard go altogether: the
+    viewport draws strands as thick as pixels and in one colour, over brows that are painted.
+    Values in the tree, and no inputs of the modifier: where modifiers keep theirs changed with
+    Blender 5.2.
     """
 
     def node(kind: str, x: float, y: float, *inputs: Any) -> Any:
@@ -279,9 +305,16 @@ def _fewer_in_viewport(tree: Any) -> Any:
     index = node("GeometryNodeInputIndex", -220, -380)
     beyond = node("FunctionNodeCompare", 0, -260, index, kept)  # of floats
     beyond.operation = "GREATER_EQUAL"
-    last = node(
-        "FunctionNodeBooleanMath", 0, -120, node("GeometryNodeIsViewport", -220, -80), beyond
-    )
+    kind = node("GeometryNodeInputNamedAttribute", -220, -520)
+    kind.data_type = "INT"
+    kind.inputs["Name"].default_value = KIND
+    last_kind = node("ShaderNodeValue", -220, -680)
+    last_kind.name = last_kind.label = VIEWPORT_KIND
+    short = node("FunctionNodeCompare", 0, -420, kind, last_kind)  # greater than
+    either = node("FunctionNodeBooleanMath", 110, -320, beyond, short)
+    either.operation = "OR"
+    viewport = node("GeometryNodeIsViewport", -220, -80)
+    last = node("FunctionNodeBooleanMath", 110, -120, viewport, either)
     last.operation = "AND"
     fewer = node("GeometryNodeDeleteGeometry", 220, 0, None, last)
     fewer.domain = "CURVE"

@@ -20,6 +20,7 @@ from reconstruct_face.scene.coordinates import from_blender
 from reconstruct_face.scene.export import export_head
 from reconstruct_face.scene.hair import (
     TAG,
+    VIEWPORT_KIND,
     copied_as_shown,
     hair_of,
     kinds_of,
@@ -160,6 +161,20 @@ def test_brows_are_told_from_hair_and_stay_whole() -> None:
     copy.data.attributes["radius"].data.foreach_get("value", radius)
     found = np.sort(radius.reshape(40, POINTS)[:, 0])
     assert found[:20] == pytest.approx(0.08e-3) and found[20:] == pytest.approx(0.08e-3 * 2**0.5)
+
+
+def test_the_viewport_shows_painted_brows_unless_it_is_told_otherwise() -> None:
+    made = with_brows()
+    (hair,) = hair_of(build_scene(made).head)
+
+    def shown() -> np.ndarray:
+        bpy.context.view_layer.update()
+        return kinds_of(hair.evaluated_get(bpy.context.evaluated_depsgraph_get()).data)
+
+    assert np.array_equal(np.unique(shown()), [0]) and len(shown()) == 40
+    (group,) = [m.node_group for m in hair.modifiers if m.type == "NODES"]
+    group.nodes[VIEWPORT_KIND].outputs[0].default_value = 2
+    assert np.array_equal(shown(), made.hair_kind)
 
 
 def test_brows_are_no_cards(tmp_path: Path) -> None:

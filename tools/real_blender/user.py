@@ -75,7 +75,7 @@ class User:
         return [
             x
             for x in bpy.data.objects
-            if x.type == "MESH" and x.data.shape_keys
+            if x.type == "MESH" and x.users_collection and x.data.shape_keys
             and "eyeBlinkLeft" in x.data.shape_keys.key_blocks
         ]  # fmt: skip
 
