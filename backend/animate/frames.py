@@ -22,8 +22,8 @@ from .track import Tracked, Tracker
 Double = NDArray[np.float64]
 State = dict[str, NDArray]
 
-#: Frames that wait between two stages.
-_AHEAD = 6
+#: Frames that wait between two stages: enough for a stage that is slow at times; each is a picture.
+_AHEAD = 2
 
 
 @dataclass(frozen=True, eq=False)

@@ -122,8 +122,7 @@ def _look(pixels: Bytes, centre: Double, side: float, turn: float) -> tuple[Doub
     along = np.array([np.cos(turn), np.sin(turn)])
     linear = SIZE / side * np.stack([along, (-along[1], along[0])])
     matrix = np.c_[linear, (SIZE - 1) / 2 - linear @ centre]
-    picture = sampled(pixels, matrix, SIZE)
-    batch = (picture.astype(np.float32) / 255).transpose(2, 0, 1)[None]
+    batch = cv2.dnn.blobFromImage(sampled(pixels, matrix, SIZE), 1 / 255)
     with _LOCK:
         network = _network()
         network.setInput(batch)

@@ -106,7 +106,7 @@ CASES = {
         gaze_errors,
         [
             Constant("fit.gaze", "TRUST", ((0.66, 0.6), (1.3, 0.6), (0.95, 0.42), (0.95, 0.84))),
-            *_scaled("fit.gaze", "CLOSED", "FAINTEST", "DISAGREEMENT", "IRIS_RADIUS_MM"),
+            *_scaled("fit.gaze", "CLOSED", "DISAGREEMENT", "IRIS_RADIUS_MM"),
             *_scaled("fit.gaze", "SMALLEST_IRIS_PX", "ONE_EYE_YAW", "MOST"),
         ],
         48,
