@@ -9,6 +9,7 @@ import pytest
 from reconstruct_face.backend.detect import DlibDetector
 from reconstruct_face.backend.errors import ModelError
 from reconstruct_face.backend.fit.faces import Face, with_landmarks
+from reconstruct_face.backend.kept import let_go
 from reconstruct_face.backend.network import face_landmarker
 from reconstruct_face.backend.network.face_landmarker import (
     NAMES,
@@ -144,7 +145,6 @@ def test_damaged_files_are_one_sentence(tmp_path: Path, monkeypatch: pytest.Monk
     other = tmp_path / "points.tflite"
     other.write_bytes(b"TFL3")
     monkeypatch.setattr(face_landmarker, "POINTS_FILE", other)
-    face_landmarker._network.cache_clear()
+    let_go()
     with pytest.raises(ModelError, match="damaged or another version"):
         face_mesh(np.zeros((64, 64, 3), np.uint8), np.random.default_rng(1).uniform(9, 50, (68, 2)))
-    face_landmarker._network.cache_clear()

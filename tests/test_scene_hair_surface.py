@@ -30,7 +30,9 @@ def head(_empty_file: None) -> bpy.types.Object:
 
 def surface_of(head: bpy.types.Object) -> bpy.types.Object:
     (hair,) = hair_of(head)
-    return hair.data.surface
+    surface: bpy.types.Object | None = hair.data.surface
+    assert surface is not None
+    return surface
 
 
 def test_the_viewport_does_not_divide_the_head_for_hair(head: bpy.types.Object) -> None:

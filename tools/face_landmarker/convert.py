@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import tflite
+import tflite  # pyright: ignore[reportMissingImports]  # fetch.sh installs it
 from numpy.typing import NDArray
 
 LAYERS = 4
