@@ -83,10 +83,10 @@ class FramePipeline:
         _, belief = self.appearance.look(pixels, self.solver.camera(self.rough))
         start = clock.add("look", start)
         before = self.pose or self.rough
-        shut = 0.0
+        shut, lids = 0.0, None
         if seen is not None:
-            belief, shut = self.pool.together(belief, seen), seen.shut
-        self.pose = self.solver.solve(face.landmarks, face.spread, before, belief, shut)
+            belief, shut, lids = self.pool.together(belief, seen), seen.shut, seen.lids
+        self.pose = self.solver.solve(face.landmarks, face.spread, before, belief, shut, lids)
         clock.add("solve", start)
         return self.pose
 

@@ -41,6 +41,7 @@ class Shares:
 #: By the beginnings of the weights' names, the first that fits; raised brows are the landmarks'.
 #: Chosen on labelled frames of three films and on a drawn one (docs/expressions.md).
 SHARES: dict[str, Shares] = {
+    "eyeWide": Shares(0.0, 0.1, 0.3),
     "eye": Shares(1.0, 0.5, 0.0),
     "browDown": Shares(0.6, 0.1, 0.3),
     "brow": Shares(0.0, 0.1, 0.3),
@@ -65,6 +66,7 @@ class Seen:
     regions: RegionReading
     brows: Brows
     shut: float  #: 0 to 1: whether the lips touch
+    lids: Double | None = None  #: (2, 2, 2) pixels, as :mod:`..fit.lids` has them
 
 
 class FrameReader:
@@ -82,7 +84,7 @@ class FrameReader:
         look, template = look_at(self._reader, pixels, marks, FRAME_LOOKS), self._reader.template
         opening = opening_mm(marks, look.regions.points, template)
         shut = float(np.clip((OPEN_MM - opening) / (OPEN_MM - SHUT_MM), 0.0, 1.0))
-        return Seen(look.regions, self._brows.read(marks, template, look.raised), shut)
+        return Seen(look.regions, self._brows.read(marks, template, look.raised), shut, look.lids)
 
 
 class Pool:

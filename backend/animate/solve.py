@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..fit.landmark_fit import GAPS, FitSettings, landmark_model
+from ..fit.lids import lid_rows
 from ..fit.mouth import FACING_LIPS
 from ..fit.noise import VARIANCE_SCALE, dlib_noise
 from ..fit.prior import Prior
@@ -100,11 +101,12 @@ class FrameSolver:
         start: Pose | None = None,
         belief: WeightPrior | None = None,
         shut: float = 0.0,
+        lids: Double | None = None,
     ) -> Pose:
         """The pose for ``landmarks`` (68, 2) pixels, from ``start`` (of the frame before).
 
         ``belief`` on the weights; the model's own prior unless given.  ``shut`` (0 to 1): how
-        surely the lips touch.
+        surely the lips touch.  ``lids`` (2, 2, 2) as :func:`~..fit.lids.lid_rows` has them.
         """
         trust = 1.0 if belief is None else LANDMARK_TRUST
         belief = belief or self.prior
@@ -121,7 +123,7 @@ class FrameSolver:
         if trust < 1.0:
             gap[np.isin(GAPS[:, 0], _LIDS)] = 0.0
         for _ in range(ROUNDS_COLD if cold else ROUNDS_WARM):
-            pose, moved = self._step(pose, landmarks, whitening, belief, gap)
+            pose, moved = self._step(pose, landmarks, whitening, belief, gap, lids)
             if moved < _STILL:
                 break
         return pose
@@ -194,6 +196,7 @@ class FrameSolver:
         whitening: Double,
         belief: WeightPrior,
         gap_weight: Double,
+        lids: Double | None,
     ) -> tuple[Pose, float]:
         """A Gauss-Newton step and how far it moves the landmarks, mm."""
         points, basis = self._points(pose)
@@ -202,7 +205,8 @@ class FrameSolver:
         seen = camera.project(points)
         missed = (landmarks - seen) @ upright.T - self._marked
         # (68, 2, 6 + E) mm: turn, shift x and y, log distance, weights; the lens is known.
-        jacobian = upright @ np.delete(projection_jacobian(camera, points, basis), 6, axis=2)
+        moves = np.delete(projection_jacobian(camera, points, basis), 6, axis=2)
+        jacobian = upright @ moves
         rows = whitening @ jacobian.reshape(136, -1)
         values = whitening @ (missed - bias).ravel()
         upper, lower = GAPS.T
@@ -211,6 +215,10 @@ class FrameSolver:
         gap_values = (missed[upper] - missed[lower]).ravel() * each
         hessian = rows.T @ rows + gap.T @ gap
         gradient = rows.T @ values + gap.T @ gap_values
+        if lids is not None:
+            rows, values = lid_rows(lids, camera, points, moves)
+            hessian += rows.T @ rows
+            gradient += rows.T @ values
         hessian[6:, 6:] += belief.precision
         gradient[6:] += belief.precision @ (belief.mean - pose.weights)
         hessian[np.arange(6), np.arange(6)] += 1e-9

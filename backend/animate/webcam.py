@@ -137,7 +137,8 @@ class LiveFace:
         seen = self._reader.read(shot.pixels, face.landmarks)
         belief = self._pool.together(self._nothing, seen)
         start = None if face.fresh else self._pose
-        pose = self._solver.solve(face.landmarks, face.spread, start, belief, seen.shut)
+        marks, spread = face.landmarks, face.spread
+        pose = self._solver.solve(marks, spread, start, belief, seen.shut, seen.lids)
         self._pose = pose
         weights = self._weights(pose.weights, shot.time)
         angles = self._angles(np.array(to_euler(pose.rotation), np.float64), shot.time)

@@ -107,6 +107,7 @@ class Evidence:
             network_sigma=None if reading is None else reading.landmark_sigma,
             covered=None if self.covering is None else self.covering.crop,
             lips_touch=touching,
+            lids=None if self.opinions is None else self.opinions.lids,
         )
 
 

@@ -61,6 +61,7 @@ class Opinions:
     lips_touch: bool  #: by the landmarks and the pixels of the mouth
     raised: Scores | None = None  #: of brows, as ``brows`` has used them
     irises: Double | None = None  #: (2, 2) pixels of the right and the left one, where seen
+    lids: Double | None = None  #: (2, 2, 2) as :mod:`.lids` has them, where seen
 
 
 def opinions_of(
@@ -78,7 +79,7 @@ def opinions_of(
     if detected or look.raised is not None:
         brows = read_brows(marks if detected else None, reader.template, look.raised)
     touch = lips_touch(marks, look.regions.points, reader.template)
-    return Opinions(look.regions, brows, touch, look.raised, look.irises)
+    return Opinions(look.regions, brows, touch, look.raised, look.irises, look.lids)
 
 
 def used_up(noise: LandmarkNoise, opinions: Opinions) -> LandmarkNoise:
@@ -87,7 +88,7 @@ def used_up(noise: LandmarkNoise, opinions: Opinions) -> LandmarkNoise:
     Open eyes are marked well enough, and without their marks the head would stare.
     """
     said = dict(zip(opinions.regions.names, opinions.regions.mean, strict=True))
-    if max(said.get(name, 0.0) for name in LOWERED) < LOWERED_FROM:
+    if opinions.lids is None and max(said.get(name, 0.0) for name in LOWERED) < LOWERED_FROM:
         return noise
     return noise.without(LIDS, LIDS_SIGMA_MM).without(LID_CORNERS, LID_CORNERS_SIGMA_MM)
 

@@ -29,6 +29,7 @@ class Observation:
     network_sigma: Double | None = None  #: (68,) their expected error in photo pixels
     covered: NDArray[np.bool_] | None = None  #: (S, S) where ``image`` shows what covers the face
     lips_touch: bool = False  #: the mouth is seen to be shut
+    lids: Double | None = None  #: (2, 2, 2) photo pixels, as :mod:`.lids` has them
 
     @property
     def valid(self) -> NDArray[np.bool_]:

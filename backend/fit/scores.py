@@ -26,6 +26,7 @@ from ..network.face_landmarker import NAMES, PRESENT, FaceMesh, face_mesh
 from ..network.region_crops import placed
 from ..network.regions import SIDES, RegionReader, RegionReading
 from .brows import Scores
+from .lids import lids_apart_mm
 
 Double = NDArray[np.float64]
 
@@ -54,6 +55,11 @@ SCALES = {
 }
 #: Google's misses jaws that open a little, and is right about wide ones.
 JAW = "jawOpen"
+#: mm between open lids that rest, on 26 photos of people, and by how much the default head's
+#: ``eyeWide`` parts them further; our networks saw 0.3 to 0.6 of it in five of those faces.
+WIDE, WIDE_MM, RESTING_LIDS_MM, RESTING_LIDS_SIGMA_MM = "eyeWide", 3.7, 8.3, 1.4
+#: Share of faces that do not stare, and how far what is expected of the weight is relied on.
+WIDE_AT_REST, WIDE_SIGMA = 0.9, 0.15
 #: Sine of the turn aside, as the landmarks have it (these see 70 degrees as 54), from which on one
 #: eye is seen and Google's guesses: two drawn heads at rest scored 0.6 and 0.8 of raised brows.
 LARGEST_TURN = 0.64
@@ -68,6 +74,7 @@ class Look:
     regions: RegionReading  #: our networks' and, where these speak too, Google's together
     raised: Scores | None  #: of brows; None where no face is seen, or from the side
     irises: Double | None  #: (2, 2) pixels of the right and the left one, where a face is seen
+    lids: Double | None  #: (2, 2, 2) as :mod:`.lids` has them, where a face is seen from the front
 
 
 def look_at(reader: RegionReader, pixels: NDArray[np.uint8], marks: NDArray, looks: int) -> Look:
@@ -78,14 +85,18 @@ def look_at(reader: RegionReader, pixels: NDArray[np.uint8], marks: NDArray, loo
     regions, mesh = reader.read(pixels, marks), face_mesh(pixels, marks, looks)
     aside = abs(float(placed(marks, reader.template).hints[0, 0]))
     if aside > LARGEST_TURN:
-        return Look(regions, None, mesh.irises)
-    return together(regions, mesh)
+        return Look(regions, None, mesh.irises, None)
+    look = together(regions, mesh)
+    if look.lids is None:
+        return look
+    wide = wide_of(lids_apart_mm(look.lids, marks, reader.template))
+    return replace(look, regions=_said(look.regions, WIDE, wide, WIDE_SIGMA))
 
 
 def together(regions: RegionReading, mesh: FaceMesh) -> Look:
     """``regions`` with what ``mesh`` says of the same weights."""
     if mesh.presence < PRESENT:
-        return Look(regions, None, None)
+        return Look(regions, None, None, None)
     scores = dict(zip(NAMES, mesh.scores.tolist(), strict=True))
     mean, sigma = regions.mean.copy(), regions.sigma.copy()
     for i, name in enumerate(regions.names):
@@ -95,7 +106,23 @@ def together(regions: RegionReading, mesh: FaceMesh) -> Look:
         mean[i], sigma[i] = _pooled(mean[i], sigma[i], scores[name], scale)
     raised = [scores[name] for name in ("browInnerUp", *("browOuterUp" + side for side in SIDES))]
     found = replace(regions, mean=mean, sigma=sigma)
-    return Look(found, (raised[0], raised[1], raised[2]), mesh.irises)
+    return Look(found, (raised[0], raised[1], raised[2]), mesh.irises, mesh.lids)
+
+
+def wide_of(apart_mm: float) -> float:
+    """What is expected of ``eyeWide`` where the lids are ``apart_mm`` apart."""
+    reading = (apart_mm - RESTING_LIDS_MM) / WIDE_MM
+    return expected(reading, RESTING_LIDS_SIGMA_MM / WIDE_MM, WIDE_AT_REST)
+
+
+def _said(regions: RegionReading, weight: str, mean: float, sigma: float) -> RegionReading:
+    """``regions`` that say N(``mean``, ``sigma``^2) of both sides of ``weight``."""
+    both = np.array([bare(name) == weight for name in regions.names])
+    return replace(
+        regions,
+        mean=np.where(both, mean, regions.mean),
+        sigma=np.where(both, sigma, regions.sigma),
+    )
 
 
 def bare(name: str) -> str:

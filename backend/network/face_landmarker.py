@@ -42,6 +42,8 @@ _FOREHEAD = 0.2
 _RIGHT_EYE, _LEFT_EYE = 33, 263
 #: The middles of the right and the left iris.
 _IRISES = [468, 473]
+#: Points of the upper and of the lower lid over the right pupil and beside it, then the left one's.
+_LIDS = [[[158, 159, 160], [144, 145, 153]], [[385, 386, 387], [373, 374, 380]]]
 #: Of the presence: below it, what the first network saw is no face.
 PRESENT = 0.5
 #: What the first network calls the points and the presence of a face.
@@ -92,6 +94,14 @@ class FaceMesh:
     def irises(self) -> Double | None:
         """(2, 2) pixels of the right and the left iris' middle; None where this is no face."""
         return self.points[_IRISES] if self.presence >= PRESENT else None
+
+    @property
+    def lids(self) -> Double | None:
+        """(2, 2, 2) pixels of the right eye's upper and lower lid over its pupil, then the left's.
+
+        None where this is no face.
+        """
+        return self.points[_LIDS].mean(axis=2) if self.presence >= PRESENT else None
 
 
 def face_mesh(pixels: Bytes, marks: NDArray, looks: int = 4) -> FaceMesh:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ...model import FaceModel
 from ...model.contour import landmark_points
 from .. import landmark_fit as lf
+from ..lids import lid_rows
 from ..mouth import FACING_LIPS
 from ..observation import Observation, State
 from ..prior import Prior
@@ -94,6 +95,13 @@ class LandmarkTerms:
         rows[:, 7:] = (basis[:, upper, 1] - basis[:, lower, 1]).T / LIPS_SIGMA_MM
         apart = points[upper, 1] - points[lower, 1]
         return rows, (self._lips_shut - apart) / LIPS_SIGMA_MM
+
+    def lids(self, state: State) -> Rows | None:
+        """Rows over camera 7, K, E that open the eyes as far as they are; None where unseen."""
+        if self.observation.lids is None:
+            return None
+        points, jacobian = self._problem.projection_jacobian(self._view(state))
+        return lid_rows(self.observation.lids, state.camera, points, jacobian)
 
     def camera(self, state: State) -> Rows:
         """Rows over camera 7, K, E: distance and focal length."""

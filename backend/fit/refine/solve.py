@@ -146,6 +146,7 @@ class Problem:
             "landmarks": terms.landmarks(state),
             "network": terms.network(state),
             "lips": terms.lips(state),
+            "lids": terms.lids(state),
         }
         head = np.r_[0 : 7 + self.k, self.size - self.e : self.size]
         rows = {
