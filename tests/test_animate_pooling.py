@@ -17,18 +17,21 @@ from reconstruct_face.backend.animate.pooling import (
 )
 from reconstruct_face.backend.animate.smooth import smooth_motion, whole_closures
 from reconstruct_face.backend.animate.solve import FrameSolver, WeightPrior
-from reconstruct_face.backend.fit.brows import (
+from reconstruct_face.backend.fit import brows as by_detector
+from reconstruct_face.backend.fit.brows import Brows, movement
+from reconstruct_face.backend.fit.landmark_fit import EXPRESSION_SIGMA, FitSettings
+from reconstruct_face.backend.fit.mouth import FACING_LIPS
+from reconstruct_face.backend.fit.noise import dlib_noise
+from reconstruct_face.backend.fit.resting import (
+    FRAMES_COUNT,
+    HEIGHT_SIGMA_MM,
     LOWERED_MM,
     RAISED_MM,
     RESTING_MM,
     RESTING_SIGMA_MM,
-    Brows,
-    movement,
+    RestingBrows,
+    heights_of,
 )
-from reconstruct_face.backend.fit.landmark_fit import EXPRESSION_SIGMA, FitSettings
-from reconstruct_face.backend.fit.mouth import FACING_LIPS
-from reconstruct_face.backend.fit.noise import dlib_noise
-from reconstruct_face.backend.fit.resting import FRAMES_COUNT, HEIGHT_SIGMA_MM, RestingBrows
 from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.model.contour import landmark_points
 from reconstruct_face.backend.network.regions import RegionReading
@@ -56,7 +59,25 @@ def marks_of(height: float) -> np.ndarray:
 
 
 def raised(person: RestingBrows, height: float) -> Brows:
-    return person.reader().read(marks_of(height), TEMPLATE)
+    marks = marks_of(height)
+    return person.reader().read(marks, TEMPLATE, points=marks[17:27])
+
+
+def test_heights_are_googles_and_the_detectors_stand_in_where_they_are_on_people() -> None:
+    marks = marks_of(1.0)
+    points = marks_of(6.0)[17:27]
+    np.testing.assert_allclose(heights_of(marks, TEMPLATE, points), 6.0, atol=1e-6)
+    higher = RESTING_MM - by_detector.RESTING_MM
+    np.testing.assert_allclose(heights_of(marks, TEMPLATE), 1.0 + higher, atol=1e-6)
+
+
+def test_a_score_of_nothing_says_little_where_the_rest_is_known() -> None:
+    """Of brows that lie low, that is; one photo has only the score to go by."""
+    person = clip([-8.0] * 14 + [-3.0] * 10)
+    marks = marks_of(-3.0)
+    silent = person.reader().read(marks, TEMPLATE, (0.0, 0.0, 0.0), marks[17:27])
+    assert silent.inner_raised > 0.25
+    assert movement(-3.0, (0.0, 0.15))[0] < 0.1
 
 
 def test_the_resting_height_is_that_of_bayes_rule() -> None:

@@ -116,7 +116,7 @@ def test_of_a_face_from_the_side_ours_are_asked_alone(
     marks = 3.0 * turned[:, :2] * (1, -1) + (500.0, 300.0)
     pixels = np.random.default_rng(2).integers(0, 255, (700, 1000, 3)).astype(np.uint8)
     look = look_at(reader, pixels, marks, 1)
-    assert (look.raised is not None) == asked
+    assert (look.raised is not None) == asked and (look.lids is not None) == asked
     blink = look.regions.names.index("eyeBlinkLeft")
     alone = reader.read(pixels, marks).mean[blink]
     assert (look.regions.mean[blink] == alone) == (not asked)

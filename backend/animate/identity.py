@@ -23,9 +23,9 @@ from ..detect.recognition import descriptor
 from ..errors import ExchangeError, NoFaceError
 from ..exchange import Reconstruction
 from ..exchange.options import Options
-from ..fit.brows import Scores, brow_heights
+from ..fit.brows import Scores
 from ..fit.faces import Face, default_detector, with_landmarks
-from ..fit.resting import RestingBrows
+from ..fit.resting import RestingBrows, heights_of
 from ..fit.scores import FRAME_LOOKS, look_at
 from ..geometry.pose import initial_camera
 from ..model import FaceModel, load_model
@@ -144,7 +144,7 @@ def _brows(pixels: Bytes, landmarks: NDArray) -> tuple[Double, Double, Scores | 
     assert reader is not None
     look = look_at(reader, pixels, landmarks, FRAME_LOOKS)
     said = dict(zip(look.regions.names, look.regions.mean.tolist(), strict=True))
-    heights = np.stack(brow_heights(landmarks, reader.template))
+    heights = heights_of(landmarks, reader.template, look.brows)
     return heights, np.array([said["browDown" + side] for side in SIDES]), look.raised
 
 

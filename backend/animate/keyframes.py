@@ -108,5 +108,5 @@ def _evidence(
     # No landmarks: the detector's are not to be believed.
     if opinions is None or evidence.landmarks is None or reader is None:
         return evidence
-    brows = resting.reader().read(evidence.marks, reader.template, opinions.raised)
+    brows = resting.reader().read(evidence.marks, reader.template, opinions.raised, opinions.points)
     return replace(evidence, opinions=replace(opinions, brows=brows))

@@ -45,7 +45,7 @@ SHARES: dict[str, Shares] = {
     "eye": Shares(1.0, 0.5, 0.0),
     "browDown": Shares(0.6, 0.1, 0.3),
     "brow": Shares(0.0, 0.1, 0.3),
-    "mouthSmile": Shares(1.0, 0.2, 0.1),
+    "mouthSmile": Shares(1.0, 0.05, 0.1),
     "mouthFrown": Shares(1.0, 0.1, 0.1),
     "cheek": Shares(0.2, 0.5, 0.3),
     "": Shares(0.6, 0.2, 0.3),
@@ -84,7 +84,8 @@ class FrameReader:
         look, template = look_at(self._reader, pixels, marks, FRAME_LOOKS), self._reader.template
         opening = opening_mm(marks, look.regions.points, template)
         shut = float(np.clip((OPEN_MM - opening) / (OPEN_MM - SHUT_MM), 0.0, 1.0))
-        return Seen(look.regions, self._brows.read(marks, template, look.raised), shut, look.lids)
+        brows = self._brows.read(marks, template, look.raised, look.brows)
+        return Seen(look.regions, brows, shut, look.lids)
 
 
 class Pool:

@@ -98,12 +98,16 @@ def told_by(scores: Scores | None) -> tuple[Score, Score, Score]:
     return (ends, INNER_SCORE_SIGMA), *whole
 
 
-def score_misfit(moves: NDArray, score: Score) -> Double:
-    """(W,) minus the logarithm of how likely ``score`` is where the brow moves by ``moves``."""
+def score_misfit(moves: NDArray, score: Score, missing: float | None = None) -> Double:
+    """(W,) minus the logarithm of how likely ``score`` is where the brow moves by ``moves``.
+
+    ``missing``: the error of scores that say less than the brow moves; like the others' if None.
+    """
     if score is None:
         return np.zeros(len(moves))
     value, sigma = score
-    return ((np.maximum(moves, 0) - value) / sigma) ** 2 / 2
+    off = np.maximum(moves, 0) - value
+    return (off / np.where(off > 0, missing or sigma, sigma)) ** 2 / 2
 
 
 def brow_heights(marks: NDArray, template: NDArray) -> tuple[Double, Double]:

@@ -61,6 +61,7 @@ class Opinions:
     lips_touch: bool  #: by the landmarks and the pixels of the mouth
     raised: Scores | None = None  #: of brows, as ``brows`` has used them
     irises: Double | None = None  #: (2, 2) pixels of the right and the left one, where seen
+    points: Double | None = None  #: (10, 2) pixels of the brows, as :mod:`.resting` has them
     lids: Double | None = None  #: (2, 2, 2) as :mod:`.lids` has them, where seen
 
 
@@ -79,7 +80,7 @@ def opinions_of(
     if detected or look.raised is not None:
         brows = read_brows(marks if detected else None, reader.template, look.raised)
     touch = lips_touch(marks, look.regions.points, reader.template)
-    return Opinions(look.regions, brows, touch, look.raised, look.irises, look.lids)
+    return Opinions(look.regions, brows, touch, look.raised, look.irises, look.brows, look.lids)
 
 
 def used_up(noise: LandmarkNoise, opinions: Opinions) -> LandmarkNoise:

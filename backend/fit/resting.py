@@ -22,24 +22,24 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .brows import (
-    LOWERED_MM,
-    RAISED_MM,
-    RESTING_MM,
-    RESTING_SIGMA_MM,
-    Brows,
-    Score,
-    Scores,
-    brow_heights,
-    score_misfit,
-    told_by,
-)
+from . import brows as by_detector
+from .brows import Brows, Score, Scores, score_misfit, told_by
 
 Double = NDArray[np.float64]
 
-#: mm by which the detector's heights of one person vary from frame to frame, and the error of a
-#: lowered weight as the network reads it.
-HEIGHT_SIGMA_MM, LOWERED_SIGMA = 2.0, 0.2
+#: mm over the mean head's, Google's brows on photographs: mean and standard deviation of resting
+#: brows (25 photographs of different people).
+RESTING_MM, RESTING_SIGMA_MM = -4.0, 3.3
+#: mm by which they go up with a weight of 1, as far as the face model's inner ones do, and down:
+#: the largest movements of a person in three films are 10 and 5.5.
+RAISED_MM, LOWERED_MM = 6.5, 5.5
+#: mm by which the heights of one person's resting brows vary from frame to frame (1.1 in a film
+#: whose head turns, by Google's points; 2.0 by dlib's), and the error of a lowered weight as the
+#: networks read it.
+HEIGHT_SIGMA_MM, LOWERED_SIGMA = 1.3, 0.2
+#: Error of scores that say less than a brow moves: of one person who raises low brows by 2 to 6 mm
+#: they say nothing in five of eight frames.
+MISSING_SIGMA = 0.8
 #: So many independent frames the frames of a clip are worth together.  Of three films' 15 labelled
 #: frames 12 or 13 are read right with 1.2 and 2.4, 11 to 13 with 3.6, 11 with 7.2.
 FRAMES_COUNT = 2.4
@@ -49,6 +49,7 @@ _AT_REST = (0.1, 0.3, 0.5, 0.7, 0.9)
 #: labelled as raised are so by 0.25, 0.30 and 0.36 in the mean, with the same mistakes.
 _RESTS_NOW = 0.3
 
+_BROWS = slice(17, 27)
 _MOVES = np.linspace(-1, 1, 41)
 _MOVED_MM = np.where(_MOVES > 0, RAISED_MM, LOWERED_MM) * _MOVES
 _RESTS = np.arange(-16.0, 12.01, 0.5)  # mm
@@ -71,10 +72,9 @@ class RestingBrows:
     ) -> RestingBrows:
         """From frames of one person.
 
-        ``heights`` (N, 2, 2) mm are those of :func:`.brows.brow_heights`, inner and outer by
-        right and left; ``lowered`` (N, 2) the weights of right and left as the networks read them;
-        ``scores`` N of raised brows, or none at all.  N may be 0: then it is what is known of
-        people.
+        ``heights`` (N, 2, 2) mm are those of :func:`heights_of`; ``lowered`` (N, 2) the weights of
+        right and left as the networks read them; ``scores`` N of raised brows, or none at all.  N
+        may be 0: then it is what is known of people.
         """
         heights = np.asarray(heights, np.float64).reshape(-1, 2, 2)
         lowered = np.clip(np.asarray(lowered, np.float64).reshape(-1, 2), 0.0, 1.0)
@@ -101,15 +101,37 @@ class BrowReader:
 
     tables: Double  #: (5, H, W) how likely each movement is at each height
 
-    def read(self, marks: NDArray, template: NDArray, scores: Scores | None = None) -> Brows:
-        """Of landmarks ``marks`` (68, 2) pixels; ``template`` (68, 3) mm are the mean head's.
+    def read(
+        self,
+        marks: NDArray,
+        template: NDArray,
+        scores: Scores | None = None,
+        points: NDArray | None = None,
+    ) -> Brows:
+        """Of landmarks ``marks`` (68, 2) and ``points``, as :func:`heights_of` has them.
 
         ``scores`` of raised brows, where there are any.
         """
-        five = _five(np.stack(brow_heights(marks, template))[None])[0]
+        five = _five(heights_of(marks, template, points)[None])[0]
         seen = zip(five, self.tables, _five_scores(scores), strict=True)
         up, down = zip(*(_expected(h, table, score) for h, table, score in seen), strict=True)
         return Brows(up[0], (up[3], up[4]), (down[1], down[2]))
+
+
+def heights_of(marks: NDArray, template: NDArray, points: NDArray | None = None) -> Double:
+    """(2, 2) mm: inner and outer brows by right and left, as :func:`.brows.brow_heights` has them.
+
+    ``points`` (10, 2) pixels are Google's brows in the places of the landmarks 17 to 26
+    (:attr:`..network.face_landmarker.FaceMesh.brows`), which dlib's ``marks`` (68, 2) only follow
+    in part: of one person's brows it sees the highest in the middle.  Where there are none,
+    dlib's stand in, moved to where Google's rest.
+    """
+    if points is None:
+        heights = by_detector.brow_heights(marks, template)
+        return np.stack(heights) + RESTING_MM - by_detector.RESTING_MM
+    marks = np.array(marks, np.float64)
+    marks[_BROWS] = points
+    return np.stack(by_detector.brow_heights(marks, template))
 
 
 def _five(heights: Double) -> Double:
@@ -135,7 +157,9 @@ def _posterior(heights: Double, lowered: Double, scores: Sequence[Score]) -> Dou
     prior = -(((_RESTS - RESTING_MM) / RESTING_SIGMA_MM) ** 2) / 2
     off = (heights[:, None, None] - _RESTS[:, None] - _MOVED_MM) / HEIGHT_SIGMA_MM
     read = (np.maximum(-_MOVES, 0) - lowered[:, None]) / LOWERED_SIGMA
-    raised = np.array([score_misfit(_MOVES, one) for one in scores]).reshape(-1, 1, len(_MOVES))
+    raised = np.array([score_misfit(_MOVES, one, MISSING_SIGMA) for one in scores]).reshape(
+        -1, 1, len(_MOVES)
+    )
     logs = -(off**2 + read[:, None] ** 2) / 2 - raised  # (N, B, W)
     top = logs.max(axis=2, initial=-np.inf)
     likely = np.exp(logs - top[..., None])
@@ -161,6 +185,6 @@ def _expected(height_mm: float, table: Double, score: Score) -> tuple[float, flo
     place = np.interp(height_mm, _HEIGHTS, np.arange(len(_HEIGHTS)))
     below = min(int(place), len(_HEIGHTS) - 2)
     likely = table[below] + (place - below) * (table[below + 1] - table[below])
-    likely = likely * np.exp(-score_misfit(_MOVES, score))
+    likely = likely * np.exp(-score_misfit(_MOVES, score, MISSING_SIGMA))
     likely /= max(float(likely.sum()), 1e-300)
     return float(likely @ np.maximum(_MOVES, 0)), float(likely @ np.maximum(-_MOVES, 0))

@@ -74,6 +74,7 @@ class Look:
     regions: RegionReading  #: our networks' and, where these speak too, Google's together
     raised: Scores | None  #: of brows; None where no face is seen, or from the side
     irises: Double | None  #: (2, 2) pixels of the right and the left one, where a face is seen
+    brows: Double | None  #: (10, 2) pixels of the landmarks 17 to 26, where a face is seen
     lids: Double | None  #: (2, 2, 2) as :mod:`.lids` has them, where a face is seen from the front
 
 
@@ -85,7 +86,7 @@ def look_at(reader: RegionReader, pixels: NDArray[np.uint8], marks: NDArray, loo
     regions, mesh = reader.read(pixels, marks), face_mesh(pixels, marks, looks)
     aside = abs(float(placed(marks, reader.template).hints[0, 0]))
     if aside > LARGEST_TURN:
-        return Look(regions, None, mesh.irises, None)
+        return Look(regions, None, mesh.irises, mesh.brows, None)
     look = together(regions, mesh)
     if look.lids is None:
         return look
@@ -96,7 +97,7 @@ def look_at(reader: RegionReader, pixels: NDArray[np.uint8], marks: NDArray, loo
 def together(regions: RegionReading, mesh: FaceMesh) -> Look:
     """``regions`` with what ``mesh`` says of the same weights."""
     if mesh.presence < PRESENT:
-        return Look(regions, None, None, None)
+        return Look(regions, None, None, None, None)
     scores = dict(zip(NAMES, mesh.scores.tolist(), strict=True))
     mean, sigma = regions.mean.copy(), regions.sigma.copy()
     for i, name in enumerate(regions.names):
@@ -106,7 +107,8 @@ def together(regions: RegionReading, mesh: FaceMesh) -> Look:
         mean[i], sigma[i] = _pooled(mean[i], sigma[i], scores[name], scale)
     raised = [scores[name] for name in ("browInnerUp", *("browOuterUp" + side for side in SIDES))]
     found = replace(regions, mean=mean, sigma=sigma)
-    return Look(found, (raised[0], raised[1], raised[2]), mesh.irises, mesh.lids)
+    scores = (raised[0], raised[1], raised[2])
+    return Look(found, scores, mesh.irises, mesh.brows, mesh.lids)
 
 
 def wide_of(apart_mm: float) -> float:

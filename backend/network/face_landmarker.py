@@ -44,6 +44,11 @@ _RIGHT_EYE, _LEFT_EYE = 33, 263
 _IRISES = [468, 473]
 #: Points of the upper and of the lower lid over the right pupil and beside it, then the left one's.
 _LIDS = [[[158, 159, 160], [144, 145, 153]], [[385, 386, 387], [373, 374, 380]]]
+#: Points along the upper and along the lower edge of the brows, at the landmarks 17 to 26.
+_BROWS = [
+    [70, 63, 105, 66, 107, 336, 296, 334, 293, 300],
+    [46, 53, 52, 65, 55, 285, 295, 282, 283, 276],
+]
 #: Of the presence: below it, what the first network saw is no face.
 PRESENT = 0.5
 #: What the first network calls the points and the presence of a face.
@@ -94,6 +99,14 @@ class FaceMesh:
     def irises(self) -> Double | None:
         """(2, 2) pixels of the right and the left iris' middle; None where this is no face."""
         return self.points[_IRISES] if self.presence >= PRESENT else None
+
+    @property
+    def brows(self) -> Double | None:
+        """(10, 2) pixels of the brows' middles, in the places of the landmarks 17 to 26.
+
+        None where this is no face.
+        """
+        return self.points[_BROWS].mean(axis=0) if self.presence >= PRESENT else None
 
     @property
     def lids(self) -> Double | None:

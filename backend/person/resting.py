@@ -8,8 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..fit import Evidence, begin
-from ..fit.brows import brow_heights
-from ..fit.resting import RestingBrows
+from ..fit.resting import RestingBrows, heights_of
 from ..model import FaceModel
 from ..network.regions import SIDES, regions_of
 from .looking import View
@@ -27,7 +26,8 @@ def with_resting_brows(views: Sequence[View], model: FaceModel) -> list[View]:
         assert evidence.opinions is not None
         regions = evidence.opinions.regions
         said = dict(zip(regions.names, regions.mean.tolist(), strict=True))
-        heights.append(np.stack(brow_heights(evidence.marks, reader.template)))
+        points = evidence.opinions.points
+        heights.append(heights_of(evidence.marks, reader.template, points))
         lowered.append([said["browDown" + side] for side in SIDES])
         scores.append(evidence.opinions.raised)
     resting = RestingBrows.of(np.array(heights), np.array(lowered), scores).reader()
@@ -36,8 +36,8 @@ def with_resting_brows(views: Sequence[View], model: FaceModel) -> list[View]:
         evidence = view.sight.evidence
         if _has_brows(evidence):
             assert evidence.opinions is not None
-            raised = evidence.opinions.raised
-            brows = resting.read(evidence.marks, reader.template, raised)
+            raised, points = evidence.opinions.raised, evidence.opinions.points
+            brows = resting.read(evidence.marks, reader.template, raised, points)
             opinions = replace(evidence.opinions, brows=brows)
             evidence = replace(evidence, opinions=opinions)
             sight = replace(view.sight, evidence=evidence, begun=begin(evidence, model))
