@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 from reconstruct_face.backend.fit.brows import (
@@ -17,7 +19,14 @@ from reconstruct_face.backend.fit.brows import (
 from reconstruct_face.backend.fit.expression_prior import Opinions, expression_prior
 from reconstruct_face.backend.fit.prior import Prior
 from reconstruct_face.backend.fit.resting import RestingBrows
-from reconstruct_face.backend.fit.scores import SCALES, expected, look_at, together
+from reconstruct_face.backend.fit.scores import (
+    FRAME_SCALES,
+    SCALES,
+    Scale,
+    expected,
+    look_at,
+    together,
+)
 from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.model.contour import landmark_points
 from reconstruct_face.backend.network.face_landmarker import NAMES, POINTS, FaceMesh
@@ -96,6 +105,18 @@ def test_what_google_does_not_know_stays() -> None:
     found = together(ours, mesh(noseSneerLeft=1.0)).regions
     np.testing.assert_array_equal(found.mean, ours.mean)
     np.testing.assert_array_equal(found.sigma, ours.sigma)
+
+
+def test_rounded_lips_are_believed_of_faces_that_speak_and_less_of_photos() -> None:
+    """Ours is nearly blind to them; full lips at rest score as rounded ones do."""
+    ours = reading(mouthPucker=0.05)
+
+    def said(score: float, scales: Mapping[str, Scale]) -> float:
+        return float(together(ours, mesh(mouthPucker=score), scales).regions.mean[0])
+
+    assert said(0.0, SCALES) < 0.05 and said(0.0, FRAME_SCALES) < 0.05
+    assert said(0.4, SCALES) < 0.15 < said(0.6, FRAME_SCALES)
+    assert 0.3 < said(0.85, SCALES) < said(0.85, FRAME_SCALES) < 0.85
 
 
 def test_where_there_is_no_face_ours_stands_alone() -> None:

@@ -20,7 +20,7 @@ from ..fit.expression_prior import BY_LANDMARKS
 from ..fit.mouth import opening_mm
 from ..fit.prior import Prior, square
 from ..fit.resting import RestingBrows
-from ..fit.scores import FRAME_LOOKS, look_at
+from ..fit.scores import FRAME_LOOKS, FRAME_SCALES, look_at
 from ..model import FaceModel
 from ..network.regions import RegionReading, regions_of
 from .solve import WeightPrior
@@ -46,6 +46,7 @@ SHARES: dict[str, Shares] = {
     "browDown": Shares(0.6, 0.1, 0.3),
     "brow": Shares(0.0, 0.1, 0.3),
     "mouthSmile": Shares(1.0, 0.05, 0.1),
+    "mouthPucker": Shares(1.0, 0.02, 0.1),
     "mouthFrown": Shares(1.0, 0.1, 0.1),
     "cheek": Shares(0.2, 0.5, 0.3),
     "": Shares(0.6, 0.2, 0.3),
@@ -81,7 +82,10 @@ class FrameReader:
 
     def read(self, pixels: Bytes, marks: Double) -> Seen:
         """Of a frame (H, W, 3) uint8 and its landmarks (68, 2)."""
-        look, template = look_at(self._reader, pixels, marks, FRAME_LOOKS), self._reader.template
+        look, template = (
+            look_at(self._reader, pixels, marks, FRAME_LOOKS, FRAME_SCALES),
+            self._reader.template,
+        )
         opening = opening_mm(marks, look.regions.points, template)
         shut = float(np.clip((OPEN_MM - opening) / (OPEN_MM - SHUT_MM), 0.0, 1.0))
         brows = self._brows.read(marks, template, look.raised, look.brows)
