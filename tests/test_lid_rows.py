@@ -42,6 +42,32 @@ def lids_of(points: np.ndarray, camera: Camera) -> np.ndarray:
     return np.stack([camera.project(points)[list(eye)].mean(axis=1) for eye in FACING_LIDS])
 
 
+def mesh_with(right: float, left: float, smaller: float = 1.0) -> FaceMesh:
+    """Lids ``right`` and ``left`` pixels apart, irises 35 px wide, the left ``smaller``."""
+    points = np.zeros((478, 2))
+    for upper, lower, iris, apart, size in (
+        ([158, 159, 160], [144, 145, 153], 468, right, 1.0),
+        ([385, 386, 387], [373, 374, 380], 473, left, smaller),
+    ):
+        points[upper, 1], points[lower, 1] = 250.0, 250.0 + apart
+        ring = 17.5 * size * np.array([[1, 0], [0, -1], [-1, 0], [0, 1]])
+        points[iris + 1 : iris + 5] = points[iris] + ring
+    return FaceMesh(points, 1.0, np.zeros(len(NAMES)))
+
+
+def test_an_eye_that_is_drawn_too_small_is_open_half_as_much_further() -> None:
+    def apart(found: FaceMesh) -> np.ndarray:
+        assert found.lids is not None
+        return found.lids[:, 1, 1] - found.lids[:, 0, 1]
+
+    np.testing.assert_allclose(apart(mesh_with(30.0, 20.0)), [30.0, 20.0])
+    right, left = apart(mesh_with(30.0, 20.0, smaller=2 / 3))
+    assert left / right == pytest.approx(2 / 3 * 1.5**0.5)
+    assert right * left == pytest.approx(600.0 * (5 / 6) / (2 / 3) ** 0.5)
+    nobody = FaceMesh(np.zeros((478, 2)), 0.2, np.zeros(len(NAMES)))
+    assert nobody.lids is None and nobody.brows is None
+
+
 @pytest.mark.parametrize("yaw", [0.0, 25.0])
 def test_rows_are_the_derivative_of_what_is_missed(yaw: float) -> None:
     camera, points = camera_at(yaw), head_with()
@@ -129,10 +155,7 @@ def test_what_is_said_of_wide_eyes_is_the_lids(
     reader = regions_of(MODEL)
     assert reader is not None
     marks = 3.0 * TEMPLATE[:, :2] * (1, -1) + (500.0, 300.0)
-    points = np.zeros((478, 2))
-    upper, lower = np.array([158, 159, 160, 385, 386, 387]), [144, 145, 153, 373, 374, 380]
-    points[upper, 1], points[lower, 1] = 250.0, 250.0 + 3.0 * apart_mm
-    found = FaceMesh(points, 1.0, np.zeros(len(NAMES)))
+    found = mesh_with(3.0 * apart_mm, 3.0 * apart_mm)
     monkeypatch.setattr("reconstruct_face.backend.fit.scores.face_mesh", lambda *_: found)
     pixels = np.random.default_rng(2).integers(0, 255, (700, 1000, 3)).astype(np.uint8)
     look = look_at(reader, pixels, marks, 1)
