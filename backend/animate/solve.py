@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..fit.landmark_fit import GAPS, FitSettings, landmark_model
-from ..fit.lids import lid_rows
+from ..fit.lids import FRAME_LIDS_SIGMA_MM, lid_rows
 from ..fit.mouth import FACING_LIPS
 from ..fit.noise import VARIANCE_SCALE, dlib_noise
 from ..fit.prior import Prior
@@ -216,7 +216,7 @@ class FrameSolver:
         hessian = rows.T @ rows + gap.T @ gap
         gradient = rows.T @ values + gap.T @ gap_values
         if lids is not None:
-            rows, values = lid_rows(lids, camera, points, moves)
+            rows, values = lid_rows(lids, camera, points, moves, FRAME_LIDS_SIGMA_MM)
             hessian += rows.T @ rows
             gradient += rows.T @ values
         hessian[6:, 6:] += belief.precision

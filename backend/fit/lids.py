@@ -17,8 +17,9 @@ Double = NDArray[np.float64]
 #: Landmarks of the upper and of the lower lid over the pupil, right eye and left, and the corners.
 FACING_LIDS = np.array([[[37, 38], [41, 40]], [[43, 44], [47, 46]]])
 EYE_CORNERS = np.array([[36, 39], [42, 45]])
-#: mm by which the distance of the lids is off.
-LIDS_SIGMA_MM = 0.8
+#: mm by which the distance of the lids is off in a photo, and in a film from frame to frame (0.4),
+#: whose person's eyes are known.
+LIDS_SIGMA_MM, FRAME_LIDS_SIGMA_MM = 0.8, 0.5
 
 
 def lids_apart_mm(lids: NDArray, marks: NDArray, template: NDArray) -> float:
@@ -33,20 +34,24 @@ def lids_apart_mm(lids: NDArray, marks: NDArray, template: NDArray) -> float:
 
 
 def lid_rows(
-    lids: NDArray, camera: Camera, points: NDArray, jacobian: NDArray
+    lids: NDArray,
+    camera: Camera,
+    points: NDArray,
+    jacobian: NDArray,
+    sigma_mm: float = LIDS_SIGMA_MM,
 ) -> tuple[Double, Double]:
     """Whitened rows (2, N) and their values (2,): the lids of each eye, as far apart as seen.
 
     ``lids`` (2, 2, 2) pixels of the right eye's upper and lower lid over the pupil, then the left
     one's.  ``points`` (68, 3) mm are the head's landmarks before ``camera``, ``jacobian``
-    (68, 2, N) moves their pixels.  Only what lies across the eye counts: where along a lid its
-    points lie, each has its own idea of.
+    (68, 2, N) moves their pixels; ``sigma_mm`` is the distances' error.  Only what lies across the
+    eye counts: where along a lid its points lie, each has its own idea of.
     """
     seen = camera.project(points)
     scale = camera.focal / float(camera.to_camera(points)[:, 2].mean())
     along = seen[EYE_CORNERS[:, 1]] - seen[EYE_CORNERS[:, 0]]
     across = np.stack([-along[:, 1], along[:, 0]], 1)
-    across /= LIDS_SIGMA_MM * scale * np.linalg.norm(across, axis=1, keepdims=True)
+    across /= sigma_mm * scale * np.linalg.norm(across, axis=1, keepdims=True)
     upper, lower = FACING_LIDS.transpose(1, 0, 2)
     apart = seen[lower].mean(axis=1) - seen[upper].mean(axis=1)
     moves = jacobian[lower].mean(axis=1) - jacobian[upper].mean(axis=1)
