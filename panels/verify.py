@@ -20,8 +20,8 @@ _ICONS: dict[str, Any] = {
     "unknown": "QUESTION",
 }
 
-#: ``WORTH_SAYING`` of ``backend/fit/confidence.py``, which this side does not import.
-_WORTH_SAYING = 0.6
+#: ``GOOD_FROM`` of ``backend/fit/confidence.py``, which this side does not import.
+_GOOD_FROM = 0.8
 
 
 def grade_of(score: float | None) -> str:
@@ -31,7 +31,7 @@ def grade_of(score: float | None) -> str:
     """
     if score is None:
         return "unknown"
-    return "good" if score >= _WORTH_SAYING else "fair" if score >= _WORTH_SAYING**2 else "poor"
+    return "good" if score >= _GOOD_FROM else "fair" if score >= _GOOD_FROM**2 else "poor"
 
 
 def facts_of(head: bpy.types.Object) -> list[tuple[str, str]]:
@@ -47,7 +47,7 @@ def facts_of(head: bpy.types.Object) -> list[tuple[str, str]]:
     facts = []
     score = confidence_of(head)
     if score is not None:
-        facts.append((strings.CONFIDENCE, strings.confidence(score, _WORTH_SAYING)))
+        facts.append((strings.CONFIDENCE, strings.confidence(score, _GOOD_FROM)))
     source = provenance.get("estimate")
     if source:
         facts.append((strings.FOUND_BY, strings.SOURCES.get(str(source), str(source))))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from reconstruct_face.backend.bench.accuracy_set import (
 from reconstruct_face.backend.bench.identity import compare
 from reconstruct_face.backend.bench.measured import Measured
 from reconstruct_face.backend.bench.measures import landmark_error, surface_distances, true_points
-from reconstruct_face.backend.bench.report import accuracy_table, summarise
+from reconstruct_face.backend.bench.report import accuracy_table, least_sure, summarise
 from reconstruct_face.backend.bench.runs import parse_run
 from reconstruct_face.backend.bench.surface import (
     ClosestPoints,
@@ -153,6 +154,17 @@ def test_faces_that_were_not_found_are_counted_and_not_dropped() -> None:
     table = accuracy_table(summary)
     assert "2/4" in table and "0/1" in table
     assert json.loads(json.dumps(summary))["pictures"]["run"][1]["error"] == "no face"
+
+
+def test_whether_the_doubtful_results_are_the_bad_ones_is_told() -> None:
+    errors = np.linspace(1.0, 2.0, 20)
+    assert least_sure(1 - errors / 4, errors) == pytest.approx((1.974 / 1.5, -1.0), abs=1e-3)
+    assert least_sure(errors, errors)[0] < 0.7
+    many = [replace(measured(5.0, e), confidence=1 - e / 4) for e in errors]
+    summary = summarise({AVERAGE: [measured(5.0, 1.0)] * 20, "run": many}, AVERAGE)
+    assert "run: posed error of the least sure tenth 1.32 times the median" in accuracy_table(
+        summary
+    )
 
 
 def test_retrieval_ranks_the_right_photo() -> None:

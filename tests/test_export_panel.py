@@ -11,7 +11,7 @@ import bpy
 import pytest
 import reconstruct_face
 from reconstruct_face.backend.exchange.formats import FORMATS
-from reconstruct_face.backend.fit.confidence import WORTH_SAYING
+from reconstruct_face.backend.fit.confidence import GOOD_FROM
 from reconstruct_face.operators import strings
 from reconstruct_face.operators.export import FORMAT_ITEMS
 from reconstruct_face.panels import verify
@@ -159,7 +159,7 @@ def say(head: bpy.types.Object, **what: object) -> None:
 
 def test_the_light_is_green_to_red(head: bpy.types.Object) -> None:
     assert verify.grade_of(verify.confidence_of(head)) == "unknown"
-    limit = WORTH_SAYING
+    limit = GOOD_FROM
     for score, grade in (
         (1, "good"), (limit, "good"), (limit - 0.01, "fair"), (limit**2 - 0.01, "poor"),
     ):  # fmt: skip

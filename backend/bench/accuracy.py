@@ -71,6 +71,7 @@ def measure(truth: Truth, options: Options, model: FaceModel) -> Measured:
         _detected(head, truth),
         seconds,
         str(head.provenance.get("estimate", "")),
+        confidence=head.provenance.get("confidence"),
     )
 
 

@@ -20,3 +20,4 @@ class Measured:
     seconds: float
     source: str = ""  #: which estimate the result comes from
     error: str = ""  #: why no face was found
+    confidence: float | None = None  #: 0..1 the result's own

@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from scipy.stats import spearmanr
 
 from .accuracy_set import YAW_BINS
 from .measured import Measured
 
 ALL = "all"
+#: Results of which it is told whether the doubtful ones are the bad ones.
+FEWEST_TOLD = 10
 Row = dict[str, Any]
 
 
@@ -72,6 +75,7 @@ def accuracy_table(summary: dict[str, Any]) -> str:
         "all: median with the average head where no face was found. landmarks: mean error of the "
         "68 by the face box.",
         *_against_average(summary["bins"][ALL]),
+        *_by_confidence(summary["pictures"]),
     ]
     return "\n".join(lines)
 
@@ -95,6 +99,32 @@ def _against_average(rows: dict[str, Row]) -> list[str]:
             lines.append(
                 f"{run}: median error against the average head's on the same pictures: "
                 f"{', '.join(parts)} less; estimates: {sources}"
+            )
+    return lines
+
+
+def least_sure(confidence: Sequence[float], errors: Sequence[float]) -> tuple[float, float]:
+    """Median error of the least sure tenth over that of all, and Spearman's rank correlation."""
+    sure, error = np.asarray(confidence, np.float64), np.asarray(errors, np.float64)
+    lowest = np.argsort(sure, kind="stable")[: max(round(len(sure) / 10), 1)]
+    ratio = np.median(error[lowest]) / max(float(np.median(error)), 1e-9)
+    return float(ratio), float(spearmanr(sure, error).statistic)
+
+
+def _by_confidence(pictures: dict[str, list[Row]]) -> list[str]:
+    """Whether the results that are told to be doubtful are."""
+    lines = []
+    for run, rows in pictures.items():
+        told = [
+            (row["confidence"], row["posed"]["median"])
+            for row in rows
+            if row.get("confidence") is not None and "posed" in row
+        ]
+        if len(told) >= FEWEST_TOLD:
+            ratio, rank = least_sure(*zip(*told, strict=True))
+            lines.append(
+                f"{run}: posed error of the least sure tenth {ratio:.2f} times the median; rank "
+                f"correlation of confidence and error {rank:.2f}"
             )
     return lines
 
@@ -139,7 +169,12 @@ def _picture(one: Measured) -> Row:
         return row | {"error": one.error}
     for shape, points in one.distances.items():
         row[shape] = {"median": float(np.median(points)), "mean": float(points.mean())}
-    rest = {"landmarks": one.landmarks, "detected": one.detected, "estimate": one.source}
+    rest = {
+        "landmarks": one.landmarks,
+        "detected": one.detected,
+        "estimate": one.source,
+        "confidence": one.confidence,
+    }
     return row | rest
 
 

@@ -39,10 +39,20 @@ class FaceFit:
     inlier: float | None = None  #: share of the visible skin that the refined head explains
     residual: float | None = None  #: how far its colours miss the photo's, log
     network_sigma: float | None = None  #: the network's own expected error, in the box's sides
+    moved_mm: float | None = None  #: how far the refinement moved the face from what was read
 
 
-def of_refined(evidence: Evidence, model: FaceModel, refined: Refined, source: str) -> FaceFit:
-    """The result of a refinement on the photo, its eyes turned to where the irises are seen."""
+def of_refined(
+    evidence: Evidence,
+    model: FaceModel,
+    refined: Refined,
+    source: str,
+    read: NDArray | None = None,
+) -> FaceFit:
+    """The result of a refinement on the photo, its eyes turned to where the irises are seen.
+
+    ``read`` (K,) is the identity that the network read, in ``model``'s terms, where it did.
+    """
     state = refined.state
     expression = state.expression.astype(np.float32)
     vertices = model.vertices(state.identity, expression)
@@ -68,7 +78,15 @@ def of_refined(evidence: Evidence, model: FaceModel, refined: Refined, source: s
         inlier=refined.inlier if lit else None,
         residual=refined.residual if lit else None,
         network_sigma=None if evidence.reading is None else evidence.reading.sigma,
+        moved_mm=None if read is None else _moved_mm(model, state.identity - read),
     )
+
+
+def _moved_mm(model: FaceModel, change: NDArray) -> float:
+    """Root mean square over the neutral face of what ``change`` (K,) of the identity moves."""
+    face = model.mask("face") > 0.5
+    moved = np.tensordot(change, model.identity_basis[:, face], 1)
+    return float(np.sqrt((moved**2).sum(axis=1).mean()))
 
 
 def looking(model: FaceModel, expression: Float, gaze: NDArray) -> Float:

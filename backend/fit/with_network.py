@@ -44,7 +44,8 @@ def fit_with_network(
     refined = refine(
         model, evidence.observation(), begun.start, begun.prior, quality, begun.focal_known
     )
-    return of_refined(evidence, model, refined, begun.source)
+    read = begun.start.identity if identity is None else None
+    return of_refined(evidence, model, refined, begun.source, read)
 
 
 def begin_with_network(evidence: Evidence, model: FaceModel) -> Beginning:

@@ -36,7 +36,9 @@ def sighted(evidence: Evidence, model: FaceModel) -> Sighted:
     refined = refine(
         model, evidence.observation(), begun.start, begun.prior, "fast", begun.focal_known
     )
-    return Sighted(evidence, begun, of_refined(evidence, model, refined, begun.source), refined)
+    read = begun.start.identity if begun.source == "network" else None
+    alone = of_refined(evidence, model, refined, begun.source, read)
+    return Sighted(evidence, begun, alone, refined)
 
 
 def without_pixels(photo: Photo) -> Photo:
