@@ -153,19 +153,22 @@ class Studio:
             return
         guide = self._guide(camera, view, path.with_suffix(".exr"))
         slots = [hair.data.materials for hair in self._strands]
-        own = [materials[0] for materials in slots]
+        own = [list(materials) for materials in slots]  # none where a user took it away
         bounces, glow = self._scene.cycles.max_bounces, _glow()
         try:
             for hair in self._strands:
                 light_strands(hair.data, guide, self._towards, GLOW)
             for materials in slots:
-                materials[0] = glow
+                materials.clear()
+                materials.append(glow)
             self._scene.cycles.max_bounces = BOUNCES
             yield
         finally:
             self._scene.cycles.max_bounces = bounces
-            for materials, material in zip(slots, own, strict=True):
-                materials[0] = material
+            for materials, before in zip(slots, own, strict=True):
+                materials.clear()
+                for material in before:
+                    materials.append(material)
             bpy.data.materials.remove(glow)
 
     def _guide(self, camera: bpy.types.Object, view: CameraView, path: Path) -> Guide:

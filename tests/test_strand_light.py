@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from reconstruct_face.scene.build import HeadScene, build_scene
-from reconstruct_face.scene.hair import light_strands
+from reconstruct_face.scene.hair import hair_of, light_strands
 from reconstruct_face.scene.render import render_photo_view, square_around_head
 from reconstruct_face.scene.strand_light import Guide, Strands, optical_depth, strand_light
 from reconstruct_face.scene.studio import GLOW, studio
@@ -107,8 +107,11 @@ def test_a_preview_of_few_samples_is_like_a_picture_of_many(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-def test_strands_glow_only_while_they_are_drawn(tmp_path: Path) -> None:
+@pytest.mark.parametrize("bare", [False, True])
+def test_strands_glow_only_while_they_are_drawn(tmp_path: Path, bare: bool) -> None:
     head, made = head_with_hair()
+    if bare:  # as a user may leave it
+        hair_of(head.head)[0].data.materials.clear()
     kinds = ("materials", "images", "objects", "hair_curves", "scenes", "cameras")
     before = {kind: len(getattr(bpy.data, kind)) for kind in kinds}
     window = square_around_head(made)
