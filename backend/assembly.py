@@ -105,7 +105,8 @@ def hair_of(
     """The strands that the options ask for, by ``HAIR_KINDS``: see :func:`.hair.make_hair`,
     :func:`.hair.make_brows` and :func:`.hair.make_beard`.
 
-    ``texture``, or what gives it: the head's hair grows before that is asked, for its light.
+    ``texture``, or what gives it: the head's hair grows before that is asked, for its light, and
+    brows and beard beside it.
     """
     if options.hair == "none":
         return {}, ()
@@ -121,19 +122,34 @@ def hair_of(
         painted = made()
         return fit.sh_light if painted is None else painted.sh_light
 
+    with ThreadPoolExecutor(1) as beside:
+        short = beside.submit(lambda: _short_hair(evidence, model, fit, head, made(), options))
+        found, said = _head_hair(evidence, model, fit, head, light, options)
+    strands = {"hair": found, **short.result()}
+    return {kind: one for kind, one in strands.items() if one is not None}, said
+
+
+def _short_hair(
+    evidence: Evidence,
+    model: FaceModel,
+    fit: FaceFit,
+    head: OwnHead,
+    texture: Texture | None,
+    options: Options,
+) -> dict[str, Strands | None]:
+    """Brows and beard, as far as the options ask for them."""
     found: dict[str, Strands | None] = {}
-    found["hair"], said = _head_hair(evidence, model, fit, head, light, options)
-    painted = made()
-    if painted is not None:
-        layout = layout_of(model, options.texture_size)
-        if options.brows:
-            found["brows"] = make_brows(model, layout, head.neutral, painted.image)
-        if options.beard:
-            lit = options.texture == "photo"
-            shot = shot_of(evidence, model, fit)
-            shading = fit.sh_light if lit else painted.sh_light
-            found["beard"] = make_beard(model, layout, shot, shading, lit=lit)
-    return {kind: strands for kind, strands in found.items() if strands is not None}, said
+    if texture is None:
+        return found
+    layout = layout_of(model, options.texture_size)
+    if options.brows:
+        found["brows"] = make_brows(model, layout, head.neutral, texture.image)
+    if options.beard:
+        lit = options.texture == "photo"
+        shot = shot_of(evidence, model, fit)
+        shading = fit.sh_light if lit else texture.sh_light
+        found["beard"] = make_beard(model, layout, shot, shading, lit=lit)
+    return found
 
 
 def _head_hair(
@@ -167,10 +183,11 @@ def assemble(
     options: Options,
     clock: Clock | None = None,
     hair: Hair = ({}, ()),
+    pictures: Mapping[str, NDArray] | None = None,
 ) -> Reconstruction:
     """The :class:`Reconstruction` of what was found about a face; ``clock`` timed it so far.
 
-    ``hair`` is what :func:`hair_of` gave.
+    ``hair`` is what :func:`hair_of` gave, ``pictures`` what :func:`pictures_of`, if it was asked.
     """
     photo = evidence.photo
     clock = Clock() if clock is None else clock.copy()
@@ -184,12 +201,11 @@ def assemble(
     head = own_head(model, fit.identity, fit.expression)
     with clock("encode"), ThreadPoolExecutor(1) as beside:
         # OpenCV lets go of the GIL, and the maps take as long.
-        encoded = beside.submit(encode_png, texture.image) if texture else None
-        photo_bytes = beside.submit(encode_jpeg, photo.pixels)
+        encoded = None if pictures else beside.submit(pictures_of, evidence, fit, texture)
         maps = _maps(model, texture) if texture else {}
-        crop_bytes = encode_png(fit.crop.image)
     more = _of_photo(evidence, model, fit, head)
     more.update(maps)
+    more.update(pictures or (encoded.result() if encoded else {}))
     if strands:
         more.update(_hair(model, strands))
     made = Reconstruction(
@@ -207,9 +223,6 @@ def assemble(
         albedo=texture.albedo_coefficients if texture else fit.albedo,
         sh_light=texture.sh_light if texture else fit.sh_light,
         texture_mode=options.texture,
-        texture=encoded.result() if encoded else np.empty(0, np.uint8),
-        photo=photo_bytes.result(),
-        crop=crop_bytes,
         materials=tuple(MaterialSlot(kind, kind) for kind in model.material_kinds),
         model={
             "name": model.name,
@@ -235,6 +248,15 @@ def assemble(
     if not options.bust:
         return made
     return with_bust(made, model, texture.image if texture else None)
+
+
+def pictures_of(evidence: Evidence, fit: FaceFit, texture: Texture | None) -> dict[str, NDArray]:
+    """The pictures of a :class:`Reconstruction`, encoded, by the names of its fields; no maps."""
+    return {
+        "texture": np.empty(0, np.uint8) if texture is None else encode_png(texture.image),
+        "photo": encode_jpeg(evidence.photo.pixels),
+        "crop": encode_png(fit.crop.image),
+    }
 
 
 def regions_of(model: FaceModel) -> dict[str, Any]:

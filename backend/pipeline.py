@@ -14,7 +14,7 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from . import heap
-from .assembly import assemble, hair_of, texture_of, warm_bust
+from .assembly import assemble, hair_of, pictures_of, texture_of, warm_bust
 from .clock import Clock
 from .detect import Detector
 from .errors import NoFaceError
@@ -161,7 +161,8 @@ def _reconstruct_face(
         evidence = gather(photo, face, model, options)
         found = fit(evidence, model, options)
     heap.trim()  # the texture takes most, so that what the fit has freed shall not lie below it
-    # Hair needs nothing of the texture but its light, at its end: it grows on a thread meanwhile.
+    # Hair needs nothing of the texture but its light, at its end: it grows on a thread meanwhile,
+    # and while pictures are encoded.
     made: Future[Texture | None] = Future()
     with ThreadPoolExecutor(1) as pool:
         growing = pool.submit(hair_of, evidence, model, found, made.result, options)
@@ -172,8 +173,11 @@ def _reconstruct_face(
             except BaseException as error:
                 made.set_exception(error)
                 raise
+        with clock("encode"):
+            pictures = pictures_of(evidence, found, made.result())
         if options.hair != "none":
             with clock("hair"):  # what is left of it
                 report(start + 0.8 * share, "Growing the hair")
                 growing.result()
-    return assemble(evidence, model, found, made.result(), options, clock, growing.result())
+    texture, hair = made.result(), growing.result()
+    return assemble(evidence, model, found, texture, options, clock, hair, pictures)

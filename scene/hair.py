@@ -20,6 +20,7 @@ from ..backend.exchange.reconstruction import HAIR_KINDS
 from .coordinates import MM_PER_M, to_blender
 from .hair_surface import OWN, add_surface, as_rendered, remove_surface, surface_of
 from .materials import UV_MAP
+from .strand_light import Guide, Strands, strand_light
 
 #: Custom property that marks our hair.
 TAG = "reconstruct_face_hair"
@@ -177,6 +178,21 @@ def copied_as_shown(hair: bpy.types.Object, share: float = 1.0) -> bpy.types.Obj
     """
     with as_rendered(hair), _all_kinds(hair):
         return _copied(hair, share)
+
+
+def light_strands(curves: Any, guide: Guide, towards: NDArray, name: str) -> None:
+    """Give the points of the copied ``curves`` the light that ``guide`` shows, as their attribute
+    ``name``; ``towards`` is that of :func:`.strand_light.strand_light`."""
+    count = len(curves.curves)
+    points = _get(curves, "position", "vector", len(curves.points) * 3).reshape(count, -1, 3)
+    radius = _get(curves, "radius", "value", len(curves.points)).reshape(count, -1)
+    root, tip = (
+        _get(curves, attribute, "color", count * 4).reshape(count, 1, 4)[..., :3]
+        for attribute in (ROOT_COLOUR, TIP_COLOUR)
+    )
+    along = np.linspace(0, 1, points.shape[1], dtype=np.float32)[:, None]
+    strands = Strands(points, radius, root + along * (tip - root))
+    _set(curves, name, "FLOAT_VECTOR", "POINT", "vector", strand_light(strands, guide, towards))
 
 
 @contextmanager

@@ -90,13 +90,23 @@ def as_rendered(hair: bpy.types.Object) -> Iterator[None]:
     """The viewport has the surface of ``hair`` whole and smooth, as the head, for the while."""
     surface = surface_of(hair.data)
     was = [] if surface is None else [(m, m.show_viewport) for m in surface.modifiers]
-    for modifier, _ in was:
-        modifier.show_viewport = modifier.name != _MASK
+    # Told the same again, a modifier is worked out again.
+    changed = [(m, shown) for m, shown in was if shown != (m.name != _MASK)]
+    for modifier, shown in changed:
+        modifier.show_viewport = not shown
     try:
         yield
     finally:
-        for modifier, shown in was:
+        for modifier, shown in changed:
             modifier.show_viewport = shown
+
+
+def holder_of(hair: bpy.types.Object, head: bpy.types.Object) -> bpy.types.Object:
+    """What holds ``hair`` on ``head``: its surface, the same mesh as the head's while
+    :func:`as_rendered`, or the head itself."""
+    surface = surface_of(hair.data)
+    curves: Any = hair.data
+    return surface if surface is not None and surface == curves.surface else head
 
 
 def copy_modifiers(head: bpy.types.Object, thing: bpy.types.Object) -> None:

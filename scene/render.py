@@ -22,7 +22,6 @@ from .build import HeadScene
 from .camera import CameraView, build_camera, view_of_window
 from .coordinates import camera_to_blender
 from .export import staged
-from .hair import hair_of
 from .light import even_suns, studio_suns, suns_for
 from .studio import Studio, pixels_of, studio
 
@@ -31,8 +30,6 @@ from .studio import Studio, pixels_of, studio
 #: the two pictures are 3.6 and 1.9 off with 7, 3.8 and 2.0 with 5, 3.9 and 2.1 with 4, where the
 #: outline gets ragged.
 PREVIEW_SAMPLES = 5
-#: Of a head with hair: with five its outline is ragged.
-HAIR_SAMPLES = 7
 THREE_QUARTER_DEGREES, THREE_QUARTER_TILT = 35.0, 4.0  #: from slightly above eye height
 BACKGROUND_GREY = 0.865  #: sRGB
 
@@ -53,8 +50,7 @@ def render_preview(
 ) -> None:
     """:func:`render_photo_view` and :func:`render_three_quarter`, quicker than one by one."""
     tell = progress or (lambda fraction, step: None)
-    samples = samples or _samples(head_scene.head)
-    with studio(head_scene.head, wrinkles=False) as stage:
+    with _stage(head_scene.head, samples) as (stage, samples):
         tell(0.0, "Rendering the photo's view")
         _photo_view(stage, reconstruction, window, Path(photo_view), size, samples)
         tell(0.5, "Rendering the three-quarter view")
@@ -76,8 +72,7 @@ def render_photo_view(
     (:func:`~.camera.view_of_window`); its long side gets ``size`` pixels.  RGBA with the alpha of
     the head, so that it can be laid over the photo.  Raises :class:`OutputError`.
     """
-    samples = samples or _samples(head_scene.head)
-    with studio(head_scene.head, wrinkles=False) as stage:
+    with _stage(head_scene.head, samples) as (stage, samples):
         _photo_view(stage, reconstruction, window, Path(path), size, samples)
     return Path(path)
 
@@ -94,8 +89,7 @@ def render_three_quarter(
 
     Studio light, or even light where the texture holds the photo's.  Raises :class:`OutputError`.
     """
-    samples = samples or _samples(head_scene.head)
-    with studio(head_scene.head, wrinkles=False) as stage:
+    with _stage(head_scene.head, samples) as (stage, samples):
         _three_quarter_view(stage, reconstruction, Path(path), size, samples)
     return Path(path)
 
@@ -116,9 +110,11 @@ def square_around_head(
     return float(x0), float(y0), float(x1), float(y1)
 
 
-def _samples(head: bpy.types.Object) -> int:
-    """How many samples a pixel a preview of ``head`` needs."""
-    return HAIR_SAMPLES if hair_of(head) else PREVIEW_SAMPLES
+@contextmanager
+def _stage(head: bpy.types.Object, samples: int | None) -> Iterator[tuple[Studio, int]]:
+    """The studio for ``head`` and how many samples a pixel gets: ``samples``, or a preview's."""
+    with studio(head, wrinkles=False, glowing=samples is None) as stage:
+        yield stage, samples or PREVIEW_SAMPLES
 
 
 def _photo_view(

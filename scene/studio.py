@@ -7,9 +7,10 @@ pictures share geometry and textures.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import bpy
 import numpy as np
@@ -19,11 +20,14 @@ from ..backend.errors import OutputError
 from ..backend.exchange.reconstruction import BUST
 from .build import can_denoise
 from .camera import CameraView
+from .coordinates import HEAD_TO_BLENDER
 from .eye_materials import KIND
-from .hair import copied_as_shown, hair_of
+from .hair import copied_as_shown, hair_of, light_strands
+from .hair_surface import as_rendered, holder_of
 from .light import Sun, build_suns
 from .parts import whole
 from .quiet import quiet
+from .strand_light import GUIDE_PX, GUIDE_SAMPLES, Guide
 from .wrinkles import without_wrinkles
 
 AMBIENT = 0.18  #: linear, what the grey room adds to the light
@@ -36,20 +40,25 @@ SAMPLES_WITHOUT_DENOISER = 3  #: times as many
 #: its colour from light that went through many strands (Lab's a* of the sample's, whose photo has
 #: 2.1: with two -0.3, with four 0.7, with eight 1.6, with sixteen 1.8, in the same seconds).
 BOUNCES, HAIR_BOUNCES = 2, 8
-#: Of the strands of hair, by far the slowest thing to render; as much thicker.
-HAIR_SHARE = 0.5
+#: Of the strands of hair, by far the slowest thing to render; as much thicker.  Strands that glow
+#: (``strand_light.py``) cost less, and more of them are nearer to the real ones.
+HAIR_SHARE, GLOWING_SHARE = 0.5, 0.7
+#: The attribute of strands that glow.
+GLOW = "preview light"
 
 
 @contextmanager
-def pixels_of(path: Path) -> Iterator[NDArray[np.float32]]:
-    """(H, W, 4) the picture ``path``, colour not multiplied by alpha; written back in the end."""
+def pixels_of(path: Path, *, kept: bool = True) -> Iterator[NDArray[np.float32]]:
+    """(H, W, 4) the picture ``path``, as its file has it: of a PNG the colour not multiplied by
+    alpha; written back in the end where it is ``kept``."""
     image = bpy.data.images.load(str(path))
     try:
         pixels = np.empty((image.size[1], image.size[0], 4), np.float32)
         image.pixels.foreach_get(pixels.ravel())
         yield pixels
-        image.pixels.foreach_set(pixels.ravel())
-        image.save()
+        if kept:
+            image.pixels.foreach_set(pixels.ravel())
+            image.save()
     finally:
         bpy.data.images.remove(image)
 
@@ -85,13 +94,22 @@ def _shifted(count: int, step: int) -> NDArray[np.int64]:
 class Studio:
     """A scene with a copy of one head; see :func:`studio`."""
 
-    def __init__(self, scene: bpy.types.Scene, mesh: bpy.types.Mesh) -> None:
-        self._scene, self._mesh = scene, mesh
+    def __init__(
+        self,
+        scene: bpy.types.Scene,
+        mesh: bpy.types.Mesh,
+        strands: Sequence[bpy.types.Object] = (),
+    ) -> None:
+        """``strands`` are the hair in ``scene`` that is to glow by itself."""
+        self._scene, self._mesh, self._strands = scene, mesh, strands
         self._made: list[bpy.types.ID] = []
+        self._towards = np.array([0.0, 0.0, 1.0])  # the light that casts shadows
 
     def light(self, suns: Sequence[Sun], *, ambient: bool = False) -> None:
         """Light the head by ``suns``, and by a grey room; replaces the light there was."""
         self.darken()
+        main = next((sun for sun in suns if sun.shadow), suns[0])
+        self._towards = HEAD_TO_BLENDER @ main.direction
         lights = build_suns(list(suns), "preview light")
         for light in lights:
             self._scene.collection.objects.link(light)
@@ -106,20 +124,75 @@ class Studio:
         scene.collection.objects.link(camera)
         try:
             scene.camera = camera
-            view.apply_to_render(scene.render)
-            denoised = scene.cycles.use_denoising
-            scene.cycles.samples = samples * (1 if denoised else SAMPLES_WITHOUT_DENOISER)
-            scene.render.filepath = str(path)
+            with self._glowing(camera, view, path):
+                self._draw(view, samples, path)
+        finally:
+            scene.collection.objects.unlink(camera)
+        with pixels_of(path) as rgba:
+            rgba[:] = smooth_outline(rgba)
+
+    def _draw(self, view: CameraView, samples: int, path: Path) -> None:
+        scene = self._scene
+        view.apply_to_render(scene.render)
+        denoised = scene.cycles.use_denoising
+        scene.cycles.samples = samples * (1 if denoised else SAMPLES_WITHOUT_DENOISER)
+        scene.render.filepath = str(path)
+        try:
             with quiet():
                 bpy.ops.render.render(write_still=True, scene=scene.name)
         except RuntimeError as error:
             raise OutputError(f"Cannot render {path.name}: {str(error).strip()}") from error
-        finally:
-            scene.collection.objects.unlink(camera)
         if not path.exists():
             raise OutputError(f"Blender wrote no picture {path.name}; is the disk full?")
-        with pixels_of(path) as rgba:
-            rgba[:] = smooth_outline(rgba)
+
+    @contextmanager
+    def _glowing(self, camera: bpy.types.Object, view: CameraView, path: Path) -> Iterator[None]:
+        """While in here, the strands shine with the light that ``camera`` would see on them."""
+        if not self._strands:
+            yield
+            return
+        guide = self._guide(camera, view, path.with_suffix(".exr"))
+        slots = [hair.data.materials for hair in self._strands]
+        own = [list(materials) for materials in slots]  # none where a user took it away
+        bounces, glow = self._scene.cycles.max_bounces, _glow()
+        try:
+            for hair in self._strands:
+                light_strands(hair.data, guide, self._towards, GLOW)
+            for materials in slots:
+                materials.clear()
+                materials.append(glow)
+            self._scene.cycles.max_bounces = BOUNCES
+            yield
+        finally:
+            self._scene.cycles.max_bounces = bounces
+            for materials, before in zip(slots, own, strict=True):
+                materials.clear()
+                for material in before:
+                    materials.append(material)
+            bpy.data.materials.remove(glow)
+
+    def _guide(self, camera: bpy.types.Object, view: CameraView, path: Path) -> Guide:
+        """The hair alone, small, as Cycles sees it; ``path`` is there for the while."""
+        scale = GUIDE_PX / max(view.width, view.height)
+        size = [max(1, round(side * scale)) for side in (view.width, view.height)]
+        settings = self._scene.render.image_settings
+        heads = [thing for thing in self._scene.objects if thing.type == "MESH"]
+        for head in heads:
+            head.is_holdout = True
+        settings.file_format, settings.color_depth, settings.exr_codec = "OPEN_EXR", "32", "NONE"
+        try:
+            self._draw(replace(view, width=size[0], height=size[1]), GUIDE_SAMPLES, path)
+            with pixels_of(path, kept=False) as pixels:
+                pixels = pixels.copy()
+        finally:
+            path.unlink(missing_ok=True)
+            _write_png(settings)
+            for head in heads:
+                head.is_holdout = False
+        graph = bpy.context.evaluated_depsgraph_get()
+        clip: Any = camera.calc_matrix_camera(graph, x=view.width, y=view.height)
+        world = np.array(camera.matrix_world, np.float64)
+        return Guide(pixels, np.array(clip, np.float64) @ np.linalg.inv(world), world[:3, 3])
 
     @contextmanager
     def without_bust(self) -> Iterator[None]:
@@ -144,19 +217,19 @@ class Studio:
 
 
 @contextmanager
-def studio(head: bpy.types.Object, *, wrinkles: bool = True) -> Iterator[Studio]:
+def studio(
+    head: bpy.types.Object, *, wrinkles: bool = True, glowing: bool = False
+) -> Iterator[Studio]:
     """A :class:`Studio` with ``head`` as the viewport shows it; all of it is removed in the end.
+
+    ``glowing``: hair has light of its own, which is like the real one (``strand_light.py``): for
+    pictures of few samples.
 
     Without the driven ``wrinkles`` a picture takes a sixth less, as their heights are looked up
     three times for a slope.  In a smile at 0.95 they move the preview by 0.4 and 0.8 of 255 (RMS),
     the noise by 2.
     """
-    with whole(head):
-        graph = bpy.context.evaluated_depsgraph_get()
-        mesh = bpy.data.meshes.new_from_object(
-            head.evaluated_get(graph), preserve_all_data_layers=True, depsgraph=graph
-        )
-    strands = [copied_as_shown(hair, HAIR_SHARE) for hair in hair_of(head) if not hair.hide_render]
+    mesh, strands = _as_shown(head, GLOWING_SHARE if glowing else HAIR_SHARE)
     scene = bpy.data.scenes.new("preview")
     materials = [_quick(one, wrinkles) for one in mesh.materials if one is not None]
     try:
@@ -168,7 +241,7 @@ def studio(head: bpy.types.Object, *, wrinkles: bool = True) -> Iterator[Studio]
         for hair in strands:
             scene.collection.objects.link(hair)
         _set_up_cycles(scene, HAIR_BOUNCES if strands else BOUNCES)
-        stage = Studio(scene, mesh)
+        stage = Studio(scene, mesh, strands if glowing else ())
         try:
             yield stage
         finally:
@@ -183,16 +256,50 @@ def studio(head: bpy.types.Object, *, wrinkles: bool = True) -> Iterator[Studio]
         bpy.data.batch_remove(materials)
 
 
+def _as_shown(
+    head: bpy.types.Object, share: float
+) -> tuple[bpy.types.Mesh, list[bpy.types.Object]]:
+    """Copies of the mesh of ``head`` and of the ``share`` of its hair as they are shown.
+
+    What holds hair is the same mesh: dividing that one alone saves a quarter of a second.
+    """
+    shown = [hair for hair in hair_of(head) if not hair.hide_render]
+    with whole(head), ExitStack() as stack:
+        for hair in shown:
+            stack.enter_context(as_rendered(hair))
+        graph = bpy.context.evaluated_depsgraph_get()
+        source = holder_of(shown[0], head) if shown else head
+        mesh = bpy.data.meshes.new_from_object(
+            source.evaluated_get(graph), preserve_all_data_layers=True, depsgraph=graph
+        )
+        return mesh, [copied_as_shown(hair, share) for hair in shown]
+
+
 def _quick(material: bpy.types.Material, wrinkles: bool) -> bpy.types.Material:
     """A copy of ``material`` without what costs the preview most and does not show in it."""
     copy = material.copy()
     if copy.node_tree is not None and not wrinkles:
         without_wrinkles(copy.node_tree)
+        _remove_unused(copy.node_tree)
     if copy.node_tree is not None and material.get(KIND) not in WITH_SUBSURFACE:
         for node in copy.node_tree.nodes:
             if node.bl_idname == "ShaderNodeBsdfPrincipled":
                 node.inputs["Subsurface Weight"].default_value = 0.0
     return copy
+
+
+def _remove_unused(tree: Any) -> None:
+    """Take the pictures out of ``tree`` that its output does not depend on: Cycles reads all."""
+    waiting = [node for node in tree.nodes if node.type == "OUTPUT_MATERIAL"]
+    used = set()
+    while waiting:
+        node = waiting.pop()
+        if node.name not in used:
+            used.add(node.name)
+            waiting += [link.from_node for socket in node.inputs for link in socket.links]
+    for node in list(tree.nodes):
+        if node.type == "TEX_IMAGE" and node.name not in used:
+            tree.nodes.remove(node)
 
 
 def _nothing() -> bpy.types.Material:
@@ -218,10 +325,30 @@ def _set_up_cycles(scene: bpy.types.Scene, bounces: int) -> None:
     scene.cycles.denoising_quality = "FAST"
     scene.cycles.denoising_prefilter = "FAST"
     scene.view_settings.view_transform = "Standard"
-    scene.render.image_settings.file_format = "PNG"
-    scene.render.image_settings.color_mode = "RGBA"
-    scene.render.image_settings.compression = 0  # read again at once, then removed
+    _write_png(scene.render.image_settings)
     scene.render.use_persistent_data = True  # the second picture shares geometry and textures
+
+
+def _write_png(settings: Any) -> None:
+    settings.file_format, settings.color_mode, settings.color_depth = "PNG", "RGBA", "8"
+    settings.compression = 0  # read again at once, then removed
+
+
+def _glow() -> bpy.types.Material:
+    """A material that shines with the attribute ``GLOW``, and is no light to others."""
+    material = bpy.data.materials.new("glow")
+    if material.node_tree is None:  # Blender 5 makes the nodes at once
+        material.use_nodes = True
+    tree: Any = material.node_tree
+    tree.nodes.clear()
+    attribute, shader, output = (
+        tree.nodes.new(f"ShaderNode{kind}") for kind in ("Attribute", "Emission", "OutputMaterial")
+    )
+    attribute.attribute_name = GLOW
+    tree.links.new(attribute.outputs["Vector"], shader.inputs["Color"])
+    tree.links.new(shader.outputs[0], output.inputs["Surface"])
+    material.cycles.emission_sampling = "NONE"
+    return material
 
 
 def _grey_room() -> bpy.types.World:

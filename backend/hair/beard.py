@@ -165,14 +165,13 @@ def _smooth(patch: Patch, strength: NDArray, seen: NDArray[np.bool_]) -> NDArray
     """(N,) ``strength`` among neighbours; where the photo shows nothing as on the other side, or
     as nearby."""
     points = patch.points.astype(np.float64)
+    places = np.stack([points, points * [-1, 1, 1]])
     tree = cKDTree(points[seen])
-    found = []
-    for place in (points, points * [-1, 1, 1]):
-        away, nearest = tree.query(place, min(_NEIGHBOURS, int(seen.sum())))
-        near = np.exp(-np.maximum(away[:, 0] - 3.0, 0) / _LIKE_MM)
-        found.append((np.median(strength[seen][nearest], axis=1) * near, near))
-    (own, near), (other, there) = found
-    return np.where(seen | (near >= there), own, other)
+    near = np.exp(-np.maximum(tree.query(places)[0] - 3.0, 0) / _LIKE_MM)
+    side = np.where(seen | (near[0] >= near[1]), 0, 1)
+    chosen = side, np.arange(len(points))
+    _, nearest = tree.query(places[chosen], min(_NEIGHBOURS, int(seen.sum())))
+    return np.median(strength[seen][nearest], axis=1) * near[chosen]
 
 
 def _told(
