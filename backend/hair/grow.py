@@ -35,6 +35,9 @@ _STRAY_MM, _OWN_STRAY_MM = 7.0, 1.5
 _FLYAWAY, _SINGLE = 0.03, 0.01
 #: A lock's height in the shell is drawn evenly to this power, most at the outside; a strand's own.
 _OUTSIDE, _OWN_LAYER = 0.5, 0.1
+#: Hair lies on what begins further from the parting, so many mm, by this share of the way in the
+#: shell, if it is so long.
+_BELOW_MM, _OVER, _REACHES_MM = 130.0, 0.3, (60.0, 160.0)
 #: Of a lock's own way, or its end's spread, what a strand has besides.
 _OWN = 0.25
 #: Strands that are resampled together.
@@ -67,6 +70,11 @@ class Seen(Protocol):
     ) -> NDArray:
         """(S, 3) ``points`` not further outside the hair than ``stray`` (S,), in faces, unless the
         directions ``going`` (S, 3) lead straight out."""
+        ...
+
+    def widened(self, points: NDArray, moved: NDArray) -> NDArray:
+        """(S, 3) ``moved``, that were at ``points`` (S, 3) a step before, further aside as far as
+        hair that hangs gets wider from there to here."""
         ...
 
     def shell(self, points: NDArray) -> NDArray:
@@ -111,6 +119,7 @@ def grow(
         moved = _settled(surface, style, moved, live.layer, risen, line, seen)
         moved = _off_the_face(surface, style, live, moved)
         if seen is not None:
+            moved = seen.widened(live.point, moved)
             moved = seen.kept_inside(moved, live.outward, going, live.flyaway)
         moved = surface.pushed_out(moved, CLEAR_MM)
         outward = surface.outward(moved)
@@ -177,7 +186,13 @@ def _started(
         """Normal deviates of locks, and in them of strands."""
         return locks.each(rng.normal(0, spread, (many, *size))) + rng.normal(0, own, (count, *size))
 
-    layer = locks.each(rng.random(many) ** _OUTSIDE) + rng.normal(0, _OWN_LAYER, count)
+    upright = 1 - smoothstep(8, _UPRIGHT_MM, gap)
+    layer = locks.each(rng.random(many) ** _OUTSIDE)
+    # What begins at the parting lies on what begins below it, as far as it reaches there.
+    order = 1 - smoothstep(0, _BELOW_MM, gap)
+    over = 0.0 if style.tied else _OVER * smoothstep(*_REACHES_MM, np.array(style.top))
+    layer += over * (order - layer)
+    layer += 0.7 * upright * (1 - layer) + rng.normal(0, _OWN_LAYER, count)
     flies = locks.each(rng.random(many) < style.flyaways) | (rng.random(count) < _SINGLE)
     return _Live(
         index=np.arange(count),
@@ -191,7 +206,7 @@ def _started(
         swerve=_swerve(roots.points, locks, style.wild, rng),
         # Else hair would part along a line as if cut with a knife, and the whorl be a hole.
         stray=drawn(_STRAY_MM, _OWN_STRAY_MM, 3),
-        upright=1 - smoothstep(8, _UPRIGHT_MM, gap),
+        upright=upright,
         flyaway=np.where(flies, locks.each(rng.exponential(_FLYAWAY, many)), 0.0),
         ragged=drawn(1.0, _OWN),
         fringe=_fringe(surface, style, drawn(1.0, _OWN)),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import grey_closing
+from scipy.ndimage import gaussian_filter1d, grey_closing
 
 from ..geometry.camera import Camera, project
 from ..geometry.srgb import LUMINANCE, SRGB_TO_LINEAR
@@ -46,6 +46,9 @@ _OVER_EARS, _AT_EARS = 0.05, 0.2
 _LONG = 0.4
 #: Spread of where strands end below, in faces: cut, but not with a ruler.
 _RAGGED = 0.08
+#: Hair that hangs and widens: blur of its outline, in faces, the least it is aside of the head's
+#: middle at the ears, how much wider it gets in one step (log) and in all.
+_SMOOTH_ROWS, _LEAST_ASIDE, _WIDENS, _WIDEST = 0.04, 0.3, 0.1, 2.0
 #: Behind the head's middle, in its half widths, between which a side's own length is no more.
 _BEHIND = (-0.2, 0.5)
 #: Hair that is seen no further down than so many faces under the ears ends at the nape.
@@ -67,6 +70,7 @@ class PhotoHair:
     inward: Float  #: (h, w, 2) unit, towards the mask's inside
     doubled: Float  #: (h, w, 2) cosine and sine of twice the direction, by their confidence
     standing: Float  #: (_ANGLES,) mm over the skull, by the angle round its middle in the photo
+    widening: Float  #: (2, h) log of how much wider the hair is, right and left, than at the ears
     lowest: tuple[float, float]  #: mm against :attr:`down` where hair ends, right and left
 
     @property
@@ -137,6 +141,24 @@ class PhotoHair:
         depth = points @ self.camera.rotation[2] + self.camera.translation[2]
         mm = np.maximum(over, 0) * self.window.face_px * depth / self.window.matrix[0, 0]
         return points + tripled(share * mm) * (inward @ self.camera.rotation[:2])
+
+    def widened(self, points: NDArray, moved: NDArray) -> NDArray:
+        """As :class:`~.grow.Seen`: along the picture, from the line below the head's middle."""
+        rotation, middle = self.camera.rotation, self.camera.to_camera(self.surface.middle[None])[0]
+        at = moved @ rotation.T + self.camera.translation
+        rows = [
+            project(where, self.window.matrix)[:, 1]
+            for where in (points @ rotation.T + self.camera.translation, at)
+        ]
+        # As seen where the head's middle is.
+        aside = at[:, 0] - middle[0] / middle[2] * at[:, 2]
+        side = (aside > 0).astype(int)
+        every = np.arange(self.widening.shape[1])
+        before, after = (
+            np.where(side > 0, *(np.interp(row, every, one) for one in self.widening[::-1]))
+            for row in rows
+        )
+        return moved + tripled(aside * np.expm1(np.clip(after - before, 0, _WIDENS))) * rotation[0]
 
     def shell(self, points: NDArray) -> NDArray:
         """As :class:`~.grow.Seen`."""
@@ -285,6 +307,7 @@ def photo_hair(window: Window, mask: Bool, camera: Camera, surface: Surface) -> 
         inward=unit(inward).astype(np.float32),
         doubled=_directions(window, depth),
         standing=_standing(window, mask, camera, surface),
+        widening=_widening(window, mask, camera, surface),
         lowest=_lowest(window, mask, camera, surface),
     )
 
@@ -356,6 +379,25 @@ def _standing(window: Window, mask: Bool, camera: Camera, surface: Surface) -> F
     filled = np.minimum(filled, max(1.5 * float(np.median(filled[upper])), _LEAST_MOST_MM))
     smooth = np.convolve(np.r_[filled[-2:], filled, filled[:2]], kernel, "valid")
     return np.maximum(smooth, 1.5).astype(np.float32)
+
+
+def _widening(window: Window, mask: Bool, camera: Camera, surface: Surface) -> Float:
+    """See :attr:`PhotoHair.widening`: 0 down to the ears, then growing; what hangs does not come
+    together again."""
+    middle = surface.middle[None]
+    centre = project(camera.to_camera(middle), window.matrix)[0, 0]
+    ears = np.array([[surface.middle[0], surface.ears, surface.middle[2]]])
+    first = round(float(project(camera.to_camera(ears), window.matrix)[0, 1]))
+    height, width = mask.shape
+    first = int(np.clip(first, 0, height - 1))
+    aside = np.arange(width) - centre
+    out = np.zeros((2, height), np.float32)
+    for k, way in enumerate((-1, 1)):
+        far = np.where(mask & (way * aside > 0), way * aside, 0).max(axis=1)
+        far = gaussian_filter1d(far, _SMOOTH_ROWS * window.face_px)[first:]
+        if far[0] > _LEAST_ASIDE * window.face_px:
+            out[k, first:] = np.log(np.maximum.accumulate(far) / far[0])
+    return np.minimum(out, np.log(_WIDEST)).astype(np.float32)
 
 
 def _lowest(window: Window, mask: Bool, camera: Camera, surface: Surface) -> tuple[float, float]:
