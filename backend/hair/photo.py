@@ -291,6 +291,12 @@ class PhotoHair:
         return project(at, self.window.matrix).astype(np.float32), facing
 
 
+def turn_of(camera: Camera) -> float:
+    """-1..1 the sine by which ``camera`` sees the head from its left."""
+    towards = -camera.rotation.T @ camera.translation
+    return float(towards[0] / max(float(np.linalg.norm(towards)), 1e-6))
+
+
 def photo_hair(window: Window, mask: Bool, camera: Camera, surface: Surface) -> PhotoHair:
     """:class:`PhotoHair` of ``mask`` (h, w) in ``window``."""
     inner = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5)
@@ -424,10 +430,8 @@ def _lowest(window: Window, mask: Bool, camera: Camera, surface: Surface) -> tup
 
 def _as_seen(found: list[float], camera: Camera) -> tuple[float, float]:
     """Of a head that is turned the far side is hidden: it is like the near one."""
-    towards = -camera.rotation.T @ camera.translation
-    turn = towards[0] / max(float(np.linalg.norm(towards)), 1e-6)
     right, left = found
-    if abs(turn) > 0.3:
+    if abs(turn_of(camera)) > 0.3:
         near = min(right, left)
         return near, near
     return right, left
