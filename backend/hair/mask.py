@@ -51,8 +51,9 @@ _SHADOWS = (0.35, 0.5, 0.7)
 _LIT = (1.5, 2.2)
 #: From so far under the eyes on, in faces, hair hangs from what is above it.
 _HANGS = 0.9
-#: Log of how much likelier a pixel of the forehead must be skin's to be no hair for sure.
-_BARE = 2.0
+#: Log of how much likelier a pixel of the forehead must be skin's to be no hair for sure, and how
+#: wide such a place must be, in faces.
+_BARE, _HIGHLIGHT = 2.0, 0.12
 #: Lab that no hair and no skin has.
 _NOBODYS = (255, 0, 0)
 #: Seeds, in squared faces, under which there is no hair.
@@ -194,7 +195,8 @@ def hair_mask(window: Window) -> Bool:
     labels[shaded & (like_hair < like_other)] = cv2.GC_BGD
     labels[(features > 0.7) | (away > _REACH)] = cv2.GC_BGD
     bare = (forehead > 0.3) & (like_other > like_hair + _BARE) & (lab[..., 0] > dim)
-    labels[bare] = cv2.GC_BGD
+    # A highlight on hair is small.
+    labels[_opened(bare, _HIGHLIGHT * face)] = cv2.GC_BGD
     labels[seeds & ((like_hair > like_other + 1.0) | stands_off)] = cv2.GC_FGD
     labels[~person] = cv2.GC_BGD
     # A colour that nobody has: what is behind says nothing of what is skin or clothing.
@@ -246,6 +248,13 @@ def _closed(found: Bool, where: Bool, face: float, gap: float) -> Bool:
     wide = cv2.copyMakeBorder(found.astype(np.uint8), *(4 * [side]), cv2.BORDER_CONSTANT, value=0)
     closed = cv2.morphologyEx(wide, cv2.MORPH_CLOSE, kernel)[side:-side, side:-side]
     return found | ((closed > 0) & where)
+
+
+def _opened(found: Bool, width: float) -> Bool:
+    """``found`` (h, w) without what is narrower than ``width`` pixels."""
+    side = 2 * max(1, round(0.5 * width)) + 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    return cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_OPEN, kernel) > 0
 
 
 def _tidied(found: Bool, seeds: Bool, face: float) -> Bool:
