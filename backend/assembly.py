@@ -22,6 +22,7 @@ from .fit.confidence import confidence_of, warnings_of
 from .fit.faces import default_predictor
 from .geometry.triangles import angle_weighted_normals
 from .hair import Strands, make_beard, make_brows, make_hair
+from .hair.photo import turn_of
 from .hair.strands import of_count
 from .kept import kept
 from .model import FaceModel
@@ -143,7 +144,8 @@ def _short_hair(
         return found
     layout = layout_of(model, options.texture_size)
     if options.brows:
-        found["brows"] = make_brows(model, layout, head.neutral, texture.image)
+        turn = turn_of(fit.camera)
+        found["brows"] = make_brows(model, layout, head.neutral, texture.image, turn)
     if options.beard:
         lit = options.texture == "photo"
         shot = shot_of(evidence, model, fit)

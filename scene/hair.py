@@ -32,8 +32,9 @@ KIND = "kind"
 VIEWPORT_SHARE = "Viewport Share"
 #: The node whose value is the last kind that the viewport shows: 0, hair; 2 shows all.
 VIEWPORT_KIND = "Last Kind in Viewport"
-#: Strands get thinner towards the tip, down to this part, from this part of their length on.
-_TIP, _TAPER_FROM = 0.25, 0.6
+#: Strands get thinner towards the tip, down to this part, over the last so many mm, or over this
+#: part of short ones.
+_TIP, _TAPER_MM, _TAPER = 0.25, 30.0, 0.4
 #: Roughness along and across the strand: by eye, between dry (0.4) and wet hair (0.1).
 _ROUGHNESS, _RADIAL_ROUGHNESS = 0.32, 0.4
 
@@ -88,8 +89,10 @@ def curves_of(points: NDArray, radius: NDArray, name: str) -> Any:
         curves.set_types(type="POLY")
     else:  # before Blender 4.5
         _set(curves, "curve_type", "INT8", "CURVE", "value", np.ones(strands, np.int8))
-    along = np.clip((np.linspace(0, 1, count) - _TAPER_FROM) / (1 - _TAPER_FROM), 0, 1)
-    thickness = radius[:, None] / MM_PER_M * (1 - (1 - _TIP) * along)
+    length = np.linalg.norm(np.diff(points, axis=1), axis=2).sum(axis=1)[:, None] * MM_PER_M
+    taper = np.maximum(np.minimum(_TAPER_MM, _TAPER * length), 1e-6)
+    left = np.minimum(length * np.linspace(1, 0, count) / taper, 1)
+    thickness = radius[:, None] / MM_PER_M * (_TIP + (1 - _TIP) * left)
     _set(curves, "radius", "FLOAT", "POINT", "value", thickness)
     return curves
 

@@ -60,6 +60,26 @@ def test_brows_are_rooted_where_the_texture_shows_them(model: FaceModel, brows: 
     assert np.abs(roots - brows.points[:, 0]).max() < 1e-3
 
 
+def test_the_far_brow_of_a_turned_head_is_like_the_near_one(model: FaceModel) -> None:
+    smeared = texture(model)
+    half = SIDE // 2  # the head's right
+    rows = np.flatnonzero((drawn(model) > 0.5).any(axis=1))
+    smeared[rows[0] - 30 : rows[0], half - 200 : half - 40] = BROWN
+
+    def shares(turn: float) -> np.ndarray:
+        found = make_brows(model, layout_of(model, SIDE), model.mean, smeared, turn)
+        assert found is not None
+        at = texel_coordinates(found.root_uv(model.uv, model.uv_faces), SIDE)
+        high = at[:, 1] < rows[0] - 8
+        right = at[:, 0] < half
+        return np.array([high[right].mean(), high[~right].mean()])
+
+    assert shares(0.2)[0] > 0.03 and shares(0.2)[1] < 0.01
+    assert shares(0.6).max() < 0.01
+    # Seen from its right the smear is what the near brow looks like.
+    assert shares(-0.6).min() > 0.03
+
+
 def test_they_lie_on_the_skin(model: FaceModel, brows: Strands) -> None:
     assert crossings(model, brows) == 0
     assert near(model).query(brows.points)[0].max() < 2.5  # mm

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 from reconstruct_face.backend.hair.grow import grow, lower_hairline
+from reconstruct_face.backend.hair.locks import dressed, locks_of
 from reconstruct_face.backend.hair.make import style_of
 from reconstruct_face.backend.hair.strands import lengths
 from reconstruct_face.backend.hair.styles import STYLES
 from reconstruct_face.backend.hair.surface import roots_on, surface_of
 from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.texture.layout import layout_of
+from scipy.spatial import cKDTree
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +64,47 @@ def test_what_is_long_on_top_does_not_hang_over_the_neck(scalp: Any) -> None:
 
     assert under_the_nape(style.taper) < 0.15
     assert under_the_nape(0.0) > 0.3
+
+
+def test_strands_of_a_lock_grow_alike_and_gather(scalp: Any) -> None:
+    style = replace(STYLES["long-straight"], points=16)
+    hair = grow(scalp.surface, scalp.roots, style, np.random.default_rng(2)).astype(np.float64)
+    near = cKDTree(scalp.roots.points).query(scalp.roots.points, 9)[1][:, 1:]
+    middle = hair[:, 8]
+    height = scalp.surface.height(middle)
+    apart = np.abs(height[near] - height[:, None])
+    others = np.abs(height[np.random.default_rng(3).permutation(len(height))] - height)
+    # Neighbours are as high as each other far more often than any two are.
+    assert np.median(apart) < 0.5 * np.median(others)
+    gap = np.linalg.norm(hair[near] - hair[:, None], axis=-1)
+    assert np.median(gap[:, :, -1].min(axis=1)) < np.median(gap[:, :, 0].min(axis=1)) * 1.2
+
+
+def test_waves_have_crests_side_by_side_and_curls_each_their_own(scalp: Any) -> None:
+    count = 600
+    roots = np.random.default_rng(4).uniform(-60, 60, (count, 3))
+    roots[:, 2] = 80.0
+    hang = np.linspace(0, 1, 40)[:, None] * [0, -200.0, 0]
+    straight = (roots[:, None] + hang).astype(np.float32)
+    locks = locks_of(roots, 6, np.random.default_rng(5))
+
+    def phases(pitch: float) -> np.ndarray:
+        style = replace(STYLES["long-wavy"], wave=5.0, pitch=pitch, clump=0.0)
+        free = SimpleNamespace(
+            outward=lambda p: np.broadcast_to([0.0, 0.0, 1.0], p.shape),
+            height=lambda p: np.full(p.shape[:-1], 50.0),
+            pushed_out=lambda p, _: p,
+        )
+        made = dressed(free, straight, locks, style, np.random.default_rng(6))  # type: ignore[arg-type]
+        aside = (made - straight)[..., 0]
+        turn = np.exp(2j * np.pi * np.linspace(0, 200, 40) / pitch)
+        return np.angle((aside * turn).sum(axis=1))
+
+    def alike(phase: np.ndarray) -> float:
+        near = cKDTree(roots).query(roots, 25)[1][:, 10:]
+        return float(np.abs(np.exp(1j * phase[near]).mean(axis=1)).mean())
+
+    assert alike(phases(65.0)) > 0.6 > 0.5 > alike(phases(24.0))
 
 
 def seen(usual: float, order: float, covered: float = 0.05, beside: float = 5.0) -> Any:

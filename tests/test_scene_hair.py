@@ -22,6 +22,7 @@ from reconstruct_face.scene.hair import (
     TAG,
     VIEWPORT_KIND,
     copied_as_shown,
+    curves_of,
     hair_of,
     kinds_of,
     viewport_share,
@@ -90,13 +91,25 @@ def test_hair_is_curves_on_the_head_and_lit_with_it() -> None:
     assert hair.data.surface.parent == built.head and not hair.data.surface.users_collection
     radius = np.empty(STRANDS * POINTS, np.float32)
     hair.data.attributes["radius"].data.foreach_get("value", radius)
-    assert radius.reshape(STRANDS, POINTS)[:, 0] == pytest.approx(0.08e-3)
+    radius = radius.reshape(STRANDS, POINTS)
+    assert radius[:, 0] == pytest.approx(0.08e-3) and radius[:, -1] == pytest.approx(0.02e-3)
     shader = next(n for n in hair.data.materials[0].node_tree.nodes if "Hair" in n.bl_idname
                   and n.type.startswith("BSDF"))  # fmt: skip
     assert shader.model == "CHIANG"
     colour = np.empty(STRANDS * 4, np.float32)
     hair.data.attributes["tip_colour"].data.foreach_get("color", colour)
     assert np.allclose(colour.reshape(-1, 4)[:, :3], made.hair_colour[:, 1], atol=1e-6)
+
+
+def test_only_the_ends_of_long_strands_are_thin() -> None:
+    straight = np.linspace(0, 1, 31)[None, :, None] * np.array([[0.3], [0.02]])[..., None]
+    points = np.concatenate([straight, 0 * straight, 0 * straight], axis=2)  # 300 and 20 mm
+    curves = curves_of(points, np.array([0.1, 0.1]), "ends")
+    radius = np.empty(62, np.float32)
+    curves.attributes["radius"].data.foreach_get("value", radius)
+    long, short = radius.reshape(2, 31) / 0.1e-3
+    assert long[27] == pytest.approx(1) and long[30] == pytest.approx(0.25, abs=1e-4)
+    assert short[0] == pytest.approx(1) and short[24] == pytest.approx(0.625, abs=1e-3)
 
 
 def test_a_viewport_in_solid_shows_the_hair_s_colour() -> None:

@@ -42,6 +42,8 @@ _DARK = (0.3, 0.75)
 _COVERED = 0.8
 #: How far the texture's halves may differ and still mirror each other.
 _LIKE_SIDES = 0.1
+#: Sine of the turn from which on the far brow is no longer believed: 20 degrees.
+_TURNED = 0.34
 #: mm over the skin of a strand's middle, least and most; half its thickness.
 _HEIGHT_MM, _RADIUS_MM = (0.25, 0.8), 0.036
 #: Of that height its points: they rise at once and come down to half, as hair does that bends.
@@ -79,18 +81,21 @@ def make_brows(
     layout: Layout,
     neutral: NDArray,
     image: NDArray[np.uint8],
+    turn: float = 0.0,
 ) -> Strands | None:
     """Strands of the brows that the head's texture ``image`` (H, W, 3) sRGB shows; None where it
     shows none, where hair hangs over them, and of a model that names no brows.
 
-    ``layout`` is the model's, of any size; ``neutral`` (V, 3) mm, head coordinates.
+    ``layout`` is the model's, of any size; ``neutral`` (V, 3) mm, head coordinates.  ``turn`` is
+    the sine by which the photo's camera saw the head from its left; the brow on the far side of
+    one that was turned is smeared in the texture, and is made like the near one.
     """
     if "brows" not in model.mask_names:
         return None
     zone, rng = _zone(model, layout), np.random.default_rng(_SEED)
     if zone is None:
         return None
-    hairy, colour = _shown(zone, image, on_texels(model, layout, layout.regions.sure) > 0.5)
+    hairy, colour = _shown(zone, image, on_texels(model, layout, layout.regions.sure) > 0.5, turn)
     width = 2 * round(_TRIANGLE_MM / zone.texel_mm) + 1
     wide = cv2.dilate(hairy, np.ones((width, width), np.uint8))
     middle = zone.pixels(model.uv[model.uv_faces].mean(axis=1))
@@ -146,11 +151,14 @@ def _zone(model: FaceModel, layout: Layout) -> _Zone | None:
     return _Zone(box, brows[box].copy(), reach, plain * (away > _BEYOND_MM[1]), texel)
 
 
-def _shown(zone: _Zone, image: NDArray[np.uint8], sure: NDArray[np.bool_]) -> tuple[Float, Float]:
+def _shown(
+    zone: _Zone, image: NDArray[np.uint8], sure: NDArray[np.bool_], turn: float
+) -> tuple[Float, Float]:
     """Where the texture shows brows, (h, w) 0..1 in the part of ``zone``, and (h, w, 3) the
     logarithm of their linear colour.
 
-    ``sure`` (T, T) is skin of the face, whatever hangs over the forehead.
+    ``sure`` (T, T) is skin of the face, whatever hangs over the forehead; ``turn`` as in
+    :func:`make_brows`.
     """
     part, size = image[scaled(zone.box, len(image) / _SIDE)], zone.brows.shape[::-1]
     log, bright = _logs(cv2.resize(part, size, interpolation=cv2.INTER_AREA))
@@ -163,7 +171,11 @@ def _shown(zone: _Zone, image: NDArray[np.uint8], sure: NDArray[np.bool_]) -> tu
     seen = seen / np.maximum(wide_blur(zone.plain, width), 1e-3)
     hairy = np.zeros_like(bright)
     right = np.arange(hairy.shape[1]) < hairy.shape[1] / 2
-    for side in (right, ~right):
+    mirrors = np.abs(zone.brows - zone.brows[:, ::-1]).max() < _LIKE_SIDES
+    believed = [right, ~right]
+    if mirrors and abs(turn) > _TURNED:
+        believed = [~right if turn > 0 else right]
+    for side in believed:
         inside = (zone.brows * side) > 0.5
         if not inside.any() or float(np.median(seen[inside])) < 0.5:
             continue
@@ -173,7 +185,7 @@ def _shown(zone: _Zone, image: NDArray[np.uint8], sure: NDArray[np.bool_]) -> tu
     weight = hairy**2 * np.exp(_DARKEST * np.clip(darker, 0, 1.5))
     table = np.dstack([hairy, log * tripled(weight), weight]).astype(np.float32)
     # One that is hidden is like the other.
-    if np.abs(zone.brows - zone.brows[:, ::-1]).max() < _LIKE_SIDES:
+    if mirrors:
         for side in (right, ~right):
             if not hairy[:, side].any():
                 table[:, side] = table[:, ::-1][:, side]

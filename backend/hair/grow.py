@@ -12,11 +12,11 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from ..geometry.triangles import dot, unit
 from ..texture.channels import tripled
 from ..texture.layout import smoothstep
+from .locks import CLEAR_MM, Locks, dressed, locks_of
 from .strands import Float, resampled
 from .styles import Style
 from .surface import Roots, Surface
@@ -25,20 +25,23 @@ from .surface import Roots, Surface
 _STEPS, _LEAST_STEP_MM = 48, 1.5
 #: Share of the direction that is kept from the step before.
 _INERTIA = 0.55
-#: mm that hair keeps from the skin.
-CLEAR_MM = 0.5
 #: mm along the strand until it has risen to its height in the shell.
 _RISE_MM = 10.0
 #: So near to the parting and the whorl hair stands up first: else there would be a furrow.
 _UPRIGHT_MM = 30.0
-#: Spread of where strands take the parting to be.
-_STRAY_MM = 7.0
-#: How far single hairs leave the outline, the mean, in faces.
-_FLYAWAY = 0.03
+#: Spread of where locks, and strands in one, take the parting to be.
+_STRAY_MM, _OWN_STRAY_MM = 7.0, 1.5
+#: How far what flies leaves the outline, the mean, in faces; single hairs beside locks.
+_FLYAWAY, _SINGLE = 0.03, 0.01
+#: A lock's height in the shell is drawn evenly to this power, most at the outside; a strand's own.
+_OUTSIDE, _OWN_LAYER = 0.5, 0.1
+#: Hair lies on what begins further from the parting, so many mm, by this share of the way in the
+#: shell, if it is so long.
+_BELOW_MM, _OVER, _REACHES_MM = 130.0, 0.3, (60.0, 160.0)
+#: Of a lock's own way, or its end's spread, what a strand has besides.
+_OWN = 0.25
 #: Strands that are resampled together.
 _PART = 2048
-#: Roots by so many are one lock.
-_PER_LOCK = 24
 #: Of a curl's radius, what the outline of curled hair is further out than the strands' middle.
 _CURLED = 0.6
 #: Steps round the head in which its lower hairline is known, and half the width of one's look.
@@ -69,6 +72,11 @@ class Seen(Protocol):
         directions ``going`` (S, 3) lead straight out."""
         ...
 
+    def widened(self, points: NDArray, moved: NDArray) -> NDArray:
+        """(S, 3) ``moved``, that were at ``points`` (S, 3) a step before, further aside as far as
+        hair that hangs gets wider from there to here."""
+        ...
+
     def shell(self, points: NDArray) -> NDArray:
         """(S,) mm that the hair stands off the skin here."""
         ...
@@ -92,7 +100,8 @@ def grow(
     source = source_of(surface, style)
     down = np.array([0.0, -1.0, 0.0]) if seen is None else seen.down
     here = roots.points.astype(np.float64)
-    live = _started(surface, roots, style, source, length, rng)
+    locks = locks_of(roots.points, style.lock, rng)
+    live = _started(surface, roots, style, source, length, locks, rng)
     path, end = [here], np.full(count, steps)
     for k in range(1, steps + 1):
         flow = flow_at(surface, style, source, live.point + live.stray, live.outward, down)
@@ -110,6 +119,7 @@ def grow(
         moved = _settled(surface, style, moved, live.layer, risen, line, seen)
         moved = _off_the_face(surface, style, live, moved)
         if seen is not None:
+            moved = seen.widened(live.point, moved)
             moved = seen.kept_inside(moved, live.outward, going, live.flyaway)
         moved = surface.pushed_out(moved, CLEAR_MM)
         outward = surface.outward(moved)
@@ -131,7 +141,7 @@ def grow(
         for part in (slice(first, first + _PART) for first in range(0, count, _PART))
     ]
     del path, here, live
-    return dressed(surface, np.concatenate(strands), style, rng)
+    return dressed(surface, np.concatenate(strands), locks, style, rng)
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,13 +173,27 @@ def _started(
     style: Style,
     source: NDArray,
     length: NDArray,
+    locks: Locks,
     rng: np.random.Generator,
 ) -> _Live:
     """All strands at their ``roots``."""
-    count = len(roots.points)
+    count, many = len(roots.points), len(locks.guide)
     point = roots.points.astype(np.float64)
     outward = surface.outward(point)
     gap = np.linalg.norm(roots.points - source[_nearest(source, roots.points)], axis=1)
+
+    def drawn(spread: float, own: float, *size: int) -> NDArray:
+        """Normal deviates of locks, and in them of strands."""
+        return locks.each(rng.normal(0, spread, (many, *size))) + rng.normal(0, own, (count, *size))
+
+    upright = 1 - smoothstep(8, _UPRIGHT_MM, gap)
+    layer = locks.each(rng.random(many) ** _OUTSIDE)
+    # What begins at the parting lies on what begins below it, as far as it reaches there.
+    order = 1 - smoothstep(0, _BELOW_MM, gap)
+    over = 0.0 if style.tied else _OVER * smoothstep(*_REACHES_MM, np.array(style.top))
+    layer += over * (order - layer)
+    layer += 0.7 * upright * (1 - layer) + rng.normal(0, _OWN_LAYER, count)
+    flies = locks.each(rng.random(many) < style.flyaways) | (rng.random(count) < _SINGLE)
     return _Live(
         index=np.arange(count),
         root_x=point[:, 0],
@@ -177,60 +201,16 @@ def _started(
         going=outward,
         outward=outward,
         length=length,
-        # Most at the outside: a thin outermost layer is a haze round the head.
-        layer=rng.random(count) ** 0.6 * (0.25 + 0.75 * roots.depth),
-        swerve=_swerve(roots.points, style.wild, rng),
+        # Whole locks have a height: strands each of its own would be a haze round the head.
+        layer=np.clip(layer, 0.03, 1) * (0.25 + 0.75 * roots.depth),
+        swerve=_swerve(roots.points, locks, style.wild, rng),
         # Else hair would part along a line as if cut with a knife, and the whorl be a hole.
-        stray=rng.normal(0, _STRAY_MM, (count, 3)),
-        upright=1 - smoothstep(8, _UPRIGHT_MM, gap),
-        flyaway=np.where(rng.random(count) < style.flyaways, rng.exponential(_FLYAWAY, count), 0.0),
-        ragged=rng.normal(size=count),
-        fringe=_fringe(surface, style, count, rng),
+        stray=drawn(_STRAY_MM, _OWN_STRAY_MM, 3),
+        upright=upright,
+        flyaway=np.where(flies, locks.each(rng.exponential(_FLYAWAY, many)), 0.0),
+        ragged=drawn(1.0, _OWN),
+        fringe=_fringe(surface, style, drawn(1.0, _OWN)),
     )
-
-
-def dressed(surface: Surface, strands: Float, style: Style, rng: np.random.Generator) -> Float:
-    """``strands`` (S, P, 3) gathered in locks and waved as ``style`` says, outside the skin."""
-    count, points = strands.shape[:2]
-    along = np.linspace(0, 1, points)
-    locks = max(1, count // _PER_LOCK)
-    guide = rng.permutation(count)[:locks]
-    lock = cKDTree(strands[guide, 0]).query(strands[:, 0])[1]
-    gap = strands - strands[guide][lock]
-    # Locks of which one grew the other way stay apart.
-    near = 1 - smoothstep(15, 40, np.linalg.norm(gap[:, -1], axis=1))
-    pull = style.clump * along[None] ** 1.2 * near[:, None]
-    out = strands - gap * pull[..., None]
-    if style.wave:
-        out += _waves(surface, out, lock, style, rng)
-    out[:, 1:] = surface.pushed_out(out[:, 1:], CLEAR_MM)
-    moved = np.arange(count)
-    for _ in range(3):  # those that were not moved need not be looked at again
-        moved = _chords_out(surface, out, moved)
-    return out.astype(np.float32)
-
-
-def _chords_out(surface: Surface, strands: NDArray, which: NDArray) -> NDArray:
-    """Those of ``which`` (W,), numbers of ``strands`` (S, P, 3), that have pieces in the skin: the
-    ends of these are moved out, but for the roots."""
-    chosen = strands[which]
-    middle = (chosen[:, :-1] + chosen[:, 1:]) / 2
-    height = surface.height(middle)
-    missing = np.maximum(CLEAR_MM - height, 0)
-    # The first piece comes out of the skin.
-    missing[:, 0] = np.maximum(-height[:, 0], 0)
-    dips = np.flatnonzero(missing.any(axis=1))
-    chosen, middle, missing = chosen[dips], middle[dips], missing[dips]
-    push = np.zeros_like(middle)
-    deep = missing > 0
-    push[deep] = surface.outward(middle[deep]) * missing[deep][:, None]
-    total, count = np.zeros_like(chosen), np.zeros(chosen.shape[:2])
-    for part in (np.s_[:, :-1], np.s_[:, 1:]):
-        total[part] += push
-        count[part] += deep
-    moved = chosen + 1.5 * total / np.maximum(count, 1)[..., None]
-    strands[which[dips], 1:] = moved[:, 1:]
-    return which[dips]
 
 
 def lower_hairline(surface: Surface, roots: Roots) -> NDArray:
@@ -280,13 +260,14 @@ def _lengths(
     return length * (0.45 + 0.55 * roots.depth) if style.top < 120 else length
 
 
-def _swerve(roots: NDArray, wild: float, rng: np.random.Generator) -> NDArray:
+def _swerve(roots: NDArray, locks: Locks, wild: float, rng: np.random.Generator) -> NDArray:
     """(S, 3) the own ways of locks and of single strands."""
-    waves = np.zeros(roots.shape)
+    middle = roots[locks.guide]
+    waves = rng.normal(0, 0.3, middle.shape)
     for _ in range(6):
         turn = rng.normal(0, 1 / 18, (3, 3))
-        waves += np.sin(roots @ turn + rng.uniform(0, 6.3, 3)) / 2.4
-    return wild * (waves + rng.normal(0, 0.3, roots.shape))
+        waves += np.sin(middle @ turn + rng.uniform(0, 6.3, 3)) / 2.4
+    return wild * (locks.each(waves) + rng.normal(0, 0.3 * _OWN, roots.shape))
 
 
 def source_of(surface: Surface, style: Style) -> NDArray:
@@ -405,18 +386,22 @@ def _settled(
     volume = volume * (_CLOSE + (1 - _CLOSE) * _tapered(surface, style, point, line))
     wanted = layer * volume * smoothstep(0, _RISE_MM * (0.5 + volume / 30), length)
     height, outward = surface.height_and_outward(point)
-    below = smoothstep(0, 30, surface.ears - 10 - point[:, 1])
-    slack = 0.12 * volume + 0.6
+    # What is cut closer lies on the neck too.
+    below = 0.0 if style.taper else smoothstep(0, 30, surface.ears - 10 - point[:, 1])
+    slack = 0.05 * volume + 0.6
     moved = np.clip(height, CLEAR_MM + 0.9 * wanted, CLEAR_MM + wanted + slack)
     moved = np.where(height > moved, height + (moved - height) * (1 - below), moved)
     return point + outward * (moved - height)[:, None]
 
 
-def _fringe(surface: Surface, style: Style, count: int, rng: np.random.Generator) -> NDArray:
-    """(S,) y where hair over the forehead ends; -inf where it is kept off the face."""
+def _fringe(surface: Surface, style: Style, deviate: NDArray) -> NDArray:
+    """(S,) y where hair over the forehead ends; -inf where it is kept off the face.
+
+    ``deviate`` (S,) are normal.
+    """
     if style.fringe is None:
-        return np.full(count, -np.inf)
-    return surface.brows + surface.face * (style.fringe + rng.normal(0, 0.035, count))
+        return np.full(len(deviate), -np.inf)
+    return surface.brows + surface.face * (style.fringe + 0.035 * deviate)
 
 
 def _off_the_face(surface: Surface, style: Style, live: _Live, point: NDArray) -> NDArray:
@@ -449,25 +434,6 @@ def _cut(surface: Surface, style: Style, point: NDArray, live: _Live) -> NDArray
     if style.tied:
         cut |= np.linalg.norm(point - knot_of(surface), axis=1) < 14
     return cut
-
-
-def _waves(
-    surface: Surface, strands: NDArray, lock: NDArray, style: Style, rng: np.random.Generator
-) -> NDArray:
-    """(S, P, 3) mm: helices round the strands, of one phase in a lock, growing from the root."""
-    along = unit(np.gradient(strands, axis=1))
-    aside = unit(np.cross(along, surface.outward(strands.astype(np.float64))))
-    up = np.cross(aside, along)
-    steps = np.linalg.norm(np.diff(strands, axis=1), axis=2)
-    length = np.concatenate([np.zeros((len(strands), 1)), np.cumsum(steps, axis=1)], axis=1)
-    locks = int(lock.max()) + 1
-    phase = rng.uniform(0, 2 * np.pi, locks)[lock] + rng.normal(0, 0.25, len(lock))
-    pitch = style.pitch * np.exp(rng.normal(0, 0.15, locks))[lock]
-    size = style.wave * np.exp(rng.normal(0, 0.25, locks))[lock, None]
-    size = size * smoothstep(0, 1.5 * style.pitch, length)
-    turn = 2 * np.pi * length / pitch[:, None] + phase[:, None]
-    out = aside * np.cos(turn)[..., None] + 0.8 * up * np.sin(turn)[..., None]
-    return out * size[..., None]
 
 
 def _along(vectors: NDArray, outward: NDArray) -> NDArray:

@@ -48,6 +48,8 @@ _FLAT = 7.5
 #: Short hair that stands off the skull beside the ears by so much of what it does on top is not
 #: cut closer there: 1.4 and 1.5 on two who wear it full, 0.3 to 0.9 on seven with cropped sides.
 _FULL = (0.95, 1.3)
+#: And is longer by so many mm: what falls from the top reaches down to where it ends.
+_FULLER_MM = 70.0
 #: See :meth:`.photo.PhotoHair.order`: under the first tight curls, under the second waves.
 _CURLS, _WAVES = 0.6, 0.72
 #: The same, and the share of hairs that fly from the outline; by eye.
@@ -166,8 +168,8 @@ def style_of(seen: PhotoHair, surface: Surface) -> Style:
     elif standing < _CROPPED_MM:
         base = replace(STYLES["crop"], out=0.4)
     else:
-        cap = float(np.clip(2.6 * standing + 22, 25, 110))
         full = float(smoothstep(*_FULL, np.array(seen.beside / standing)))
+        cap = float(np.clip(2.6 * standing + 22, 25, 110)) + _FULLER_MM * full
         base = replace(
             STYLES["side-part"], taper=(1 - full) * STYLES["side-part"].taper, top=cap,
             side=0.6 * cap, part=None if fringe else 0.3,
@@ -178,7 +180,8 @@ def style_of(seen: PhotoHair, surface: Surface) -> Style:
         curls = {"wave": 5.0, "pitch": 24.0, "points": 28, "wild": 0.5, "clump": 0.7}
         return replace(base, **curls, strands=14_000)
     if order < _WAVES and long:
-        return replace(base, wave=5.5, pitch=60.0, points=26, clump=0.6, strands=14_000)
+        waves = {"wave": 6.5, "pitch": 65.0, "points": 36, "clump": 0.75, "lock": 40}
+        return replace(base, **waves, strands=11_000, radius=0.085)
     return base
 
 

@@ -7,6 +7,7 @@ Blake 2004) finds the rest, within the person.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -46,6 +47,13 @@ _ONLY_CLOTHES = 2.0
 _MIDDLE = 0.2
 #: Light in shadows of the face, in parts of its own.
 _SHADOWS = (0.35, 0.5, 0.7)
+#: Light on forehead and crown, which face it more than cheeks do, in parts of the face's own.
+_LIT = (1.5, 2.2)
+#: From so far under the eyes on, in faces, hair hangs from what is above it.
+_HANGS = 0.9
+#: Log of how much likelier a pixel of the forehead must be skin's to be no hair for sure, and how
+#: wide such a place must be, in faces.
+_BARE, _HIGHLIGHT = 2.0, 0.12
 #: Lab that no hair and no skin has.
 _NOBODYS = (255, 0, 0)
 #: Seeds, in squared faces, under which there is no hair.
@@ -152,6 +160,14 @@ def hair_mask(window: Window) -> Bool:
     ring = (away > 0.015) & (away < _RING) & (rows < eyes) & person
     certain = _bare_skin(lab, (sure > 0.5) & inside, on_top | (ring & (away > _SURELY_OFF)), face)
     like_skin = _log_likelihood(_colours(_without_tails(lab[certain])), lab)
+    dim = np.quantile(lab[certain][:, 0], 0.25) if certain.any() else 255
+    if certain.any():
+        # Skin that faces the light is brighter than any of the face, and is no hair.
+        lit = _log_likelihood(_colours(_shaded(window.picture[certain], _LIT)), lab)
+        bright = lab[..., 0] > np.median(lab[certain][:, 0])
+        like_skin = np.where(
+            bright & ((forehead > 0.3) | (scalp > 0.3)), np.maximum(like_skin, lit), like_skin
+        )
     floor = np.log(1.0 / _BINS**3)
     unlike = max(floor, np.quantile(like_skin[certain], 0.03)) if certain.any() else floor
     # A skull cannot be there: hair, whatever its colour, or a hat, or a hand.
@@ -172,12 +188,15 @@ def hair_mask(window: Window) -> Bool:
         like_other = np.maximum(like_skin, _log_likelihood(_colours(lab[worn]), lab))
     # Cheeks, ears and neck, where hair may hang but shadows surely lie.
     shaded = window.head & (scalp < 0.3) & (forehead < 0.3)
-    in_shadow = _log_likelihood(_colours(_darkened(window.picture[certain])), lab)
+    in_shadow = _log_likelihood(_colours(_shaded(window.picture[certain], _SHADOWS)), lab)
     like_other = np.where(shaded, np.maximum(like_other, in_shadow + 1.0), like_other)
     labels = np.full(seeds.shape, cv2.GC_PR_BGD, np.uint8)
     labels[(like_hair > like_other) & (features < 0.5)] = cv2.GC_PR_FGD
     labels[shaded & (like_hair < like_other)] = cv2.GC_BGD
     labels[(features > 0.7) | (away > _REACH)] = cv2.GC_BGD
+    bare = (forehead > 0.3) & (like_other > like_hair + _BARE) & (lab[..., 0] > dim)
+    # A highlight on hair is small.
+    labels[_opened(bare, _HIGHLIGHT * face)] = cv2.GC_BGD
     labels[seeds & ((like_hair > like_other + 1.0) | stands_off)] = cv2.GC_FGD
     labels[~person] = cv2.GC_BGD
     # A colour that nobody has: what is behind says nothing of what is skin or clothing.
@@ -187,11 +206,27 @@ def hair_mask(window: Window) -> Bool:
     cv2.setRNGSeed(_SEED)  # its first clusters are drawn by lot: else no two looks are the same
     cv2.grabCut(cut, labels, None, models[0], models[1], _ROUNDS, cv2.GC_INIT_WITH_MASK)
     found = ((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)) & person
+    found = _hanging(found, window.head, round(eyes + _HANGS * face))
     # Highlights on the scalp are no bald spots.
     clean = _closed(_tidied(found, seeds, face), on_top | ring, face, _GAP)
     within = cv2.distanceTransform(window.head.astype(np.uint8), cv2.DIST_L2, 5) / face
     crown = ring | (on_top & (within < _RING))
     return _closed(clean, crown, face, _GAP_AT_CROWN)
+
+
+def _hanging(found: Bool, head: Bool, row: int) -> Bool:
+    """``found`` (h, w) without what, above ``row``, is apart from the ``head`` (h, w), and what,
+    from there on, does not hang from it: other people, and shoulders.  Hair goes aside no more than
+    down."""
+    out = found.copy()
+    parts = cv2.connectedComponents((found | head)[:row].astype(np.uint8), connectivity=4)[1]
+    out[:row] &= np.isin(parts, np.unique(parts[head[:row]]))
+    for k in range(max(row, 1), len(out)):
+        above = out[k - 1].copy()
+        above[1:] |= out[k - 1, :-1]
+        above[:-1] |= out[k - 1, 1:]
+        out[k] &= above
+    return out
 
 
 def looks_worn(window: Window, mask: Bool) -> bool:
@@ -213,6 +248,13 @@ def _closed(found: Bool, where: Bool, face: float, gap: float) -> Bool:
     wide = cv2.copyMakeBorder(found.astype(np.uint8), *(4 * [side]), cv2.BORDER_CONSTANT, value=0)
     closed = cv2.morphologyEx(wide, cv2.MORPH_CLOSE, kernel)[side:-side, side:-side]
     return found | ((closed > 0) & where)
+
+
+def _opened(found: Bool, width: float) -> Bool:
+    """``found`` (h, w) without what is narrower than ``width`` pixels."""
+    side = 2 * max(1, round(0.5 * width)) + 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    return cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_OPEN, kernel) > 0
 
 
 def _tidied(found: Bool, seeds: Bool, face: float) -> Bool:
@@ -240,11 +282,11 @@ def _bare_skin(lab: NDArray[np.uint8], sure: Bool, above: Bool, face: float) -> 
     return sure & ~hidden if (sure & ~hidden).any() else sure
 
 
-def _darkened(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(N, 3) Lab of skin ``rgb`` (M, 3) sRGB in shadows."""
+def _shaded(rgb: NDArray[np.uint8], light: Sequence[float]) -> NDArray[np.uint8]:
+    """(N, 3) Lab of skin ``rgb`` (M, 3) sRGB in ``light``, parts of its own."""
     linear = SRGB_TO_LINEAR[_without_tails(rgb)]
-    shadows = encode_bytes(np.concatenate([linear * part for part in _SHADOWS]))
-    return cv2.cvtColor(shadows[None], cv2.COLOR_RGB2LAB)[0]
+    shown = encode_bytes(np.clip(np.concatenate([linear * part for part in light]), 0, 1))
+    return cv2.cvtColor(shown[None], cv2.COLOR_RGB2LAB)[0]
 
 
 def _without_tails(lab: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import grey_closing
+from scipy.ndimage import gaussian_filter1d, grey_closing
 
 from ..geometry.camera import Camera, project
 from ..geometry.srgb import LUMINANCE, SRGB_TO_LINEAR
@@ -46,10 +46,16 @@ _OVER_EARS, _AT_EARS = 0.05, 0.2
 _LONG = 0.4
 #: Spread of where strands end below, in faces: cut, but not with a ruler.
 _RAGGED = 0.08
+#: Hair that hangs and widens: blur of its outline, in faces, the least it is aside of the head's
+#: middle at the ears, how much wider it gets in one step (log) and in all.
+_SMOOTH_ROWS, _LEAST_ASIDE, _WIDENS, _WIDEST = 0.04, 0.3, 0.1, 2.0
 #: Behind the head's middle, in its half widths, between which a side's own length is no more.
 _BEHIND = (-0.2, 0.5)
 #: Hair that is seen no further down than so many faces under the ears ends at the nape.
 _NAPE = 0.32
+#: Short hair at the back of the head, which no photo of a face shows: from the nape (0) to the
+#: crown (1), what it stands off in parts of what it does elsewhere.  By eye, on nine heads.
+_BACK_UP, _BACK = (0.0, 0.3, 0.6, 0.95), (0.12, 0.35, 0.65, 1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +70,7 @@ class PhotoHair:
     inward: Float  #: (h, w, 2) unit, towards the mask's inside
     doubled: Float  #: (h, w, 2) cosine and sine of twice the direction, by their confidence
     standing: Float  #: (_ANGLES,) mm over the skull, by the angle round its middle in the photo
+    widening: Float  #: (2, h) log of how much wider the hair is, right and left, than at the ears
     lowest: tuple[float, float]  #: mm against :attr:`down` where hair ends, right and left
 
     @property
@@ -135,6 +142,24 @@ class PhotoHair:
         mm = np.maximum(over, 0) * self.window.face_px * depth / self.window.matrix[0, 0]
         return points + tripled(share * mm) * (inward @ self.camera.rotation[:2])
 
+    def widened(self, points: NDArray, moved: NDArray) -> NDArray:
+        """As :class:`~.grow.Seen`: along the picture, from the line below the head's middle."""
+        rotation, middle = self.camera.rotation, self.camera.to_camera(self.surface.middle[None])[0]
+        at = moved @ rotation.T + self.camera.translation
+        rows = [
+            project(where, self.window.matrix)[:, 1]
+            for where in (points @ rotation.T + self.camera.translation, at)
+        ]
+        # As seen where the head's middle is.
+        aside = at[:, 0] - middle[0] / middle[2] * at[:, 2]
+        side = (aside > 0).astype(int)
+        every = np.arange(self.widening.shape[1])
+        before, after = (
+            np.where(side > 0, *(np.interp(row, every, one) for one in self.widening[::-1]))
+            for row in rows
+        )
+        return moved + tripled(aside * np.expm1(np.clip(after - before, 0, _WIDENS))) * rotation[0]
+
     def shell(self, points: NDArray) -> NDArray:
         """As :class:`~.grow.Seen`."""
         gap = (points - self.surface.middle) @ self.camera.rotation.T
@@ -150,9 +175,9 @@ class PhotoHair:
             return height
         # Short hair lies closer and closer towards the nape, which no photo shows.
         nape = self.surface.ears - _NAPE * self.surface.face
-        low = 1 - smoothstep(nape, nape + 0.6 * self.surface.face, points[:, 1])
+        part = np.interp((points[:, 1] - nape) / (self.surface.top - nape), _BACK_UP, _BACK)
         z = (points[:, 2] - self.surface.middle[2]) / self.surface.half_width
-        return height * (1 - 0.8 * low * smoothstep(-0.2, 0.3, -z))
+        return height * (1 - (1 - part) * smoothstep(-0.1, 0.6, -z))
 
     @property
     def is_long(self) -> bool:
@@ -266,6 +291,12 @@ class PhotoHair:
         return project(at, self.window.matrix).astype(np.float32), facing
 
 
+def turn_of(camera: Camera) -> float:
+    """-1..1 the sine by which ``camera`` sees the head from its left."""
+    towards = -camera.rotation.T @ camera.translation
+    return float(towards[0] / max(float(np.linalg.norm(towards)), 1e-6))
+
+
 def photo_hair(window: Window, mask: Bool, camera: Camera, surface: Surface) -> PhotoHair:
     """:class:`PhotoHair` of ``mask`` (h, w) in ``window``."""
     inner = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5)
@@ -282,6 +313,7 @@ def photo_hair(window: Window, mask: Bool, camera: Camera, surface: Surface) -> 
         inward=unit(inward).astype(np.float32),
         doubled=_directions(window, depth),
         standing=_standing(window, mask, camera, surface),
+        widening=_widening(window, mask, camera, surface),
         lowest=_lowest(window, mask, camera, surface),
     )
 
@@ -355,6 +387,25 @@ def _standing(window: Window, mask: Bool, camera: Camera, surface: Surface) -> F
     return np.maximum(smooth, 1.5).astype(np.float32)
 
 
+def _widening(window: Window, mask: Bool, camera: Camera, surface: Surface) -> Float:
+    """See :attr:`PhotoHair.widening`: 0 down to the ears, then growing; what hangs does not come
+    together again."""
+    middle = surface.middle[None]
+    centre = project(camera.to_camera(middle), window.matrix)[0, 0]
+    ears = np.array([[surface.middle[0], surface.ears, surface.middle[2]]])
+    first = round(float(project(camera.to_camera(ears), window.matrix)[0, 1]))
+    height, width = mask.shape
+    first = int(np.clip(first, 0, height - 1))
+    aside = np.arange(width) - centre
+    out = np.zeros((2, height), np.float32)
+    for k, way in enumerate((-1, 1)):
+        far = np.where(mask & (way * aside > 0), way * aside, 0).max(axis=1)
+        far = gaussian_filter1d(far, _SMOOTH_ROWS * window.face_px)[first:]
+        if far[0] > _LEAST_ASIDE * window.face_px:
+            out[k, first:] = np.log(np.maximum.accumulate(far) / far[0])
+    return np.minimum(out, np.log(_WIDEST)).astype(np.float32)
+
+
 def _lowest(window: Window, mask: Bool, camera: Camera, surface: Surface) -> tuple[float, float]:
     """mm over the origin, against gravity, where hair is seen to end, right and left."""
     y, x = np.nonzero(mask)
@@ -379,10 +430,8 @@ def _lowest(window: Window, mask: Bool, camera: Camera, surface: Surface) -> tup
 
 def _as_seen(found: list[float], camera: Camera) -> tuple[float, float]:
     """Of a head that is turned the far side is hidden: it is like the near one."""
-    towards = -camera.rotation.T @ camera.translation
-    turn = towards[0] / max(float(np.linalg.norm(towards)), 1e-6)
     right, left = found
-    if abs(turn) > 0.3:
+    if abs(turn_of(camera)) > 0.3:
         near = min(right, left)
         return near, near
     return right, left

@@ -30,6 +30,7 @@ class Style:
     wave: float = 0.0  #: radius of the wave or curl
     pitch: float = 60.0  #: mm along the strand per turn of it
     clump: float = 0.45  #: how far strands gather in locks at their tips, 0..1
+    lock: int = 24  #: strands that are one lock
     jitter: float = 0.15  #: relative spread of the lengths
     tied: bool = False  #: gathered at the back and rolled into a bun
     flyaways: float = 0.04  #: share of hairs that leave the outline which the photo shows
@@ -51,7 +52,8 @@ STYLES: dict[str, Style] = {
     "long-straight": Style(420, 400, 13, 13, part=0.0, back=0.35, wild=0.12, opening=60,
                            ends=0.85, jitter=0.04, points=22),
     "long-wavy": Style(420, 400, 20, 22, part=-0.3, back=0.35, wild=0.25, opening=58, wave=7.0,
-                       pitch=75, clump=0.6, ends=0.8, jitter=0.05, points=28, strands=14_000),
+                       pitch=75, clump=0.7, lock=40, ends=0.8, jitter=0.05, points=36,
+                       strands=11_000, radius=0.085),
     "curly": Style(170, 160, 32, 30, part=0.1, down=0.7, back=0.2, out=0.4, wild=0.25,
                    opening=55, wave=6.0, pitch=30, clump=0.85, points=32, strands=13_000),
     "afro": Style(62, 56, 55, 48, down=0.0, out=1.6, wild=0.9, wave=3.2, pitch=13, clump=0.35,

@@ -1,0 +1,61 @@
+"""Where a photo shows hair: not where light falls on skin, nor on shoulders or other people."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from reconstruct_face.backend.geometry.srgb import SRGB_TO_LINEAR, encode_bytes
+from reconstruct_face.backend.hair.mask import Window, hair_mask, window_of
+from reconstruct_face.backend.model import FaceModel
+
+from tests.test_hair import BACKGROUND, CAMERA, model, picture, told_by_colour
+
+__all__ = ["model", "told_by_colour"]  # fixtures
+
+HAIR = (46, 34, 28)
+pytestmark = pytest.mark.usefixtures("told_by_colour")
+
+
+def window(model: FaceModel, photo: np.ndarray) -> Window:
+    seen = CAMERA.to_camera(model.mean)
+    return window_of(model, photo, seen, CAMERA.camera_matrix, texture_size=512)
+
+
+def test_a_forehead_in_more_light_than_the_face_is_no_hair(model: FaceModel) -> None:
+    photo = picture(model, HAIR)
+    plain = window(model, photo)
+    before = hair_mask(plain)
+    skin = np.abs(photo.astype(int) - (205, 160, 135)).max(axis=2) < 30
+    forehead = CAMERA.project(model.mean[model.landmarks68[17:27]].astype(float))[:, 1].mean()
+    above = skin & (np.arange(len(photo))[:, None] < forehead)
+    dark = np.where(skin[..., None] & ~above[..., None], 0.35, 1.0) * SRGB_TO_LINEAR[photo]
+    dark = np.where(above[..., None], 0.75 * dark, dark)
+    after = hair_mask(window(model, encode_bytes(dark)))
+    assert (after & before).sum() > 0.93 * (after | before).sum()
+
+
+def test_shoulders_and_people_behind_in_the_hair_s_colour_are_none(model: FaceModel) -> None:
+    photo = picture(model, HAIR)
+    marks = CAMERA.project(model.mean[model.landmarks68].astype(float))
+    face = marks[8, 1] - marks[17:27, 1].mean()
+    chin, eyes = round(marks[8, 1]), round(marks[36:48, 1].mean())
+    bottom, wide = round(chin + 0.5 * face), round(0.25 * face)
+    right, left = round(marks[0, 0]), round(marks[16, 0])
+    ground = np.abs(photo.astype(int) - BACKGROUND).max(axis=2) < 30
+    painted = np.clip(HAIR + np.random.default_rng(3).normal(0, 4, photo.shape), 0, 255)
+
+    def with_more(*parts: tuple[slice, slice]) -> np.ndarray:
+        more = np.zeros(ground.shape, bool)
+        for part in parts:
+            more[part] = True
+        # The photo ends so soon that nothing is surely clothing.
+        return np.where((more & ground)[..., None], painted, photo).astype(np.uint8)[:bottom]
+
+    top = round(eyes - 0.3 * face)
+    locks = [np.s_[top:bottom, right - wide : right], np.s_[top:bottom, left : left + wide]]
+    suit = np.s_[chin + round(0.1 * face) : bottom, :]
+    other = np.s_[eyes : chin + wide, : right - 2 * wide]
+    alone = hair_mask(window(model, with_more(*locks)))
+    crowd = hair_mask(window(model, with_more(*locks, suit, other)))
+    assert (alone & crowd).sum() > 0.95 * alone.sum()
+    assert (crowd & ~alone).sum() < 0.35 * alone.sum()
