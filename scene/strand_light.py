@@ -118,7 +118,7 @@ def _tangents(points: Floats) -> Floats:
 
 def _lengths(points: Floats) -> Floats:
     """(S, P) what of a strand's length is nearest to each of its points."""
-    steps = np.linalg.norm(np.diff(points, axis=1), axis=2) / 2
+    steps: Floats = np.linalg.norm(np.diff(points, axis=1), axis=2) / 2
     return np.pad(steps, ((0, 0), (0, 1))) + np.pad(steps, ((0, 0), (1, 0)))
 
 

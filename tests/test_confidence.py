@@ -31,7 +31,7 @@ def test_a_clear_frontal_face_has_nothing_to_say():
         ({"inlier": 0.3}, 0.65, "About 70% of the face"),
         ({"residual": 0.4}, 0.65, "light on the face"),
         ({"network_sigma": 0.1}, 0.65, "hard to read"),
-        ({"moved_mm": 4.5}, 0.65, "pulls the face 4.5 mm"),
+        ({"moved_mm": 5.0}, 0.65, "pulls the face 5.0 mm"),
     ],
 )
 def test_each_doubt_is_told_and_lowers_the_score(change, least, words):

@@ -69,7 +69,7 @@ _RAMPS = {
         1.35,
         4.0,
         0.4,
-        3.6,
+        4.5,
         "The photo pulls the face {:.1f} mm away from the first look at it; check the preview.",
     ),
     "sigma": _Ramp(
