@@ -101,6 +101,19 @@ def test_the_resting_height_is_that_of_bayes_rule() -> None:
     np.testing.assert_allclose(clip([height], lowered).middles, expected, atol=0.05)
 
 
+def test_scores_of_resting_brows_may_say_too_much() -> None:
+    """Of brows that score the same at an ordinary height in all frames but those that go up."""
+    heights = np.repeat([-3.0] * 16 + [3.0] * 4, 4).reshape(-1, 2, 2)
+    scores = [(0.4, 0.4, 0.4)] * 16 + [(0.9, 0.9, 0.9)] * 4
+    person = RestingBrows.of(heights, np.zeros((20, 2)), scores)
+    honest = RestingBrows.of(heights, np.zeros((20, 2)), [(0.0, 0.0, 0.0)] * 16 + scores[16:])
+    assert person.overstated[0] > 0.2 > 0.05 > honest.overstated[0]
+    low, high = marks_of(-3.0), marks_of(3.0)
+    rests = person.reader().read(low, TEMPLATE, scores[0], low[17:27])
+    rises = person.reader().read(high, TEMPLATE, scores[-1], high[17:27])
+    assert rests.inner_raised < 0.2 and rises.inner_raised > 0.5
+
+
 def test_without_frames_people_are_what_is_known() -> None:
     np.testing.assert_allclose(clip([]).middles, RESTING_MM, atol=0.01)
 

@@ -156,6 +156,7 @@ def save_prepared(prepared: Prepared, folder: Path) -> None:
         "camera_matrix": who.camera_matrix,
         "person": who.person,
         "resting": who.resting.shares,
+        "overstated": who.resting.overstated,
         "apart": prepared.own.apart,
         "marked": prepared.own.marked,
         "notes": np.frombuffer(json.dumps(prepared.notes).encode(), np.uint8),
@@ -183,7 +184,7 @@ def load_prepared(folder: Path) -> Prepared:
         arrays["identity"],
         arrays["camera_matrix"],
         arrays["person"],
-        RestingBrows(arrays["resting"]),
+        RestingBrows(arrays["resting"], arrays["overstated"]),
     )
     notes = tuple(parse_json(arrays["notes"].tobytes()))
     return Prepared(who, head, learned, Own(arrays["apart"], arrays["marked"]), notes)
