@@ -103,10 +103,10 @@ _RAMPS = {
         "picture.",
     ),
     "spread": _Ramp(
-        0.04,
+        0.02,
         0.08,
         0.9,
-        0.056,
+        0.0267,
         "The landmarks are uncertain here (a side view, or something covers the face).",
     ),
     "disagreement": _Ramp(
