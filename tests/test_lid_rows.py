@@ -64,6 +64,8 @@ def test_an_eye_that_is_drawn_too_small_is_open_half_as_much_further() -> None:
     right, left = apart(mesh_with(30.0, 20.0, smaller=2 / 3))
     assert left / right == pytest.approx(2 / 3 * 1.5**0.5)
     assert right * left == pytest.approx(600.0 * (5 / 6) / (2 / 3) ** 0.5)
+    collapsed = apart(mesh_with(30.0, 20.0, smaller=0.0))
+    assert (collapsed <= 30.0 * 1.3).all() and (collapsed >= 20.0 / 1.3).all()
     nobody = FaceMesh(np.zeros((478, 2)), 0.2, np.zeros(len(NAMES)))
     assert nobody.lids is None and nobody.brows is None
 

@@ -46,6 +46,8 @@ _IRISES = [468, 473]
 _LIDS = [[[158, 159, 160], [144, 145, 153]], [[385, 386, 387], [373, 374, 380]]]
 #: The ends of two diameters of each iris.
 _IRIS_RINGS = [[[469, 470], [471, 472]], [[474, 475], [476, 477]]]
+#: An eye is never drawn smaller or larger by more than the square of this.
+_MOST = 1.3
 #: Points along the upper and along the lower edge of the brows, at the landmarks 17 to 26.
 _BROWS = [
     [70, 63, 105, 66, 107, 336, 296, 334, 293, 300],
@@ -123,7 +125,7 @@ class FaceMesh:
         lids = self.points[_LIDS].mean(axis=2)
         rings = self.points[_IRIS_RINGS]
         width = np.linalg.norm(rings[:, 0] - rings[:, 1], axis=-1).mean(axis=-1)
-        scale = np.sqrt(width.mean() / np.maximum(width, 1e-9))
+        scale = np.sqrt(width.mean() / np.maximum(width, 1e-9)).clip(1 / _MOST, _MOST)
         middle = lids.mean(axis=1, keepdims=True)
         return middle + scale[:, None, None] * (lids - middle)
 
