@@ -21,7 +21,7 @@ _ICONS: dict[str, Any] = {
 }
 
 #: ``GOOD_FROM`` of ``backend/fit/confidence.py``, which this side does not import.
-_GOOD_FROM = 0.8
+_GOOD_FROM = 0.55
 
 
 def grade_of(score: float | None) -> str:
