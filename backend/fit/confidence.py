@@ -58,8 +58,8 @@ class _Ramp:
 # exp(-0.35 / mm), exp(-27) and exp(-3 per unit of the logarithm), the last more than the drawings
 # have it (0.9), as it tells most of Cycles' heads.  With the network a turned or small head is
 # hardly worse than a frontal, large one; its far half or its skin is a guess all the same, which
-# the likeness pays for.  What is beyond all that the drawings have (half the face covered) is set
-# by hand.
+# the likeness pays for.  What is beyond all that the drawings have (half the face or the mouth
+# covered) is set by hand.
 _RAMPS = {
     "moved": _Ramp(
         1.35,
@@ -108,7 +108,7 @@ _RAMPS = {
     "disagreement": _Ramp(
         0.06,
         0.12,
-        0.5,
+        0.25,
         0.075,
         "Two ways of finding the face's features disagree by {:.0%} of its size; check the "
         "preview.",
@@ -116,7 +116,7 @@ _RAMPS = {
     "covered": _Ramp(
         0.45,
         0.65,
-        0.4,
+        0.16,
         0.58,
         "About {:.0%} of the face looks unlike skin in this light (hair, glasses, a hand, a hard "
         "shadow), so its shape is partly guessed.",
@@ -124,7 +124,7 @@ _RAMPS = {
     "hidden": _Ramp(
         0.0,
         0.25,
-        0.5,
+        0.25,
         0.2,
         "Something covers the mouth (a mask, a bar, a scarf), so jaw, lips and {:.0%} of the "
         "landmarks are guessed.",
