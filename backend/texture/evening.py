@@ -6,10 +6,13 @@ import cv2
 import numpy as np
 
 from ..model import FaceModel
+from .channels import tripled, wide_blur
 from .layout import Float, Layout, bands, box_of, enlarged, interpolate_texels, scaled
 
 #: mm, standard deviation of the mean of the photo's weight around.
 _WIDE_MM = 12.0
+#: Of a weight that is divided by.
+_LEAST = 1e-6
 
 
 def on_texels(model: FaceModel, layout: Layout, values: Float) -> Float:
@@ -41,10 +44,10 @@ def settle(
         return
     there, seen = detail
     # By itself, so that it is that of what is seen around.
-    mine, grey = zone * weight, np.repeat(weight[..., None], 3, axis=2)
-    least = zone * weighted_mean(grey, mine, mine, _WIDE_MM / texel_mm)[..., 0]
+    mine = zone * weight
+    least = zone * mean_around(weight * mine, mine, _WIDE_MM / texel_mm)
     for band in bands(scaled(box, len(there) / len(zone))):
-        share, fine = (enlarged(one, len(there), band)[..., None] for one in (zone, most))
+        share, fine = (tripled(enlarged(one, len(there), band)) for one in (zone, most))
         wide = enlarged(even, len(there), band)
         evened = wide + fine * np.tanh((there[band] - wide) / fine)
         there[band] += share * (evened - there[band])
@@ -56,6 +59,12 @@ def weighted_mean(colour: Float, weight: Float, share: Float, sigma: float) -> F
 
     Of a colour that has the photo's weight in it, ``weight`` is ``share`` times the photo's.
     """
-    table = np.dstack([colour * share[..., None], weight])
-    table = cv2.GaussianBlur(table, (0, 0), max(sigma, 0.3), borderType=cv2.BORDER_CONSTANT)
-    return table[..., :3] / np.maximum(table[..., 3:], 1e-6)
+    table = cv2.merge([*cv2.split(colour * tripled(share)), weight])
+    *means, total = cv2.split(wide_blur(table, sigma))
+    return cv2.merge(means) / tripled(np.maximum(total, _LEAST))
+
+
+def mean_around(values: Float, weight: Float, sigma: float) -> Float:
+    """(h, w) Gaussian mean by ``weight`` (h, w) of ``values`` (h, w), which are times it already."""
+    mean, total = cv2.split(wide_blur(cv2.merge([values, weight]), sigma))
+    return mean / np.maximum(total, _LEAST)
