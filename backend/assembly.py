@@ -201,13 +201,9 @@ def assemble(
     if options.detail and texture is None:
         warnings += (_NO_DETAIL,)
     head = own_head(model, fit.identity, fit.expression)
-    with clock("encode"), ThreadPoolExecutor(1) as beside:
-        # OpenCV lets go of the GIL, and the maps take as long.
-        encoded = None if pictures else beside.submit(pictures_of, evidence, fit, texture)
-        maps = _maps(model, texture) if texture else {}
-    more = _of_photo(evidence, model, fit, head)
-    more.update(maps)
-    more.update(pictures or (encoded.result() if encoded else {}))
+    with clock("encode"):
+        pictures = pictures or pictures_of(evidence, model, fit, texture)
+    more = _of_photo(evidence, model, fit, head) | dict(pictures)
     if strands:
         more.update(_hair(model, strands))
     made = Reconstruction(
@@ -252,13 +248,22 @@ def assemble(
     return with_bust(made, model, texture.image if texture else None)
 
 
-def pictures_of(evidence: Evidence, fit: FaceFit, texture: Texture | None) -> dict[str, NDArray]:
-    """The pictures of a :class:`Reconstruction`, encoded, by the names of its fields; no maps."""
-    return {
-        "texture": np.empty(0, np.uint8) if texture is None else encode_png(texture.image),
-        "photo": encode_jpeg(evidence.photo.pixels),
-        "crop": encode_png(fit.crop.image),
-    }
+def pictures_of(
+    evidence: Evidence, model: FaceModel, fit: FaceFit, texture: Texture | None
+) -> dict[str, NDArray]:
+    """The pictures of a :class:`Reconstruction`, encoded, and what goes with its maps, by the names
+    of its fields."""
+    with ThreadPoolExecutor(1) as beside:
+        # OpenCV lets go of the GIL, and all others together take as long as this one.
+        image = None if texture is None else beside.submit(encode_png, texture.image)
+        found: dict[str, NDArray] = {
+            "photo": encode_jpeg(evidence.photo.pixels),
+            "crop": encode_png(fit.crop.image),
+        }
+        if texture is not None:
+            found |= _maps(model, texture)
+    found["texture"] = np.empty(0, np.uint8) if image is None else image.result()
+    return found
 
 
 def regions_of(model: FaceModel) -> dict[str, Any]:

@@ -174,7 +174,7 @@ def _reconstruct_face(
                 made.set_exception(error)
                 raise
         with clock("encode"):
-            pictures = pictures_of(evidence, found, made.result())
+            pictures = pictures_of(evidence, model, found, made.result())
         if options.hair != "none":
             with clock("hair"):  # what is left of it
                 report(start + 0.8 * share, "Growing the hair")
