@@ -203,7 +203,8 @@ def assemble(
     head = own_head(model, fit.identity, fit.expression)
     with clock("encode"):
         pictures = pictures or pictures_of(evidence, model, fit, texture)
-    more = _of_photo(evidence, model, fit, head) | dict(pictures)
+    more = _of_photo(evidence, model, fit, head)
+    more.update(pictures)
     if strands:
         more.update(_hair(model, strands))
     made = Reconstruction(

@@ -36,6 +36,7 @@ from .parts import whole
 from .placing import at_origin
 from .private_paths import without_choices
 from .quiet import quiet
+from .stand_ins import stand_ins
 from .subdivision import unsubdivided, while_saving
 from .wrinkles import DRIVEN_ROLES, as_exported
 
@@ -158,6 +159,7 @@ def write_glb(
         hair_as_cards(head, collection),
         as_exported(head, specular=False),
         numbered(head),
+        stand_ins([head, *others]) as pictures,
     ):
         call(
             bpy.ops.export_scene.gltf,
@@ -176,7 +178,9 @@ def write_glb(
             export_animations=False,
             export_extras=False,
         )
-    glb.mend(path, head.name, compact=compact, shapes=shapes_of(head), widely=widely)
+    glb.mend(
+        path, head.name, compact=compact, shapes=shapes_of(head), widely=widely, pictures=pictures
+    )
 
 
 def write_vrm(

@@ -5,8 +5,6 @@ glTF, FBX and OBJ have no curves and leave them out without a word.
 
 from __future__ import annotations
 
-import struct
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +13,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from ..backend.exchange.png import encode_png
 from ..backend.geometry.srgb import LUMINANCE, encode_bytes
 from ..backend.geometry.triangles import unit
 from .formats.glb import HAIR_CARDS
@@ -85,7 +84,7 @@ def build_cards(hair: bpy.types.Object, name: str) -> bpy.types.Object:
         np.stack([np.median(colour[: len(chosen)][column == k], axis=0) for k in range(_COLUMNS)])
         for colour in colours
     ]
-    picture = packed_image(name, np.frombuffer(_png(_picture(*shades)), np.uint8), ".png")
+    picture = packed_image(name, np.frombuffer(encode_png(_picture(*shades)), np.uint8), ".png")
     mesh.materials.append(_material(name, picture))
     mesh.shade_smooth()
     return bpy.data.objects.new(name, mesh)
@@ -146,24 +145,6 @@ def _picture(root: NDArray, tip: NDArray) -> NDArray[np.uint8]:
     alpha &= ~(gaps & (here > 0.25))
     rgb = encode_bytes(np.clip(colour * streak + _SHEEN, 0, 1))
     return np.dstack([rgb, np.where(alpha, 255, 0).astype(np.uint8)])
-
-
-def _png(rgba: NDArray[np.uint8]) -> bytes:
-    """``rgba`` (h, w, 4) as a PNG; Blender's Python has no library for it."""
-    height, width = rgba.shape[:2]
-    rows = np.concatenate([np.zeros((height, 1), np.uint8), rgba.reshape(height, -1)], axis=1)
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        crc = zlib.crc32(kind + data)
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", crc)
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(rows.tobytes(), 9))
-        + chunk(b"IEND", b"")
-    )
 
 
 def _material(name: str, picture: bpy.types.Image) -> bpy.types.Material:

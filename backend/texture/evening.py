@@ -44,7 +44,7 @@ def settle(
         return
     there, seen = detail
     # By itself, so that it is that of what is seen around.
-    mine = zone * weight
+    mine: Float = zone * weight
     least = zone * mean_around(weight * mine, mine, _WIDE_MM / texel_mm)
     for band in bands(scaled(box, len(there) / len(zone))):
         share, fine = (tripled(enlarged(one, len(there), band)) for one in (zone, most))
@@ -65,6 +65,6 @@ def weighted_mean(colour: Float, weight: Float, share: Float, sigma: float) -> F
 
 
 def mean_around(values: Float, weight: Float, sigma: float) -> Float:
-    """(h, w) Gaussian mean by ``weight`` (h, w) of ``values`` (h, w), which are times it already."""
+    """(h, w) Gaussian mean by ``weight`` (h, w) of ``values`` (h, w), times it already."""
     mean, total = cv2.split(wide_blur(cv2.merge([values, weight]), sigma))
     return mean / np.maximum(total, _LEAST)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,19 @@ class Shapes:
     weights: tuple[float, ...]  #: (E,) how far each is on
     positions: NDArray[np.float32]  #: (E, V, 3) what each adds to the vertices
     normals: NDArray[np.float32]  #: (E, V, 3) and to their unit normals
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture as the file shall have it."""
+
+    name: str
+    data: bytes  #: of a PNG or a JPEG
+
+    def entry(self, view: int) -> dict[str, Any]:
+        """Of the file's ``images``, with its bytes in a ``view``."""
+        kind = "image/jpeg" if self.data.startswith(b"\xff\xd8") else "image/png"
+        return {"bufferView": view, "mimeType": kind, "name": self.name}
 
 
 @dataclass
@@ -130,12 +144,13 @@ def mend(
     compact: bool = False,
     shapes: Shapes | None = None,
     widely: bool = False,
+    pictures: Mapping[str, Picture] | None = None,
 ) -> None:
     """Do to the file ``path`` what the module says.
 
     ``name``: of scene and clip; ``seconds``: how long the clip lasts, if there is one; ``compact``:
     round the numbers of surfaces and shapes; ``shapes``: those of the mesh whose vertices have
-    :data:`VERTEX`.
+    :data:`VERTEX`; ``pictures``: what comes in place of the images of these names.
 
     ``widely``: sparse accessors get the zeros that they change as bytes of the file, which they may
     do without, but Godot before 4.1 takes the file's first bytes then (godotengine/godot, pull
@@ -152,7 +167,7 @@ def mend(
             material |= {"alphaMode": "MASK", "alphaCutoff": 0.5, "doubleSided": True}
     if seconds is not None:
         _retime(glb, seconds)
-    _rebuild(glb, compact, shapes, widely)
+    _rebuild(glb, _Writer(glb, compact, widely), shapes, pictures or {})
     glb.write(path)
 
 
@@ -177,7 +192,7 @@ class _Writer:
     """Accessors, views and bytes gathered anew, so that nothing unused stays."""
 
     def __init__(self, old: Glb, compact: bool, widely: bool = False) -> None:
-        self.old, self.compact = old, compact
+        self.old, self.compact, self.widely = old, compact, widely
         self.noise = _COARSE if widely else _NOISE
         self.zeros: int | None = None  #: the view with the zeros that shapes change, if it is there
         self.rounds = False  #: whether numbers were rounded
@@ -301,10 +316,12 @@ def _changed(values: NDArray) -> NDArray[np.intp]:
     return np.flatnonzero(there[:, 0] | there[:, 1] | there[:, 2])
 
 
-def _rebuild(glb: Glb, compact: bool, shapes: Shapes | None, widely: bool) -> None:
+def _rebuild(
+    glb: Glb, new: _Writer, shapes: Shapes | None, pictures: Mapping[str, Picture]
+) -> None:
     """Write the morph targets sparse and everything else as it is, or rounded."""
-    document, new = glb.document, _Writer(glb, compact, widely)
-    if widely and not compact:
+    document = glb.document
+    if new.widely and not new.compact:
         found = [p["attributes"]["POSITION"] for m in document["meshes"] for p in m["primitives"]]
         new.add_zeros(max(document["accessors"][index]["count"] for index in found))
     for mesh in document["meshes"]:
@@ -336,7 +353,11 @@ def _rebuild(glb: Glb, compact: bool, shapes: Shapes | None, widely: bool) -> No
         if "inverseBindMatrices" in skin:
             skin["inverseBindMatrices"] = new.kept(skin["inverseBindMatrices"])
     for image in document.get("images", ()):
-        image["bufferView"] = new.kept_view(image["bufferView"])
+        picture = pictures.get(image["name"])
+        if picture is None:
+            image["bufferView"] = new.kept_view(image["bufferView"])
+        else:
+            image |= picture.entry(new.view(picture.data))
     document["accessors"], document["bufferViews"] = new.accessors, new.views
     document["buffers"] = [{"byteLength": len(new.blob)}]
     if new.rounds:
