@@ -101,7 +101,9 @@ def skin_maps(
         box = box_of(coverage)
         if box is not None:  # a third of the map
             seen = _relief_of(image, ground.texel_mm, box)
-            height[box] += seen * ground.lined[box] * coverage[box]
+            seen *= ground.lined[box]
+            seen *= coverage[box]
+            height[box] += seen
     else:
         height = ground.height + cv2.resize(
             displacement, (size, size), interpolation=cv2.INTER_CUBIC
@@ -273,18 +275,26 @@ def _furrows(size: int, texel_mm: float, box: tuple[slice, slice]) -> Float:
 def _relief_of(image: Bytes, texel_mm: float, box: tuple[slice, slice]) -> Float:
     """(h, w) mm of what the brightness of ``image`` (S, S, 3) sRGB shows of lines in the skin in
     the rows and columns ``box``."""
-    log = cv2.LUT(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), _LOG_OF_GREY)
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     fine_mm, coarse_mm = BAND_MM
     sigma = max(fine_mm / texel_mm, 0.6)
     wider, inner = _with_margin(box, round(4 * sigma) + 1)
-    fine = cv2.GaussianBlur(log[wider], (0, 0), sigma)[inner]
+    fine = cv2.GaussianBlur(cv2.LUT(grey[wider], _LOG_OF_GREY), (0, 0), sigma)[inner]
     # Wide blurs of a quarter of the side take a tenth of the time.
-    quarter = cv2.resize(log, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+    quarter = np.empty((len(grey) // 4, len(grey) // 4), np.float32)
+    for start in range(0, len(quarter), _BAND_ROWS):
+        rows = cv2.LUT(grey[4 * start : 4 * (start + _BAND_ROWS)], _LOG_OF_GREY)
+        size = (len(quarter), len(rows) // 4)
+        quarter[start : start + _BAND_ROWS] = cv2.resize(rows, size, interpolation=cv2.INTER_AREA)
     coarse = cv2.GaussianBlur(quarter, (0, 0), coarse_mm / texel_mm / 4)
     darker = np.median(coarse) - coarse
-    skin = enlarged(1 - smoothstep(*HAIR, darker), len(log), box)
-    fine -= enlarged(coarse, len(log), box)
-    return DEEPEST * np.tanh(fine * (DEPTH / DEEPEST)) * skin
+    # In place: each takes 6 MB.
+    fine -= enlarged(coarse, len(grey), box)
+    fine *= DEPTH / DEEPEST
+    np.tanh(fine, out=fine)
+    fine *= DEEPEST
+    fine *= enlarged(1 - smoothstep(*HAIR, darker), len(grey), box)
+    return fine
 
 
 def _with_margin(
