@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from queue import LifoQueue
 from typing import Any
 
 from .errors import DEBUG_VARIABLE, FaceError
@@ -62,3 +64,74 @@ class Estimator(HasWorker):
                     print(error.details, file=sys.stderr)
                 raise
             return [load_reconstruction(path) for path in answer["files"]]
+
+
+class Estimators:
+    """Up to ``most`` workers, each with a photo of its own; called from as many threads.
+
+    ``make`` gives one of them.  One photo after the other is done by the same one, which is warm.
+    """
+
+    def __init__(self, most: int = 1, make: Callable[[], Estimator] = Estimator) -> None:
+        self._make = make
+        self._all: list[Estimator] = []
+        self._free: LifoQueue[Estimator] = LifoQueue()
+        self.most = most
+
+    @property
+    def most(self) -> int:
+        """How many there are."""
+        return len(self._all)
+
+    @most.setter
+    def most(self, most: int) -> None:
+        for _ in range(most - len(self._all)):
+            self._all.append(self._make())
+            self._free.put(self._all[-1])
+
+    @property
+    def pids(self) -> list[int | None]:
+        """Their processes' ids, None while there is none."""
+        return [one.pid for one in self._all]
+
+    def start(self) -> None:
+        """Start the processes that are not there, and wait for none."""
+        for one in self._all:
+            one.start()
+
+    def kill(self) -> None:
+        """End all at once, also from another thread than those that wait for them."""
+        for one in self._all:
+            one.kill()
+
+    def reconstruct(
+        self, photo: str | Path, options: Options, progress: Callable[[float, str], None]
+    ) -> list[Reconstruction]:
+        """As :meth:`Estimator.reconstruct`, by one that is free."""
+        with self._one() as estimator:
+            return estimator.reconstruct(photo, options, progress)
+
+    def reconstruct_person(
+        self,
+        photos: Sequence[str | Path],
+        options: Options,
+        progress: Callable[[float, str], None],
+    ) -> list[Reconstruction]:
+        """As :meth:`Estimator.reconstruct_person`, by one that is free."""
+        with self._one() as estimator:
+            return estimator.reconstruct_person(photos, options, progress)
+
+    @contextmanager
+    def _one(self) -> Iterator[Estimator]:
+        estimator = self._free.get()
+        try:
+            yield estimator
+        finally:
+            self._free.put(estimator)
+
+    def __enter__(self) -> Estimators:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for one in self._all:
+            one.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any
 
 from reconstruct_face.backend import person, pipeline
 from reconstruct_face.backend.exchange import Reconstruction
@@ -27,8 +27,5 @@ class InProcess:
     def kill(self) -> None:
         """Nothing to end."""
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         """Nothing to end."""

@@ -18,13 +18,13 @@ from .. import terminal
 from ..blender import Blender
 from ..cluster.options import ClusterOptions, add_cluster, cluster_options
 from ..errors import FaceError, OptionError, shown
-from ..estimator import Estimator
-from ..exchange.arguments import a_path, add_formats, add_options, options_of
+from ..estimator import Estimator, Estimators
+from ..exchange.arguments import a_path, add_formats, add_options, at_least_one, options_of
 from ..exchange.batch import BatchOptions, SummaryRow, write_summary
 from ..exchange.output import prepare_output
 from ..exchange.photo_tasks import PhotoTask, collect, collect_persons
 from ..model.load import ASSETS
-from .memory import peak_memory_mb
+from .memory import MOST_AT_ONCE, peak_memory_mb, photos_at_once
 
 if TYPE_CHECKING:
     from .run import Outcome
@@ -69,7 +69,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             with _workers(request, cluster, show) as where:
                 tasks = (collect_persons if args.person else collect)(args.photos, folder)
                 show.start(len(tasks))
-                with closing(_run(tasks, folder, request, show, where)) as found:
+                at_once = args.jobs or photos_at_once(len(tasks))
+                with closing(_run(tasks, folder, request, show, where, at_once)) as found:
                     for outcome in found:
                         show.outcome(outcome, folder)
                         outcomes.append(outcome)
@@ -103,21 +104,23 @@ def exit_status(outcomes: list[Outcome]) -> int:
 @contextmanager
 def _workers(
     request: BatchOptions, cluster: ClusterOptions | None, show: _Progress
-) -> Iterator[tuple[Blender, Estimator] | ClusterOptions]:
+) -> Iterator[tuple[Blender, Estimators] | ClusterOptions]:
     """The cluster, or the processes beside the command, which start while it still loads."""
     if cluster is not None:
         yield cluster
         return
-    with Blender() as blender, Estimator() as estimator:
+    with Blender() as blender, Estimators(1, Estimator) as estimators:
         try:
-            estimator.start()
+            estimators.start()
             if request.needs_blender:
                 blender.start()
-            yield blender, estimator
+            yield blender, estimators
         finally:
-            show.memory = peak_memory_mb({"backend": estimator.pid, "blender": blender.pid})
+            first, *others = estimators.pids
+            named = {f"backend {number}": pid for number, pid in enumerate(others, start=2)}
+            show.memory = peak_memory_mb({"backend": first, **named, "blender": blender.pid})
             # They have nothing left to write, and an orderly end takes half a second.
-            estimator.kill()
+            estimators.kill()
             blender.kill()
 
 
@@ -126,7 +129,8 @@ def _run(
     folder: Path,
     request: BatchOptions,
     show: _Progress,
-    where: tuple[Blender, Estimator] | ClusterOptions,
+    where: tuple[Blender, Estimators] | ClusterOptions,
+    at_once: int,
 ) -> Generator[Outcome, None, None]:
     if isinstance(where, ClusterOptions):
         from ..cluster.photos import run_photos
@@ -135,15 +139,19 @@ def _run(
     else:
         from .run import run
 
-        blender, estimator = where
+        blender, estimators = where
+        estimators.most = at_once
+        estimators.start()
         yield from run(
             tasks,
             folder,
             request,
             show.report,
             blender,
-            estimate=estimator.reconstruct,
-            estimate_person=estimator.reconstruct_person,
+            estimate=estimators.reconstruct,
+            estimate_person=estimators.reconstruct_person,
+            at_once=at_once,
+            stop=estimators.kill,
         )
 
 
@@ -173,6 +181,13 @@ def _parser() -> argparse.ArgumentParser:
     add_options(parser)
     add_formats(parser)
     add_cluster(parser)
+    add(
+        "--jobs",
+        metavar="N",
+        type=at_least_one,
+        help="photos looked at at a time (default: as many as processors and free memory allow, "
+        f"at most {MOST_AT_ONCE}); each takes a processor and 0.6 to 0.9 GB",
+    )
     add("--no-preview", action="store_true", help="no NAME_preview.png (it takes seconds)")
     add("--force", action="store_true", help="do finished photos again")
     add("--json", action="store_true", help="one JSON document on standard output")
@@ -194,6 +209,8 @@ def _request(
         parser.error(str(error))
     if args.person and cluster is not None:
         parser.error("--person is not done on a cluster; leave --cluster out")
+    if args.jobs and cluster is not None:
+        parser.error("a cluster says itself how many photos are done at a time; leave --jobs out")
     if args.person and options.face != "largest":
         parser.error("--person takes the face that all photos show; leave --face out")
     preview = not args.no_preview
@@ -237,7 +254,7 @@ class _Progress:
         )
 
     def report(self, task: PhotoTask, fraction: float, step: str) -> None:
-        """Called from two threads: two photos are in the works at a time."""
+        """Called from several threads: several photos are in the works at a time."""
         with self._lock:
             self._done[task.name] = max(fraction, self._done.get(task.name, 0.0))
             if self._bar is not None:

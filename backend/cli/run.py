@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,27 +59,36 @@ def run(
     names: Names | None = None,
     estimate: Estimate | None = None,
     estimate_person: EstimatePerson | None = None,
+    at_once: int = 1,
+    stop: Callable[[], None] = lambda: None,
 ) -> Iterator[Outcome]:
     """Do every task, in order; whatever happens to one, the others are done.
 
     ``folder`` is what ``prepare_output`` returned.  ``report(task, fraction, step)`` is called from
-    two threads.  ``names`` is given where ``tasks`` are not all of a run, or come by and by.
+    several threads.  ``names`` is given where ``tasks`` are not all of a run, or come by and by.
     ``estimate`` takes the place of ``pipeline.reconstruct``, ``estimate_person`` that of
-    ``person.reconstruct_person``.
+    ``person.reconstruct_person``; both are called from ``at_once`` threads, and ``stop`` makes
+    them return.
     """
     if names is None:
         tasks = list(tasks)
         names = Names(folder, [task.name for task in tasks])
     ended = threading.Event()
-    with ThreadPoolExecutor(max_workers=1) as pool:
+
+    def look_at(task: PhotoTask) -> list[Reconstruction] | Outcome:
+        return _estimate(
+            task, folder, request, report, estimate or _here, estimate_person or _together
+        )
+
+    with (
+        ThreadPoolExecutor(max_workers=1) as pool,
+        closing(_looked_at(tasks, look_at, at_once, stop)) as found,
+    ):
         try:
             if request.needs_blender:
                 pool.submit(blender.warm_up)
             building: Future[Outcome] | None = None
-            for task in tasks:
-                result = _estimate(
-                    task, folder, request, report, estimate or _here, estimate_person or _together
-                )
+            for task, result in found:
                 if building is not None:
                     yield building.result()
                     building = None
@@ -93,6 +103,34 @@ def run(
         except BaseException:  # interrupted: leaving the pool would wait for Blender's answer
             ended.set()
             blender.kill()
+            raise
+
+
+def _looked_at(
+    tasks: Iterable[PhotoTask],
+    look_at: Callable[[PhotoTask], list[Reconstruction] | Outcome],
+    at_once: int,
+    stop: Callable[[], None],
+) -> Generator[tuple[PhotoTask, list[Reconstruction] | Outcome], None, None]:
+    """What ``look_at`` gives of every task, in order; ``at_once`` at a time, and one waits."""
+    if at_once == 1:
+        for task in tasks:
+            yield task, look_at(task)
+        return
+    with ThreadPoolExecutor(at_once) as pool:
+        begun: deque[tuple[PhotoTask, Future[list[Reconstruction] | Outcome]]] = deque()
+        try:
+            for task in tasks:
+                begun.append((task, pool.submit(look_at, task)))
+                if len(begun) > at_once:
+                    first, result = begun.popleft()
+                    yield first, result.result()
+            while begun:
+                first, result = begun.popleft()
+                yield first, result.result()
+        except BaseException:  # interrupted: leaving the pool would wait for their answers
+            pool.shutdown(wait=False, cancel_futures=True)
+            stop()
             raise
 
 

@@ -81,6 +81,13 @@ def a_path(text: str) -> Path:
     return Path(text)
 
 
+def at_least_one(text: str) -> int:
+    """For ``type=``: a whole number from 1 on."""
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text} is no whole number from 1 on")
+    return int(text)
+
+
 def above_zero(text: str) -> float:
     """For ``type=``: a finite number above zero."""
     number = float(text)
