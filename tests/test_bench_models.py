@@ -286,3 +286,28 @@ def test_a_cold_run_is_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     monkeypatch.setattr(run, "ENTRY", entry)
     seconds, memory = run.cold_run(Path("a.jpg"))
     assert 0.2 < seconds < 30 and memory == {"backend": 12.5}
+
+
+def test_a_folder_by_photos_a_minute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    told = {
+        "photos": [
+            {"status": "ok", "timings": {"fit": 1.0, "texture": 2.0}},
+            {"status": "failed", "timings": {}},
+            {"status": "ok", "timings": {"fit": 0.5, "texture": 0.5}},
+        ],
+        "peak_memory_mb": {"backend": 500.0, "blender": 400.0},
+    }
+    entry = tmp_path / "entry.py"
+    entry.write_text(
+        "import json, sys, time\n"
+        "assert sys.argv[2] == 'photos' and sys.argv[-2:] == ['--hair', 'none']\n"
+        f"time.sleep(0.5)\nprint(json.dumps({told!r}))\n"
+    )
+    monkeypatch.setattr(run, "ENTRY", entry)
+    table = run.folder_table(Path("photos"), "--hair", "none")
+    rows = {line[:28].strip(): line[28:].split() for line in table.splitlines() if line[28:]}
+    assert rows["fit"] == ["37.5", "%"] and rows["texture"] == ["62.5", "%"]
+    assert rows["photos"] == ["2"] and rows["peak memory, blender"] == ["400", "MB"]
+    seconds = float(rows["seconds, with the start"][0])
+    assert seconds >= 0.5
+    assert float(rows["photos a minute"][0]) == pytest.approx(120 / seconds, rel=0.1)
