@@ -301,7 +301,7 @@ def test_a_folder_by_photos_a_minute(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     entry.write_text(
         "import json, sys, time\n"
         "assert sys.argv[2] == 'photos' and sys.argv[-2:] == ['--hair', 'none']\n"
-        f"time.sleep(0.5)\nprint(json.dumps({told!r}))\n"
+        f"time.sleep(0.5)\nprint(json.dumps({told!r}))\nsys.exit(4)\n"
     )
     monkeypatch.setattr(run, "ENTRY", entry)
     table = run.folder_table(Path("photos"), "--hair", "none")
