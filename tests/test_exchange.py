@@ -178,3 +178,21 @@ def test_the_summary_is_plain_json_with_the_same_numbers(head: Reconstruction) -
     np.testing.assert_allclose(told["camera"]["camera_matrix"], head.camera_matrix)
     np.testing.assert_allclose(told["landmarks"]["fitted"], head.landmarks2d, atol=0.01)
     assert told["warnings"] == ["The face is small."]
+
+
+def test_only_what_shrinks_is_packed(tmp_path: Path) -> None:
+    noise = np.random.default_rng(1).normal(size=(5000, 16, 3)).astype(np.float32)
+    head = make_reconstruction()
+    counts = {"hair_colour": (5000, 2, 3), "hair_uv": (5000, 2), "hair_radius": (5000,)}
+    made = dataclasses.replace(
+        head,
+        hair_points=noise,
+        hair_kind=np.zeros(5000, np.uint8),
+        **{name: np.zeros(shape, np.float32) for name, shape in counts.items()},
+    )
+    path = save_reconstruction(made, tmp_path / "head.npz")
+    with zipfile.ZipFile(path) as archive:
+        sizes = {one.filename: one.compress_size / one.file_size for one in archive.infolist()}
+    assert sizes["hair_points.npy"] == 1
+    assert sizes["hair_uv.npy"] < 0.1 and sizes["hair_colour.npy"] < 0.1
+    np.testing.assert_array_equal(load_reconstruction(path).hair_points, noise)
