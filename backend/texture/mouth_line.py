@@ -13,6 +13,7 @@ from scipy.spatial import cKDTree
 
 from ..kept import kept
 from ..model import FaceModel
+from .channels import mean_of, tripled
 from .evening import on_texels, settle, weighted_mean
 from .layout import Float, Layout, smoothstep
 
@@ -24,6 +25,12 @@ _BEHIND = 4
 _LINE_MM, _CORNER_MM = (1.0, 4.0), (4.0, 8.0)
 #: Standard deviation in mm of the mean over what is believed.
 _BESIDE_MM = 5.0
+#: The same over the lips, of which a smile shows a narrow edge, and mm^2 of them that have to be
+#: seen.
+_LIPS_MM, _ENOUGH_MM2 = 12.0, 20.0
+#: Log brightness by which a lip's highlight is over the lips' median.
+_GLOSS = 0.15
+_LEAST = 1e-3
 #: Log by which the line may still differ.
 _FINE = 0.08
 
@@ -47,16 +54,39 @@ def around_line(model: FaceModel, layout: Layout) -> Float:
 
 
 def even_line(
-    detail: tuple[Float, Float], weight: Float, colour: Float, line: Float, texel_mm: float
+    detail: tuple[Float, Float],
+    weight: Float,
+    colour: Float,
+    line: Float,
+    lips: Float,
+    texel_mm: float,
 ) -> None:
     """Even out the lips where they touch in ``detail``: log over the ground (H, W, 3) and the
     photo's weight (H, W), in place.
 
     ``weight`` (h, w) is the photo's, ``colour`` (h, w, 3) that of ``detail`` times it, ``line``
-    (h, w) of :func:`around_line`; ``texel_mm`` the side of a texel of them.
+    (h, w) of :func:`around_line`, ``lips`` (h, w) 0..1 their red; ``texel_mm`` the side of a texel
+    of them.
     """
     if not line.any():
         return
-    believed = 1 - line
-    even = weighted_mean(colour, weight * believed, believed, _BESIDE_MM / texel_mm)
+    even = _beside(colour, weight, 1 - line, lips, texel_mm)
     settle(detail, weight, line, even, np.full_like(line, _FINE), texel_mm)
+
+
+def _beside(
+    colour: Float, weight: Float, believed: Float, lips: Float, texel_mm: float
+) -> Float:
+    """(h, w, 3) what is ``believed`` around; on the ``lips`` what the lips are like, where the
+    photo shows enough of them: skin beside them would make them pale."""
+    around = weighted_mean(colour, weight * believed, believed, _BESIDE_MM / texel_mm)
+    red = believed * lips
+    seen = (weight > 0.5) & (red > 0.5)
+    if seen.sum() * texel_mm**2 < _ENOUGH_MM2:
+        return around
+    # A highlight is no colour of lips.
+    bright = mean_of(colour) / np.maximum(weight, _LEAST)
+    glossy = np.maximum(bright - np.median(bright[seen]), 0)
+    red *= np.exp(-((glossy / _GLOSS) ** 2))
+    like = weighted_mean(colour, weight * red, red, _LIPS_MM / texel_mm)
+    return around + tripled(lips) * (like - around)

@@ -217,6 +217,7 @@ class Fields:
     lids: Float  #: where lashes would be drawn out
     eyes: Float  #: the skin around the eyes
     line: Float  #: where lips touch
+    lips: Float  #: their red
     apart: Float  #: (T, T, 3) log, by how much the ground differs from the face's middle
     fine: tuple[float, float]  #: limits of fine differences, of brightness and of chroma
 
@@ -263,6 +264,7 @@ def fields_of(
         found[3],
         eyes,
         line,
+        _lips(model),
         cv2.merge(list(found[4:])),
         fine,
     )
@@ -308,7 +310,7 @@ def tidied(model: FaceModel, layout: Layout, detail: Detail, known: Fields) -> t
     colour += change * tripled(weight)
     shown = (there, detail.weight[whole])
     even_out(shown, weight, colour, known.eyes, known.lids, known.plain, texel_mm)
-    even_line(shown, weight, colour, known.line, texel_mm)
+    even_line(shown, weight, colour, known.line, known.lips, texel_mm)
     folds[box] = mean_of(removed)
     return detail, folds
 
@@ -359,6 +361,13 @@ def _beard(model: FaceModel) -> Float:
     around = cv2.dilate(lips, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width)))
     around = cv2.GaussianBlur(around, (0, 0), _AROUND_FEATURES * size)
     return np.maximum(model.uv_mask("beard"), around).astype(np.float32)
+
+
+def _lips(model: FaceModel) -> Float:
+    """(T, T) 0..1 the lips' red; 0 where the model names none."""
+    if "lips" not in model.mask_names:
+        return np.zeros((len(model.albedo_mean),) * 2, np.float32)
+    return model.uv_mask("lips").astype(np.float32)
 
 
 @kept(maxsize=2)
