@@ -53,13 +53,36 @@ def test_the_weight_goes_on_behind_the_line() -> None:
     line = np.zeros_like(weight)
     line[44:60, 10:80] = 1
     detail = colour.copy(), weight.copy()
-    mouth_line.even_line(detail, weight, colour * weight[..., None], line, texel_mm=0.6)
+    lips = np.ones_like(weight)
+    mouth_line.even_line(detail, weight, colour * weight[..., None], line, lips, texel_mm=0.6)
     np.testing.assert_allclose(detail[0][46:58, 20:70], 0.4, atol=0.1)
     assert detail[1][46:58, 20:70].min() > 0.9
     np.testing.assert_array_equal(detail[0][line == 0], colour[line == 0])
     before = colour.copy(), weight.copy()
-    mouth_line.even_line(before, weight, colour, np.zeros_like(line), texel_mm=0.6)
+    mouth_line.even_line(before, weight, colour, np.zeros_like(line), lips, texel_mm=0.6)
     np.testing.assert_array_equal(before[0], colour)
+
+
+def test_a_narrow_red_edge_gives_the_lips_their_colour() -> None:
+    """A smile shows 4 mm of red between skin and the line, with a highlight on it."""
+    red = np.array([0.1, -0.5, -0.3], np.float32)
+    colour = np.zeros((90, 120, 3), np.float32)
+    colour[40:47] = red
+    colour[42:45, 50:60] += 0.9
+    weight = np.ones((90, 120), np.float32)
+    weight[47:] = 0
+    colour[47:] = 0
+    lips, line = np.zeros_like(weight), np.zeros_like(weight)
+    lips[40:70], line[47:70] = 1, 1
+    detail = colour.copy(), weight.copy()
+    mouth_line.even_line(detail, weight, colour * weight[..., None], line, lips, texel_mm=0.6)
+    np.testing.assert_allclose(
+        detail[0][50:60, 20:100], np.broadcast_to(red, (10, 80, 3)), atol=0.12
+    )
+    bare = colour.copy(), weight.copy()
+    none = np.zeros_like(lips)
+    mouth_line.even_line(bare, weight, colour * weight[..., None], line, none, texel_mm=0.6)
+    assert bare[0][50:60, 20:100, 1].mean() > -0.45, "beside skin they were paler"
 
 
 def test_it_lies_between_the_lips() -> None:

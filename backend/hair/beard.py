@@ -100,8 +100,12 @@ def make_beard(
     if skin.sum() < _FEW:
         return None
     strength, loss = _against(looked.log, np.median(looked.log[skin], axis=0))
+    places = _places(model, patch, mask, looked.seen)
+    # First what takes no time, and is missing on most faces.
+    if not places or np.mean([np.median(loss[place]) for place in places]) < _LOSS:
+        return None
     strength = _smooth(patch, strength, looked.seen)
-    jaw = _told(model, patch, mask, strength, loss, looked.seen)
+    jaw = _told(strength, places)
     if jaw is None:
         return None
     # Nowhere denser than at chin and jaw: under them there is shadow too.
@@ -174,15 +178,11 @@ def _smooth(patch: Patch, strength: NDArray, seen: NDArray[np.bool_]) -> NDArray
     return np.median(strength[seen][nearest], axis=1) * near[chosen]
 
 
-def _told(
-    model: FaceModel,
-    patch: Patch,
-    mask: NDArray,
-    strength: NDArray,
-    loss: NDArray,
-    seen: NDArray[np.bool_],
-) -> float | None:
-    """How strong the beard is at the jaw; None where there surely is none."""
+def _places(
+    model: FaceModel, patch: Patch, mask: NDArray, seen: NDArray[np.bool_]
+) -> list[NDArray[np.bool_]]:
+    """(N,) each: the points of the chin and of either side of the jaw that are ``seen``; none where
+    these are too few to tell a beard by."""
     marks = model.mean[model.landmarks68]
     x, y, _ = patch.interpolated(model.faces, model.mean.astype(np.float64)).T
     lip, chin = marks[57, 1], marks[8, 1]
@@ -191,12 +191,14 @@ def _told(
     places = [here & (np.abs(x) < inner) & (y < lip - 6)]
     places += [here & (side * x > outer) & (y < lip + 5) for side in (-1, 1)]
     there = [place for place in places if place.sum() > _FEW]
-    if len(there) < 2 or there[0] is not places[0]:
-        return None
-    at_chin, *at_jaw = (float(np.median(strength[place])) for place in there)
-    lost = float(np.mean([np.median(loss[place]) for place in there]))
+    return there if len(there) >= 2 and there[0] is places[0] else []
+
+
+def _told(strength: NDArray, places: list[NDArray[np.bool_]]) -> float | None:
+    """How strong the beard is at the jaw; None where there surely is none."""
+    at_chin, *at_jaw = (float(np.median(strength[place])) for place in places)
     enough = _JAW if len(at_jaw) == 2 else _ONE_JAW
-    if at_chin < _CHIN or min(at_jaw) < enough or lost < _LOSS:
+    if at_chin < _CHIN or min(at_jaw) < enough:
         return None
     return float(np.mean([at_chin, *at_jaw]))
 

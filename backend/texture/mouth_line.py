@@ -74,9 +74,7 @@ def even_line(
     settle(detail, weight, line, even, np.full_like(line, _FINE), texel_mm)
 
 
-def _beside(
-    colour: Float, weight: Float, believed: Float, lips: Float, texel_mm: float
-) -> Float:
+def _beside(colour: Float, weight: Float, believed: Float, lips: Float, texel_mm: float) -> Float:
     """(h, w, 3) what is ``believed`` around; on the ``lips`` what the lips are like, where the
     photo shows enough of them: skin beside them would make them pale."""
     around = weighted_mean(colour, weight * believed, believed, _BESIDE_MM / texel_mm)
