@@ -56,10 +56,11 @@ _LOOKS: dict[str, dict[str, Any]] = {
     **eye_materials.LOOKS,
     "teeth": {
         "Roughness": 0.22,
-        # Enamel carries light far: without it the lip's shadow turns the upper teeth grey.
-        "Subsurface Weight": 0.7,
+        # By eye, on a smile, an open mouth and bared teeth: with 0.7 and 6 mm more light is lost
+        # in the mouth behind, and teeth are grey.
+        "Subsurface Weight": 0.3,
         "Subsurface Radius": (1.0, 0.9, 0.75),
-        "Subsurface Scale": 0.006,
+        "Subsurface Scale": 0.002,
         "Coat Weight": 0.3,
         "Coat Roughness": 0.1,
     },
