@@ -79,6 +79,8 @@ def test_a_narrow_red_edge_gives_the_lips_their_colour() -> None:
     np.testing.assert_allclose(
         detail[0][50:60, 20:100], np.broadcast_to(red, (10, 80, 3)), atol=0.12
     )
+    shine = detail[0][42:45, 50:60] - red
+    assert np.abs(shine.mean(axis=2)).max() < 0.2 and np.ptp(shine, axis=2).max() < 0.1
     bare = colour.copy(), weight.copy()
     none = np.zeros_like(lips)
     mouth_line.even_line(bare, weight, colour * weight[..., None], line, none, texel_mm=0.6)

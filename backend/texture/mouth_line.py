@@ -3,7 +3,7 @@
 A photo shows the line of a shut mouth as dark as the mouth, and of a smile the shade in its
 corners.  On the head both lie on the lips' red and are seen as stains when the mouth opens.  What
 the lips are like beside it continues to where they meet and behind, where a photo shows them from
-the side at most.
+the side at most.  Highlights on them belong to a lamp of the photo.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..kept import kept
 from ..model import FaceModel
 from .channels import mean_of, tripled
 from .evening import on_texels, settle, weighted_mean
-from .layout import Float, Layout, smoothstep
+from .layout import Float, Layout, bands, box_of, enlarged, scaled, smoothstep
 
 # Set by eye on six photos, of which two show teeth.
 
@@ -28,7 +28,7 @@ _BESIDE_MM = 5.0
 #: The same over the lips, of which a smile shows a narrow edge, and mm^2 of them that have to be
 #: seen.
 _LIPS_MM, _ENOUGH_MM2 = 12.0, 20.0
-#: Log brightness by which a lip's highlight is over the lips' median.
+#: Log brightness by which a highlight is over the lips, about; half of it is left.
 _GLOSS = 0.15
 _LEAST = 1e-3
 #: Log by which the line may still differ.
@@ -70,21 +70,36 @@ def even_line(
     """
     if not line.any():
         return
-    even = _beside(colour, weight, 1 - line, lips, texel_mm)
+    believed = 1 - line
+    even = weighted_mean(colour, weight * believed, believed, _BESIDE_MM / texel_mm)
+    like = _like_lips(colour, weight, believed * lips, texel_mm)
+    if like is not None:
+        even += tripled(lips) * (like - even)  # skin beside them would make lips pale
     settle(detail, weight, line, even, np.full_like(line, _FINE), texel_mm)
+    if like is not None:
+        _dull(detail[0], lips, like)
 
 
-def _beside(colour: Float, weight: Float, believed: Float, lips: Float, texel_mm: float) -> Float:
-    """(h, w, 3) what is ``believed`` around; on the ``lips`` what the lips are like, where the
-    photo shows enough of them: skin beside them would make them pale."""
-    around = weighted_mean(colour, weight * believed, believed, _BESIDE_MM / texel_mm)
-    red = believed * lips
+def _like_lips(colour: Float, weight: Float, red: Float, texel_mm: float) -> Float | None:
+    """(h, w, 3) what the lips are like, by their ``red`` (h, w) 0..1 that is believed, without
+    highlights; None where the photo shows too little of it."""
     seen = (weight > 0.5) & (red > 0.5)
     if seen.sum() * texel_mm**2 < _ENOUGH_MM2:
-        return around
-    # A highlight is no colour of lips.
+        return None
     bright = mean_of(colour) / np.maximum(weight, _LEAST)
     glossy = np.maximum(bright - np.median(bright[seen]), 0)
-    red *= np.exp(-((glossy / _GLOSS) ** 2))
-    like = weighted_mean(colour, weight * red, red, _LIPS_MM / texel_mm)
-    return around + tripled(lips) * (like - around)
+    red = red * np.exp(-((glossy / _GLOSS) ** 2))
+    return weighted_mean(colour, weight * red, red, _LIPS_MM / texel_mm)
+
+
+def _dull(there: Float, lips: Float, like: Float) -> None:
+    """Take highlights off the ``lips`` (h, w) of ``there`` (H, W, 3), in place: they belong to a
+    lamp of the photo.  ``like`` (h, w, 3) is what lips without them are like."""
+    box = box_of(lips, 1)
+    if box is None:
+        return
+    for band in bands(scaled(box, len(there) / len(lips))):
+        plain = enlarged(like, len(there), band)
+        over = mean_of(there[band] - plain)
+        share = enlarged(lips, len(there), band) * smoothstep(0.5 * _GLOSS, 2 * _GLOSS, over)
+        there[band] += tripled(share) * (plain + 0.5 * _GLOSS - there[band])
