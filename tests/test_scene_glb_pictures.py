@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import bpy
 import numpy as np
@@ -57,7 +58,7 @@ def pixels_of(data: bytes) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)
 
 
-def skin_nodes(head_scene: HeadScene) -> tuple[bpy.types.NodeTree, bpy.types.Node]:
+def skin_nodes(head_scene: HeadScene) -> tuple[Any, Any]:
     tree = head_scene.head.data.materials[0].node_tree
     return tree, tree.nodes["Principled BSDF"]
 
