@@ -20,7 +20,7 @@ from .layout import Float, Layout, smoothstep
 # Set by eye on six photos, of which three show dark lashes, one blue and one brown shadow.
 
 #: Row of ``lid_rings`` that is the visible edge of a lid; by ``tools/build_face_model/rings.py``.
-_EDGE = 4
+EDGE = 4
 #: mm from there between which the skin stops to be the eye's; brows begin at 12 and are left
 #: out.
 _REACH_MM = (6.5, 10.5)
@@ -50,7 +50,7 @@ def around_eyes(model: FaceModel, layout: Layout) -> Float:
     """(T, T) 0..1 the skin around the eyes, brows apart; 0 where the model names no lids."""
     if model.lid_rings is None:
         return np.zeros(layout.small.mask.shape, np.float32)
-    edge = model.mean[model.lid_rings[:, _EDGE].ravel()]
+    edge = model.mean[model.lid_rings[:, EDGE].ravel()]
     away, nearest = cKDTree(edge).query(model.mean)
     above = smoothstep(-1.0, 1.0, model.mean[:, 1] - edge[nearest, 1])
     upper, lower = (1 - smoothstep(*reach, away) for reach in (_REACH_MM, _BELOW_MM))

@@ -37,6 +37,7 @@ from .layout import (
     smoothstep,
 )
 from .mouth_line import around_line, even_line
+from .spectacles import without_frame
 from .trust import Trust, photo_weight, weighted_median
 from .view import View
 
@@ -286,6 +287,9 @@ def tidied(model: FaceModel, layout: Layout, detail: Detail, known: Fields) -> t
     whole = scaled(box, layout.size / size)
     weight, there, known = weight[box], detail.colour[whole], known.part(box)
     colour = _reduced(there, detail.weight[whole], weight.shape)
+    texel_mm = layout.texel_mm * layout.size / size
+    shown = (there, detail.weight[whole])
+    colour = without_frame(model, layout, shown, weight, colour, known.plain, box, texel_mm)
     weighed = _weighed(colour, weight, known.plain)
     wide = _blurred(weighed, PATCH_WIDTH * size)
     beardless = 1 - _bearded(_beard(model)[box], wide + known.apart)
@@ -306,9 +310,7 @@ def tidied(model: FaceModel, layout: Layout, detail: Detail, known: Fields) -> t
             share = enlarged(known.smooth * beardless, len(there), band)
             share = tripled(share * (1 - smoothstep(*_FEATURE, -mean_of(fine))))
             there[band] += share * (_limited(fine, *known.fine) - fine)
-    texel_mm = layout.texel_mm * layout.size / size
     colour += change * tripled(weight)
-    shown = (there, detail.weight[whole])
     even_out(shown, weight, colour, known.eyes, known.lids, known.plain, texel_mm)
     even_line(shown, weight, colour, known.line, known.lips, texel_mm)
     folds[box] = mean_of(removed)
