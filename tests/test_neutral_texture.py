@@ -200,3 +200,22 @@ def test_own_heads_give_the_neutral_shape() -> None:
     layout = layout_of(model, SIZE)
     still = tidy.least_stretch(head.neutral, head.posed, model.faces[layout.skin_face])
     np.testing.assert_allclose(still, 1, atol=1e-4)
+
+
+@pytest.mark.seconds
+def test_blue_light_beside_the_hair_is_no_hair() -> None:
+    """A lamp from the side tints the forehead's corners, where hair may hang."""
+    still = paint(seed=5)
+    layout = layout_of(still.model, SIZE)
+    corner = texels(still, layout.regions.forehead * (np.abs(still.model.mean[:, 0]) > 25)) > 0.5
+    soft = cv2.GaussianBlur(corner.astype(np.float32), (0, 0), SIZE / 100)
+    painted = {}
+    for name, tint in (("blue", [0.0, 0.0, 0.7]), ("dark", [-1.2, -1.2, -1.1])):
+        seen = repaint(still, still.albedo * np.exp(soft[..., None] * tint))
+        texture = replace(seen, albedo=still.albedo).texture(vertices_neutral=still.vertices)
+        off = log_off(texture, still)[corner & (texture.coverage > 0.5) & (soft > 0.9)]
+        assert len(off) > 500
+        painted[name] = off.mean(axis=0)
+    red, green, blue = painted["blue"]
+    assert blue - (red + green) / 2 < 0.3, "of 0.7 that was painted"
+    assert painted["dark"].mean() < -0.6, "hair that hangs there stays"

@@ -82,6 +82,8 @@ _MOUSTACHE = 1 / 20
 UNLIKE = (0.15, 0.5)
 #: Log ratio to the face's tone between which what hangs there is hair, not skin.
 SHADE = (0.3, 0.6)
+#: By how much more blue than red and green, log, and how bright, skin in blue light surely is.
+BLUE, LIT = (0.15, 0.4), (-0.7, -0.3)
 _LEAST = 1e-4
 _UNDER_NOSE = slice(31, 36)  #: of the 68 landmarks
 
@@ -244,6 +246,7 @@ def fields_of(
     # Hair can be so like skin that it was taken for skin in the shade.
     shade = np.abs(trust.correction - middle).max(axis=1)
     unlike = np.maximum(unlike, smoothstep(*SHADE, shade))
+    unlike = unlike * (1 - _blue(sample(trust.ratio, view.to_small(view.pixels)) - middle))
     plain = regions.bare_skin * layout.skin_vertex * (1 - regions.overhung * unlike)
     small = layout.small
     face, weights = small.face_id[small.mask], small.barycentric[small.mask]
@@ -269,6 +272,13 @@ def fields_of(
         cv2.merge(list(found[4:])),
         fine,
     )
+
+
+def _blue(apart: Float) -> Float:
+    """(V,) 0..1 how surely colours, log against the face's tone (V, 3), are those of skin in blue
+    light or under a highlight: hair is darker, and no bluer than skin by so much."""
+    blue = apart[:, 2] - np.maximum(apart[:, 0], apart[:, 1])
+    return smoothstep(*BLUE, blue) * smoothstep(*LIT, mean_of(apart))
 
 
 def tidied(model: FaceModel, layout: Layout, detail: Detail, known: Fields) -> tuple[Detail, Float]:
