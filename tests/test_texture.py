@@ -15,7 +15,8 @@ from reconstruct_face.backend.raster import (
     interpolate,
     rasterize,
 )
-from reconstruct_face.backend.texture import Texture, build_texture, fit_light
+from reconstruct_face.backend.raster.ambient import openness
+from reconstruct_face.backend.texture import Texture, build, build_texture, fit_light
 from reconstruct_face.backend.texture.diffuse import Graph, diffuse
 from reconstruct_face.backend.texture.layout import layout_of
 
@@ -116,16 +117,23 @@ def paint(
 
 
 def repaint(scene: Scene, albedo: np.ndarray) -> Scene:
-    """The scene with another albedo texture (S, S, 3), its photo taken again."""
+    """The scene with another albedo texture (S, S, 3), its photo taken again.
+
+    Half of the light comes from all sides, so that hollows of the skin are darker.
+    """
     model, raster = scene.model, scene.raster
-    normals = interpolate(raster, model.faces, vertex_normals(scene.vertices, model.faces))
+    at_vertices = vertex_normals(scene.vertices, model.faces)
+    normals = interpolate(raster, model.faces, at_vertices)
     normals = normals[raster.mask]
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
+    skin = layout_of(model, SIZE).skin_vertex
+    sky = np.ones((len(scene.vertices), 1))
+    seen = openness(scene.vertices[skin], at_vertices[skin], scene.vertices, model.faces, rays=64)
+    sky[skin, 0] = 0.5 + 0.5 * seen
+    lit = shade(normals, scene.light) * interpolate(raster, model.faces, sky)[raster.mask]
     photo = np.empty((*raster.face_id.shape, 3), np.uint8)
     photo[:] = BACKGROUND
-    photo[raster.mask] = np.round(
-        srgb(look_up(model, raster, albedo) * shade(normals, scene.light)) * 255
-    )
+    photo[raster.mask] = np.round(srgb(look_up(model, raster, albedo) * lit) * 255)
     return replace(scene, albedo=albedo, photo=photo)
 
 
@@ -271,6 +279,35 @@ def test_dark_skin_stays_dark_and_light_skin_light() -> None:
         truth.append((scene.albedo[where] @ luma).mean())
     assert truth[1] > 2 * truth[0], "the tones must differ for this to mean anything"
     np.testing.assert_allclose(np.log(found), np.log(truth), atol=0.3)
+
+
+def test_hollows_are_no_darker_skin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside the nose and over the eyes, where the face keeps light from itself."""
+    scene = paint(seed=5)
+    model = scene.model
+    normals = vertex_normals(scene.vertices, model.faces)
+    seen = openness(scene.vertices, normals, scene.vertices, model.faces, rays=64)
+    layout = layout_of(model, SIZE)
+    face, weights = layout.texels.face, layout.texels.barycentric()
+    sky = np.ones((SIZE, SIZE))
+    sky.ravel()[layout.texels.place] = (seen[model.faces[face]] * weights).sum(axis=1)
+    lids = cv2.resize(model.uv_mask("lids"), (SIZE, SIZE)) > 0.5
+    hollow = (face_texels(scene) | lids) & (sky < 0.65)
+    assert hollow.sum() > 3000
+
+    # All of the light from all sides, where the others' photos have half of it from there.
+    darker = repaint(scene, scene.albedo * (sky / (0.5 + 0.5 * sky))[..., None])
+
+    def off() -> float:
+        texture = replace(darker, albedo=scene.albedo).texture()
+        found = np.log(np.maximum(from_srgb(texture.image / 255.0), 2e-3) / scene.albedo)
+        even = np.median(found[face_texels(scene)], axis=0)
+        return float((found - even)[hollow & (texture.coverage > 0.5)].mean())
+
+    known = off()
+    monkeypatch.setattr(build, "HOLLOWS", 0.0)
+    unknown = off()
+    assert unknown < -0.02 and abs(known) < 0.4 * abs(unknown)
 
 
 def test_no_seam_at_the_border_of_the_photo() -> None:

@@ -42,8 +42,8 @@ from .trust import Trust, photo_weight, weighted_median
 from .view import View
 
 # Set by eye on 28 photos and by ``bench albedo``: its errors of lids, smile lines, neck and face
-# fell from 0.240, 0.241, 0.099 and 0.194 to 0.148, 0.129, 0.037 and 0.139; that of the brows is
-# 0.60 both times, since they lie elsewhere: on the true head it is 0.42, that of the lids 0.10.
+# fell from 0.240, 0.241, 0.099 and 0.194 to 0.117, 0.120, 0.032 and 0.129; that of the brows is
+# 0.61 where it was 0.60, since they lie elsewhere: on the true head it is 0.42.
 # The sample's ``verify`` gets FLIP 0.229 with the folds given back (at most 0.24); with wide
 # differences within 0.3 and 0.08 it was 0.217.
 
@@ -52,7 +52,7 @@ SHORTENED = (0.02, 0.08)
 #: Standard deviations, in parts of the texture's side, between which a fold's width lies.
 FOLD_WIDTHS = (1 / 640, 1 / 30)
 #: Part of a fold that is taken out: of its dark bottom and of its bright flanks.
-FOLD_DARK, FOLD_BRIGHT = 0.9, 0.75
+FOLD_DARK, FOLD_BRIGHT = 1.0, 1.0
 #: What is left of wide differences, log: of brightness, and of red and blue against green.  Their
 #: width, in parts of the side.
 MOST_BRIGHTNESS, MOST_CHROMA = 0.14, 0.05
