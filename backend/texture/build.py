@@ -49,10 +49,10 @@ SHADING_RANGE = (0.4, 1.8)
 #: Under this weighted number of visible skin vertices the fit says little.
 _FEW_SAMPLES = 60.0
 #: What part of the light comes from all sides, about, as a power of what a place sees of them, and
-#: the least that this is.  By ``bench albedo``, with ``_SHADOW`` in ``eyelids.py`` 0.2 where it was
-#: 0.3: lids are off by 0.139 without, 0.118 with a half, 0.117 with 0.7; smile lines by 0.124,
-#: 0.126 and 0.128, which folds that are taken out wholly bring back to 0.120.
-HOLLOWS, LEAST_OPEN = 0.5, 0.15
+#: the least that this is.  By ``bench albedo``, lids and smile lines: 0.139 and 0.124 without; 0.121
+#: and 0.119 with 0.3, 0.119 and 0.120 with 0.4, 0.117 and 0.120 with a half, where the sample's
+#: ``verify``, whose light knows no hollows, gets FLIP 0.242 for 0.236 with 0.35.
+HOLLOWS, LEAST_OPEN = 0.35, 0.15
 _FEW_SAMPLES_WARNING = (
     "Hardly any skin is visible in the photo, so light and skin colour are guesses; "
     "use a photo that shows more of the face."

@@ -35,7 +35,7 @@ _DEEP = 0.12
 #: Standard deviations in mm of the means over the skin of the eye and over the skin around it.
 _FINE_MM, _WIDE_MM = 3.0, 12.0
 #: What stays of wide differences to the skin around, log: of brightness and of each channel.
-_SHADOW, _SHADOW_CHROMA = 0.2, 0.15
+_SHADOW, _SHADOW_CHROMA = 0.18, 0.15
 #: Log by which fine structure may differ from the wide one: pores do, lashes do more.
 _FINE = 0.07
 #: Of that the share that stays where the photo shows a lid from its side.
