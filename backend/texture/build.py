@@ -49,9 +49,9 @@ SHADING_RANGE = (0.4, 1.8)
 #: Under this weighted number of visible skin vertices the fit says little.
 _FEW_SAMPLES = 60.0
 #: What part of the light comes from all sides, about, as a power of what a place sees of them, and
-#: the least that this is.  By ``bench albedo``, lids and smile lines: 0.139 and 0.124 without; 0.121
-#: and 0.119 with 0.3, 0.119 and 0.120 with 0.4, 0.117 and 0.120 with a half, where the sample's
-#: ``verify``, whose light knows no hollows, gets FLIP 0.242 for 0.236 with 0.35.
+#: the least that this is.  By ``bench albedo``, lids and smile lines: 0.139 and 0.124 without,
+#: 0.121 and 0.119 with 0.3, 0.119 and 0.120 with 0.4, 0.117 and 0.120 with a half.  With that the
+#: sample's ``verify``, whose light knows no hollows, gets FLIP 0.242; with 0.35 it is 0.236.
 HOLLOWS, LEAST_OPEN = 0.35, 0.15
 _FEW_SAMPLES_WARNING = (
     "Hardly any skin is visible in the photo, so light and skin colour are guesses; "
