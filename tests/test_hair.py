@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from reconstruct_face.backend.exchange.options import HAIR, HAIR_COLOURS
 from reconstruct_face.backend.geometry.camera import Camera
+from reconstruct_face.backend.geometry.polylines import of_count
 from reconstruct_face.backend.geometry.triangles import vertex_normals
 from reconstruct_face.backend.hair import make_hair, mask
 from reconstruct_face.backend.hair.colour import HAIR_COLOURS as SHOWN
@@ -227,6 +228,30 @@ def test_a_photo_s_hair_fills_its_outline_and_has_its_colour(
     assert red > green > blue
     # Linear 0.045 needs about 0.028 as the shader's input, by the table that was rendered.
     assert 0.015 < red < 0.05
+
+
+@pytest.mark.seconds
+def test_strands_have_the_light_and_dark_that_the_photo_shows_along_them(
+    model: FaceModel, told_by_colour: None
+) -> None:
+    photo = picture(model, (60, 40, 28))
+    hairy = np.abs(photo.astype(int) - (60, 40, 28)).max(axis=2) < 25
+    light = np.arange(SIZE) // 20 % 2 == 0  # bands of 16 mm
+    photo[hairy & light[:, None]] = np.minimum(photo[hairy & light[:, None]] * 2.2, 255)
+    strands, _ = made(model, "photo", photo)
+    assert strands is not None
+    places = of_count(strands.points, strands.colour.shape[1]).astype(np.float64)
+    pixels = CAMERA.project(places.reshape(-1, 3))
+    x, y = np.clip(np.round(pixels), 0, SIZE - 1).astype(int).T
+    # In front, well within the hair and its bands.
+    front = (places[..., 2].ravel() > 60) & (
+        cv2.erode(hairy.astype(np.uint8), np.ones((9, 9)))[y, x] > 0
+    )
+    front &= np.abs(y % 20 - 10) < 6
+    bright = strands.colour.mean(axis=2).ravel()
+    assert front.sum() > 2000
+    dark, lit = (np.median(bright[front & (light[y] == way)]) for way in (False, True))
+    assert lit > 2.5 * dark  # linear light has 5.5 times as much
 
 
 @pytest.mark.seconds

@@ -14,6 +14,9 @@ from ..geometry.srgb import LUMINANCE, SRGB_TO_LINEAR
 #: is the highlight's.
 _GIVEN = np.array([0.0, 0.01, 0.022, 0.045, 0.09, 0.2, 0.28, 0.4, 0.6, 0.9])
 _SHOWN = np.array([0.012, 0.028, 0.040, 0.062, 0.10, 0.19, 0.25, 0.31, 0.37, 0.45])
+#: What the lightest channel of any hair shows: over it the table is so flat that hair of the
+#: photo's red and green in a highlight is rendered green.
+_LIGHTEST = 0.37
 #: Linear RGB as shown where a photo tells none: dark brown.
 UNKNOWN = np.array([0.075, 0.055, 0.042])
 #: The same of hair that is chosen by its name, as the option ``hair_colour`` has them; by eye.
@@ -48,7 +51,7 @@ _NEIGHBOURS = 8
 _LIKE_NEIGHBOURS_MM = 40.0
 #: How far strands are apart from the median, in the logarithm of brightness and of hue: what is
 #: further is leaves or clothing.
-_MOST_APART, _MOST_HUE = 0.6, 0.15
+_MOST_APART, _MOST_HUE = 1.3, 0.25
 
 
 def light_on(normals: NDArray, sh_light: NDArray) -> NDArray:
@@ -74,6 +77,8 @@ def shader_colour(shown: NDArray) -> NDArray:
     no colour, and hair of the photo's hue below it would look dull and, being brown, green.  Of
     dark hair the channels are all but lost in the highlight.
     """
+    # Lighter than any hair by a highlight of the photo's: of its hue nevertheless.
+    shown = shown * np.minimum(_LIGHTEST / np.maximum(shown.max(axis=-1, keepdims=True), 1e-6), 1)
     light = np.maximum(shown @ LUMINANCE, 1e-4)[..., None]
     given = np.maximum(np.interp(light, _SHOWN, _GIVEN), _DARKEST)
     own = np.maximum(np.interp(shown, _SHOWN, _GIVEN), 1e-5)
@@ -90,9 +95,9 @@ def strand_colours(
     rng: np.random.Generator,
     usual: NDArray = UNKNOWN,
 ) -> NDArray[np.float32]:
-    """(S, 2, 3) the shader's colours of strands at ``roots`` (S, 3).
+    """(S, C, 3) the shader's colours of strands at ``roots`` (S, 3).
 
-    ``measured`` (S, 2, 3) linear albedo of those that are ``seen`` (S,); the others are like their
+    ``measured`` (S, C, 3) linear albedo of those that are ``seen`` (S,); the others are like their
     nearest neighbours, and where none are seen all have the linear albedo ``usual`` (3,).
     """
     if seen.sum() < _NEIGHBOURS:

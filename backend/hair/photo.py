@@ -31,6 +31,11 @@ _CARRIED, _CARRIED_WEIGHT = 0.09, 0.35
 _OUTSIDE, _NEAR_EDGE = 0.035, 0.03
 #: Colours are taken so far inside the mask, in faces: at its edge it may show skin.
 _NO_EDGE = 0.03
+#: Width of locks, in faces, and by how much more they are apart in colour than in the photo: some
+#: of it is lost, as what lies behind shines through between strands.
+_LOCK, _CONTRAST = 0.05, 1.5
+#: What of a strand is not seen is like the rest, e times less after so much of its length.
+_LIKE_SEEN = 0.15
 #: Cosine to the camera between which a point counts as seen.
 _FACING = (-0.05, 0.25)
 #: Directions round the skull in which the outline is measured, and its highest over the skull.
@@ -235,34 +240,29 @@ class PhotoHair:
         return (sample(self.depth, pixels) > 0.02 * self.window.face_px) & (facing > 0.2)
 
     def colours(self, strands: NDArray, sh_light: NDArray) -> tuple[NDArray, Bool]:
-        """(S, 2, 3) linear albedo in the photo along the first and the second half of ``strands``
-        (S, P, 3), and which (S,) are seen at all.
+        """(S, P, 3) linear albedo in the photo along ``strands`` (S, P, 3), and which (S,) are seen
+        at all.
 
-        ``sh_light`` (9, 3) is divided out as on a surface that faces away from the skin.
+        ``sh_light`` (9, 3) is divided out as on a surface that faces away from the skin.  What of a
+        strand is not seen is like what is seen of it, the nearest most.
         """
         count, points = strands.shape[:2]
         flat = strands.reshape(-1, 3).astype(np.float64)
         outward = self.surface.outward(flat)
         pixels, facing = self._seen(flat, outward)
         light = np.log(light_on(outward, sh_light)).reshape(count, points, 3)
-        log = np.log(np.maximum(SRGB_TO_LINEAR[self.window.picture], 0.003))
-        log = cv2.GaussianBlur(log, (0, 0), 0.8)
+        log = self._contrasted()
         weight = (sample(self.depth, pixels) > _NO_EDGE * self.window.face_px) * smoothstep(
             *_FACING, facing
         )
         weight = weight.reshape(count, points, 1)
-        log = sample(log.astype(np.float32), pixels).reshape(count, points, 3) - light
-        half = points // 2
-        parts = []
-        for part in (slice(0, half), slice(half, points)):
-            total = weight[:, part].sum(axis=1)
-            parts.append((weight[:, part] * log[:, part]).sum(axis=1) / np.maximum(total, 1e-6))
+        log = sample(log, pixels).reshape(count, points, 3) - light
         seen = weight[..., 0].sum(axis=1)
-        halves = np.stack(parts, axis=1)
-        # A half that is not seen is like the other.
-        few = np.stack([weight[:, :half].sum(axis=(1, 2)), weight[:, half:].sum(axis=(1, 2))], 1)
-        halves = np.where((few < 0.3)[..., None], halves[:, ::-1], halves)
-        return np.exp(halves), seen > 0.5
+        apart = np.arange(points)[:, None] - np.arange(points)
+        near = np.exp(-np.abs(apart) / (_LIKE_SEEN * points))
+        total = np.matmul(near, np.concatenate([weight * log, weight], axis=2))
+        rest = total[..., :3] / np.maximum(total[..., 3:], 1e-6)
+        return np.exp(rest + weight * (log - rest)), seen > 0.5
 
     def covered(self, field: int) -> float:
         """0..1 how much of the window's field number ``field`` the hair covers."""
@@ -277,6 +277,16 @@ class PhotoHair:
         if not inner.any():
             return 0.9
         return float(np.linalg.norm(far, axis=-1)[inner].sum() / strength[inner].sum())
+
+    def _contrasted(self) -> Float:
+        """(h, w, 3) log linear light of the window, that of locks with :data:`_CONTRAST`."""
+        log = np.log(np.maximum(SRGB_TO_LINEAR[self.window.picture], 0.003)).astype(np.float32)
+        log = cv2.GaussianBlur(log, (0, 0), 0.8)
+        hair = self.mask.astype(np.float32)
+        sigma = _LOCK * self.window.face_px
+        around = cv2.GaussianBlur(log * tripled(hair), (0, 0), sigma)
+        around /= tripled(np.maximum(cv2.GaussianBlur(hair, (0, 0), sigma), 1e-3))
+        return log + (_CONTRAST - 1) * tripled(hair) * (log - around)
 
     def _bare(self, points: NDArray, outward: NDArray) -> Bool:
         pixels, facing = self._seen(points, outward)

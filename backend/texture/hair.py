@@ -79,8 +79,13 @@ class Hair:
     amount: float  #: 0 bald .. 1: how far the model's hairline is followed where nothing is seen
 
 
-def find_hair(model: FaceModel, layout: Layout, view: View, trust: Trust) -> Hair:
-    """The :class:`Hair` seen in ``view``, diffused over the scalp."""
+def find_hair(
+    model: FaceModel, layout: Layout, view: View, trust: Trust, *, painted: bool = True
+) -> Hair:
+    """The :class:`Hair` seen in ``view``, diffused over the scalp.
+
+    Not ``painted`` it is on the scalp alone, as what strands grow from, and no fringe.
+    """
     regions = layout.regions
     small = view.to_small(view.pixels)
     seen = photo_weight(view, trust.clear, view.pixels, view.depth, view.facing)
@@ -98,6 +103,8 @@ def find_hair(model: FaceModel, layout: Layout, view: View, trust: Trust) -> Hai
     tint = diffuse(layout.graph, spread, hairy, middle, model.symmetry)
     # Seen hair below the hairline and seen skin above it move the hairline around them.
     moved = (smoothstep(*UNLIKE_FOR_COVER, unlike) - regions.scalp * amount)[:, None]
+    if not painted:
+        moved = np.where(moved > 0, moved * regions.scalp[:, None], moved)
     known = seen * regions.hairable
     cover = diffuse(layout.graph, moved, known, np.zeros(1), model.symmetry, REACH_EDGES)
     cover = cover[:, 0] * regions.hairable
