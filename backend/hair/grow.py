@@ -34,7 +34,7 @@ _STRAY_MM, _OWN_STRAY_MM = 7.0, 1.5
 #: How far what flies leaves the outline, the mean, in faces; single hairs beside locks.
 _FLYAWAY, _SINGLE = 0.03, 0.01
 #: A lock's height in the shell is drawn evenly to this power, most at the outside; a strand's own.
-_OUTSIDE, _OWN_LAYER = 0.5, 0.1
+_OUTSIDE, _OWN_LAYER = 0.35, 0.1
 #: Hair lies on what begins further from the parting, so many mm, by this share of the way in the
 #: shell, if it is so long.
 _BELOW_MM, _OVER, _REACHES_MM = 130.0, 0.3, (60.0, 160.0)
@@ -306,7 +306,8 @@ def flow_at(
     flow = away * (1 - 0.85 * falling * min(style.down, 1)) + down * falling * style.down * 1.2
     front = smoothstep(-0.5, 0.4, (point[:, 2] - surface.middle[2]) / surface.half_width)
     combed = _along(np.array([0.0, 0.25, -1.0]) + np.zeros_like(point), outward)
-    flow = flow + tripled(style.back * (0.25 + 1.5 * front)) * combed
+    back = style.back * (0.25 + 1.5 * front) * (1 - 0.8 * falling[:, 0] * min(style.down, 1))
+    flow = flow + tripled(back) * combed
     return flow + style.out * (1 - falling * min(style.down, 1)) * outward
 
 

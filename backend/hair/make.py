@@ -12,6 +12,7 @@ from ..geometry.camera import Camera
 from ..geometry.polylines import of_count
 from ..geometry.triangles import vertex_normals
 from ..model import FaceModel
+from ..texture.hair import upper_forehead
 from ..texture.layout import layout_of, smoothstep
 from .colour import HAIR_COLOURS, UNKNOWN, strand_colours
 from .grow import CLEAR_MM, flow_at, grow, knot_strands, source_of
@@ -177,14 +178,19 @@ def style_of(seen: PhotoHair, surface: Surface) -> Style:
             STYLES["side-part"], taper=(1 - full) * STYLES["side-part"].taper, top=cap,
             side=0.6 * cap, part=None if fringe else 0.3,
             back=0.0 if fringe else 0.8, fringe=-0.4 if fringe else None, points=24,
+            # What is long enough for it falls over the ears.
+            down=STYLES["side-part"].down + full * (1 - STYLES["side-part"].down),
         )  # fmt: skip
-    base = replace(base, flyaways=float(np.interp(order, *_FLYAWAYS)))
+    # As many strands cover more the further out they lie.
+    wider = 1 + standing / surface.half_width
+    flies = float(np.interp(order, *_FLYAWAYS))
+    base = replace(base, flyaways=flies, radius=base.radius * wider)
     if order < _CURLS and standing >= _CROPPED_MM:
         curls = {"wave": 5.0, "pitch": 24.0, "points": 28, "wild": 0.5, "clump": 0.7}
         return replace(base, **curls, strands=14_000)
     if order < _WAVES and long:
         waves = {"wave": 6.5, "pitch": 65.0, "points": 36, "clump": 0.75, "lock": 40}
-        return replace(base, **waves, strands=11_000, radius=0.085)
+        return replace(base, **waves, strands=11_000, radius=0.085 * wider)
     return base
 
 
@@ -229,8 +235,7 @@ def with_sideburns(surface: Surface, neutral: NDArray, scalp: NDArray) -> NDArra
 def with_forehead(surface: Surface, neutral: NDArray, scalp: NDArray, covered: NDArray) -> NDArray:
     """``scalp`` (V,) 0..1 and the upper forehead where it is ``covered`` (V,) 0..1 by hair: there
     the hairline is lower than the model's, or not to be seen."""
-    low = surface.brows + np.array([0.16, 0.26]) * surface.face
-    return np.maximum(scalp, covered * smoothstep(low[0], low[1], neutral[:, 1]))
+    return np.maximum(scalp, covered * upper_forehead(neutral, surface.brows, surface.face))
 
 
 def _colours(

@@ -38,6 +38,9 @@ _LOCK, _CONTRAST = 0.05, 1.5
 _LIKE_SEEN = 0.15
 #: Cosine to the camera between which a point counts as seen.
 _FACING = (-0.05, 0.25)
+#: The same between which a direction in the picture tells one on the head: at the outline a step
+#: inwards leads as well before the ear as behind it.
+_TELLS_DEPTH = (0.15, 0.5)
 #: Directions round the skull in which the outline is measured, and its highest over the skull.
 _ANGLES, _HIGHEST_MM = 72, 70.0
 #: Gaps in the outline up to so many directions wide are none.
@@ -49,8 +52,9 @@ _UPPER, _LEAST_MOST_MM = 0.3, 12.0
 _OVER_EARS, _AT_EARS = 0.05, 0.2
 #: Hair that falls further under the ears than so many faces is long.
 _LONG = 0.4
-#: Spread of where strands end below, in faces: cut, but not with a ruler.
-_RAGGED = 0.08
+#: Spread of where strands end below, in faces: cut, but not with a ruler.  Beyond so many of it the
+#: rest is too thin to be seen.
+_RAGGED, _FEW_LEFT = 0.08, 0.7
 #: Hair that hangs and widens: blur of its outline, in faces, the least it is aside of the head's
 #: middle at the ears, how much wider it gets in one step (log) and in all.
 _SMOOTH_ROWS, _LEAST_ASIDE, _WIDENS, _WIDEST = 0.04, 0.3, 0.1, 2.0
@@ -104,9 +108,8 @@ class PhotoHair:
         normal = outward @ rotation.T
         slope = -dot(normal[:, :2], line) / np.minimum(normal[:, 2], -0.25)
         wanted = unit(np.column_stack([line, np.clip(slope, -2, 2)])) @ rotation
-        share = np.maximum(np.clip(1.6 * strength, 0, 0.95), 0.8 * edge) * smoothstep(
-            *_FACING, facing
-        )
+        known_way = np.clip(1.6 * strength, 0, 0.95) * smoothstep(*_TELLS_DEPTH, facing)
+        share = np.maximum(known_way, 0.8 * edge * smoothstep(*_FACING, facing))
         return unit(flow + tripled(share) * (wanted - flow))
 
     def agreement(self, points: NDArray, outward: NDArray, flow: NDArray) -> float:
@@ -224,7 +227,8 @@ class PhotoHair:
         # Hair that falls behind a shoulder is no shorter there: behind all is as long as any.
         z = (points[:, 2] - self.surface.middle[2]) / self.surface.half_width
         low = low + smoothstep(*_BEHIND, -z) * (min(self.lowest) - low)
-        low = low + _RAGGED * self.surface.face * ragged
+        # The last strands end below: hair is seen to end where few are left.
+        low = low + _RAGGED * self.surface.face * (ragged - _FEW_LEFT)
         return gone | (-points @ self.down < low)
 
     def bare(self, points: NDArray, outward: NDArray) -> Bool:

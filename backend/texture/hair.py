@@ -36,6 +36,9 @@ STANDING_OFF = (0.25, 0.6)
 #: Edges over which a hairline that is seen pulls the unseen one along.
 REACH_EDGES = 10.0
 
+#: Over the brows, in faces, between which roots may begin where hair covers the hairline.
+HAIRLINES = (0.16, 0.26)
+
 # What is hair, by how unlike skin it is (0..1): the second for where there is hair, the first,
 # stricter, for what colour it has.
 UNLIKE_FOR_COLOUR = (0.5, 0.9)
@@ -84,7 +87,7 @@ def find_hair(
 ) -> Hair:
     """The :class:`Hair` seen in ``view``, diffused over the scalp.
 
-    Not ``painted`` it is on the scalp alone, as what strands grow from, and no fringe.
+    Not ``painted`` it is alone where strands grow from, and no fringe.
     """
     regions = layout.regions
     small = view.to_small(view.pixels)
@@ -104,11 +107,22 @@ def find_hair(
     # Seen hair below the hairline and seen skin above it move the hairline around them.
     moved = (smoothstep(*UNLIKE_FOR_COVER, unlike) - regions.scalp * amount)[:, None]
     if not painted:
-        moved = np.where(moved > 0, moved * regions.scalp[:, None], moved)
+        marks = model.mean[model.landmarks68, 1]
+        brows = float(marks[17:27].mean())
+        rooted = upper_forehead(model.mean, brows, brows - float(marks[8]))
+        rooted = np.maximum(regions.scalp, rooted * regions.forehead)
+        moved = np.where(moved > 0, moved * rooted[:, None], moved)
     known = seen * regions.hairable
     cover = diffuse(layout.graph, moved, known, np.zeros(1), model.symmetry, REACH_EDGES)
     cover = cover[:, 0] * regions.hairable
     return Hair(cover.astype(np.float32), tint.astype(np.float32), amount)
+
+
+def upper_forehead(vertices: NDArray, brows: float, face: float) -> NDArray:
+    """(V,) 0..1 the part of the forehead above which hair may have its roots where it covers the
+    model's hairline: by the height y of ``vertices`` (V, 3) over the ``brows``' (y), in parts of
+    ``face``, brows to chin (mm)."""
+    return smoothstep(brows + HAIRLINES[0] * face, brows + HAIRLINES[1] * face, vertices[:, 1])
 
 
 def _hair_colour(view: View, trust: Trust, seen: Float) -> NDArray:
