@@ -26,7 +26,7 @@ _VISIBLE = 0.002
 #: How the guide is blurred, in its pixels; and where there is no hair, what is taken instead.
 _BLUR, _WIDE_BLUR, _LITTLE = 1.0, 4.0, 1e-3
 #: How far a strand may differ from its neighbours' mean, as a factor.
-_MOST = 4.0
+_MOST = 2.0
 #: What is left of the light however much hair it went through, how fast it gets there, and what is
 #: left where strands run towards it.  By eye; both views of three heads (blond, brown, black) then
 #: are 6.6 of 255 levels off 80 samples through all strands (RMS), as seven traced samples are, and

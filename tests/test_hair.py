@@ -287,3 +287,32 @@ def test_unseen_strands_are_coloured_like_their_neighbours() -> None:
     ratio = np.median(found[outer & left]) / np.median(found[outer & ~left])
     # Six times as bright, but within what the hair of one head can be apart.
     assert ratio > 2
+
+
+def test_hair_of_another_hue_is_what_lies_behind() -> None:
+    rng = np.random.default_rng(3)
+    roots = rng.uniform(-80, 80, (400, 3))
+    red = np.array([0.2, 0.07, 0.05])
+    measured = red * np.exp(rng.normal(0, 0.4, (400, 5, 1)))
+    behind = rng.random(400) < 0.25
+    measured[behind] = 0.1
+    found = strand_colours(roots, measured, np.ones(400, bool), rng)
+    assert (found[behind][..., 0] > 1.7 * found[behind][..., 2]).all()
+
+
+def test_brown_hair_is_not_made_green_by_a_guess_at_the_light() -> None:
+    rng = np.random.default_rng(3)
+    roots = rng.uniform(-80, 80, (400, 3))
+    seen = np.ones(400, bool)
+
+    def hue(colour: tuple[float, float, float]) -> tuple[float, float]:
+        measured = np.broadcast_to(np.array(colour), (400, 2, 3))
+        red, green, blue = np.median(strand_colours(roots, measured, seen, rng), axis=(0, 1))
+        return red / green, green / blue
+
+    olive, yellower = hue((0.1, 0.1, 0.065))
+    assert olive > 1.1 and yellower > 1.1
+    grey = hue((0.1, 0.1, 0.1))
+    assert grey == pytest.approx((1, 1), abs=0.01)
+    dyed = hue((0.04, 0.1, 0.09))
+    assert dyed[0] < 0.75

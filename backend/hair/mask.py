@@ -190,7 +190,10 @@ def hair_mask(window: Window) -> Bool:
     worn = below & ((like_hair < floor) | (rows > eyes + _ONLY_CLOTHES * face))
     like_other = like_skin
     if worn.sum() > _FEW * face**2:
-        like_other = np.maximum(like_skin, _log_likelihood(_colours(lab[worn]), lab))
+        like_worn = _log_likelihood(_colours(lab[worn]), lab)
+        # Nobody wears it on the face.
+        like_worn[window.head & (rows < eyes + _CLOTHES * face)] = -np.inf
+        like_other = np.maximum(like_skin, like_worn)
     # Cheeks, ears and neck, where hair may hang but shadows surely lie.
     shaded = window.head & (scalp < 0.3) & (forehead < 0.3)
     in_shadow = _log_likelihood(_colours(_shaded(window.picture[certain], _SHADOWS)), lab)
