@@ -53,16 +53,16 @@ def surface(model: FaceModel) -> Surface:
     return surface_of(model, model.mean)
 
 
-def picture(model: FaceModel, hair: tuple[int, int, int] | None) -> np.ndarray:
-    """(400, 400, 3) the mean head before a plain ground; with ``hair``, a cap of it that stands
-    20 mm off the scalp."""
+def picture(model: FaceModel, hair: tuple[int, int, int] | None, stands: float = 20) -> np.ndarray:
+    """(400, 400, 3) the mean head before a plain ground; with ``hair``, a cap of it that ``stands``
+    so many mm off the scalp."""
     rng = np.random.default_rng(1)
     out = np.empty((SIZE, SIZE, 3))
     out[:] = BACKGROUND
     size = (SIZE, SIZE)
     if hair is not None:
         scalp = layout_of(model, 512).regions.scalp[:, None]
-        grown = model.mean + 20 * scalp * vertex_normals(model.mean, model.faces)
+        grown = model.mean + stands * scalp * vertex_normals(model.mean, model.faces)
         raster = rasterize(CAMERA.to_camera(grown), model.faces, CAMERA.camera_matrix, size)
         on_scalp = interpolate(raster, model.faces, scalp)[..., 0]
         out[raster.mask] = SKIN

@@ -15,12 +15,13 @@ from ..model import FaceModel
 from ..texture.hair import upper_forehead
 from ..texture.layout import layout_of, smoothstep
 from .colour import HAIR_COLOURS, UNKNOWN, strand_colours
-from .grow import CLEAR_MM, flow_at, grow, knot_strands, source_of
+from .grow import CLEAR_MM, flow_at, grow, source_of
 from .mask import SeenHair, see_hair
 from .photo import PhotoHair, photo_hair
 from .strands import Strands, of_length, resampled
 from .styles import STYLES, Style, scaled
 from .surface import Roots, Skin, Surface, roots_on, surface_of
+from .tied import tail_of, with_knot
 
 NO_HAIR = "No hair was found in the photo, so the head has none; choose a style to give it one."
 HEADWEAR = (
@@ -98,6 +99,9 @@ def make_hair(
     seen = None if none else photo_hair(shown.window, shown.mask, camera, surface)
     guide = seen if hair == "photo" else None
     style = scaled(STYLES[hair], surface.face) if guide is None else style_of(guide, surface)
+    tail = None if guide is None or style.tied else tail_of(guide)
+    if tail is not None:
+        style = replace(STYLES["bun"], flyaways=style.flyaways, knot=tuple(tail.line[0].tolist()))
     rng = np.random.default_rng(_SEED)
     scalp = with_sideburns(surface, neutral, regions.scalp)
     if guide is not None:
@@ -113,7 +117,7 @@ def make_hair(
         style = combed(style, guide, surface, roots)
     points = grow(surface, roots, style, rng, guide)
     if style.tied:
-        roots, points = knot_strands(surface, roots, points, style, rng)
+        roots, points = with_knot(surface, roots, points, style, rng, tail)
     if length != 1:
         down = np.array([0.0, -1.0, 0.0]) if guide is None else guide.down
         points = of_length(points, length, down)
