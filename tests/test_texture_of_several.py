@@ -12,6 +12,7 @@ from reconstruct_face.backend.geometry.harmonics import shade
 from reconstruct_face.backend.raster import rasterize
 from reconstruct_face.backend.texture import Shot, Texture, build_texture_of, most_shots
 from reconstruct_face.backend.texture.evening import on_texels
+from reconstruct_face.backend.texture.hair import HAIRLINES
 from reconstruct_face.backend.texture.layout import layout_of
 from reconstruct_face.backend.texture.several import _gains
 
@@ -172,19 +173,21 @@ def test_memory_does_not_grow_with_the_photos() -> None:
 
 def test_no_hair_is_painted_that_the_head_has_as_strands(scenes: list[Scene]) -> None:
     model = scenes[0].model
-    y = model.mean[:, 1] - model.mean[model.landmarks68[17:27], 1].mean()
-    # A fringe down to the brows, as dark as hair, and under it two locks that nobody told of.
-    front, locks = model.mean[:, 2] > 0, np.abs(np.abs(model.mean[:, 0]) - 25) < 5
-    told = (y > 30) & front
+    brows = model.mean[model.landmarks68[17:27], 1].mean()
+    y, face = model.mean[:, 1] - brows, brows - model.mean[model.landmarks68[8], 1]
+    # A fringe down to the brows, as dark as hair, and in it two locks that nobody told of.
+    fringe = (y > 10) & (model.mean[:, 2] > 0)
+    told = fringe & (np.abs(np.abs(model.mean[:, 0]) - 25) > 5)
     layout = layout_of(model, SIZE)
-    hair = (told | ((y > 12) & locks & front)).astype(np.float32)
+    # Where no hair has its roots.
+    low = layout.regions.forehead * (y < HAIRLINES[0] * face)
     dark, forehead = (
-        cv2.resize(on_texels(model, layout, values), (SIZE, SIZE))
-        for values in (hair, layout.regions.forehead)
+        cv2.resize(on_texels(model, layout, values.astype(np.float32)), (SIZE, SIZE))
+        for values in (fringe, low)
     )
     dark = dark[..., None]
     hairy = repaint(scenes[0], scenes[0].albedo * (1 - dark) + 0.012 * dark)
-    forehead = (forehead > 0.9) & (dark[..., 0] > 0.99)
+    forehead = (forehead > 0.7) & (dark[..., 0] > 0.99)
     assert forehead.sum() > 1000
 
     def painted(**more) -> float:
