@@ -244,12 +244,11 @@ def test_strands_have_the_light_and_dark_that_the_photo_shows_along_them(
     pixels = CAMERA.project(places.reshape(-1, 3))
     x, y = np.clip(np.round(pixels), 0, SIZE - 1).astype(int).T
     # In front, well within the hair and its bands.
-    front = (places[..., 2].ravel() > 60) & (
-        cv2.erode(hairy.astype(np.uint8), np.ones((9, 9)))[y, x] > 0
-    )
+    inner = cv2.erode(hairy.astype(np.uint8), np.ones((9, 9))) > 0
+    front = (places[..., 2].ravel() > 30) & inner[y, x]
     front &= np.abs(y % 20 - 10) < 6
     bright = strands.colour.mean(axis=2).ravel()
-    assert front.sum() > 2000
+    assert front.sum() > 5000
     dark, lit = (np.median(bright[front & (light[y] == way)]) for way in (False, True))
     assert lit > 2.5 * dark  # linear light has 5.5 times as much
 
@@ -316,3 +315,23 @@ def test_brown_hair_is_not_made_green_by_a_guess_at_the_light() -> None:
     assert grey == pytest.approx((1, 1), abs=0.01)
     dyed = hue((0.04, 0.1, 0.09))
     assert dyed[0] < 0.75
+
+
+@pytest.mark.seconds
+def test_a_fringe_lies_on_the_forehead(model: FaceModel, told_by_colour: None) -> None:
+    photo = picture(model, (60, 40, 28), 30).astype(float)
+    marks = CAMERA.project(model.mean[model.landmarks68].astype(float))
+    brows, face = marks[17:27, 1].mean(), marks[8, 1] - marks[17:27, 1].mean()
+    fringe = np.s_[round(brows - 0.7 * face) : round(brows - 0.1 * face),
+                   round(marks[17, 0]) : round(marks[26, 0])]  # fmt: skip
+    photo[fringe] = (60, 40, 28) + np.random.default_rng(5).normal(0, 4, photo[fringe].shape)
+    strands, _ = made(model, "photo", np.clip(photo, 0, 255).astype(np.uint8))
+    assert strands is not None
+    points = strands.points.reshape(-1, 3).astype(np.float64)
+    over = (CAMERA.project(points)[:, 1] > brows - 0.25 * face) & (np.abs(points[:, 0]) < 40)
+    over &= points[:, 2] > model.mean[model.landmarks68[[0, 16]], 2].mean()
+    over &= points[:, 1] > model.mean[model.landmarks68[17:27], 1].mean()
+    assert over.sum() > 1000
+    away = np.linalg.norm(points[over][:, None] - model.mean[None, ::3], axis=2).min(axis=1)
+    # Its outline stands off 30 mm; the lower fringe 6 and 0.8 of the 15 mm to its edge.
+    assert np.quantile(away, 0.9) < 20

@@ -4,6 +4,7 @@ off the skull, where it ends."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -45,6 +46,9 @@ _TELLS_DEPTH = (0.15, 0.5)
 _ANGLES, _HIGHEST_MM = 72, 70.0
 #: Gaps in the outline up to so many directions wide are none.
 _FURROW = 11
+#: Hair that is seen beside the face lies on the skin up to so many mm, and rises from there by so
+#: much of the way; by eye, on four with a fringe.
+_ON_SKIN_MM, _RISES = 6.0, 0.8
 #: Cosine to the head's up over which directions are of its upper half; what the shell may be at
 #: any rate, mm.
 _UPPER, _LEAST_MOST_MM = 0.3, 12.0
@@ -178,7 +182,7 @@ class PhotoHair:
         middle = 1 - smoothstep(
             0.35, 0.75, np.linalg.norm(gap[:, :2], axis=1) / self.surface.half_width
         )
-        height = height + middle * (self.usual - height)
+        height = np.minimum(height + middle * (self.usual - height), self._beside_skin(points))
         if self.is_long:
             return height
         # Short hair lies closer and closer towards the nape, which no photo shows.
@@ -186,6 +190,23 @@ class PhotoHair:
         part = np.interp((points[:, 1] - nape) / (self.surface.top - nape), _BACK_UP, _BACK)
         z = (points[:, 2] - self.surface.middle[2]) / self.surface.half_width
         return height * (1 - (1 - part) * smoothstep(-0.1, 0.6, -z))
+
+    def _beside_skin(self, points: NDArray) -> NDArray:
+        """(S,) mm that hair may stand off at ``points`` (S, 3) for the face that shows beside it:
+        there a fringe, or what falls past the temples, lies on it."""
+        at = points @ self.camera.rotation.T + self.camera.translation
+        middle = self.camera.to_camera(self.surface.middle[None])[0, 2]
+        pixels = project(at, self.window.matrix).astype(np.float32)
+        inside = sample(self._off_face, pixels) * at[:, 2] / self.window.matrix[0, 0]
+        before = smoothstep(0.2, 0.6, (middle - at[:, 2]) / self.surface.half_width)
+        most = _ON_SKIN_MM + _RISES * np.maximum(inside, 0)
+        return np.where(before > 0, most + (1 - before) * _HIGHEST_MM, _HIGHEST_MM)
+
+    @cached_property
+    def _off_face(self) -> Float:
+        """(h, w) pixels to the nearest of the face, or anything of the head that no hair covers."""
+        bare = self.window.head & ~self.mask
+        return cv2.distanceTransform((~bare).astype(np.uint8), cv2.DIST_L2, 5)
 
     @property
     def is_long(self) -> bool:
