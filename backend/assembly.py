@@ -20,10 +20,10 @@ from .exchange.views import PhotoView
 from .fit import Evidence, FaceFit
 from .fit.confidence import confidence_of, warnings_of
 from .fit.faces import default_predictor
+from .geometry.polylines import of_count
 from .geometry.triangles import angle_weighted_normals
-from .hair import Strands, make_beard, make_brows, make_hair
+from .hair import SeenHair, Strands, make_beard, make_brows, make_hair, see_hair
 from .hair.photo import turn_of
-from .hair.strands import of_count
 from .kept import kept
 from .model import FaceModel
 from .model.bust import Bust, load_bust
@@ -49,19 +49,51 @@ _NO_DETAIL = "The detail of skin is read from the texture; without one there is 
 
 
 def texture_of(
-    evidence: Evidence, model: FaceModel, fit: FaceFit, options: Options
+    evidence: Evidence,
+    model: FaceModel,
+    fit: FaceFit,
+    options: Options,
+    hair: Callable[[], SeenHair | None] | None = None,
 ) -> Texture | None:
-    """The texture of one fit to one photo; None where none is wanted."""
+    """The texture of one fit to one photo; None where none is wanted.
+
+    ``hair`` gives what :func:`hair_seen` does: asked as late as can be, that it can be looked for
+    meanwhile.
+    """
     if options.texture == "none":
         return None
-    shot = partial(shot_of, evidence, model, fit)
+    shot = partial(shot_of, evidence, model, fit, hair=hair)
     return shared_texture([shot], model, fit, options)[0]
 
 
-def shot_of(evidence: Evidence, model: FaceModel, fit: FaceFit, weight: float = 1.0) -> Shot:
-    """A photo and how the head of ``fit`` stands in it; ``weight`` as of :class:`Shot`."""
+def hair_seen(
+    evidence: Evidence, model: FaceModel, fit: FaceFit, options: Options
+) -> SeenHair | None:
+    """What hair the photo shows; None where the head is to have none."""
+    if options.hair == "none":
+        return None
+    posed = fit.camera.to_camera(own_head(model, fit.identity, fit.expression).posed)
+    return see_hair(
+        model, evidence.photo.pixels, posed, fit.camera.camera_matrix, options.texture_size
+    )
+
+
+def shot_of(
+    evidence: Evidence,
+    model: FaceModel,
+    fit: FaceFit,
+    weight: float = 1.0,
+    hair: Callable[[], SeenHair | None] | None = None,
+) -> Shot:
+    """A photo and how the head of ``fit`` stands in it; ``weight`` as of :class:`Shot`, ``hair`` as
+    of :func:`texture_of`."""
     camera = fit.camera
     head = own_head(model, fit.identity, fit.expression)
+
+    def under_hair() -> NDArray | None:
+        seen = hair() if hair is not None else None
+        return None if seen is None else seen.over(model, camera.to_camera(head.posed))
+
     return Shot(
         evidence.photo.pixels,
         head.posed,
@@ -73,6 +105,7 @@ def shot_of(evidence: Evidence, model: FaceModel, fit: FaceFit, weight: float = 
         covered=None if evidence.covering is None else evidence.covering.photo,
         vertices_neutral=head.neutral,
         weight=weight,
+        under_hair=under_hair,
     )
 
 
@@ -102,12 +135,13 @@ def hair_of(
     fit: FaceFit,
     texture: Texture | None | Callable[[], Texture | None],
     options: Options,
+    seen: SeenHair | None = None,
 ) -> Hair:
     """The strands that the options ask for, by ``HAIR_KINDS``: see :func:`.hair.make_hair`,
     :func:`.hair.make_brows` and :func:`.hair.make_beard`.
 
     ``texture``, or what gives it: the head's hair grows before that is asked, for its light, and
-    brows and beard beside it.
+    brows and beard beside it.  ``seen`` is what :func:`hair_seen` gave, if that was asked.
     """
     if options.hair == "none":
         return {}, ()
@@ -125,7 +159,7 @@ def hair_of(
 
     with ThreadPoolExecutor(1) as beside:
         short = beside.submit(lambda: _short_hair(evidence, model, fit, head, made(), options))
-        found, said = _head_hair(evidence, model, fit, head, light, options)
+        found, said = _head_hair(evidence, model, fit, head, light, options, seen)
     strands = {"hair": found, **short.result()}
     return {kind: one for kind, one in strands.items() if one is not None}, said
 
@@ -161,6 +195,7 @@ def _head_hair(
     head: OwnHead,
     light: Callable[[], NDArray],
     options: Options,
+    seen: SeenHair | None,
 ) -> tuple[Strands | None, tuple[str, ...]]:
     return make_hair(
         model,
@@ -174,6 +209,7 @@ def _head_hair(
         density=options.hair_density / 100,
         length=options.hair_length / 100,
         colour=None if options.hair_colour == "photo" else options.hair_colour,
+        shown=seen,
     )
 
 
@@ -378,12 +414,16 @@ def bust_pictures(
 
 def _hair(model: FaceModel, strands: Mapping[str, Strands]) -> dict[str, NDArray]:
     """All ``strands``, mixed, by the names of their fields: the first of them stand for all."""
-    count = max(one.points.shape[1] for one in strands.values())
+    count, colours = (
+        max(getattr(one, name).shape[1] for one in strands.values())
+        for name in ("points", "colour")
+    )
     rows = []
     for kind, one in strands.items():
         number = np.full(len(one), HAIR_KINDS.index(kind), np.uint8)
         uv = one.root_uv(model.uv, model.uv_faces)
-        rows.append((of_count(one.points, count), uv, one.colour, one.radius, number))
+        colour = of_count(one.colour, colours)
+        rows.append((of_count(one.points, count), uv, colour, one.radius, number))
     total = sum(map(len, strands.values()))
     # The head's own are in random order already.
     order = np.random.default_rng(_SHUFFLED).permutation(total) if len(rows) > 1 else slice(None)

@@ -14,7 +14,7 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from . import heap
-from .assembly import assemble, hair_of, pictures_of, texture_of, warm_bust
+from .assembly import assemble, hair_of, hair_seen, pictures_of, texture_of, warm_bust
 from .clock import Clock
 from .detect import Detector
 from .errors import NoFaceError
@@ -161,15 +161,18 @@ def _reconstruct_face(
         evidence = gather(photo, face, model, options)
         found = fit(evidence, model, options)
     heap.trim()  # the texture takes most, so that what the fit has freed shall not lie below it
-    # Hair needs nothing of the texture but its light, at its end: it grows on a thread meanwhile,
-    # and while pictures are encoded.
+    # Hair needs nothing of the texture but its light, at its end, and that needs nothing but where
+    # hair is seen: it grows on a thread meanwhile, and while pictures are encoded.
     made: Future[Texture | None] = Future()
     with ThreadPoolExecutor(1) as pool:
-        growing = pool.submit(hair_of, evidence, model, found, made.result, options)
+        seen = pool.submit(hair_seen, evidence, model, found, options)
+        growing = pool.submit(
+            lambda: hair_of(evidence, model, found, made.result, options, seen.result())
+        )
         with clock("texture"):
             report(start + 0.3 * share, "Making the texture")
             try:
-                made.set_result(texture_of(evidence, model, found, options))
+                made.set_result(texture_of(evidence, model, found, options, seen.result))
             except BaseException as error:
                 made.set_exception(error)
                 raise

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..backend.exchange import Reconstruction
 from ..backend.exchange.reconstruction import HAIR_KINDS
+from ..backend.geometry.polylines import of_count
 from .coordinates import MM_PER_M, to_blender
 from .hair_surface import OWN, add_surface, as_rendered, remove_surface, surface_of
 from .materials import UV_MAP
@@ -24,8 +25,9 @@ from .strand_light import Guide, Strands, strand_light
 
 #: Custom property that marks our hair.
 TAG = "reconstruct_face_hair"
-#: Attributes of the strands: linear colour at the root and at the tip.
-ROOT_COLOUR, TIP_COLOUR = "root_colour", "tip_colour"
+#: Attribute of the strands' points: their colour.  Files of older versions have two of each strand.
+COLOUR = "colour"
+_ROOT_COLOUR, _TIP_COLOUR = "root_colour", "tip_colour"
 #: The same: the index into ``HAIR_KINDS``.
 KIND = "kind"
 #: The node of :func:`viewport_share`.
@@ -52,8 +54,7 @@ def build_hair(head: bpy.types.Object, reconstruction: Reconstruction) -> bpy.ty
     kind = reconstruction.hair_kind
     kind = kind if kind.size else np.zeros(len(reconstruction.hair_points))
     _set(curves, KIND, "INT", "CURVE", "value", kind)
-    for k, attribute in enumerate((ROOT_COLOUR, TIP_COLOUR)):
-        _set_colour(curves, attribute, reconstruction.hair_colour[:, k])
+    _set_colours(curves, reconstruction.hair_colour)
     curves.surface = curves[OWN] = add_surface(head, reconstruction.hair_uv, UV_MAP)
     curves.surface_uv_map = UV_MAP
     colour = np.median(reconstruction.hair_colour[_most(kind)], axis=(0, 1))
@@ -76,6 +77,18 @@ def kinds_of(curves: Any) -> NDArray[np.int32]:
     if KIND in curves.attributes:  # a user may have removed it
         curves.attributes[KIND].data.foreach_get("value", kinds)
     return kinds
+
+
+def colours_of(curves: Any) -> NDArray[np.float32]:
+    """(S, P, 3) linear colours of the points of ``curves``, which have equally many each."""
+    count, total = len(curves.curves), len(curves.points)
+    if COLOUR in curves.attributes:
+        return _get(curves, COLOUR, "color", total * 4).reshape(count, -1, 4)[..., :3]
+    ends = [
+        _get(curves, name, "color", count * 4).reshape(count, 4)[:, :3]
+        for name in (_ROOT_COLOUR, _TIP_COLOUR)
+    ]
+    return of_count(np.stack(ends, axis=1), total // max(count, 1))
 
 
 def curves_of(points: NDArray, radius: NDArray, name: str) -> Any:
@@ -189,12 +202,7 @@ def light_strands(curves: Any, guide: Guide, towards: NDArray, name: str) -> Non
     count = len(curves.curves)
     points = _get(curves, "position", "vector", len(curves.points) * 3).reshape(count, -1, 3)
     radius = _get(curves, "radius", "value", len(curves.points)).reshape(count, -1)
-    root, tip = (
-        _get(curves, attribute, "color", count * 4).reshape(count, 1, 4)[..., :3]
-        for attribute in (ROOT_COLOUR, TIP_COLOUR)
-    )
-    along = np.linspace(0, 1, points.shape[1], dtype=np.float32)[:, None]
-    strands = Strands(points, radius, root + along * (tip - root))
+    strands = Strands(points, radius, colours_of(curves))
     _set(curves, name, "FLOAT_VECTOR", "POINT", "vector", strand_light(strands, guide, towards))
 
 
@@ -225,9 +233,11 @@ def _copied(hair: bpy.types.Object, share: float) -> bpy.types.Object:
     of_all, left = (max(1, int((one == 0).sum())) for one in (kinds_of(all_strands), kind[kept]))
     thicker = MM_PER_M * np.where(kind == 0, np.sqrt(of_all / left), 1.0)
     copy = curves_of(points[kept], (radius[:, 0] * thicker)[kept], "preview hair")
-    for attribute in (ROOT_COLOUR, TIP_COLOUR):
-        colour = _get(shown, attribute, "color", strands * 4).reshape(strands, 4)
-        _set_colour(copy, attribute, colour[kept, :3])
+    colours = colours_of(shown)[kept]
+    _set_colours(copy, colours)
+    for name, end in ((_ROOT_COLOUR, 0), (_TIP_COLOUR, -1)):
+        if name in shown.attributes:  # the material asks for it
+            _set_colour(copy, name, "FLOAT_COLOR", "CURVE", colours[:, end])
     for material in shown.materials:
         copy.materials.append(material.original if material is not None else None)
     return bpy.data.objects.new("preview hair", copy)
@@ -250,20 +260,11 @@ def _material(name: str, colour: NDArray) -> bpy.types.Material:
     shader.model, shader.parametrization = "CHIANG", "COLOR"
     shader.inputs["Roughness"].default_value = _ROUGHNESS
     shader.inputs["Radial Roughness"].default_value = _RADIAL_ROUGHNESS
-    mix = tree.nodes.new("ShaderNodeMix")
-    mix.data_type = "RGBA"
-    along = tree.nodes.new("ShaderNodeHairInfo")
-    tree.links.new(along.outputs["Intercept"], mix.inputs["Factor"])
-    colours = [socket for socket in mix.inputs if socket.type == "RGBA"]
-    for row, (attribute, socket) in enumerate(zip((ROOT_COLOUR, TIP_COLOUR), colours, strict=True)):
-        node = tree.nodes.new("ShaderNodeAttribute")
-        node.attribute_name, node.location = attribute, (-620, -180 * row)
-        tree.links.new(node.outputs["Color"], socket)
-    result = next(socket for socket in mix.outputs if socket.type == "RGBA")
-    tree.links.new(result, shader.inputs["Color"])
+    colours = tree.nodes.new("ShaderNodeAttribute")
+    colours.attribute_name = COLOUR
+    tree.links.new(colours.outputs["Color"], shader.inputs["Color"])
     tree.links.new(shader.outputs["BSDF"], output.inputs["Surface"])
-    along.location, mix.location, shader.location = (-620, 160), (-360, 0), (-140, 0)
-    output.location = (160, 0)
+    colours.location, shader.location, output.location = (-360, 0), (-140, 0), (160, 0)
     return material
 
 
@@ -346,9 +347,17 @@ def _set(curves: Any, name: str, kind: str, domain: str, key: str, values: NDArr
     attribute.data.foreach_set(key, np.ascontiguousarray(values, dtype).ravel())
 
 
-def _set_colour(curves: Any, name: str, colour: NDArray) -> None:
+def _set_colours(curves: Any, colours: NDArray) -> None:
+    """Give the points of ``curves`` the linear ``colours`` (S, C, 3), even steps along strands."""
+    count = len(curves.points) // max(len(curves.curves), 1)
+    # Bytes in sRGB: numbers would take four times as much of a file, and 3 MB of it.
+    colours = of_count(colours, count).reshape(-1, 3)
+    _set_colour(curves, COLOUR, "BYTE_COLOR", "POINT", colours)
+
+
+def _set_colour(curves: Any, name: str, kind: str, domain: str, colour: NDArray) -> None:
     opaque = np.concatenate([colour, np.ones((len(colour), 1))], axis=1)
-    _set(curves, name, "FLOAT_COLOR", "CURVE", "color", opaque)
+    _set(curves, name, kind, domain, "color", opaque)
 
 
 def _get(curves: Any, name: str, key: str, size: int) -> NDArray[np.float32]:

@@ -17,7 +17,7 @@ from ..backend.exchange.png import encode_png
 from ..backend.geometry.srgb import LUMINANCE, encode_bytes
 from ..backend.geometry.triangles import unit
 from .formats.glb import HAIR_CARDS
-from .hair import ROOT_COLOUR, TIP_COLOUR, hair_of, kinds_of
+from .hair import colours_of, hair_of, kinds_of
 from .materials import UV_MAP, packed_image
 
 #: Cards of all hair together and pieces of each: 15,000 triangles.
@@ -72,9 +72,9 @@ def build_cards(hair: bpy.types.Object, name: str) -> bpy.types.Object:
     vertices, polygons = strips(chosen, _card_width(points[:, 0], len(chosen)))
     mesh = bpy.data.meshes.new(name)
     mesh.from_pydata(vertices.tolist(), [], polygons.tolist())
-    colours = [
-        _read(curves, key, "color", 4, count)[heads, :3] for key in (ROOT_COLOUR, TIP_COLOUR)
-    ]
+    every = colours_of(curves)[heads]
+    half = every.shape[1] // 2
+    colours = [every[:, :half].mean(axis=1), every[:, half:].mean(axis=1)]
     order = np.argsort((colours[0] @ LUMINANCE)[: len(chosen)])
     column = np.empty(len(chosen), int)
     column[order] = np.arange(len(chosen)) * _COLUMNS // len(chosen)

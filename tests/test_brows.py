@@ -5,8 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from reconstruct_face.backend.geometry.polylines import of_count
 from reconstruct_face.backend.hair import Strands, make_brows
-from reconstruct_face.backend.hair.strands import joined, lengths, of_count
+from reconstruct_face.backend.hair.strands import joined, lengths
 from reconstruct_face.backend.model import DEFAULT_MODEL, FaceModel, load_model
 from reconstruct_face.backend.raster.atlas import texel_coordinates
 from reconstruct_face.backend.texture.layout import layout_of, sample

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from reconstruct_face.backend.exchange.options import HAIR, HAIR_COLOURS
 from reconstruct_face.backend.geometry.camera import Camera
+from reconstruct_face.backend.geometry.polylines import of_count
 from reconstruct_face.backend.geometry.triangles import vertex_normals
 from reconstruct_face.backend.hair import make_hair, mask
 from reconstruct_face.backend.hair.colour import HAIR_COLOURS as SHOWN
@@ -52,16 +53,16 @@ def surface(model: FaceModel) -> Surface:
     return surface_of(model, model.mean)
 
 
-def picture(model: FaceModel, hair: tuple[int, int, int] | None) -> np.ndarray:
-    """(400, 400, 3) the mean head before a plain ground; with ``hair``, a cap of it that stands
-    20 mm off the scalp."""
+def picture(model: FaceModel, hair: tuple[int, int, int] | None, stands: float = 20) -> np.ndarray:
+    """(400, 400, 3) the mean head before a plain ground; with ``hair``, a cap of it that ``stands``
+    so many mm off the scalp."""
     rng = np.random.default_rng(1)
     out = np.empty((SIZE, SIZE, 3))
     out[:] = BACKGROUND
     size = (SIZE, SIZE)
     if hair is not None:
         scalp = layout_of(model, 512).regions.scalp[:, None]
-        grown = model.mean + 20 * scalp * vertex_normals(model.mean, model.faces)
+        grown = model.mean + stands * scalp * vertex_normals(model.mean, model.faces)
         raster = rasterize(CAMERA.to_camera(grown), model.faces, CAMERA.camera_matrix, size)
         on_scalp = interpolate(raster, model.faces, scalp)[..., 0]
         out[raster.mask] = SKIN
@@ -230,6 +231,29 @@ def test_a_photo_s_hair_fills_its_outline_and_has_its_colour(
 
 
 @pytest.mark.seconds
+def test_strands_have_the_light_and_dark_that_the_photo_shows_along_them(
+    model: FaceModel, told_by_colour: None
+) -> None:
+    photo = picture(model, (60, 40, 28))
+    hairy = np.abs(photo.astype(int) - (60, 40, 28)).max(axis=2) < 25
+    light = np.arange(SIZE) // 20 % 2 == 0  # bands of 16 mm
+    photo[hairy & light[:, None]] = np.minimum(photo[hairy & light[:, None]] * 2.2, 255)
+    strands, _ = made(model, "photo", photo)
+    assert strands is not None
+    places = of_count(strands.points, strands.colour.shape[1]).astype(np.float64)
+    pixels = CAMERA.project(places.reshape(-1, 3))
+    x, y = np.clip(np.round(pixels), 0, SIZE - 1).astype(int).T
+    # In front, well within the hair and its bands.
+    inner = cv2.erode(hairy.astype(np.uint8), np.ones((9, 9))) > 0
+    front = (places[..., 2].ravel() > 30) & inner[y, x]
+    front &= np.abs(y % 20 - 10) < 6
+    bright = strands.colour.mean(axis=2).ravel()
+    assert front.sum() > 5000
+    dark, lit = (np.median(bright[front & (light[y] == way)]) for way in (False, True))
+    assert lit > 2.5 * dark  # linear light has 5.5 times as much
+
+
+@pytest.mark.seconds
 def test_bald_heads_stay_bald_and_hats_are_left_out(model: FaceModel, told_by_colour: None) -> None:
     assert made(model, "photo", picture(model, None)) == (None, (NO_HAIR,))
     assert made(model, "photo", picture(model, (40, 60, 190))) == (None, (HEADWEAR,))
@@ -262,3 +286,52 @@ def test_unseen_strands_are_coloured_like_their_neighbours() -> None:
     ratio = np.median(found[outer & left]) / np.median(found[outer & ~left])
     # Six times as bright, but within what the hair of one head can be apart.
     assert ratio > 2
+
+
+def test_hair_of_another_hue_is_what_lies_behind() -> None:
+    rng = np.random.default_rng(3)
+    roots = rng.uniform(-80, 80, (400, 3))
+    red = np.array([0.2, 0.07, 0.05])
+    measured = red * np.exp(rng.normal(0, 0.4, (400, 5, 1)))
+    behind = rng.random(400) < 0.25
+    measured[behind] = 0.1
+    found = strand_colours(roots, measured, np.ones(400, bool), rng)
+    assert (found[behind][..., 0] > 1.7 * found[behind][..., 2]).all()
+
+
+def test_brown_hair_is_not_made_green_by_a_guess_at_the_light() -> None:
+    rng = np.random.default_rng(3)
+    roots = rng.uniform(-80, 80, (400, 3))
+    seen = np.ones(400, bool)
+
+    def hue(colour: tuple[float, float, float]) -> tuple[float, float]:
+        measured = np.broadcast_to(np.array(colour), (400, 2, 3))
+        red, green, blue = np.median(strand_colours(roots, measured, seen, rng), axis=(0, 1))
+        return red / green, green / blue
+
+    olive, yellower = hue((0.1, 0.1, 0.065))
+    assert olive > 1.1 and yellower > 1.1
+    grey = hue((0.1, 0.1, 0.1))
+    assert grey == pytest.approx((1, 1), abs=0.01)
+    dyed = hue((0.04, 0.1, 0.09))
+    assert dyed[0] < 0.75
+
+
+@pytest.mark.seconds
+def test_a_fringe_lies_on_the_forehead(model: FaceModel, told_by_colour: None) -> None:
+    photo = picture(model, (60, 40, 28), 30).astype(float)
+    marks = CAMERA.project(model.mean[model.landmarks68].astype(float))
+    brows, face = marks[17:27, 1].mean(), marks[8, 1] - marks[17:27, 1].mean()
+    fringe = np.s_[round(brows - 0.7 * face) : round(brows - 0.1 * face),
+                   round(marks[17, 0]) : round(marks[26, 0])]  # fmt: skip
+    photo[fringe] = (60, 40, 28) + np.random.default_rng(5).normal(0, 4, photo[fringe].shape)
+    strands, _ = made(model, "photo", np.clip(photo, 0, 255).astype(np.uint8))
+    assert strands is not None
+    points = strands.points.reshape(-1, 3).astype(np.float64)
+    over = (CAMERA.project(points)[:, 1] > brows - 0.25 * face) & (np.abs(points[:, 0]) < 40)
+    over &= points[:, 2] > model.mean[model.landmarks68[[0, 16]], 2].mean()
+    over &= points[:, 1] > model.mean[model.landmarks68[17:27], 1].mean()
+    assert over.sum() > 1000
+    away = np.linalg.norm(points[over][:, None] - model.mean[None, ::3], axis=2).min(axis=1)
+    # Its outline stands off 30 mm; the lower fringe 6 and 0.8 of the 15 mm to its edge.
+    assert np.quantile(away, 0.9) < 20

@@ -59,3 +59,32 @@ def test_shoulders_and_people_behind_in_the_hair_s_colour_are_none(model: FaceMo
     crowd = hair_mask(window(model, with_more(*locks, suit, other)))
     assert (alone & crowd).sum() > 0.95 * alone.sum()
     assert (crowd & ~alone).sum() < 0.35 * alone.sum()
+
+
+def test_a_fringe_down_to_the_lids_is_hair_and_brows_alone_are_none(model: FaceModel) -> None:
+    photo = picture(model, HAIR).astype(float)
+    marks = CAMERA.project(model.mean[model.landmarks68].astype(float))
+    face = marks[8, 1] - marks[17:27, 1].mean()
+    rng = np.random.default_rng(4)
+    own, other = (marks[part].mean(axis=0) for part in (slice(17, 22), slice(22, 27)))
+    low = round(own[1] + 0.05 * face)  # under the brow
+    fringe = np.s_[
+        round(own[1] - 0.7 * face) : low, round(own[0] - 0.1 * face) : round(marks[27, 0])
+    ]
+    brow = np.s_[round(other[1] - 0.03 * face) : round(other[1] + 0.03 * face),
+                 round(marks[22, 0]) : round(marks[26, 0])]  # fmt: skip
+    for part in (fringe, brow):
+        photo[part] = HAIR + rng.normal(0, 4, photo[part].shape)
+    seen = window(model, np.clip(photo, 0, 255).astype(np.uint8))
+    found = hair_mask(seen)
+    to_window = seen.matrix @ np.linalg.inv(CAMERA.camera_matrix)
+
+    def share(part: tuple[slice, slice], top: int) -> float:
+        """How much of the photo's ``part`` from the row ``top`` on is found to be hair."""
+        y, x = np.mgrid[max(part[0].start, top) : part[0].stop, part[1]]
+        at = np.stack([x.ravel(), y.ravel(), np.ones(x.size)])
+        column, row = np.round((to_window @ at)[:2]).astype(int)
+        return float(found[row, column].mean())
+
+    assert share(fringe, round(own[1] - 0.05 * face)) > 0.85  # over the brow, and below
+    assert share(brow, 0) < 0.05

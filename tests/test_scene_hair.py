@@ -14,6 +14,7 @@ from reconstruct_face.backend.exchange import (
     load_reconstruction,
     save_reconstruction,
 )
+from reconstruct_face.backend.geometry.srgb import encode
 from reconstruct_face.backend.geometry.triangles import vertex_normals
 from reconstruct_face.scene.build import build_scene
 from reconstruct_face.scene.coordinates import from_blender
@@ -21,6 +22,7 @@ from reconstruct_face.scene.export import export_head
 from reconstruct_face.scene.hair import (
     TAG,
     VIEWPORT_KIND,
+    colours_of,
     copied_as_shown,
     curves_of,
     hair_of,
@@ -96,9 +98,26 @@ def test_hair_is_curves_on_the_head_and_lit_with_it() -> None:
     shader = next(n for n in hair.data.materials[0].node_tree.nodes if "Hair" in n.bl_idname
                   and n.type.startswith("BSDF"))  # fmt: skip
     assert shader.model == "CHIANG"
-    colour = np.empty(STRANDS * 4, np.float32)
-    hair.data.attributes["tip_colour"].data.foreach_get("color", colour)
-    assert np.allclose(colour.reshape(-1, 4)[:, :3], made.hair_colour[:, 1], atol=1e-6)
+    along = np.linspace(0, 1, POINTS)[None, :, None]
+    wanted = made.hair_colour[:, :1] * (1 - along) + made.hair_colour[:, 1:] * along
+    kept = encode(colours_of(hair.data)) - encode(wanted)
+    assert np.abs(kept).max() < 0.51 / 255  # of bytes
+    (asked,) = (n for n in hair.data.materials[0].node_tree.nodes if n.type == "ATTRIBUTE")
+    assert asked.attribute_name in hair.data.attributes
+
+
+def test_files_with_a_colour_for_root_and_tip_are_still_read() -> None:
+    (hair,) = hair_of(build_scene(with_hair()[0]).head)
+    curves = hair.data
+    curves.attributes.remove(curves.attributes["colour"])
+    for name, value in (("root_colour", 0.2), ("tip_colour", 0.6)):
+        made = curves.attributes.new(name, "FLOAT_COLOR", "CURVE")
+        made.data.foreach_set("color", np.full(STRANDS * 4, value, np.float32))
+    found = colours_of(curves)
+    assert found.shape == (STRANDS, POINTS, 3)
+    assert np.allclose(found, np.linspace(0.2, 0.6, POINTS)[None, :, None], atol=1e-6)
+    copy = copied_as_shown(hair)
+    assert {"root_colour", "tip_colour"} <= set(copy.data.attributes.keys())
 
 
 def test_only_the_ends_of_long_strands_are_thin() -> None:

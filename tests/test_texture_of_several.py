@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from reconstruct_face.backend.geometry.harmonics import shade
 from reconstruct_face.backend.raster import rasterize
 from reconstruct_face.backend.texture import Shot, Texture, build_texture_of, most_shots
+from reconstruct_face.backend.texture.evening import on_texels
+from reconstruct_face.backend.texture.hair import HAIRLINES
+from reconstruct_face.backend.texture.layout import layout_of
 from reconstruct_face.backend.texture.several import _gains
 
 from tests.test_texture import (
@@ -165,3 +169,32 @@ def test_gains_by_hand() -> None:
 def test_memory_does_not_grow_with_the_photos() -> None:
     assert most_shots(1024) == 8
     assert 3 <= most_shots(4096) < most_shots(2048) <= 8
+
+
+def test_no_hair_is_painted_that_the_head_has_as_strands(scenes: list[Scene]) -> None:
+    model = scenes[0].model
+    brows = model.mean[model.landmarks68[17:27], 1].mean()
+    y, face = model.mean[:, 1] - brows, brows - model.mean[model.landmarks68[8], 1]
+    # A fringe down to the brows, as dark as hair, and in it two locks that nobody told of.
+    fringe = (y > 10) & (model.mean[:, 2] > 0)
+    told = fringe & (np.abs(np.abs(model.mean[:, 0]) - 25) > 5)
+    layout = layout_of(model, SIZE)
+    # Where no hair has its roots.
+    low = layout.regions.forehead * (y < HAIRLINES[0] * face)
+    dark, forehead = (
+        cv2.resize(on_texels(model, layout, values.astype(np.float32)), (SIZE, SIZE))
+        for values in (fringe, low)
+    )
+    dark = dark[..., None]
+    hairy = repaint(scenes[0], scenes[0].albedo * (1 - dark) + 0.012 * dark)
+    forehead = (forehead > 0.7) & (dark[..., 0] > 0.99)
+    assert forehead.sum() > 1000
+
+    def painted(**more) -> float:
+        texture, _ = build_texture_of(model, [shot(hairy, **more)], size=SIZE)
+        found = from_srgb(texture.image[forehead] / 255.0).mean(axis=1)
+        return float(np.median(found / scenes[0].albedo[forehead].mean(axis=1)))
+
+    assert painted() < 0.2
+    assert painted(under_hair=lambda: told.astype(np.float32)) > 0.8
+    assert painted(under_hair=lambda: None) < 0.2

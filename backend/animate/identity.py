@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..assembly import assemble, bust_pictures, hair_of, shared_texture, shot_of
+from ..assembly import assemble, bust_pictures, hair_of, hair_seen, shared_texture, shot_of
 from ..detect.recognition import descriptor
 from ..errors import ExchangeError, NoFaceError
 from ..exchange import Reconstruction
@@ -251,7 +251,10 @@ def solve_subject(
     identity = best.identity if known is None else np.asarray(known.identity, np.float32)
     shared, lights = None, [frame.fit.sh_light for frame in fitted]
     if options.texture != "none":
-        shots = [partial(shot_of, frame.evidence, model, frame.fit) for frame in fitted]
+        shots = [
+            partial(shot_of, *taken, hair=partial(hair_seen, *taken, options))
+            for taken in ((frame.evidence, model, frame.fit) for frame in fitted)
+        ]
         shared, lights = shared_texture(shots, model, best, options)
     keyframes = [
         Keyframe(one.pixels, frame.fit.camera, frame.fit.expression, light)

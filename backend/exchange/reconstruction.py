@@ -61,7 +61,7 @@ ARRAYS = {
     "fold_parts": Member("f4", ("H", "EF"), optional=True),
     "hair_points": Member("f4", ("HS", "HP", 3), optional=True),
     "hair_uv": Member("f4", ("HS", 2), optional=True),
-    "hair_colour": Member("f4", ("HS", 2, 3), optional=True),
+    "hair_colour": Member("f4", ("HS", "HC", 3), optional=True),
     "hair_radius": Member("f4", ("HS",), optional=True),
     "hair_kind": Member("u1", ("HK",), optional=True),
     "displacement": Member("f4", ("D", "D"), optional=True),
@@ -187,7 +187,8 @@ class Reconstruction:
     hair_points: Float = field(default_factory=lambda: np.empty((0, 0, 3), np.float32))
     #: (HS, 2) texture coordinates of the roots, each within one triangle of the skin
     hair_uv: Float = field(default_factory=lambda: np.empty((0, 2), np.float32))
-    #: (HS, 2, 3) linear RGB of root and tip, of a Principled Hair of the Chiang model
+    #: (HS, HC, 3) linear RGB at HC even steps from root to tip, two at least, of a Principled Hair
+    #: of the Chiang model
     hair_colour: Float = field(default_factory=lambda: np.empty((0, 2, 3), np.float32))
     hair_radius: Float = field(default_factory=lambda: np.empty(0, np.float32))  #: (HS,) mm
     #: (HS,) index into :data:`HAIR_KINDS`; empty where all is the head's
@@ -299,6 +300,11 @@ class Reconstruction:
             raise Damaged(
                 f"'hair_points' has {strands} strands of {points} points; up to {MOST_STRANDS} of "
                 f"2 to {MOST_HAIR_POINTS} can be"
+            )
+        if not 2 <= self.hair_colour.shape[1] <= MOST_HAIR_POINTS:
+            raise Damaged(
+                f"'hair_colour' has {self.hair_colour.shape[1]} colours a strand; 2 to "
+                f"{MOST_HAIR_POINTS} can be"
             )
         if np.abs(self.hair_points).max() > LONGEST_HAIR_MM:
             raise Damaged(f"'hair_points' is more than {LONGEST_HAIR_MM:.0f} mm from the head")

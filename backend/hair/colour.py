@@ -14,6 +14,9 @@ from ..geometry.srgb import LUMINANCE, SRGB_TO_LINEAR
 #: is the highlight's.
 _GIVEN = np.array([0.0, 0.01, 0.022, 0.045, 0.09, 0.2, 0.28, 0.4, 0.6, 0.9])
 _SHOWN = np.array([0.012, 0.028, 0.040, 0.062, 0.10, 0.19, 0.25, 0.31, 0.37, 0.45])
+#: What the lightest channel of any hair shows: over it the table is so flat that hair of the
+#: photo's red and green in a highlight is rendered green.
+_LIGHTEST = 0.37
 #: Linear RGB as shown where a photo tells none: dark brown.
 UNKNOWN = np.array([0.075, 0.055, 0.042])
 #: The same of hair that is chosen by its name, as the option ``hair_colour`` has them; by eye.
@@ -42,13 +45,18 @@ STREAKS = 0.12
 _DARKEST = 0.002
 #: How much further from grey than in the photo the input's channels may be, in logarithms.
 _MOST_SATURATED = 1.35
+#: The same of hue over which a strand shows something else.
+_ODD_HUE = 0.3
+#: What log red is above green of what green is above blue, at least; up to where that counts, and
+#: how much of it may lack.
+_LEAST_RED, _MOST_BLUE_GONE, _NO_DYE = 0.5, 0.6, 0.25
 #: Strands that are seen nearest to one that is not.
 _NEIGHBOURS = 8
 #: Within so many mm strands are like their neighbours, further on like the hair's median.
 _LIKE_NEIGHBOURS_MM = 40.0
 #: How far strands are apart from the median, in the logarithm of brightness and of hue: what is
 #: further is leaves or clothing.
-_MOST_APART, _MOST_HUE = 0.6, 0.15
+_MOST_APART, _MOST_HUE = 1.3, 0.25
 
 
 def light_on(normals: NDArray, sh_light: NDArray) -> NDArray:
@@ -74,6 +82,8 @@ def shader_colour(shown: NDArray) -> NDArray:
     no colour, and hair of the photo's hue below it would look dull and, being brown, green.  Of
     dark hair the channels are all but lost in the highlight.
     """
+    # Lighter than any hair by a highlight of the photo's: of its hue nevertheless.
+    shown = shown * np.minimum(_LIGHTEST / np.maximum(shown.max(axis=-1, keepdims=True), 1e-6), 1)
     light = np.maximum(shown @ LUMINANCE, 1e-4)[..., None]
     given = np.maximum(np.interp(light, _SHOWN, _GIVEN), _DARKEST)
     own = np.maximum(np.interp(shown, _SHOWN, _GIVEN), 1e-5)
@@ -83,6 +93,28 @@ def shader_colour(shown: NDArray) -> NDArray:
     return given * np.exp(np.clip(wanted, np.minimum(hue, -most), np.maximum(hue, most)))
 
 
+def _odd(log: NDArray, middle: NDArray) -> NDArray[np.bool_]:
+    """(S,) which strands of log colours ``log`` (S, C, 3) are of another hue than ``middle``
+    (C, 3), or most of them are: what is seen there is the ground behind, or a ribbon."""
+    apart = log - middle
+    hue = np.abs((apart - apart.mean(axis=-1, keepdims=True)).mean(axis=1)).max(axis=-1)
+    odd = hue > _ODD_HUE
+    return odd if odd.mean() < 0.5 else np.zeros(len(log), bool)
+
+
+def _natural(log: NDArray) -> NDArray:
+    """(3,) factors by which hair of the log colour ``log`` (3,) has no green in it.
+
+    Melanin takes more light the shorter the wave: who has less blue than green has less green than
+    red.  What lacks of it is the light's hue, which is not told for certain; much of it is dye.
+    """
+    red, green, blue = log
+    lacks = float(
+        np.clip(_LEAST_RED * np.clip(green - blue, 0, _MOST_BLUE_GONE) - (red - green), 0, _NO_DYE)
+    )
+    return np.exp(lacks * np.array([0.6, -0.4, 0.0]))
+
+
 def strand_colours(
     roots: NDArray,
     measured: NDArray,
@@ -90,9 +122,9 @@ def strand_colours(
     rng: np.random.Generator,
     usual: NDArray = UNKNOWN,
 ) -> NDArray[np.float32]:
-    """(S, 2, 3) the shader's colours of strands at ``roots`` (S, 3).
+    """(S, C, 3) the shader's colours of strands at ``roots`` (S, 3).
 
-    ``measured`` (S, 2, 3) linear albedo of those that are ``seen`` (S,); the others are like their
+    ``measured`` (S, C, 3) linear albedo of those that are ``seen`` (S,); the others are like their
     nearest neighbours, and where none are seen all have the linear albedo ``usual`` (3,).
     """
     if seen.sum() < _NEIGHBOURS:
@@ -100,6 +132,7 @@ def strand_colours(
     else:
         log = np.log(np.maximum(measured, 1e-4))
         middle = np.median(log[seen], axis=0)
+        seen = seen & ~_odd(log, middle)
         apart = log - middle
         bright = apart.mean(axis=-1, keepdims=True)
         hue = np.clip(apart - bright, -_MOST_HUE, _MOST_HUE)
@@ -111,5 +144,6 @@ def strand_colours(
         near = np.exp(-away[:, 0] / _LIKE_NEIGHBOURS_MM)[:, None, None]
         one = middle + near * (one - middle)
         albedo = np.exp(np.where(seen[:, None, None], log, one))
+    albedo = albedo * _natural(np.log(np.maximum(np.median(albedo, axis=(0, 1)), 1e-4)))
     shade_of = np.exp(rng.normal(0, STREAKS, (len(roots), 1, 1)))
     return np.clip(shader_colour(albedo) * shade_of, 0.001, 0.9).astype(np.float32)

@@ -20,6 +20,7 @@ from .locks import CLEAR_MM, Locks, dressed, locks_of
 from .strands import Float, resampled
 from .styles import Style
 from .surface import Roots, Surface
+from .tied import knot_of
 
 #: Steps of the longest strand, and mm of the shortest step.
 _STEPS, _LEAST_STEP_MM = 48, 1.5
@@ -34,7 +35,7 @@ _STRAY_MM, _OWN_STRAY_MM = 7.0, 1.5
 #: How far what flies leaves the outline, the mean, in faces; single hairs beside locks.
 _FLYAWAY, _SINGLE = 0.03, 0.01
 #: A lock's height in the shell is drawn evenly to this power, most at the outside; a strand's own.
-_OUTSIDE, _OWN_LAYER = 0.5, 0.1
+_OUTSIDE, _OWN_LAYER = 0.35, 0.1
 #: Hair lies on what begins further from the parting, so many mm, by this share of the way in the
 #: shell, if it is so long.
 _BELOW_MM, _OVER, _REACHES_MM = 130.0, 0.3, (60.0, 160.0)
@@ -46,6 +47,8 @@ _PART = 2048
 _CURLED = 0.6
 #: Steps round the head in which its lower hairline is known, and half the width of one's look.
 _AZIMUTHS, _AZIMUTH_WIDTH = 48, 1.5
+#: So near to where hair is tied it ends.
+_AT_KNOT_MM = 14.0
 #: Before the head's middle, in half widths, hair that is cut closer goes over to what falls freely.
 _FRONT = (0.15, 0.5)
 #: Tapered hair is so long at its end, mm, and stands off by so much of what it does above; layers
@@ -300,13 +303,14 @@ def flow_at(
     nearest = source[_nearest(source, point)]
     away = unit(_along(point - nearest, outward))
     if style.tied:
-        return _to_knot(surface, point, outward)
+        return _to_knot(surface, style, point, outward)
     sink = smoothstep(0.0, 0.9, (surface.top - point[:, 1]) / (surface.top - surface.ears))
     falling = tripled(sink)
     flow = away * (1 - 0.85 * falling * min(style.down, 1)) + down * falling * style.down * 1.2
     front = smoothstep(-0.5, 0.4, (point[:, 2] - surface.middle[2]) / surface.half_width)
     combed = _along(np.array([0.0, 0.25, -1.0]) + np.zeros_like(point), outward)
-    flow = flow + tripled(style.back * (0.25 + 1.5 * front)) * combed
+    back = style.back * (0.25 + 1.5 * front) * (1 - 0.8 * falling[:, 0] * min(style.down, 1))
+    flow = flow + tripled(back) * combed
     return flow + style.out * (1 - falling * min(style.down, 1)) * outward
 
 
@@ -320,49 +324,8 @@ def _nearest(source: NDArray, points: NDArray) -> NDArray[np.intp]:
     return np.argmin(np.stack(away), axis=0)
 
 
-def knot_of(surface: Surface) -> NDArray:
-    """(3,) mm where hair is tied: at the back of the skull, over the nape."""
-    y = surface.ears + 0.45 * (surface.top - surface.ears)
-    z = surface.middle[2] - 0.6 * surface.half_width
-    start = np.array([[surface.middle[0], y, z - 60]])
-    for _ in range(4):
-        start = start - surface.outward(start) * surface.height(start)[:, None]
-    return start[0]
-
-
-def knot_strands(
-    surface: Surface, roots: Roots, strands: Float, style: Style, rng: np.random.Generator
-) -> tuple[Roots, Float]:
-    """The ``strands`` of ``roots`` and those of the knot, rolled into a ball on the back."""
-    knot, size = knot_of(surface), 0.21 * surface.face
-    outward = surface.outward(knot[None])[0]
-    near = np.argsort(np.linalg.norm(roots.points - knot, axis=1))[: len(roots.points) // 7]
-    middle = knot + outward * 0.75 * size
-    turn = np.linspace(0, 1.4 * np.pi, style.points)[None]
-    aside = unit(np.cross(outward, [0.0, 1.0, 0.0]))
-    up = np.cross(aside, outward)
-    start = rng.uniform(0, 2 * np.pi, (len(near), 1))
-    # Rings of a ball about the way outwards, flattened a little.
-    ring = np.sqrt(rng.uniform(0.05, 1, (len(near), 1)))
-    bulge = np.sqrt(1 - 0.9 * ring**2) * size * rng.uniform(0.82, 1, (len(near), 1))
-    tilt = 0.25 * size * np.sin(turn * 1.5 + start)
-    across = ring * size * (1 - 0.06 * turn)
-    ball = (
-        middle
-        + (across * np.cos(turn + start))[..., None] * aside
-        + (across * np.sin(turn + start))[..., None] * up
-        + (bulge + tilt * 0.4)[..., None] * outward
-    )
-    ball = surface.pushed_out(ball, CLEAR_MM)
-    ball[:, 0] = roots.points[near]
-    both = np.concatenate([np.arange(len(roots.points)), near])
-    order = rng.permutation(len(both))
-    everything = np.concatenate([strands, ball.astype(np.float32)])
-    return roots.chosen(both[order]), everything[order]
-
-
-def _to_knot(surface: Surface, point: NDArray, outward: NDArray) -> NDArray:
-    return unit(_along(knot_of(surface) - point, outward))
+def _to_knot(surface: Surface, style: Style, point: NDArray, outward: NDArray) -> NDArray:
+    return unit(_along(knot_of(surface, style) - point, outward))
 
 
 def _settled(
@@ -432,7 +395,7 @@ def _cut(surface: Surface, style: Style, point: NDArray, live: _Live) -> NDArray
     before = point[:, 2] > surface.middle[2] + 0.55 * surface.half_width
     cut |= before & (point[:, 1] < live.fringe)
     if style.tied:
-        cut |= np.linalg.norm(point - knot_of(surface), axis=1) < 14
+        cut |= np.linalg.norm(point - knot_of(surface, style), axis=1) < _AT_KNOT_MM
     return cut
 
 

@@ -9,16 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry.camera import Camera
+from ..geometry.polylines import of_count
 from ..geometry.triangles import vertex_normals
 from ..model import FaceModel
+from ..texture.hair import upper_forehead
 from ..texture.layout import layout_of, smoothstep
 from .colour import HAIR_COLOURS, UNKNOWN, strand_colours
-from .grow import CLEAR_MM, flow_at, grow, knot_strands, source_of
-from .mask import hair_mask, looks_worn, window_of
+from .grow import CLEAR_MM, flow_at, grow, source_of
+from .mask import SeenHair, see_hair
 from .photo import PhotoHair, photo_hair
 from .strands import Strands, of_length, resampled
 from .styles import STYLES, Style, scaled
 from .surface import Roots, Skin, Surface, roots_on, surface_of
+from .tied import tail_of, with_knot
 
 NO_HAIR = "No hair was found in the photo, so the head has none; choose a style to give it one."
 HEADWEAR = (
@@ -27,6 +30,8 @@ HEADWEAR = (
 )
 NO_SCALP = "This face model has no scalp, so the head has no hair; use the default model for hair."
 _SEED = 11
+#: Colours along a strand: one for about 5 mm of short hair, what a lock's light and dark take.
+COLOURS = 24
 #: Of the window's fields, see :class:`.mask.Window`.
 _FOREHEAD = 2
 #: Partings that are tried, in half widths of the head (None: the crown alone), weights of combing
@@ -69,31 +74,34 @@ def make_hair(
     density: float = 1.0,
     length: float = 1.0,
     colour: str | None = None,
+    shown: SeenHair | None = None,
 ) -> tuple[Strands | None, tuple[str, ...]]:
     """The :class:`Strands` for the option ``hair`` and sentences about what stood in the way.
 
     ``photo`` (H, W, 3) uint8 sRGB, upright; ``neutral`` and ``posed`` (V, 3) mm, head coordinates;
     ``sh_light`` (9, 3) as in :class:`~..exchange.Reconstruction`, or what gives it: that is asked
     last, so that hair can grow while it is found.  ``density`` and ``length`` are parts of what
-    there are without them, ``colour`` one of :data:`.colour.HAIR_COLOURS`.  None for "none" and
-    where the photo shows no hair.
+    there are without them, ``colour`` one of :data:`.colour.HAIR_COLOURS`.  ``shown`` is what
+    :func:`.mask.see_hair` gave, if that was asked.  None for "none" and where the photo shows no
+    hair.
     """
     if hair == "none":
         return None, ()
     regions = layout_of(model, texture_size).regions
     if not (regions.scalp > 0.5).any():
         return None, (NO_SCALP,)
-    window = window_of(
-        model, photo, camera.to_camera(posed), camera.camera_matrix, texture_size=texture_size
-    )
-    mask = hair_mask(window)
-    worn = looks_worn(window, mask)
-    if hair == "photo" and (worn or not mask.any()):
-        return None, (HEADWEAR if worn else NO_HAIR,)
+    if shown is None:
+        shown = see_hair(model, photo, camera.to_camera(posed), camera.camera_matrix, texture_size)
+    none = shown.worn or not shown.mask.any()
+    if hair == "photo" and none:
+        return None, (HEADWEAR if shown.worn else NO_HAIR,)
     surface = surface_of(model, neutral)
-    seen = None if worn or not mask.any() else photo_hair(window, mask, camera, surface)
+    seen = None if none else photo_hair(shown.window, shown.mask, camera, surface)
     guide = seen if hair == "photo" else None
     style = scaled(STYLES[hair], surface.face) if guide is None else style_of(guide, surface)
+    tail = None if guide is None or style.tied else tail_of(guide)
+    if tail is not None:
+        style = replace(STYLES["bun"], flyaways=style.flyaways, knot=tuple(tail.line[0].tolist()))
     rng = np.random.default_rng(_SEED)
     scalp = with_sideburns(surface, neutral, regions.scalp)
     if guide is not None:
@@ -109,7 +117,7 @@ def make_hair(
         style = combed(style, guide, surface, roots)
     points = grow(surface, roots, style, rng, guide)
     if style.tied:
-        roots, points = knot_strands(surface, roots, points, style, rng)
+        roots, points = with_knot(surface, roots, points, style, rng, tail)
     if length != 1:
         down = np.array([0.0, -1.0, 0.0]) if guide is None else guide.down
         points = of_length(points, length, down)
@@ -173,15 +181,20 @@ def style_of(seen: PhotoHair, surface: Surface) -> Style:
         base = replace(
             STYLES["side-part"], taper=(1 - full) * STYLES["side-part"].taper, top=cap,
             side=0.6 * cap, part=None if fringe else 0.3,
-            back=0.0 if fringe else 0.8, fringe=-0.4 if fringe else None,
+            back=0.0 if fringe else 0.8, fringe=-0.4 if fringe else None, points=24,
+            # What is long enough for it falls over the ears.
+            down=STYLES["side-part"].down + full * (1 - STYLES["side-part"].down),
         )  # fmt: skip
-    base = replace(base, flyaways=float(np.interp(order, *_FLYAWAYS)))
+    # As many strands cover more the further out they lie.
+    wider = 1 + standing / surface.half_width
+    flies = float(np.interp(order, *_FLYAWAYS))
+    base = replace(base, flyaways=flies, radius=base.radius * wider)
     if order < _CURLS and standing >= _CROPPED_MM:
         curls = {"wave": 5.0, "pitch": 24.0, "points": 28, "wild": 0.5, "clump": 0.7}
         return replace(base, **curls, strands=14_000)
     if order < _WAVES and long:
         waves = {"wave": 6.5, "pitch": 65.0, "points": 36, "clump": 0.75, "lock": 40}
-        return replace(base, **waves, strands=11_000, radius=0.085)
+        return replace(base, **waves, strands=11_000, radius=0.085 * wider)
     return base
 
 
@@ -226,8 +239,7 @@ def with_sideburns(surface: Surface, neutral: NDArray, scalp: NDArray) -> NDArra
 def with_forehead(surface: Surface, neutral: NDArray, scalp: NDArray, covered: NDArray) -> NDArray:
     """``scalp`` (V,) 0..1 and the upper forehead where it is ``covered`` (V,) 0..1 by hair: there
     the hairline is lower than the model's, or not to be seen."""
-    low = surface.brows + np.array([0.16, 0.26]) * surface.face
-    return np.maximum(scalp, covered * smoothstep(low[0], low[1], neutral[:, 1]))
+    return np.maximum(scalp, covered * upper_forehead(neutral, surface.brows, surface.face))
 
 
 def _colours(
@@ -237,8 +249,9 @@ def _colours(
     rng: np.random.Generator,
     chosen: str | None,
 ) -> NDArray[np.float32]:
-    measured, known = np.zeros((len(points), 2, 3)), np.zeros(len(points), bool)
+    places = of_count(points.astype(np.float32), COLOURS)
+    measured, known = np.zeros(places.shape), np.zeros(len(points), bool)
     if seen is not None and chosen is None:
-        measured, known = seen.colours(points, sh_light)
+        measured, known = seen.colours(places, sh_light)
     usual = UNKNOWN if chosen is None else HAIR_COLOURS[chosen]
     return strand_colours(points[:, 0].astype(np.float64), measured, known, rng, usual)

@@ -20,7 +20,7 @@ from ..geometry.camera import project
 from ..geometry.srgb import SRGB_TO_LINEAR, encode_bytes
 from ..model import FaceModel
 from ..raster import interpolate, rasterize
-from ..texture.layout import layout_of
+from ..texture.layout import layout_of, sample
 
 Float = NDArray[np.float32]
 Bool = NDArray[np.bool_]
@@ -56,12 +56,17 @@ _HANGS = 0.9
 _BARE, _HIGHLIGHT = 2.0, 0.12
 #: Lab that no hair and no skin has.
 _NOBODYS = (255, 0, 0)
+#: Beyond the mask hair is thin, and what it shades dark, so far, in faces.
+_SOFT_EDGE = 0.05
 #: Seeds, in squared faces, under which there is no hair.
 _FEW = 0.03
 _ROUNDS = 3
 _SEED = 7
-#: From the upper end of the face's core down to the brows, in faces.
-_OVER_BROWS = 0.17
+#: From the upper end of the face's core down to the brows, and to the upper lids, in faces.
+_OVER_BROWS, _OVER_LIDS = 0.17, 0.33
+#: Log of how much likelier a pixel of the forehead, and its neighbours, must be hair's, or skin's,
+#: to be so whatever GrabCut says; how far one pixel counts.
+_TOLD, _TOLD_MOST = 1.5, 4.0
 #: Gaps in the hair that are none, in faces: on the scalp, and at its outline in the photo, where
 #: nobody goes bald first.
 _GAP, _GAP_AT_CROWN = 0.22, 0.45
@@ -185,7 +190,10 @@ def hair_mask(window: Window) -> Bool:
     worn = below & ((like_hair < floor) | (rows > eyes + _ONLY_CLOTHES * face))
     like_other = like_skin
     if worn.sum() > _FEW * face**2:
-        like_other = np.maximum(like_skin, _log_likelihood(_colours(lab[worn]), lab))
+        like_worn = _log_likelihood(_colours(lab[worn]), lab)
+        # Nobody wears it on the face.
+        like_worn[window.head & (rows < eyes + _CLOTHES * face)] = -np.inf
+        like_other = np.maximum(like_skin, like_worn)
     # Cheeks, ears and neck, where hair may hang but shadows surely lie.
     shaded = window.head & (scalp < 0.3) & (forehead < 0.3)
     in_shadow = _log_likelihood(_colours(_shaded(window.picture[certain], _SHADOWS)), lab)
@@ -206,12 +214,31 @@ def hair_mask(window: Window) -> Bool:
     cv2.setRNGSeed(_SEED)  # its first clusters are drawn by lot: else no two looks are the same
     cv2.grabCut(cut, labels, None, models[0], models[1], _ROUNDS, cv2.GC_INIT_WITH_MASK)
     found = ((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)) & person
+    # Between hair and forehead GrabCut rounds off what their colours tell apart.
+    told = cv2.GaussianBlur(np.clip(like_hair - like_other, -_TOLD_MOST, _TOLD_MOST), (0, 0), 1.0)
+    on_forehead = (forehead > 0.3) & (features < 0.5) & person
+    found |= on_forehead & (told > _TOLD)
+    found &= ~_opened(on_forehead & (told < -_TOLD), _HIGHLIGHT * face)
     found = _hanging(found, window.head, round(eyes + _HANGS * face))
     # Highlights on the scalp are no bald spots.
     clean = _closed(_tidied(found, seeds, face), on_top | ring, face, _GAP)
     within = cv2.distanceTransform(window.head.astype(np.uint8), cv2.DIST_L2, 5) / face
     crown = ring | (on_top & (within < _RING))
-    return _closed(clean, crown, face, _GAP_AT_CROWN)
+    clean = _closed(clean, crown, face, _GAP_AT_CROWN)
+    lids = round(above + _OVER_LIDS * face)
+    return _fallen(clean, (told > 0) & (features >= 0.5) & person, lids)
+
+
+def _fallen(found: Bool, like_hair: Bool, lids: int) -> Bool:
+    """``found`` (h, w) and, down to the row ``lids``, what is ``like_hair`` (h, w) right under it:
+    a fringe that falls over the brows, which have its colour but stand apart from it."""
+    out = found.copy()
+    for k in range(1, min(lids, len(out))):
+        above = out[k - 1].copy()
+        above[1:] |= out[k - 1, :-1]
+        above[:-1] |= out[k - 1, 1:]
+        out[k] |= above & like_hair[k]
+    return out
 
 
 def _hanging(found: Bool, head: Bool, row: int) -> Bool:
@@ -227,6 +254,41 @@ def _hanging(found: Bool, head: Bool, row: int) -> Bool:
         above[:-1] |= out[k - 1, 1:]
         out[k] &= above
     return out
+
+
+@dataclass(frozen=True, eq=False)
+class SeenHair:
+    """What a photo shows on a head: hair, or what is worn in its place."""
+
+    window: Window
+    mask: Bool  #: (h, w) True where it is seen
+    worn: bool  #: whether it looks like headwear
+
+    def over(self, model: FaceModel, camera_vertices: NDArray) -> Float | None:
+        """(V,) 0..1 how far the skin at ``camera_vertices`` (V, 3) mm, camera coordinates, lies
+        under hair, or in its shadow, or at its soft edge; None where the photo shows no hair."""
+        if self.worn or not self.mask.any():
+            return None
+        face = self.window.face_px
+        wide = 2 * max(1, round(_SOFT_EDGE * face)) + 1
+        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (wide, wide))
+        soft = cv2.dilate(self.mask.astype(np.uint8), kernel).astype(np.float32)
+        soft = cv2.GaussianBlur(soft, (0, 0), 0.5 * _SOFT_EDGE * face)
+        pixels = project(np.asarray(camera_vertices, np.float64), self.window.matrix)
+        return np.clip(sample(soft, pixels.astype(np.float32)), 0, 1)
+
+
+def see_hair(
+    model: FaceModel,
+    photo: NDArray[np.uint8],
+    camera_vertices: NDArray,
+    camera_matrix: NDArray,
+    texture_size: int = 1024,
+) -> SeenHair:
+    """The :class:`SeenHair` of ``photo``; all as :func:`window_of` has it."""
+    window = window_of(model, photo, camera_vertices, camera_matrix, texture_size=texture_size)
+    mask = hair_mask(window)
+    return SeenHair(window, mask, looks_worn(window, mask))
 
 
 def looks_worn(window: Window, mask: Bool) -> bool:

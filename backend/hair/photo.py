@@ -4,6 +4,7 @@ off the skull, where it ends."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -31,12 +32,23 @@ _CARRIED, _CARRIED_WEIGHT = 0.09, 0.35
 _OUTSIDE, _NEAR_EDGE = 0.035, 0.03
 #: Colours are taken so far inside the mask, in faces: at its edge it may show skin.
 _NO_EDGE = 0.03
+#: Width of locks, in faces, and by how much more they are apart in colour than in the photo: some
+#: of it is lost, as what lies behind shines through between strands.
+_LOCK, _CONTRAST = 0.05, 1.5
+#: What of a strand is not seen is like the rest, e times less after so much of its length.
+_LIKE_SEEN = 0.15
 #: Cosine to the camera between which a point counts as seen.
 _FACING = (-0.05, 0.25)
+#: The same between which a direction in the picture tells one on the head: at the outline a step
+#: inwards leads as well before the ear as behind it.
+_TELLS_DEPTH = (0.15, 0.5)
 #: Directions round the skull in which the outline is measured, and its highest over the skull.
 _ANGLES, _HIGHEST_MM = 72, 70.0
 #: Gaps in the outline up to so many directions wide are none.
 _FURROW = 11
+#: Hair that is seen beside the face lies on the skin up to so many mm, and rises from there by so
+#: much of the way; by eye, on four with a fringe.
+_ON_SKIN_MM, _RISES = 6.0, 0.8
 #: Cosine to the head's up over which directions are of its upper half; what the shell may be at
 #: any rate, mm.
 _UPPER, _LEAST_MOST_MM = 0.3, 12.0
@@ -44,8 +56,9 @@ _UPPER, _LEAST_MOST_MM = 0.3, 12.0
 _OVER_EARS, _AT_EARS = 0.05, 0.2
 #: Hair that falls further under the ears than so many faces is long.
 _LONG = 0.4
-#: Spread of where strands end below, in faces: cut, but not with a ruler.
-_RAGGED = 0.08
+#: Spread of where strands end below, in faces: cut, but not with a ruler.  Beyond so many of it the
+#: rest is too thin to be seen.
+_RAGGED, _FEW_LEFT = 0.08, 0.7
 #: Hair that hangs and widens: blur of its outline, in faces, the least it is aside of the head's
 #: middle at the ears, how much wider it gets in one step (log) and in all.
 _SMOOTH_ROWS, _LEAST_ASIDE, _WIDENS, _WIDEST = 0.04, 0.3, 0.1, 2.0
@@ -99,9 +112,8 @@ class PhotoHair:
         normal = outward @ rotation.T
         slope = -dot(normal[:, :2], line) / np.minimum(normal[:, 2], -0.25)
         wanted = unit(np.column_stack([line, np.clip(slope, -2, 2)])) @ rotation
-        share = np.maximum(np.clip(1.6 * strength, 0, 0.95), 0.8 * edge) * smoothstep(
-            *_FACING, facing
-        )
+        known_way = np.clip(1.6 * strength, 0, 0.95) * smoothstep(*_TELLS_DEPTH, facing)
+        share = np.maximum(known_way, 0.8 * edge * smoothstep(*_FACING, facing))
         return unit(flow + tripled(share) * (wanted - flow))
 
     def agreement(self, points: NDArray, outward: NDArray, flow: NDArray) -> float:
@@ -170,7 +182,7 @@ class PhotoHair:
         middle = 1 - smoothstep(
             0.35, 0.75, np.linalg.norm(gap[:, :2], axis=1) / self.surface.half_width
         )
-        height = height + middle * (self.usual - height)
+        height = np.minimum(height + middle * (self.usual - height), self._beside_skin(points))
         if self.is_long:
             return height
         # Short hair lies closer and closer towards the nape, which no photo shows.
@@ -178,6 +190,23 @@ class PhotoHair:
         part = np.interp((points[:, 1] - nape) / (self.surface.top - nape), _BACK_UP, _BACK)
         z = (points[:, 2] - self.surface.middle[2]) / self.surface.half_width
         return height * (1 - (1 - part) * smoothstep(-0.1, 0.6, -z))
+
+    def _beside_skin(self, points: NDArray) -> NDArray:
+        """(S,) mm that hair may stand off at ``points`` (S, 3) for the face that shows beside it:
+        there a fringe, or what falls past the temples, lies on it."""
+        at = points @ self.camera.rotation.T + self.camera.translation
+        middle = self.camera.to_camera(self.surface.middle[None])[0, 2]
+        pixels = project(at, self.window.matrix).astype(np.float32)
+        inside = sample(self._off_face, pixels) * at[:, 2] / self.window.matrix[0, 0]
+        before = smoothstep(0.2, 0.6, (middle - at[:, 2]) / self.surface.half_width)
+        most = _ON_SKIN_MM + _RISES * np.maximum(inside, 0)
+        return np.where(before > 0, most + (1 - before) * _HIGHEST_MM, _HIGHEST_MM)
+
+    @cached_property
+    def _off_face(self) -> Float:
+        """(h, w) pixels to the nearest of the face, or anything of the head that no hair covers."""
+        bare = self.window.head & ~self.mask
+        return cv2.distanceTransform((~bare).astype(np.uint8), cv2.DIST_L2, 5)
 
     @property
     def is_long(self) -> bool:
@@ -219,7 +248,8 @@ class PhotoHair:
         # Hair that falls behind a shoulder is no shorter there: behind all is as long as any.
         z = (points[:, 2] - self.surface.middle[2]) / self.surface.half_width
         low = low + smoothstep(*_BEHIND, -z) * (min(self.lowest) - low)
-        low = low + _RAGGED * self.surface.face * ragged
+        # The last strands end below: hair is seen to end where few are left.
+        low = low + _RAGGED * self.surface.face * (ragged - _FEW_LEFT)
         return gone | (-points @ self.down < low)
 
     def bare(self, points: NDArray, outward: NDArray) -> Bool:
@@ -235,34 +265,29 @@ class PhotoHair:
         return (sample(self.depth, pixels) > 0.02 * self.window.face_px) & (facing > 0.2)
 
     def colours(self, strands: NDArray, sh_light: NDArray) -> tuple[NDArray, Bool]:
-        """(S, 2, 3) linear albedo in the photo along the first and the second half of ``strands``
-        (S, P, 3), and which (S,) are seen at all.
+        """(S, P, 3) linear albedo in the photo along ``strands`` (S, P, 3), and which (S,) are seen
+        at all.
 
-        ``sh_light`` (9, 3) is divided out as on a surface that faces away from the skin.
+        ``sh_light`` (9, 3) is divided out as on a surface that faces away from the skin.  What of a
+        strand is not seen is like what is seen of it, the nearest most.
         """
         count, points = strands.shape[:2]
         flat = strands.reshape(-1, 3).astype(np.float64)
         outward = self.surface.outward(flat)
         pixels, facing = self._seen(flat, outward)
         light = np.log(light_on(outward, sh_light)).reshape(count, points, 3)
-        log = np.log(np.maximum(SRGB_TO_LINEAR[self.window.picture], 0.003))
-        log = cv2.GaussianBlur(log, (0, 0), 0.8)
+        log = self._contrasted()
         weight = (sample(self.depth, pixels) > _NO_EDGE * self.window.face_px) * smoothstep(
             *_FACING, facing
         )
         weight = weight.reshape(count, points, 1)
-        log = sample(log.astype(np.float32), pixels).reshape(count, points, 3) - light
-        half = points // 2
-        parts = []
-        for part in (slice(0, half), slice(half, points)):
-            total = weight[:, part].sum(axis=1)
-            parts.append((weight[:, part] * log[:, part]).sum(axis=1) / np.maximum(total, 1e-6))
+        log = sample(log, pixels).reshape(count, points, 3) - light
         seen = weight[..., 0].sum(axis=1)
-        halves = np.stack(parts, axis=1)
-        # A half that is not seen is like the other.
-        few = np.stack([weight[:, :half].sum(axis=(1, 2)), weight[:, half:].sum(axis=(1, 2))], 1)
-        halves = np.where((few < 0.3)[..., None], halves[:, ::-1], halves)
-        return np.exp(halves), seen > 0.5
+        apart = np.arange(points)[:, None] - np.arange(points)
+        near = np.exp(-np.abs(apart) / (_LIKE_SEEN * points))
+        total = np.matmul(near, np.concatenate([weight * log, weight], axis=2))
+        rest = total[..., :3] / np.maximum(total[..., 3:], 1e-6)
+        return np.exp(rest + weight * (log - rest)), seen > 0.5
 
     def covered(self, field: int) -> float:
         """0..1 how much of the window's field number ``field`` the hair covers."""
@@ -277,6 +302,16 @@ class PhotoHair:
         if not inner.any():
             return 0.9
         return float(np.linalg.norm(far, axis=-1)[inner].sum() / strength[inner].sum())
+
+    def _contrasted(self) -> Float:
+        """(h, w, 3) log linear light of the window, that of locks with :data:`_CONTRAST`."""
+        log = np.log(np.maximum(SRGB_TO_LINEAR[self.window.picture], 0.003)).astype(np.float32)
+        log = cv2.GaussianBlur(log, (0, 0), 0.8)
+        hair = self.mask.astype(np.float32)
+        sigma = _LOCK * self.window.face_px
+        around = cv2.GaussianBlur(log * tripled(hair), (0, 0), sigma)
+        around /= tripled(np.maximum(cv2.GaussianBlur(hair, (0, 0), sigma), 1e-3))
+        return log + (_CONTRAST - 1) * tripled(hair) * (log - around)
 
     def _bare(self, points: NDArray, outward: NDArray) -> Bool:
         pixels, facing = self._seen(points, outward)

@@ -21,7 +21,7 @@ class Strands:
     points: Float  #: (S, P, 3) from the root to the tip
     root_triangle: Int  #: (S,) index into the face model's ``faces``
     root_weights: Float  #: (S, 3) barycentric
-    colour: Float  #: (S, 2, 3) linear RGB of root and tip
+    colour: Float  #: (S, C, 3) linear RGB at C even steps from root to tip
     radius: Float  #: (S,) half the thickness, mm
 
     def __len__(self) -> int:
@@ -56,16 +56,6 @@ def joined(parts: list[Strands]) -> Strands | None:
     return Strands(
         *(np.concatenate([getattr(one, x.name) for one in parts]) for x in fields(Strands))
     )
-
-
-def of_count(points: Float, count: int) -> Float:
-    """(S, ``count``, 3) the polylines ``points`` (S, P, 3) with more points, or fewer, evenly."""
-    if points.shape[1] == count:
-        return points
-    at = np.linspace(0, points.shape[1] - 1, count)
-    low = np.minimum(at.astype(int), points.shape[1] - 2)
-    share = (at - low)[:, None]
-    return (points[:, low] * (1 - share) + points[:, low + 1] * share).astype(np.float32)
 
 
 def lengths(points: NDArray) -> NDArray:

@@ -33,6 +33,7 @@ class Style:
     lock: int = 24  #: strands that are one lock
     jitter: float = 0.15  #: relative spread of the lengths
     tied: bool = False  #: gathered at the back and rolled into a bun
+    knot: tuple[float, float, float] | None = None  #: where in the photo, head coordinates
     flyaways: float = 0.04  #: share of hairs that leave the outline which the photo shows
     strands: int = 16_000
     points: int = 16

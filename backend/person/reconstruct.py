@@ -12,7 +12,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from .. import heap
-from ..assembly import assemble, hair_of, shared_texture, shot_of, view_of_fit
+from ..assembly import assemble, hair_of, hair_seen, shared_texture, shot_of, view_of_fit
 from ..clock import Clock
 from ..detect import Detector
 from ..errors import FaceError, NoFaceError, OptionError
@@ -175,7 +175,8 @@ class _Person:
 
         def shot(i: int) -> Shot:
             evidence = own if i == 0 else shown(i)
-            return shot_of(evidence, model, fits[i], _share(views, i))
+            hair = partial(hair_seen, evidence, model, fits[i], options)
+            return shot_of(evidence, model, fits[i], _share(views, i), hair)
 
         with clock("texture"):
             report(0.0, "Making the texture")

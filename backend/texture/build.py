@@ -14,7 +14,7 @@ shading back in everywhere, so mirrored and unseen parts are lit from the right 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import cv2
@@ -107,6 +107,9 @@ class Shot:
     #: (V, 3) mm the head without its expression; without it the head counts as neutral
     vertices_neutral: NDArray | None = None
     weight: float = 1.0  #: how far the photo is believed beside others
+    #: gives (V,) 0..1 how far hair that the head has as strands lies over it in the photo: none of
+    #: it is painted.  Without it, or where that is None, hair is painted.
+    under_hair: Callable[[], NDArray | None] | None = None
 
 
 def build_texture(
@@ -224,7 +227,8 @@ def look_at(model: FaceModel, layout: Layout, shot: Shot, mode: str, relief: boo
     light, samples = _fit(model, layout, view, grey)
     log_albedo, log_shading = _fitted(layout, view, light)
     log_shading += tripled(_hollows(model, layout, view, posed))
-    trust = judge(view, model, layout, log_albedo + log_shading, log_shading, grey)
+    under = shot.under_hair() if shot.under_hair is not None else None
+    trust = judge(view, model, layout, log_albedo + log_shading, log_shading, grey, under)
     if shadow is not None:
         off_edge = shadow.off_edge(view)
         trust = replace(trust, weight=trust.weight * off_edge, clear=trust.clear * off_edge)
@@ -235,7 +239,7 @@ def look_at(model: FaceModel, layout: Layout, shot: Shot, mode: str, relief: boo
     painted = Painted(
         light.albedo_coefficients,
         correction,
-        find_hair(model, layout, view, trust),
+        find_hair(model, layout, view, trust, painted=under is None),
         None if grey else eye_colours(model, layout, view, log_shading),
         None if grey else teeth_colour(layout, view, log_shading),
         brows_shown(model, view, trust.weight),

@@ -36,6 +36,9 @@ STANDING_OFF = (0.25, 0.6)
 #: Edges over which a hairline that is seen pulls the unseen one along.
 REACH_EDGES = 10.0
 
+#: Over the brows, in faces, between which roots may begin where hair covers the hairline.
+HAIRLINES = (0.16, 0.26)
+
 # What is hair, by how unlike skin it is (0..1): the second for where there is hair, the first,
 # stricter, for what colour it has.
 UNLIKE_FOR_COLOUR = (0.5, 0.9)
@@ -79,8 +82,13 @@ class Hair:
     amount: float  #: 0 bald .. 1: how far the model's hairline is followed where nothing is seen
 
 
-def find_hair(model: FaceModel, layout: Layout, view: View, trust: Trust) -> Hair:
-    """The :class:`Hair` seen in ``view``, diffused over the scalp."""
+def find_hair(
+    model: FaceModel, layout: Layout, view: View, trust: Trust, *, painted: bool = True
+) -> Hair:
+    """The :class:`Hair` seen in ``view``, diffused over the scalp.
+
+    Not ``painted`` it is alone where strands grow from, and no fringe.
+    """
     regions = layout.regions
     small = view.to_small(view.pixels)
     seen = photo_weight(view, trust.clear, view.pixels, view.depth, view.facing)
@@ -98,10 +106,23 @@ def find_hair(model: FaceModel, layout: Layout, view: View, trust: Trust) -> Hai
     tint = diffuse(layout.graph, spread, hairy, middle, model.symmetry)
     # Seen hair below the hairline and seen skin above it move the hairline around them.
     moved = (smoothstep(*UNLIKE_FOR_COVER, unlike) - regions.scalp * amount)[:, None]
+    if not painted:
+        marks = model.mean[model.landmarks68, 1]
+        brows = float(marks[17:27].mean())
+        rooted = upper_forehead(model.mean, brows, brows - float(marks[8]))
+        rooted = np.maximum(regions.scalp, rooted * regions.forehead)
+        moved = np.where(moved > 0, moved * rooted[:, None], moved)
     known = seen * regions.hairable
     cover = diffuse(layout.graph, moved, known, np.zeros(1), model.symmetry, REACH_EDGES)
     cover = cover[:, 0] * regions.hairable
     return Hair(cover.astype(np.float32), tint.astype(np.float32), amount)
+
+
+def upper_forehead(vertices: NDArray, brows: float, face: float) -> NDArray:
+    """(V,) 0..1 the part of the forehead above which hair may have its roots where it covers the
+    model's hairline: by the height y of ``vertices`` (V, 3) over the ``brows``' (y), in parts of
+    ``face``, brows to chin (mm)."""
+    return smoothstep(brows + HAIRLINES[0] * face, brows + HAIRLINES[1] * face, vertices[:, 1])
 
 
 def _hair_colour(view: View, trust: Trust, seen: Float) -> NDArray:

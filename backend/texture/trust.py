@@ -44,6 +44,9 @@ SPREAD_LOW = np.array([0.13, 0.05, 0.06])
 SPREAD_HIGH = np.array([0.32, 0.13, 0.15])
 #: Standard deviations from the skin's colour between which a pixel stops being skin; as SPREAD_LOW.
 SKIN_LIKE = (2.2, 4.0)
+#: Log brightness against the skin's between which a pixel of the forehead stops being a lock of
+#: hair: lines are down to -0.2.
+LOCKS = (-0.45, -0.2)
 #: How often skin is grown from what was skin before.  Set by eye, not measured.
 _ROUNDS = 6
 #: Photo and model differ by no more, at a vertex and in the field that is made of them.
@@ -86,28 +89,39 @@ def judge(
     log_model: Float,
     log_shading: Float,
     grey: bool,
+    under_hair: NDArray | None = None,
 ) -> Trust:
-    """Compare the photo with the fitted model (V, 3), the log of shaded skin."""
+    """Compare the photo with the fitted model (V, 3), the log of shaded skin.
+
+    Where ``under_hair`` (V,) 0..1 says so nothing is believed.
+    """
     regions = layout.regions
     floor = np.maximum(np.maximum(regions.believed, regions.forehead), regions.hairable)
     floor = floor * smoothstep(*BELIEVED_FACING, view.facing)
-    fields = np.column_stack([log_model, log_shading, floor]).astype(np.float32)
+    # Hair that is painted may lie anywhere; else a dark pixel over the brows is a lock.
+    hair, locks = np.zeros_like(floor), np.zeros_like(floor)
+    if under_hair is not None:
+        brows = model.mask("brows") if "brows" in model.mask_names else 0
+        hair, locks = under_hair, np.maximum(regions.forehead, regions.hairable) * (1 - brows)
+    fields = np.column_stack([log_model, log_shading, floor, hair, locks]).astype(np.float32)
     seen = interpolate(view.raster, model.faces, fields)
-    expected, shading, floor_px = seen[..., :3], seen[..., 3:6], seen[..., 6]
+    expected, shading = seen[..., :3], seen[..., 3:6]
+    floor_px, hair_px, locks_px = seen[..., 6], seen[..., 7], seen[..., 8]
     ratio = log_linear(view.small_photo) - expected
     if grey:
         ratio = np.repeat(ratio.mean(axis=2, keepdims=True), 3, axis=2)
     outline, opening = edge_distance(view, layout.skin_face)
     clear = outline * opening
     ratio = _masked_blur(ratio, view.raster.mask & (opening > 0), SMOOTHING * view.face_size)
-    correction, spread = _grow(view, model, layout, clear, ratio)
+    correction, spread = _grow(view, model, layout, clear * (1 - hair_px), ratio)
     apart = ratio - interpolate(view.raster, model.faces, correction)
     like = _likeness(apart, spread)
     like = cv2.GaussianBlur(like, (0, 0), max(0.5, _LIKE_SMOOTHING * view.face_size))
     flat = ratio + expected - shading
     face = flat[(interpolate(view.raster, model.faces, regions.core[:, None])[..., 0] > 0.5)]
     dark = np.quantile(face, _DARKEST, axis=0) if len(face) else np.full(3, -3.0)
-    weight = clear * np.maximum(floor_px, _shrunk(like, view.face_size))
+    floor_px = floor_px * (1 - locks_px * (1 - smoothstep(*LOCKS, apart.mean(axis=2))))
+    weight = clear * (1 - hair_px) * np.maximum(floor_px, _shrunk(like, view.face_size))
     return Trust(weight, clear, outline, like, ratio, flat, correction, dark)
 
 
