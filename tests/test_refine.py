@@ -311,4 +311,4 @@ def test_what_is_surer_spreads_less_and_goes_together_as_before():
     def together(matrix: np.ndarray) -> float:
         return matrix[brow, other] / np.sqrt(matrix[brow, brow] * matrix[other, other])
 
-    assert 0.3 < together(before) and np.isclose(together(after), together(before))
+    assert together(before) > 0.3 and np.isclose(together(after), together(before))
