@@ -291,3 +291,24 @@ def test_teeth_between_the_lips_are_evidence_of_their_own(model) -> None:
     half = prior.seeing_teeth(names, 0.4)
     assert told.expression[jaw] < half.expression[jaw] < 0.3
     assert prior.seeing_teeth(("A", "B"), 1.0) is prior
+
+
+def test_what_is_surer_spreads_less_and_goes_together_as_before():
+    """Four times the precision is half of the spread, with the correlations that there were."""
+    model = load_model()
+    names = model.expression_names
+    prior = Prior.of_model(model)
+    brow, jaw = names.index("browDownLeft"), names.index("jawOpen")
+    other = names.index("browDownRight")
+
+    def covariance(one: Prior) -> np.ndarray:
+        return np.linalg.inv(one.expression_precision)
+
+    before, after = covariance(prior), covariance(prior.surer_of(names, "brow", 4.0))
+    assert np.isclose(after[brow, brow], before[brow, brow] / 4)
+    assert np.isclose(after[jaw, jaw], before[jaw, jaw])
+
+    def together(matrix: np.ndarray) -> float:
+        return matrix[brow, other] / np.sqrt(matrix[brow, brow] * matrix[other, other])
+
+    assert together(before) > 0.3 and np.isclose(together(after), together(before))

@@ -40,7 +40,7 @@ from .source import Source, open_source
 Progress = Callable[[float, str], None]
 
 #: Raised whenever the same video gives another result.
-VERSION = 7
+VERSION = 8
 #: Frames written at once.
 CHUNK = 120
 #: Frames between two words about the progress.

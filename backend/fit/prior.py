@@ -76,6 +76,15 @@ class Prior:
             merged |= {name: np.linalg.solve(precision, pull), name + "_precision": precision}
         return replace(self, **merged)
 
+    def surer_of(self, names: tuple[str, ...], prefix: str, weight: float) -> Prior:
+        """With ``weight`` times the precision of the expressions whose names begin so.
+
+        ``names`` (E,) of the expressions; what goes together goes together as before.
+        """
+        root = np.where([name.startswith(prefix) for name in names], np.sqrt(weight), 1.0)
+        precision = square(self.expression_precision) * np.outer(root, root)
+        return replace(self, expression_precision=precision)
+
     def holding(self, identity: NDArray) -> Prior:
         """Knowing that the identity is ``identity`` (K,)."""
         known = np.asarray(identity, np.float64)

@@ -20,8 +20,10 @@ from .robust import belief, typical
 
 Double = NDArray[np.float64]
 
-#: Neighbouring samples repeat each other: this many independent ones are counted.
-EFFECTIVE_SAMPLES = 500.0
+#: Neighbouring samples repeat each other: at most this many independent ones are counted.  On 47
+#: Cycles heads 500, 900 and 1,300 (all, with "balanced") leave the posed surface 0.637, 0.616 and
+#: 0.612 mm off in the mean, landmarks 1.56, 1.55 and 1.47 %.
+EFFECTIVE_SAMPLES = 1300.0
 ALBEDO_LIMIT = 3.5
 #: Of one step, in radians and logarithms.
 LIMIT = 0.3
