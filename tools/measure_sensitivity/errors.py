@@ -77,8 +77,8 @@ def textured(model: FaceModel, example: Example) -> Textured:
     """The texture that :func:`build_texture` makes of the true head."""
     seen: list[tuple[Hair, tuple[Layout, View, Trust]]] = []
 
-    def keep(_: FaceModel, *asked: Any) -> Hair:
-        seen.append((find_hair(model, *asked), asked))
+    def keep(_: FaceModel, *asked: Any, painted: bool) -> Hair:
+        seen.append((find_hair(model, *asked, painted=painted), asked))
         return seen[-1][0]
 
     camera = example.camera
