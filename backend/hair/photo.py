@@ -35,6 +35,8 @@ _NO_EDGE = 0.03
 #: Width of locks, in faces, and by how much more they are apart in colour than in the photo: some
 #: of it is lost, as what lies behind shines through between strands.
 _LOCK, _CONTRAST = 0.05, 1.5
+#: Strands whose colours are looked up at a time: of all of them each array would take 9 MB.
+_TOGETHER = 2048
 #: What of a strand is not seen is like the rest, e times less after so much of its length.
 _LIKE_SEEN = 0.15
 #: Cosine to the camera between which a point counts as seen.
@@ -271,23 +273,31 @@ class PhotoHair:
         ``sh_light`` (9, 3) is divided out as on a surface that faces away from the skin.  What of a
         strand is not seen is like what is seen of it, the nearest most.
         """
+        found, known = np.empty(strands.shape, np.float32), np.empty(len(strands), bool)
+        log = self._contrasted()
+        for start in range(0, len(strands), _TOGETHER):
+            part = slice(start, start + _TOGETHER)
+            found[part], known[part] = self._along(strands[part], log, sh_light)
+        return found, known
+
+    def _along(self, strands: NDArray, log: Float, sh_light: NDArray) -> tuple[NDArray, Bool]:
+        """:meth:`colours` of some ``strands``, by the ``log`` light of the window (h, w, 3)."""
         count, points = strands.shape[:2]
         flat = strands.reshape(-1, 3).astype(np.float64)
         outward = self.surface.outward(flat)
         pixels, facing = self._seen(flat, outward)
         light = np.log(light_on(outward, sh_light)).reshape(count, points, 3)
-        log = self._contrasted()
         weight = (sample(self.depth, pixels) > _NO_EDGE * self.window.face_px) * smoothstep(
             *_FACING, facing
         )
         weight = weight.reshape(count, points, 1)
-        log = sample(log, pixels).reshape(count, points, 3) - light
+        shown = sample(log, pixels).reshape(count, points, 3) - light
         seen = weight[..., 0].sum(axis=1)
         apart = np.arange(points)[:, None] - np.arange(points)
         near = np.exp(-np.abs(apart) / (_LIKE_SEEN * points))
-        total = np.matmul(near, np.concatenate([weight * log, weight], axis=2))
+        total = np.matmul(near, np.concatenate([weight * shown, weight], axis=2))
         rest = total[..., :3] / np.maximum(total[..., 3:], 1e-6)
-        return np.exp(rest + weight * (log - rest)), seen > 0.5
+        return np.exp(rest + weight * (shown - rest)), seen > 0.5
 
     def covered(self, field: int) -> float:
         """0..1 how much of the window's field number ``field`` the hair covers."""
