@@ -16,11 +16,17 @@ from reconstruct_face.backend.exchange.own_pictures import is_own
 from reconstruct_face.backend.exchange.passes import Passes, load_passes, save_passes
 from reconstruct_face.backend.geometry.triangles import angle_weighted_normals
 from reconstruct_face.backend.verify import measures, pytorch3d
-from reconstruct_face.backend.verify.photo import flip_map, photo_in_view
+from reconstruct_face.backend.verify.photo import flip_map, photo_in_view, under_hair
 from reconstruct_face.backend.verify.report import html_report, json_report
 from reconstruct_face.backend.verify.thresholds import measure, thresholds
 from reconstruct_face.backend.verify.verify import Verification
-from reconstruct_face.backend.verify.view import Frame, frame_view, head_frame, view_in_frame
+from reconstruct_face.backend.verify.view import (
+    Frame,
+    View,
+    frame_view,
+    head_frame,
+    view_in_frame,
+)
 
 from tests.errors import has, raises
 from tests.synthetic_reconstruction import grid_sphere, make_reconstruction, project
@@ -68,6 +74,32 @@ def test_angles_and_noise_ratio_by_hand() -> None:
     assert measures.psnr(a, b, mask) == pytest.approx(20.0)
     assert measures.psnr(a, a, mask) == 100.0
     assert measures.ssim(a, a, mask) == pytest.approx(1.0)
+
+
+def test_what_hair_hides_of_a_face_is_not_compared() -> None:
+    """A fringe before the surface hides it, hair behind it does not, nor do brows."""
+    lens = np.array([[100.0, 0, 40], [0, 100, 30], [0, 0, 1]])
+    view = View(lens, np.eye(3), np.zeros(3), (80, 60))
+    depth = np.full((60, 80), 500.0)
+
+    def across(row: float, away: float) -> np.ndarray:
+        columns = np.linspace(10, 70, 16)
+        return np.stack(
+            [(columns - 40) * away / 100, np.full(16, (row - 30) * away / 100), np.full(16, away)],
+            axis=1,
+        )
+
+    points = np.stack([across(12, 450), across(40, 600), across(50, 450)]).astype(np.float32)
+    head = make_reconstruction()
+    head.hair_points, head.hair_kind = points, np.array([0, 0, 1], np.uint8)
+    head.landmarks3d = np.stack([across(30, 500)[k % 16] for k in range(68)]).astype(np.float32)
+    hidden = under_hair(head, view, depth)
+    assert hidden[12, 12:68].all()
+    assert not hidden[[5, 20, 40, 50]].any()
+    head.hair_kind = np.empty(0, np.uint8)
+    assert under_hair(head, view, depth)[50, 12:68].all(), "without kinds all is the head's"
+    head.hair_points = np.empty((0, 0, 3), np.float32)
+    assert not under_hair(head, view, depth).any()
 
 
 def test_pictures_without_a_common_pixel_are_all_wrong() -> None:

@@ -51,7 +51,7 @@ _FEW_SAMPLES = 60.0
 #: What part of the light comes from all sides, about, as a power of what a place sees of them, and
 #: the least that this is.  By ``bench albedo``, lids and smile lines: 0.139 and 0.124 without,
 #: 0.121 and 0.119 with 0.3, 0.119 and 0.120 with 0.4, 0.117 and 0.120 with a half.  With that the
-#: sample's ``verify``, whose light knows no hollows, gets FLIP 0.242; with 0.35 it is 0.236.
+#: sample's ``verify``, whose light knows no hollows, gets FLIP 0.242 bald; with 0.35 it is 0.236.
 HOLLOWS, LEAST_OPEN = 0.35, 0.15
 _FEW_SAMPLES_WARNING = (
     "Hardly any skin is visible in the photo, so light and skin colour are guesses; "

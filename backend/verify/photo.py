@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from ..detect.recognition import cosine_distances, descriptor
 from ..exchange import Reconstruction
 from ..exchange.passes import Passes
+from ..exchange.reconstruction import HAIR_KINDS
 from ..geometry import srgb
 from ..photo.encode import decode
 from .measures import psnr, ssim
@@ -18,6 +19,8 @@ Float = NDArray[np.float32]
 
 #: Behind the rendering when a face recogniser looks at it: nothing of the photo is left then.
 _BACKGROUND = 0.5
+#: Of the width of the landmarks: gaps between strands that are no skin.
+_BETWEEN_STRANDS = 0.02
 
 
 def photo_in_view(reconstruction: Reconstruction, view: View) -> tuple[Float, NDArray[np.bool_]]:
@@ -52,6 +55,33 @@ def face_mask(reconstruction: Reconstruction, view: View) -> NDArray[np.bool_]:
     return mask > 0
 
 
+def under_hair(reconstruction: Reconstruction, view: View, depth: NDArray) -> NDArray[np.bool_]:
+    """(H, W) where strands of the head's hair are before the surface at ``depth`` (H, W) mm: there
+    the photo shows no skin, and the surface none of what the photo shows."""
+    out = np.zeros(depth.shape, np.uint8)
+    points, kind = reconstruction.hair_points, reconstruction.hair_kind
+    if kind.size:  # else all is the head's
+        points = points[kind == HAIR_KINDS.index("hair")]
+    if not len(points):
+        return out > 0
+    flat = points.reshape(-1, 3).astype(np.float64)
+    pixels = np.rint(view.project(flat)).astype(int)
+    inside = ((pixels >= 0) & (pixels < view.size)).all(axis=1)
+    before = np.zeros(len(flat), bool)
+    columns, rows = pixels[inside].T
+    before[inside] = view.to_camera(flat[inside])[:, 2] < depth[rows, columns]
+    ends = pixels.reshape(*points.shape[:2], 2)
+    seen = before.reshape(points.shape[:2])
+    seen = seen[:, 1:] & seen[:, :-1]
+    pieces = np.stack([ends[:, :-1][seen], ends[:, 1:][seen]], axis=1)
+    cv2.polylines(out, list(pieces.astype(np.int32)), False, 1)
+    width = max(
+        1, round(_BETWEEN_STRANDS * float(np.ptp(view.project(reconstruction.landmarks3d)[:, 0])))
+    )
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * width + 1, 2 * width + 1))
+    return cv2.morphologyEx(out, cv2.MORPH_CLOSE, kernel) > 0
+
+
 def photo_measures(
     reconstruction: Reconstruction, passes: Passes, view: View
 ) -> tuple[dict[str, float], list[str], dict[str, Float]]:
@@ -68,6 +98,7 @@ def photo_measures(
     photo, there = photo_in_view(reconstruction, view)
     rendering = explained(reconstruction, passes)
     mask = face_mask(reconstruction, view) & passes.covered & there
+    mask &= ~under_hair(reconstruction, view, passes.depth)
     if not mask.any():
         return values, ["The photo does not show the face."], {}
     shown = np.where(passes.covered[..., None], rendering, photo)
