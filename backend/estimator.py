@@ -17,7 +17,7 @@ from .errors import DEBUG_VARIABLE, FaceError
 from .exchange import Reconstruction, load_reconstruction
 from .exchange.options import Options
 from .exchange.temporary import temporary_folder
-from .exchange.wire import HasWorker, WorkerProcess
+from .exchange.wire import HasWorker, Progress, WorkerProcess
 
 ENTRY = Path(__file__).with_name("__main__.py")
 
@@ -29,7 +29,7 @@ class Estimator(HasWorker):
         self._worker = WorkerProcess(command or [sys.executable, "-P", str(ENTRY), "worker"])
 
     def reconstruct(
-        self, photo: str | Path, options: Options, progress: Callable[[float, str], None]
+        self, photo: str | Path, options: Options, progress: Progress
     ) -> list[Reconstruction]:
         """As ``pipeline.reconstruct``.
 
@@ -39,21 +39,14 @@ class Estimator(HasWorker):
         return self._asked("reconstruct", {"photo": os.fspath(photo)}, options, progress)
 
     def reconstruct_person(
-        self,
-        photos: Sequence[str | Path],
-        options: Options,
-        progress: Callable[[float, str], None],
+        self, photos: Sequence[str | Path], options: Options, progress: Progress
     ) -> list[Reconstruction]:
         """As ``person.reconstruct_person``, alone in a list; raises as :meth:`reconstruct`."""
         given = {"photos": [os.fspath(photo) for photo in photos]}
         return self._asked("reconstruct_person", given, options, progress)
 
     def _asked(
-        self,
-        method: str,
-        photos: dict[str, Any],
-        options: Options,
-        progress: Callable[[float, str], None],
+        self, method: str, photos: dict[str, Any], options: Options, progress: Progress
     ) -> list[Reconstruction]:
         with temporary_folder() as folder:
             request = photos | {"out_dir": folder, "name": "head"}
@@ -105,17 +98,14 @@ class Estimators:
             one.kill()
 
     def reconstruct(
-        self, photo: str | Path, options: Options, progress: Callable[[float, str], None]
+        self, photo: str | Path, options: Options, progress: Progress
     ) -> list[Reconstruction]:
         """As :meth:`Estimator.reconstruct`, by one that is free."""
         with self._one() as estimator:
             return estimator.reconstruct(photo, options, progress)
 
     def reconstruct_person(
-        self,
-        photos: Sequence[str | Path],
-        options: Options,
-        progress: Callable[[float, str], None],
+        self, photos: Sequence[str | Path], options: Options, progress: Progress
     ) -> list[Reconstruction]:
         """As :meth:`Estimator.reconstruct_person`, by one that is free."""
         with self._one() as estimator:
