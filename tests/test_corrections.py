@@ -101,7 +101,7 @@ def test_corrected_landmarks_bring_the_head_back(model: FaceModel) -> None:
 
 @pytest.mark.slow
 def test_so_they_do_with_the_network(model: FaceModel) -> None:
-    seen, network = look(model, 0, 1.6), {"estimate": "network"}
+    seen, network = look(model, 0, 2.4), {"estimate": "network"}
     true = model.vertices(seen.case.identity)
     wrong, repaired = (
         fitted(model, seen, seen.face, **network, quality="balanced", corrected=points)
@@ -114,8 +114,8 @@ def test_so_they_do_with_the_network(model: FaceModel) -> None:
     errors = [
         surface_error(model, model.vertices(f.identity), true) for f in (wrong, repaired, clean)
     ]
-    # The network keeps wrong landmarks from ruining the shape: 0.75 mm, corrected 0.43.
-    assert errors[1] < 0.6 * errors[0]
+    # The network keeps wrong landmarks from ruining the shape: 1.06 mm, corrected 0.43.
+    assert errors[1] < 0.5 * errors[0]
     assert errors[1] < 1.05 * errors[2]
     # Where dlib's landmarks were not to be used at all, the hand's still are.
     unread = Face(1, seen.face.detection, None, seen.face.spread)
