@@ -15,6 +15,7 @@ from ..backend.errors import ExchangeError
 from ..backend.geometry.harmonics import SH_CONSTANT, sh_terms
 from .coordinates import HEAD_TO_BLENDER
 from .eye_materials import is_beside_photo
+from .wrinkles import without_wrinkles
 
 
 class Emitted(Enum):
@@ -22,7 +23,7 @@ class Emitted(Enum):
 
     NORMAL = "normal"  #: world axes, (n + 1) / 2
     DEPTH = "depth"  #: metres along the camera's axis
-    UNLIT = "unlit"  #: what goes into Base Color
+    UNLIT = "unlit"  #: what goes into Base Color, without the driven wrinkles' shade
     SHADED = "shaded"  #: the same, times the spherical harmonics of the normal
 
 
@@ -72,6 +73,7 @@ def _rewire(
     sh_light: NDArray,
 ) -> None:
     assert material.node_tree is not None  # only older Blenders have materials without nodes
+    without_wrinkles(material.node_tree)  # their shade is light's, no colour of the skin
     nodes = _Nodes(material.node_tree)
     geometry = nodes.new("ShaderNodeNewGeometry")
     if kind is Emitted.NORMAL:

@@ -2,7 +2,7 @@
 
 The two halves of the face have a map each, a channel for every group of expressions.  What the keys
 of a group are worth at most decides how deep its channel goes; a Bump node lays that over the
-relief that is always there.
+relief that is always there, and grooves are as much darker as less light gets into them.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from .materials import SOCKETS, is_ours
 
 #: The node that lays wrinkles over the relief, by its name.
 WRINKLES = "Wrinkles"
+#: The node that darkens them, and what part of its light the deepest loses, by eye.
+SHADED, SHADE = "Shaded wrinkles", 0.25
 #: Roles of the maps (``materials.PICTURES``), right half first.
 ROLES = ("wrinkles right", "wrinkles left")
 _X, _Y = -900, -320
@@ -32,8 +34,11 @@ _X, _Y = -900, -320
 _DRIVEN = {
     (WRINKLES, SOCKETS["normal"]): "Normal",
     (FOLDED, SOCKETS["colour"]): 0,
+    (SHADED, SOCKETS["colour"]): 0,
     (CHOICE, SOCKETS["normal"]): MAPPED,
 }
+#: Those of them that another may lie over.
+_BEHIND = {CHOICE: MAPPED, SHADED: 0}
 #: Roles of pictures that only Blender makes something of.
 DRIVEN_ROLES = (*ROLES, FOLDS)
 
@@ -92,6 +97,17 @@ def _add_nodes(tree: Any, keys: bpy.types.Key, halves: list[bpy.types.Image]) ->
     if relief.links:
         tree.links.new(relief.links[0].from_socket, bump.inputs["Normal"])
     tree.links.new(bump.outputs["Normal"], relief)
+    base = shader.inputs[SOCKETS["colour"]]
+    if base.links:
+        light = new("ShaderNodeMath", "Light in wrinkles", 1, 2)
+        light.operation = "MULTIPLY_ADD"
+        light.inputs[1].default_value, light.inputs[2].default_value = -SHADE, 1.0
+        shaded = new("ShaderNodeVectorMath", SHADED, 2, 2)
+        shaded.operation = "SCALE"
+        tree.links.new(height, light.inputs[0])
+        tree.links.new(light.outputs[0], shaded.inputs["Scale"])
+        tree.links.new(base.links[0].from_socket, shaded.inputs[0])
+        tree.links.new(shaded.outputs[0], base)
 
 
 def _drive(socket: bpy.types.NodeSocket, keys: bpy.types.Key, names: tuple[str, ...]) -> None:
@@ -108,11 +124,12 @@ def _drive(socket: bpy.types.NodeSocket, keys: bpy.types.Key, names: tuple[str, 
 def without_wrinkles(tree: Any) -> None:
     """Leave the wrinkles out of the skin's nodes ``tree``, and all else as it is."""
     for link in list(tree.links):
-        if link.from_node.name == WRINKLES and link.from_node.type == "BUMP":
-            relief, fed = link.from_node.inputs["Normal"].links, link.to_socket
+        source, fed = link.from_node, link.to_socket
+        if (source.name, source.type) in ((WRINKLES, "BUMP"), (SHADED, "VECT_MATH")):
+            plain = source.inputs["Normal" if source.name == WRINKLES else 0].links
             tree.links.remove(link)
-            if relief:
-                tree.links.new(relief[0].from_socket, fed)
+            if plain:
+                tree.links.new(plain[0].from_socket, fed)
 
 
 @contextmanager
@@ -136,8 +153,8 @@ def as_exported(head: bpy.types.Object, *, specular: bool = True) -> Iterator[No
                 changed.append((tree, link.from_socket, fed))
                 plain = source.inputs[before].links
                 tree.links.remove(link)
-                if plain and plain[0].from_node.name == CHOICE:
-                    plain = plain[0].from_node.inputs[MAPPED].links
+                while plain and plain[0].from_node.name in _BEHIND:
+                    plain = plain[0].from_node.inputs[_BEHIND[plain[0].from_node.name]].links
                 if plain:
                     tree.links.new(plain[0].from_socket, fed)
             elif (fed.name == "Displacement" and source.get(DISPLACEMENT)) or (

@@ -14,10 +14,12 @@ import pytest
 from mathutils import Vector
 from reconstruct_face.backend.exchange import Reconstruction
 from reconstruct_face.backend.exchange.npz import load_reconstruction, save_reconstruction
+from reconstruct_face.backend.geometry.srgb import SRGB_TO_LINEAR
 from reconstruct_face.backend.photo.encode import encode_jpeg, encode_png
 from reconstruct_face.scene.build import HeadScene, build_scene, prepare_file
 from reconstruct_face.scene.export import export_head
 from reconstruct_face.scene.update import update_head
+from reconstruct_face.scene.wrinkles import SHADE
 
 from tests.glb_files import read_glb
 from tests.synthetic_reconstruction import make_reconstruction
@@ -60,13 +62,14 @@ def skin(head: bpy.types.Object) -> bpy.types.Node:
 
 
 def sources(head: bpy.types.Object) -> dict[str, bpy.types.Image]:
-    """Pictures that the skin's shader takes, by its input; under wrinkles the relief."""
+    """Pictures that the skin's shader takes, by its input; under wrinkles relief and colour."""
     found = {}
     for socket in skin(head).inputs:
         node = socket.links[0].from_node if socket.links else None
         while node is not None and node.type != "TEX_IMAGE":
             linked = [i.links[0].from_node for i in node.inputs if i.links]
-            node = linked[-1] if linked else None
+            # A colour is scaled; a Bump node has what lies below it last.
+            node = linked[0 if node.type == "VECT_MATH" else -1] if linked else None
         if node is not None:
             found[socket.name] = node.image
     return found
@@ -152,6 +155,22 @@ def test_wrinkles_come_with_their_shape_keys() -> None:
         assert np.abs(middle(made, 1.0, {name: 1.0}) - smooth).mean() < 0.5
 
 
+@pytest.mark.seconds
+def test_less_light_gets_into_wrinkles() -> None:
+    """Of a skin that is one groove, which has no slopes, the colour loses its part."""
+    groove = np.full((256, 256, 3), 255, np.uint8)
+    dull = encode_jpeg(np.zeros((64, 64), np.uint8))
+    made = replace(with_maps(), wrinkles_right=encode_png(groove), specular_map=dull)
+    made.expression_basis[:] = 0
+    made.vertices_posed = made.vertices_neutral
+    rest, deep, half = (
+        np.median(SRGB_TO_LINEAR[middle(made, 1.0, {"mouthSmileRight": value}).astype(int)])
+        for value in (0.0, 1.0, 0.5)
+    )
+    assert deep / rest == pytest.approx(1 - SHADE, abs=0.03)
+    assert half / rest == pytest.approx(1 - SHADE / 2, abs=0.03)
+
+
 def test_wrinkles_follow_the_largest_key_of_their_group() -> None:
     head = build(with_maps()).head
     blocks, nodes = head.data.shape_keys.key_blocks, head.data.materials[0].node_tree.nodes
@@ -166,7 +185,7 @@ def test_wrinkles_follow_the_largest_key_of_their_group() -> None:
     assert depth["Smile left"] == pytest.approx(0.7)
     assert sum(depth.values()) == pytest.approx(0.7)
     assert all(not d.driver.expression or d.driver.type == "MAX" for d in _drivers(head))
-    assert nodes["Wrinkles"].inputs["Distance"].default_value == pytest.approx(0.0003)
+    assert nodes["Wrinkles"].inputs["Distance"].default_value == pytest.approx(0.0007)
 
 
 def _drivers(head: bpy.types.Object) -> list[bpy.types.FCurve]:

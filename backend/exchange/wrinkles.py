@@ -32,8 +32,9 @@ GROUPS = (
     _both("smile", "mouthSmile*", "cheekSquint*"),
     _both("frown", "browDown*", "noseSneer*"),
 )
-#: Depth of a wrinkle where a map holds 255; by eye, for a face of middle age.
-DEEPEST_MM = 0.3
+#: Depth of a wrinkle where a map holds 255; by eye, for a face of middle age with the shape keys at
+#: 1.
+DEEPEST_MM = 0.7
 #: The picture of the photo's folds: value where there is none, and log brightness for each step
 #: from there; -0.8 to 0.8 have room, and a step is not seen.
 NO_FOLD, FOLD_STEP = 128, 1 / 160

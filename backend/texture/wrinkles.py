@@ -1,44 +1,100 @@
-"""Wrinkles that come with an expression: where its shapes press skin together, across the pressure.
+"""Wrinkles that come with an expression: the creases that a face of middle age has.
 
 A finished texture shows the photo's lines whatever the face does; a slider moves the skin without
-folding it.  Skin folds where it is shortened, at right angles to the shortening (as in Rohmer et
-al. 2010, "Animation Wrinkling: Augmenting Coarse Cloth Simulations with Realistic-Looking
-Wrinkles"), so the lines of each group of expressions follow from the shapes themselves: the strain
-of the mean head gives depth and direction, noise drawn out along it (Cabral and Leedom 1993,
-"Imaging Vector Fields Using Line Integral Convolution") the lines.
+folding it.  Where skin creases is anatomy, since it creases across the pull of the muscle beneath:
+the manual of the Facial Action Coding System (Ekman, Friesen and Hager 2002) has lines across the
+forehead with raised brows (action units 1 and 2), upright ones between brows that are drawn
+together (4), across the root and along the sides of a wrinkled nose (9), crow's feet with raised
+cheeks (6) and the furrow from nose to mouth with a smile (12).  So each is a curve between
+landmarks of the mean head that makes the expression, laid onto its surface, with the profile of a
+soft groove.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline
+from scipy.spatial import cKDTree
 
 from ..exchange.wrinkles import GROUPS, Group
 from ..kept import kept
 from ..model import FaceModel
 from ..model.cached import cached
 from ..photo.encode import encode_png
-from .layout import Float, Int, Layout, interpolate_texels, layout_of, sample, smoothstep
+from .layout import Float, interpolate_texels, layout_of, smoothstep
 
 Bytes = NDArray[np.uint8]
+Double = NDArray[np.float64]
+Rng = np.random.Generator
 
 #: Side of the maps: a texel is 0.33 mm of the face.
 SIZE = 1024
-#: Shortening of the skin from which on it folds, and at which the lines are deepest.
-FOLDS, DEEPEST = 0.06, 0.30
-#: mm: how far apart lines are and how long they run to either side of a point.
-APART_MM, RUN_MM = 4.0, 11.0
-#: Correlation of the noise with its mirror image, by its root.
-_ALIKE = 0.9
-#: Landmarks around which lines come, and how far, in parts of the height from chin to brows: a
-#: cheek that is pushed up swells instead.  Foreheads fold all over.
-NEAR = {
-    "smile": ((36, 45, 48, 54), 0.2),
-    "frown": ((21, 22, 27, 28, 29), 0.22),
+#: mm between the outer corners of the eyes of a head on which creases are as long as told below.
+EYES_MM = 85.8
+
+
+class Crease(NamedTuple):
+    """A crease of the right half of the face, and its mirror image."""
+
+    depth: float  #: of its deepest point, 1 being as deep as creases go
+    width_mm: float  #: standard deviation of the groove
+    #: Landmark, mm from it away from the middle of the face, mm upwards.
+    through: tuple[tuple[int, float, float], ...]
+    whole: bool = False  #: both sides are one, which begins in the middle
+
+
+def _forehead(line: int, depth: float, width_mm: float, reach: int = 4) -> Crease:
+    """The ``line``-th line above the brows, as far out as the first ``reach`` points."""
+    through = ((27, 0, 29 + 7 * line), (21, 4, 10 + 7 * line), (20, 0, 8.5 + 6.7 * line),
+               (18, 0, 8 + 6 * line), (17, 1, 11 + 5 * line))  # fmt: skip
+    return Crease(depth, width_mm, through[:reach], whole=True)
+
+
+#: By the name of their group in :data:`~..exchange.wrinkles.GROUPS`; places and depths by eye, on
+#: the default model's mean head with the group's expressions at 1.
+CREASES: dict[str, tuple[Crease, ...]] = {
+    "raised brows": (
+        _forehead(0, 0.8, 0.8, 5),
+        _forehead(1, 1.0, 0.9, 5),
+        _forehead(2, 0.9, 0.9),
+        _forehead(3, 0.6, 0.8),
+    ),
+    "smile": (
+        # The furrow, and a shallow line beside the corner of the mouth.
+        Crease(
+            1.0, 1.5, ((31, 3, 13), (31, 7, 6), (31, 14, -1), (48, 4, 11), (48, 9, 2), (48, 8, -9))
+        ),
+        Crease(0.3, 1.4, ((48, 14, 10), (48, 18, 1), (48, 16, -10))),
+        # Crow's feet, and the line below the lower lid.
+        Crease(0.7, 0.8, ((36, 5, 4), (36, 11, 7.5), (36, 18, 9.5))),
+        Crease(0.8, 0.8, ((36, 6, -1), (36, 13, -1.5), (36, 20, -3))),
+        Crease(0.7, 0.8, ((36, 4, -6), (36, 10, -10), (36, 16, -15))),
+        Crease(0.5, 1.0, ((39, 3, -9), (41, -3, -9.5), (41, 4, -8.5), (36, 1, -7))),
+    ),
+    "frown": (
+        # Upright between the brows.
+        Crease(1.0, 1.1, ((21, -0.5, -6), (21, 0.5, 2), (21, 2, 10), (21, 3.5, 18))),
+        # Across the root of the nose, and along its sides.
+        Crease(0.7, 1.0, ((27, 0, 2), (27, 5, 2.5), (27, 9, 4.5)), whole=True),
+        Crease(0.5, 0.9, ((27, 0, -4), (27, 4, -3.5), (27, 8.5, -1)), whole=True),
+        Crease(0.6, 0.8, ((28, 3, 4), (28, 7, 1), (28, 10.5, -4))),
+        Crease(0.5, 0.8, ((28, 3.5, -3), (28, 7.5, -7), (28, 11, -12))),
+        # A raised wing of the nose begins the furrow.
+        Crease(0.6, 1.3, ((31, 3, 12), (31, 7, 5), (31, 12, -4), (31, 15, -12))),
+    ),
 }
+#: Standard deviation in mm by which a crease strays to its sides, and of how its depth varies, in
+#: parts; and over how many mm along it.
+_STRAYS_MM, _VARIES, _OVER_MM = 0.5, 0.2, 9.0
+#: Of a groove's depth, what its shoulders have, and how much wider they are than the core.
+_SHOULDERS, _WIDER = 0.4, 2.4
+#: mm along a crease from point to point, and the part of it at either end where it fades.
+_STEP_MM, _FADES = 0.3, 0.3
 
 
 def wrinkle_maps(model: FaceModel, size: int) -> tuple[Bytes, Bytes] | None:
@@ -65,172 +121,96 @@ def wrinkle_pictures(model: FaceModel, size: int) -> tuple[Bytes, Bytes] | None:
 
 def _maps(model: FaceModel, size: int) -> tuple[Bytes, Bytes]:
     layout = layout_of(model, size)
-    noise = _noise(layout)
-    skin = _skin_of(model, layout)
-    halves = [smoothstep(-4, 4, sign * model.mean[:, 0]) for sign in (-1, 1)]
-    right, left = (
-        np.stack([_depth(model, layout, skin, group, side, half, noise) for group in GROUPS], 2)
-        for side, half in enumerate(halves)
-    )
+    skin = layout.small.mask & layout.skin_face[np.maximum(layout.small.face_id, 0)]
+    left = smoothstep(-4, 4, model.mean[:, 0])
+    where = model.faces, layout.small.face_id[skin], layout.small.barycentric[skin]
+    left, creasable = interpolate_texels(np.column_stack([left, _creasable(model)]), *where).T
+    depths = np.empty((len(left), len(GROUPS)))
+    for channel, group in enumerate(GROUPS):
+        face = _wearing(model, group)
+        points = interpolate_texels(face, *where)
+        depths[:, channel] = creasable * _depth(face[model.landmarks68], points, group.name)
+    right, left = (_picture(depths * half[:, None], skin) for half in (1 - left, left))
     return right, left
 
 
-def _depth(
-    model: FaceModel,
-    layout: Layout,
-    skin: _Skin,
-    group: Group,
-    side: int,
-    half: Float,
-    noise: Float,
-) -> Bytes:
-    """(SIZE, SIZE) of a group's expressions at 1 together, on one ``half`` (V,) 0..1 of a face."""
-    moved = model.mean + sum(
-        model.expression_basis[model.expression_names.index(name)]
-        for name in group.expressions[side]
-    )
-    where = _at_texels((half * _foldable(model, group))[:, None], skin)[0]
-    amount, along = _shortening(model, layout, skin, moved)
-    folds = smoothstep(FOLDS, DEEPEST, amount) * where
-    lines = _drawn_out(noise, along, folds > 0.01, round(RUN_MM / _texel_mm(layout)))
-    grooves = np.clip(lines - 0.4, 0, 1.6) / 1.6
-    depth = cv2.resize(folds * grooves, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
-    return np.clip(255 * depth + 0.5, 0, 255).astype(np.uint8)
+def _wearing(model: FaceModel, group: Group) -> Float:
+    """(V, 3) mm: the mean head with the expressions of ``group`` at 1 on both sides."""
+    names = dict.fromkeys(name for side in group.expressions for name in side)
+    basis = model.expression_basis[[model.expression_names.index(name) for name in names]]
+    return model.mean + basis.sum(axis=0)
 
 
-def _foldable(model: FaceModel, group: Group) -> Float:
-    """(V,) 1 on skin that folds into lines: not lips, brows, lids, ears and scalp."""
+def _picture(depths: Double, skin: NDArray[np.bool_]) -> Bytes:
+    """(SIZE, SIZE, G) of ``depths`` (N, G) at the texels ``skin`` (T, T)."""
+    small = np.zeros((*skin.shape, depths.shape[1]), np.float32)
+    small[skin] = depths
+    large = cv2.resize(small, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
+    return np.clip(255 * large + 0.5, 0, 255).astype(np.uint8)
+
+
+def _creasable(model: FaceModel) -> Float:
+    """(V,) 1 on skin that creases: not lips, brows, lids, ears, scalp and neck."""
     out = np.ones(len(model.mean), np.float32)
     for name in ("lips", "brows", "lids", "ears", "scalp", "neck"):
         if name in model.mask_names:
             out *= 1 - model.mask(name)
-    if group.name in NEAR:
-        marks, reach = NEAR[group.name]
-        points = model.mean[model.landmarks68]
-        height = points[17:27, 1].mean() - points[8, 1]
-        gap = np.linalg.norm(model.mean[:, None] - points[list(marks)], axis=2).min(axis=1)
-        out *= 1 - smoothstep(0.5 * reach, reach, gap / height)
     return out
 
 
-def _texel_mm(layout: Layout) -> float:
-    """Side in mm of a texel of the small atlas on the face."""
-    return layout.texel_mm * layout.size / len(layout.small.mask)
+def _depth(marks: NDArray, points: NDArray, group: str) -> Double:
+    """(N,) 0..1 how deep the creases of ``group`` are at ``points`` (N, 3) mm of the skin.
 
-
-class _Skin(NamedTuple):
-    """The N texels of the small atlas, T x T, that show skin, and what lies there."""
-
-    side: int  #: T
-    texel: NDArray[np.intp]  #: (N,) flat index
-    faces: Int  #: (F, 3)
-    face: Int  #: (N,)
-    weights: Float  #: (N, 3)
-
-
-def _skin_of(model: FaceModel, layout: Layout) -> _Skin:
-    small = layout.small
-    skin = small.mask & layout.skin_face[np.maximum(small.face_id, 0)]
-    at = small.face_id[skin], small.barycentric[skin]
-    return _Skin(len(skin), np.flatnonzero(skin), model.faces, *at)
-
-
-def _at_texels(values: Float, skin: _Skin) -> Float:
-    """(C, T, T) of vertex fields (V, C) on the skin, 0 elsewhere."""
-    out = np.zeros((values.shape[1], skin.side, skin.side), np.float32)
-    found = interpolate_texels(values, skin.faces, skin.face, skin.weights)
-    out.reshape(len(out), -1)[:, skin.texel] = found.T
-    return out
-
-
-def _shortening(
-    model: FaceModel, layout: Layout, skin: _Skin, moved: NDArray
-) -> tuple[Float, Float]:
-    """How much of its length the skin of the mean head loses on the way to ``moved`` (V, 3).
-
-    (T, T) the share lost in the direction that loses most, and (T, T, 2) the unit vector in columns
-    and rows across it, along which a fold runs.  The texture counts as conformal, which it nearly
-    is where skin folds.
+    ``marks`` (68, 3) mm are the landmarks of the face that has its expressions.
     """
-    tensor = _at_texels(_vertex_strain(model, layout.skin_face, moved), skin)
-    xx, xy, yy = (cv2.GaussianBlur(one, (0, 0), 2.0) for one in tensor)
-    # Eigenvalues and eigenvector of the symmetric 2 x 2 matrix, in closed form.
-    middle, half = (xx + yy) / 2, np.sqrt(((xx - yy) / 2) ** 2 + xy**2)
-    across = 0.5 * np.arctan2(2 * xy, xx - yy)
-    along = np.stack([-np.sin(across), np.cos(across)], axis=2)
-    return middle + half, along * np.array([1, -1], np.float32)  # rows run against v
-
-
-def _vertex_strain(model: FaceModel, skin_face: NDArray[np.bool_], moved: NDArray) -> Float:
-    """(V, 3) xx, xy, yy of the skin's shortening in the directions of u and v, means over the
-    triangles around: the symmetric matrix that has 1 - stretch for eigenvalues, 0 where longer."""
-    faces = model.faces[skin_face]
-    uv = model.uv[model.uv_faces[skin_face]].astype(np.float64)
-    edges = np.stack([uv[:, 1] - uv[:, 0], uv[:, 2] - uv[:, 0]], axis=2)  # (F, 2, 2)
-    whole = np.abs(np.linalg.det(edges)) > 1e-12
-    edges[~whole] = np.eye(2)
-    before, after = (
-        _metric(points.astype(np.float64), faces, edges) for points in (model.mean, moved)
-    )
-    # In a frame in which the metric before is 1, aligned with u: that of Cholesky.
-    root = np.linalg.cholesky(before + 1e-9 * np.eye(2))
-    inverse = _inverse(root)
-    stretch, axes = np.linalg.eigh(inverse @ after @ inverse.transpose(0, 2, 1))
-    lost = np.clip(1 - np.sqrt(np.maximum(stretch, 0)), 0, 1)
-    shortened = (axes * lost[:, None, :]) @ axes.transpose(0, 2, 1)
-    shortened[~whole] = 0
-    of_face = shortened[:, [0, 0, 1], [0, 1, 1]]
-    total, count = np.zeros((len(moved), 3)), np.zeros(len(moved))
-    for corner in range(3):
-        np.add.at(total, faces[:, corner], of_face)
-        np.add.at(count, faces[:, corner], 1)
-    return (total / np.maximum(count, 1)[:, None]).astype(np.float32)
-
-
-def _metric(points: NDArray, faces: NDArray, edges: NDArray) -> NDArray:
-    """(F, 2, 2) the first fundamental form of ``points`` over the texture."""
-    corners = points[faces]
-    sides = np.stack([corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]], axis=2)
-    jacobian = sides @ _inverse(edges)
-    return jacobian.transpose(0, 2, 1) @ jacobian
-
-
-def _inverse(matrices: NDArray) -> NDArray:
-    """Of (F, 2, 2); numpy's own takes twenty times as long for so many small ones."""
-    (a, b), (c, d) = np.moveaxis(matrices, 0, 2)
-    adjugate = np.moveaxis(np.array([[d, -b], [-c, a]]), 2, 0)
-    return adjugate / (a * d - b * c)[:, None, None]
-
-
-def _noise(layout: Layout) -> Float:
-    """(T, T) blobs as far apart as lines are, mean 0, rms 1."""
-    side = len(layout.small.mask)
     rng = np.random.default_rng(6)
-    white, other = (rng.standard_normal((side, side), np.float32) for _ in range(2))
-    # Both sides of a face wrinkle alike, and not quite: the texture's halves are mirror images.
-    white = _ALIKE * (white + white[:, ::-1]) / np.sqrt(2) + np.sqrt(1 - _ALIKE**2) * other
-    width = APART_MM / 4 / _texel_mm(layout)
-    band = cv2.GaussianBlur(white, (0, 0), width) - cv2.GaussianBlur(white, (0, 0), 2 * width)
-    return band / band.std()
+    scale = EYES_MM / np.linalg.norm(marks[45] - marks[36])
+    marks, points = scale * marks.astype(np.float64), scale * points
+    places = np.flatnonzero(points[:, 2] > marks[[0, 16], 2].mean())
+    from_front = cKDTree(points[places, :2])
+    smooth = np.ones(len(points))
+    for crease in CREASES[group]:
+        for plan in _plans(marks, crease):
+            curve, along = _laid(plan, rng)
+            height = points[places[from_front.query(curve)[1]], 2]
+            curve = np.column_stack([curve, cv2.blur(height, (1, 9))])
+            reach = 3 * _WIDER * crease.width_mm
+            away, nearest = cKDTree(curve).query(points, distance_upper_bound=reach)
+            near = np.flatnonzero(np.isfinite(away))
+            core = np.exp(-((away[near] / crease.width_mm) ** 2) / 2)
+            shoulders = np.exp(-((away[near] / (_WIDER * crease.width_mm)) ** 2) / 2)
+            groove = (1 - _SHOULDERS) * core + _SHOULDERS * shoulders
+            smooth[near] *= 1 - np.minimum(crease.depth * along[nearest[near]], 1) * groove
+    return 1 - smooth
 
 
-def _drawn_out(noise: Float, along: Float, where: NDArray[np.bool_], steps: int) -> Float:
-    """The mean of ``noise`` (T, T) over ``steps`` texels to either side along ``along`` (T, T, 2)
-    at the texels ``where``, rms 1 there; 0 elsewhere."""
-    rows, columns = np.nonzero(where)
-    out = np.zeros_like(noise)
-    if not len(rows):
-        return out
-    start = np.column_stack([columns, rows]).astype(np.float32)
-    total = sample(noise, start).copy()
-    for side in (1.0, -1.0):
-        at, heading = start, side * along[rows, columns]
-        for _ in range(steps):
-            at = np.clip(at + heading, 0, len(noise) - 1).astype(np.float32)
-            column, row = np.rint(at).astype(int).T
-            new = along[row, column]
-            # A fold's line has no sense: go on, never back.
-            heading = new * np.sign((new * heading).sum(axis=1, keepdims=True) + 1e-9)
-            total += sample(noise, at)
-    out[rows, columns] = total / max(float(total.std()), 1e-6)
-    return out
+def _plans(marks: Double, crease: Crease) -> Iterator[Double]:
+    """(K, 2) x, y mm of the points that the curves of ``crease`` go through, seen from in front."""
+    right = np.array([marks[mark, :2] + (-out, up) for mark, out, up in crease.through])
+    left = right * (-1, 1)
+    if crease.whole:
+        yield np.vstack([right[:0:-1], (right[:1] + left[:1]) / 2, left[1:]])
+    else:
+        yield from (right, left)
+
+
+def _laid(plan: Double, rng: Rng) -> tuple[Double, Double]:
+    """The curve (N, 2) mm through ``plan`` (K, 2), a little astray, and (N,) how deep it is."""
+    at = np.r_[0, np.cumsum(np.linalg.norm(np.diff(plan, axis=0), axis=1))]
+    spline = CubicSpline(at, plan)
+    places = np.arange(0, at[-1], _STEP_MM)
+    curve, heading = spline(places), spline(places, 1)
+    across = heading[:, ::-1] * (-1, 1) / np.linalg.norm(heading, axis=1, keepdims=True)
+    stray, varied = (_slow_noise(len(places), rng) for _ in range(2))
+    share = places / at[-1]
+    fades = smoothstep(0, _FADES, share) * smoothstep(0, _FADES, 1 - share)
+    return curve + _STRAYS_MM * stray[:, None] * across, fades * np.exp(_VARIES * varied)
+
+
+def _slow_noise(count: int, rng: Rng) -> Double:
+    """(count,) of standard deviation 1, which changes within :data:`_OVER_MM`."""
+    width = _OVER_MM / _STEP_MM / 2
+    margin = int(4 * width)
+    white = rng.standard_normal(count + 2 * margin)
+    slow = cv2.GaussianBlur(white[None], (0, 0), width)[0]
+    return slow[margin : margin + count] * np.sqrt(2 * width * np.sqrt(np.pi))
