@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backend.exchange import Reconstruction
-from ..backend.exchange.wrinkles import FOLD_STEP, NO_FOLD
+from ..backend.exchange.wrinkles import FOLD_HUE, FOLD_STEP, NO_FOLD
 from .actions import value_path
 from .eye_materials import KIND
 from .materials import SOCKETS
@@ -89,14 +89,16 @@ def _add_nodes(tree: Any, image: bpy.types.Image) -> None:
     both = new("ShaderNodeVectorMath", "Either half", 3, 0, "DOT_PRODUCT")
     scaled = new("ShaderNodeMath", "Log brightness", 4, 0, "MULTIPLY")
     scaled.inputs[1].default_value = 255 * FOLD_STEP
-    factor = new("ShaderNodeMath", "Brightness", 5, 0, "EXPONENT")
-    folded = new("ShaderNodeVectorMath", FOLDED, 6, 0, "SCALE")
+    # exp(hue) to the power of the logarithm, by channel.
+    factor = new("ShaderNodeGamma", "Brightness of each channel", 5)
+    factor.inputs["Color"].default_value = (*np.exp(FOLD_HUE), 1.0)
+    folded = new("ShaderNodeVectorMath", FOLDED, 6, 0, "MULTIPLY")
     tree.links.new(picture.outputs["Color"], step.inputs[0])
     tree.links.new(step.outputs[0], both.inputs[0])
     tree.links.new(shown.outputs[0], both.inputs[1])
     tree.links.new(both.outputs["Value"], scaled.inputs[0])
-    tree.links.new(scaled.outputs[0], factor.inputs[0])
-    tree.links.new(factor.outputs[0], folded.inputs["Scale"])
+    tree.links.new(scaled.outputs[0], factor.inputs["Gamma"])
+    tree.links.new(factor.outputs[0], folded.inputs[1])
     tree.links.new(base.links[0].from_socket, folded.inputs[0])
     tree.links.new(folded.outputs[0], base)
 

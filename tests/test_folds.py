@@ -14,7 +14,7 @@ import pytest
 from reconstruct_face.backend.errors import ExchangeError
 from reconstruct_face.backend.exchange import Reconstruction
 from reconstruct_face.backend.exchange.npz import load_reconstruction, save_reconstruction
-from reconstruct_face.backend.exchange.wrinkles import FOLD_STEP, NO_FOLD
+from reconstruct_face.backend.exchange.wrinkles import FOLD_HUE, FOLD_STEP, NO_FOLD
 from reconstruct_face.backend.model import FaceModel, load_model
 from reconstruct_face.backend.photo.encode import encode_png
 from reconstruct_face.backend.texture import fold_parts, fold_picture
@@ -144,12 +144,12 @@ def test_drivers_follow_the_keys_within_what_the_photo_showed() -> None:
 
 @pytest.mark.seconds
 def test_cycles_multiplies_them_into_the_colour() -> None:
-    """By hand: base colour x exp(sum of the halves' folds, each as far as it is there)."""
+    """By hand: base colour x exp(hue x sum of the halves' folds, each as far as it is there)."""
     made = with_folds(mouthSmileRight=(1.0, 0.0), mouthSmileLeft=(0.0, 1.0))
     made.expression_basis[:] = 0  # nothing moves, so that pictures can be compared
     made = replace(made, texture=encode_png(np.full((64, 64, 3), 150, np.uint8)))
 
-    def middle(**values: float) -> float:
+    def middle(**values: float) -> np.ndarray:
         head = build(made).head
         shown(head, **values)
         tree = head.data.materials[0].node_tree
@@ -172,7 +172,7 @@ def test_cycles_multiplies_them_into_the_colour() -> None:
         image.colorspace_settings.name = "Non-Color"
         pixels = np.empty(32 * 32 * 4, np.float32)
         image.pixels.foreach_get(pixels)
-        return float(pixels.reshape(32, 32, 4)[14:18, 14:18, :3].mean())
+        return pixels.reshape(32, 32, 4)[14:18, 14:18, :3].mean(axis=(0, 1))
 
     plain = middle()
     for values, log in (
@@ -180,7 +180,8 @@ def test_cycles_multiplies_them_into_the_colour() -> None:
         ({"mouthSmileLeft": 0.4}, 0.4 * LEFT),
         ({"mouthSmileRight": 0.5, "mouthSmileLeft": 1.0}, 0.5 * RIGHT + LEFT),
     ):
-        assert np.log(middle(**values) / plain) == pytest.approx(log, abs=0.004)
+        expected = log * np.array(FOLD_HUE)
+        assert np.log(middle(**values) / plain) == pytest.approx(expected, abs=0.005)
 
 
 def test_a_new_fit_brings_its_own_parts() -> None:

@@ -38,3 +38,7 @@ DEEPEST_MM = 0.7
 #: The picture of the photo's folds: value where there is none, and log brightness for each step
 #: from there; -0.8 to 0.8 have room, and a step is not seen.
 NO_FOLD, FOLD_STEP = 128, 1 / 160
+#: How much more or less of a fold each channel has: light in a fold has been through skin and is
+#: red.  The medians over eight photos in colour of what texture/neutral.py takes out, rounded, with
+#: mean 1.
+FOLD_HUE = (0.78, 1.05, 1.17)

@@ -33,6 +33,7 @@ from .hair import Hair, find_hair
 from .iris import warm_eyes
 from .layout import Float, Layout, layout_of, sample
 from .light import LightFit, fit_light
+from .lips import lips_colour
 from .neutral import even_correction, face_tone, fields_of, movement_of, neck_weight, tidied
 from .relief import Relief, displacement, relief_of, shading_of, without_shading
 from .shadow import find_shadow
@@ -180,6 +181,7 @@ class Painted:
     hair: Hair
     eyes: EyeColours | None
     teeth: Float | None  #: (3,) log linear
+    lips: Float | None  #: (3,) log linear
     brows: float  #: 0..1 how much of the painted brows gives way to the photo's
     log_light: Float  #: (V, 3) log, multiplied in
 
@@ -188,7 +190,7 @@ class Painted:
         albedo = model.albedo(self.albedo_coefficients)
         return paint_ground(
             model, layout, albedo, self.correction, self.hair, self.eyes, self.log_light,
-            self.brows, self.teeth,
+            self.brows, self.teeth, self.lips,
         )  # fmt: skip
 
 
@@ -242,6 +244,7 @@ def look_at(model: FaceModel, layout: Layout, shot: Shot, mode: str, relief: boo
         find_hair(model, layout, view, trust, painted=under is None),
         None if grey else eye_colours(model, layout, view, log_shading),
         None if grey else teeth_colour(layout, view, log_shading),
+        None if grey else lips_colour(model, layout, view, trust.weight, log_shading),
         brows_shown(model, view, trust.weight),
         np.zeros_like(log_shading) if bare else log_shading,
     )

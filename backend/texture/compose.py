@@ -25,6 +25,7 @@ from .layout import (
     sample,
     smoothstep,
 )
+from .lips import tint_lips
 from .teeth import tint_teeth
 from .trust import Trust, log_linear, photo_weight
 from .view import View
@@ -89,12 +90,13 @@ def paint_ground(
     log_light: Float,
     brows_shown: float = 0.0,
     teeth: NDArray | None = None,
+    lips: NDArray | None = None,
 ) -> Ground:
     """The :class:`Ground` of the fitted ``albedo`` (T, T, 3) linear, worked out at T x T.
 
     ``correction`` (V, 3) log ratio of the photo to the model; ``log_light`` (V, 3) is multiplied
     in (zeros for an albedo texture).  ``brows_shown`` (0..1): so much of the painted brows gives
-    way to the photo's.  ``teeth`` (3,) log linear: their colour in the photo.
+    way to the photo's.  ``teeth``, ``lips`` (3,) log linear: their colours in the photo.
     """
     base = without_brows(np.log(albedo), model, layout, brows_shown)
     if eyes is not None:
@@ -121,6 +123,8 @@ def paint_ground(
     cover = smoothstep(*HAIRLINE, cover + _PARTING * strands * cover * (1 - cover))
     layer = np.zeros_like(base)
     layer.reshape(-1, 3)[covered] = ((field[3:6] + _STRAND_CONTRAST * strands - skin) * cover).T
+    if lips is not None:
+        tint_lips(skin, covered, model, layout, lips)
     base.reshape(-1, 3)[covered] = (skin + field[7:10]).T
     patterns = eyes.patterns if eyes is not None else (None, None)
     return Ground(layout.size, base, layer, finer_eyes(model, layout.size, patterns))

@@ -53,6 +53,9 @@ SHORTENED = (0.02, 0.08)
 FOLD_WIDTHS = (1 / 640, 1 / 30)
 #: Part of a fold that is taken out: of its dark bottom and of its bright flanks.
 FOLD_DARK, FOLD_BRIGHT = 1.0, 1.0
+#: Log brightness of a fold's bottom between which the sharp line in it goes as well, and mm to
+#: either side; what may be left there, of brightness and of chroma.
+CREASED, CREASE_MM, CREASE_FINE = (0.04, 0.14), 1.6, (0.03, 0.02)
 #: What is left of wide differences, log: of brightness, and of red and blue against green.  Their
 #: width, in parts of the side.
 MOST_BRIGHTNESS, MOST_CHROMA = 0.14, 0.05
@@ -312,10 +315,15 @@ def tidied(model: FaceModel, layout: Layout, detail: Detail, known: Fields) -> t
     dark = mean_of(removed) < 0
     removed *= tripled(np.where(dark, FOLD_DARK, FOLD_BRIGHT).astype(np.float32))
     change -= removed
+    creased = _creased(removed, texel_mm) * shaved * known.folded
     for band in bands((slice(0, there.shape[0]), slice(0, there.shape[1]))):
         there[band] += enlarged(change, len(there), band)
+        even = enlarged(ground, len(there), band)
+        share = enlarged(creased, len(there), band)
+        if share.any():
+            fine = there[band] - even
+            there[band] += tripled(share) * (_limited(fine, *CREASE_FINE) - fine)
         if known.fine < FINE_IF_LARGE:
-            even = enlarged(ground, len(there), band)
             fine = there[band] - even
             share = enlarged(known.smooth * beardless, len(there), band)
             share = tripled(share * (1 - smoothstep(*_FEATURE, -mean_of(fine))))
@@ -325,6 +333,14 @@ def tidied(model: FaceModel, layout: Layout, detail: Detail, known: Fields) -> t
     even_line(shown, weight, colour, known.line, known.lips, texel_mm)
     folds[box] = mean_of(removed)
     return detail, folds
+
+
+def _creased(removed: Float, texel_mm: float) -> Float:
+    """(h, w) 0..1 the bottoms of the folds that were ``removed`` (h, w, 3) log, and their edges."""
+    bottom = smoothstep(*CREASED, -mean_of(removed))
+    width = round(CREASE_MM / texel_mm) * 2 + 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
+    return cv2.GaussianBlur(cv2.dilate(bottom, kernel), (0, 0), CREASE_MM / texel_mm / 2)
 
 
 def _reduced(colour: Float, weight: Float, shape: tuple[int, ...]) -> Float:

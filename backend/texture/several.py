@@ -194,7 +194,8 @@ def _painted(
         correction.astype(np.float32),
         _hair([one.painted.hair for one in shown], shown, layout, believed),
         _eyes(shown, share),
-        _teeth(shown, share),
+        _middle([one.painted.teeth for one in shown], share),
+        _middle([one.painted.lips for one in shown], share),
         max(one.painted.brows for one in shown),
         first.log_light,
     )
@@ -251,17 +252,15 @@ def _eyes(shown: list[Shown], share: NDArray) -> EyeColours | None:
     return EyeColours(iris, white, best.patterns)
 
 
-def _teeth(shown: list[Shown], share: NDArray) -> Float | None:
-    """Their colour in the middle of the photos that show some."""
+def _middle(colours: list[Float | None], share: NDArray) -> Float | None:
+    """(3,) the middle of the ``colours`` (3,) of the photos that show any."""
     found = [
-        (part, one.painted.teeth)
-        for part, one in zip(share, shown, strict=True)
-        if one.painted.teeth is not None
+        (part, colour) for part, colour in zip(share, colours, strict=True) if colour is not None
     ]
     if not found:
         return None
-    colours = np.stack([colour for _, colour in found])
-    return weighted_median(colours, np.array([part for part, _ in found])).astype(np.float32)
+    parts, those = zip(*found, strict=True)
+    return weighted_median(np.stack(those), np.array(parts)).astype(np.float32)
 
 
 def _merged(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..exchange import Reconstruction
-from ..exchange.wrinkles import FOLD_STEP, NO_FOLD
+from ..exchange.wrinkles import FOLD_HUE, FOLD_STEP, NO_FOLD
 from ..geometry import srgb
 from ..geometry.triangles import angle_weighted_normals
 from ..photo.encode import decode
@@ -53,7 +53,7 @@ def _folded(reconstruction: Reconstruction, texture: Float) -> Float:
     steps = decode(reconstruction.folds)[..., :2].astype(np.float32) - NO_FOLD
     brightness = FOLD_STEP * steps @ reconstruction.folds_shown
     brightness = cv2.resize(brightness, texture.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    linear = srgb.decode(texture) * np.exp(brightness)[..., None]
+    linear = srgb.decode(texture) * np.exp(brightness[..., None] * np.array(FOLD_HUE, np.float32))
     return srgb.encode(linear).astype(np.float32)
 
 
