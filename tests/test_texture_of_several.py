@@ -101,8 +101,9 @@ def test_three_photos_are_nearer_to_the_truth_than_one(scenes: list[Scene], shar
     # Light and skin share brightness, so one photo's level is a guess.
     levels = [relative_error(one, scenes[0], where) for one in alone]
     assert relative_error(texture, scenes[0], where) < np.mean(levels)
+    # A turned one has its far side from the near one, which is nearly as good on heads so even.
     patterns = [pattern_error(one, scenes[0], where) for one in alone]
-    assert pattern_error(texture, scenes[0], where) < 0.95 * np.mean(patterns)
+    assert pattern_error(texture, scenes[0], where) < 0.98 * np.mean(patterns)
 
 
 def test_sides_come_from_the_photos_that_show_them(scenes: list[Scene], shared) -> None:

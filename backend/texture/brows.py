@@ -18,7 +18,7 @@ from .trust import photo_weight
 from .view import View
 
 #: Mean weight of the photo over a brow between which the painted ones go.
-_SHOWN = (0.35, 0.65)
+SHOWN = (0.35, 0.65)
 #: Parts of the side of the model's albedo: how far around the mask brows are taken out, how soft
 #: that ends, and the width of the blur that fills in.
 _GROWN, _SOFT, _FILL = 1 / 57, 1 / 170, 0.03
@@ -37,7 +37,7 @@ def brows_shown(model: FaceModel, view: View, trust: Float) -> float:
     for side in (model.mean[:, 0] < 0, model.mean[:, 0] > 0):
         own = brows * side
         sides.append(float(own @ weight) / max(float(own.sum()), 1e-6))
-    return float(smoothstep(*_SHOWN, np.array(max(sides))))
+    return float(smoothstep(*SHOWN, np.array(max(sides))))
 
 
 def without_brows(base: Float, model: FaceModel, layout: Layout, share: float) -> Float:

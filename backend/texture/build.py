@@ -29,6 +29,7 @@ from .brows import brows_shown
 from .channels import tripled
 from .compose import Detail, Ground, compose, paint_ground, project
 from .eyes import EyeColours, eye_colours
+from .far_side import far_side_believed
 from .hair import Hair, find_hair
 from .iris import warm_eyes
 from .layout import Float, Layout, layout_of, sample
@@ -249,16 +250,16 @@ def look_at(model: FaceModel, layout: Layout, shot: Shot, mode: str, relief: boo
         np.zeros_like(log_shading) if bare else log_shading,
     )
     ground = painted.ground(model, layout)
-    folds = None
+    folds, believed = None, far_side_believed(model, view, trust.weight)
     if bare:
         neutral = posed if shot.vertices_neutral is None else shot.vertices_neutral
         moved = movement_of(model, layout, view, posed, neutral)
-        believed = neck_weight(model)
+        believed = believed * neck_weight(model)
         detail = project(model, layout, projected, trust, ground, log_shading, grey, believed)
         fields = fields_of(model, layout, trust, view, moved, correction - middle, middle)
         detail, folds = tidied(model, layout, detail, fields)
     else:
-        detail = project(model, layout, projected, trust, ground, None, grey)
+        detail = project(model, layout, projected, trust, ground, None, grey, believed)
     # After the folds: what the expression made comes back with its shape keys.
     lines = relief_of(model, layout, view, posed, light.sh_light, detail) if relief else None
     places = (view.pixels, view.depth, view.facing)
