@@ -175,12 +175,13 @@ def _depth(marks: NDArray, points: NDArray, group: str) -> Double:
             height = points[places[from_front.query(curve)[1]], 2]
             curve = np.column_stack([curve, cv2.blur(height, (1, 9))])
             reach = 3 * _WIDER * crease.width_mm
-            away, nearest = cKDTree(curve).query(points, distance_upper_bound=reach)
-            near = np.flatnonzero(np.isfinite(away))
-            core = np.exp(-((away[near] / crease.width_mm) ** 2) / 2)
-            shoulders = np.exp(-((away[near] / (_WIDER * crease.width_mm)) ** 2) / 2)
+            low, high = curve.min(axis=0) - reach, curve.max(axis=0) + reach
+            near = np.flatnonzero(((points > low) & (points < high)).all(axis=1))
+            away, nearest = cKDTree(curve).query(points[near])
+            core = np.exp(-((away / crease.width_mm) ** 2) / 2)
+            shoulders = np.exp(-((away / (_WIDER * crease.width_mm)) ** 2) / 2)
             groove = (1 - _SHOULDERS) * core + _SHOULDERS * shoulders
-            smooth[near] *= 1 - np.minimum(crease.depth * along[nearest[near]], 1) * groove
+            smooth[near] *= 1 - np.minimum(crease.depth * along[nearest], 1) * groove
     return 1 - smooth
 
 
