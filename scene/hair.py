@@ -37,6 +37,9 @@ VIEWPORT_KIND = "Last Kind in Viewport"
 #: Strands get thinner towards the tip, down to this part, over the last so many mm, or over this
 #: part of short ones.
 _TIP, _TAPER_MM, _TAPER = 0.25, 30.0, 0.4
+#: Power of a strand's colour that hair has in bulk, where light goes through many: so the sample's
+#: looks as bright in Solid as in Cycles and in the photo.
+_IN_BULK = 0.6
 #: Roughness along and across the strand: by eye, between dry (0.4) and wet hair (0.1).
 _ROUGHNESS, _RADIAL_ROUGHNESS = 0.32, 0.4
 
@@ -246,10 +249,10 @@ def _copied(hair: bpy.types.Object, share: float) -> bpy.types.Object:
 def _material(name: str, colour: NDArray) -> bpy.types.Material:
     """Principled Hair (Chiang et al. 2016), its colour from the strands' attributes.
 
-    The viewport in Solid shows one for all: the linear ``colour`` (3,).
+    The viewport in Solid shows one for all: that of the linear ``colour`` (3,) in bulk.
     """
     material = bpy.data.materials.new(name)
-    material.diffuse_color = (*colour.tolist(), 1.0)
+    material.diffuse_color = (*np.power(np.maximum(colour, 0), _IN_BULK).tolist(), 1.0)
     if material.node_tree is None:  # Blender 5 makes the nodes at once
         material.use_nodes = True
     tree: Any = material.node_tree

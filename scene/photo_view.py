@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -66,7 +66,7 @@ class _Viewport:
                 "view_camera_offset",
                 "view_perspective",
             ),
-            _values(space.shading, "color_type", "light"),
+            _values(space.shading, *_solids(space.shading)),
             _values(space.overlay, *_CLUTTER),
             space.camera,
             space.use_local_camera,
@@ -86,6 +86,19 @@ def _in_local_view(space: bpy.types.SpaceView3D) -> tuple[str, ...] | None:
 def _values(thing: Any, *names: str) -> dict[str, Any]:
     found = {name: getattr(thing, name) for name in names}
     return {n: v.copy() if hasattr(v, "copy") else v for n, v in found.items()}
+
+
+#: Blender's own light for painting textures, soft and from the front, and the one it starts with.
+_PAINT, _DEFAULT = "paint.sl", "Default"
+
+
+def _solids(shading: bpy.types.View3DShading) -> tuple[str, ...]:
+    """Names of what :func:`show` sets of a view in Solid.
+
+    In the other modes ``studio_light`` is a picture of the world around.
+    """
+    always = ("color_type", "light", "show_object_outline")
+    return (*always, "studio_light") if shading.type == "SOLID" else always
 
 
 #: By the address of the area, which lives as long as the window's layout.
@@ -186,8 +199,19 @@ def show(
     for name in _CLUTTER:
         setattr(space.overlay, name, False)
     if space.shading.type == "SOLID":
-        space.shading.color_type, space.shading.light = "TEXTURE", "FLAT"
+        _set_solid(space.shading, "TEXTURE", _PAINT, outline=False)
     return True
+
+
+def _set_solid(shading: bpy.types.View3DShading, colours: str, light: str, outline: bool) -> None:
+    """Shaded: eyes, teeth and strands of hair are no shapes without.
+
+    An ``outline`` is drawn between all that is not the same object: around each strand, as specks.
+    """
+    shading.color_type, shading.light = colours, "STUDIO"
+    with suppress(TypeError):  # not in Solid, or somebody removed that light
+        shading.studio_light = light
+    shading.show_object_outline = outline
 
 
 def is_turned_away(context: bpy.types.Context) -> bool:
@@ -228,7 +252,7 @@ def leave(context: bpy.types.Context) -> None:
         space.use_local_camera = False
         for name in _CLUTTER:
             setattr(space.overlay, name, True)
-        space.shading.color_type, space.shading.light = "MATERIAL", "STUDIO"
+        _set_solid(space.shading, "MATERIAL", _DEFAULT, outline=True)
         return
     space.use_local_camera = was.own_camera
     if was.own_camera:
@@ -237,7 +261,8 @@ def leave(context: bpy.types.Context) -> None:
         (view, was.region), (space.overlay, was.overlay), (space.shading, was.shading)
     ):  # fmt: skip
         for name, value in values.items():
-            setattr(thing, name, value)
+            with suppress(TypeError):  # a light of Solid, and the view is in another mode by now
+                setattr(thing, name, value)
 
 
 def set_overlay(head: bpy.types.Object | None, strength: float) -> None:

@@ -135,7 +135,11 @@ def test_a_viewport_in_solid_shows_the_hair_s_colour() -> None:
     reconstruction, _, _ = with_hair()
     (hair,) = hair_of(build_scene(reconstruction).head)
     shown = np.array(hair.data.materials[0].diffuse_color)
-    np.testing.assert_allclose(shown[:3], np.median(reconstruction.hair_colour, (0, 1)), atol=1e-6)
+    strand = np.median(reconstruction.hair_colour, (0, 1))
+    # Light goes through many strands: brighter, less saturated, the same hue.
+    assert np.all(shown[:3] > strand)
+    assert shown[:3].max() / shown[:3].min() < strand.max() / strand.min()
+    assert np.array_equal(np.argsort(shown[:3]), np.argsort(strand))
     assert shown[3] == 1
 
 
@@ -186,7 +190,8 @@ def test_brows_are_told_from_hair_and_stay_whole() -> None:
     (hair,) = hair_of(build_scene(made).head)
     assert np.array_equal(kinds_of(hair.data), made.hair_kind)
     colour = np.median(made.hair_colour[made.hair_kind == 0], axis=(0, 1))
-    np.testing.assert_allclose(hair.data.materials[0].diffuse_color[:3], colour, atol=1e-6)
+    shade = np.array(hair.data.materials[0].diffuse_color[:3])
+    np.testing.assert_allclose(np.log(shade) / np.log(colour), 0.6, atol=1e-3)
     copy = copied_as_shown(hair, 0.5)
     assert len(copy.data.curves) == 20 + 20  # of 40 and 20
     radius = np.empty(40 * POINTS, np.float32)

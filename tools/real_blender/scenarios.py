@@ -102,10 +102,19 @@ def undo(user: User) -> Iterator[float]:
     user.check(len(user.heads()) == 1, "redo brings the head back")
 
 
+def view_values(space: bpy.types.SpaceView3D) -> tuple[Any, ...]:
+    """What the photo's view changes of a 3D view."""
+    region, shading = space.region_3d, space.shading
+    return (
+        region.view_perspective, space.use_local_camera, shading.color_type, shading.light,
+        shading.studio_light, shading.show_object_outline,
+    )  # fmt: skip
+
+
 def photo_view(user: User) -> Iterator[float]:
     """After a run the head is seen as its photo does, alone; one click gives the view back."""
     space = user.view.spaces.active
-    before = (space.region_3d.view_perspective, space.use_local_camera, space.shading.color_type)
+    before = view_values(space)
     camera = bpy.context.scene.camera
     size = (bpy.context.scene.render.resolution_x, bpy.context.scene.render.resolution_y)
     yield from pick(user)
@@ -113,6 +122,8 @@ def photo_view(user: User) -> Iterator[float]:
     yield from finish(user, 1)
     user.check(space.region_3d.view_perspective == "CAMERA", "the photo's view is shown")
     user.check(space.local_view is not None, "the head is shown alone")
+    outline = space.shading.show_object_outline
+    user.check(not outline, "no outline makes specks of the strands of hair")
     yield from user.screenshot("photo view")
     yield from user.find("reconstruct_face.overlay")
     yield from user.drag(60)
@@ -121,7 +132,7 @@ def photo_view(user: User) -> Iterator[float]:
     yield from user.screenshot("overlay")
     yield from user.click("reconstruct_face.photo_view")
     yield 1.0
-    after = (space.region_3d.view_perspective, space.use_local_camera, space.shading.color_type)
+    after = view_values(space)
     user.check(after == before, f"the view is given back: {before} {after}")
     user.check(space.local_view is None, "everything is shown again")
     now = (bpy.context.scene.render.resolution_x, bpy.context.scene.render.resolution_y)
