@@ -22,7 +22,6 @@ def main(arguments: list[str]) -> int:
     """Run the batch and return the exit status."""
     from reconstruct_face.backend.errors import FaceError
     from reconstruct_face.backend.exchange.arguments import options_of
-    from reconstruct_face.scene.backend_process import BackendProcess
     from reconstruct_face.scene.batch import BatchOptions, run_batch
 
     args = _parser().parse_args(arguments)
@@ -30,8 +29,9 @@ def main(arguments: list[str]) -> int:
         options = BatchOptions(
             options_of(args), args.format, not args.no_preview, args.force, args.compact
         )
-        with BackendProcess(args.python) as backend:
-            results = run_batch(args.photos, args.out, options, backend=backend, report=_say)
+        results = run_batch(
+            args.photos, args.out, options, jobs=args.jobs, python=args.python, report=_say
+        )
     except FaceError as error:
         print(error, file=sys.stderr)
         return error.exit_status
@@ -51,6 +51,9 @@ def _parser() -> argparse.ArgumentParser:
     add_formats(parser)
     add("--no-preview", action="store_true", help="no NAME_preview.png and no contact sheet")
     add("--force", action="store_true", help="do finished photos again")
+    add(
+        "--jobs", type=int, help="photos looked at at a time (default: as there is room, at most 4)"
+    )
     add("--python", help="the Python that has the backend's packages")
     return parser
 

@@ -6,13 +6,19 @@ skips what the other has finished.
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import LifoQueue
+from typing import Any
 
+from ..backend.at_once import in_order, photos_at_once
 from ..backend.errors import FaceError
 from ..backend.exchange import Reconstruction, load_reconstruction, save_reconstruction
 from ..backend.exchange.batch import (
@@ -25,6 +31,7 @@ from ..backend.exchange.batch import (
 from ..backend.exchange.claims import claimed
 from ..backend.exchange.output import prepare_output, publish, staging
 from ..backend.exchange.photo_tasks import Names, PhotoTask, collect, collect_persons
+from ..backend.exchange.temporary import temporary_folder
 from .backend_process import BackendProcess
 from .build import build_scene, prepare_file
 from .export import export_head
@@ -52,6 +59,8 @@ def run_batch(
     options: BatchOptions | None = None,
     *,
     backend: BackendProcess | None = None,
+    jobs: int | None = None,
+    python: str | os.PathLike[str] | None = None,
     report: Callable[[str], None] = print,
 ) -> list[PhotoResult]:
     """Reconstruct every photo (or every picture of a folder) into the folder ``out``; with
@@ -61,51 +70,132 @@ def run_batch(
     ``summary.csv`` and ``contact_sheet.jpg``.  A photo that fails does not stop the others; one
     that was finished before, with the same options, is skipped.  ``report`` gets a line per photo.
 
+    While Blender builds a head, ``jobs`` photos are looked at, each by a process of its own: as
+    many as there are processors and free memory, at most four, unless given.  ``python`` is theirs
+    where it is not to be looked for.  A ``backend`` of the caller's does one after the other.
+
     Discards what is open in Blender.  Raises :class:`OutputError` when ``out`` cannot be written.
     """
     options = options or BatchOptions()
     folder = prepare_output(out)
     tasks = (collect_persons if options.person else collect)(photos, folder)
     names = Names(folder, [task.name for task in tasks])
+    at_once = 1 if backend is not None else jobs or photos_at_once(len(tasks))
     results = []
     with ExitStack() as stack:
-        if backend is None:
-            backend = stack.enter_context(BackendProcess())
-        for number, task in enumerate(tasks, start=1):
-            result = _one_photo(task, folder, options, backend, names)
+        if backend is not None:
+            backends = _Backends([backend])
+        else:
+            made = [stack.enter_context(BackendProcess(python)) for _ in range(at_once)]
+            backends = _Backends(made)
+        work = Path(stack.enter_context(temporary_folder()))
+
+        def look_at(task: PhotoTask) -> _Seen:
+            return _look_at(task, folder, work, options, backends)
+
+        looked_at = in_order(tasks, look_at, at_once, backends.kill)
+        for number, (task, seen) in enumerate(stack.enter_context(closing(looked_at)), start=1):
+            result = _built(task, seen, folder, options, backends, names)
             results.append(result)
             report(f"[{number}/{len(tasks)}] {_line(result)}")
         write_summary(folder, map(_row, results))
         if options.preview:
-            _write_contact_sheet(folder, results, backend)
+            _write_contact_sheet(folder, results, backends)
     return results
 
 
-def _one_photo(
-    task: PhotoTask, folder: Path, options: BatchOptions, backend: BackendProcess, names: Names
-) -> PhotoResult:
-    start = time.perf_counter()
+class _Backends:
+    """Processes that look at photos, each by one thread at a time."""
+
+    def __init__(self, processes: Sequence[BackendProcess]) -> None:
+        self._all = processes
+        self._free: LifoQueue[BackendProcess] = LifoQueue()
+        for process in processes:
+            self._free.put(process)
+
+    @contextmanager
+    def one(self) -> Iterator[BackendProcess]:
+        """One that is free, as soon as there is one."""
+        process = self._free.get()
+        try:
+            yield process
+        finally:
+            self._free.put(process)
+
+    def kill(self) -> None:
+        """End all at once, also from another thread than those that wait for them."""
+        for process in self._all:
+            process.kill()
+
+
+@dataclass
+class _Seen:
+    """What the backend says of one photo; without an ``answer`` the ``result`` is final."""
+
+    result: PhotoResult
+    work: Path | None = None  #: where the files of ``answer`` are
+    answer: dict[str, Any] | None = None
+
+
+def _look_at(
+    task: PhotoTask, folder: Path, work: Path, options: BatchOptions, backends: _Backends
+) -> _Seen:
+    """Called from a thread of its own: nothing of Blender here."""
     result = PhotoResult(task, "ok")
-    try:
+    start = time.perf_counter()
+    with _failing(result):
         if task.error is not None:
             raise task.error
         if done := finished_faces(task, folder, options):
-            return PhotoResult(task, "skipped", done)
-        _reconstruct(task, folder, options, backend, names, result)
-    except FaceError as error:
-        result.status, result.error = "failed", str(error)
-    except Exception as error:  # one bad photo never stops the rest
-        traceback.print_exc()
-        result.status, result.error = "failed", f"Unexpected {type(error).__name__}: {error}"
-    result.seconds = time.perf_counter() - start
+            result.status, result.names = "skipped", done
+            return _Seen(result)
+        mine = Path(tempfile.mkdtemp(dir=work))
+        with backends.one() as backend:
+            if task.person:
+                answer = backend.reconstruct_person_to(task.person, mine, options.options)
+            else:
+                answer = backend.reconstruct_to(task.photo, mine, options.options)
+        result.seconds = time.perf_counter() - start
+        return _Seen(result, mine, answer)
+    return _Seen(result)
+
+
+def _built(
+    task: PhotoTask,
+    seen: _Seen,
+    folder: Path,
+    options: BatchOptions,
+    backends: _Backends,
+    names: Names,
+) -> PhotoResult:
+    result, start = seen.result, time.perf_counter()
+    if seen.answer is not None and seen.work is not None:
+        with _failing(result):
+            _build(task, seen.work, seen.answer, folder, options, backends, names, result)
+        shutil.rmtree(seen.work, ignore_errors=True)
+    result.seconds += time.perf_counter() - start
     return result
 
 
-def _reconstruct(
+@contextmanager
+def _failing(result: PhotoResult) -> Iterator[None]:
+    """One bad photo never stops the rest: its error goes to ``result``."""
+    try:
+        yield
+    except FaceError as error:
+        result.status, result.error = "failed", str(error)
+    except Exception as error:
+        traceback.print_exc()
+        result.status, result.error = "failed", f"Unexpected {type(error).__name__}: {error}"
+
+
+def _build(
     task: PhotoTask,
+    work: Path,
+    answer: dict[str, Any],
     folder: Path,
     options: BatchOptions,
-    backend: BackendProcess,
+    backends: _Backends,
     names: Names,
     result: PhotoResult,
 ) -> None:
@@ -115,11 +205,6 @@ def _reconstruct(
         if done := finished_faces(claims.task, folder, options):  # by another process
             result.status, result.names = "skipped", done
             return
-        work = stack.enter_context(staging(folder, claims.task.name))
-        if task.person:
-            answer = backend.reconstruct_person_to(task.person, work, options.options)
-        else:
-            answer = backend.reconstruct_to(task.photo, work, options.options)
         result.warnings = answer["warnings"]
         staged: dict[str, tuple[Path, Reconstruction]] = {}
         # Of a person there is one file, with a window for each photo: the first is the main one's.
@@ -128,7 +213,7 @@ def _reconstruct(
             # A person's best photo may show others too: the number says nothing here.
             name = claims.task.name if task.person else claims.name_of(head)
             beside = stack.enter_context(staging(folder, name))
-            _write_face(head, Path(npz), window, name, beside, work, options, backend)
+            _write_face(head, Path(npz), window, name, beside, work, options, backends)
             staged[name] = (beside, head)
             result.landmark_errors.append(head.landmark_error)
         write_records(claims.task, staged, options)
@@ -145,7 +230,7 @@ def _write_face(
     folder: Path,
     work: Path,
     options: BatchOptions,
-    backend: BackendProcess,
+    backends: _Backends,
 ) -> None:
     """``name.*`` of one head into ``folder``; what is only needed on the way goes to ``work``."""
     start = time.perf_counter()
@@ -156,13 +241,14 @@ def _write_face(
     if options.preview:
         photo_render, three_quarter = work / "photo_render.png", work / "three_quarter.png"
         render_preview(head_scene, head, window, photo_render, three_quarter)
-        backend.preview(
-            npz,
-            folder / f"{name}_preview.png",
-            photo_render=photo_render,
-            three_quarter=three_quarter,
-            window=window,
-        )
+        with backends.one() as backend:
+            backend.preview(
+                npz,
+                folder / f"{name}_preview.png",
+                photo_render=photo_render,
+                three_quarter=three_quarter,
+                window=window,
+            )
     head.timings["blender total"] = time.perf_counter() - start
     save_reconstruction(head, folder / f"{name}.npz")
 
@@ -184,9 +270,10 @@ def _row(result: PhotoResult) -> SummaryRow:
     )
 
 
-def _write_contact_sheet(folder: Path, results: list[PhotoResult], backend: BackendProcess) -> None:
+def _write_contact_sheet(folder: Path, results: list[PhotoResult], backends: _Backends) -> None:
     names = [name for result in results for name in result.names]
     previews = {name: folder / f"{name}_preview.png" for name in names}
     previews = {name: path for name, path in previews.items() if path.is_file()}
     if previews:
-        backend.contact_sheet(list(previews.values()), list(previews), folder / CONTACT_SHEET)
+        with backends.one() as backend:
+            backend.contact_sheet(list(previews.values()), list(previews), folder / CONTACT_SHEET)

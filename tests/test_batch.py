@@ -6,6 +6,8 @@ import csv
 import json
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +19,7 @@ from reconstruct_face.backend.cli import reconstruct as reconstruct_command
 from reconstruct_face.backend.errors import OutputError
 from reconstruct_face.backend.exchange import Reconstruction, load_reconstruction
 from reconstruct_face.backend.exchange.options import Options
+from reconstruct_face.scene import batch
 from reconstruct_face.scene.backend_process import BackendProcess
 from reconstruct_face.scene.batch import BatchOptions, PhotoResult, run_batch
 
@@ -133,6 +136,34 @@ def test_photos_of_one_stem_do_not_overwrite_each_other(
         assert [(r.task.name, r.status) for r in results] == [("anna", status), ("anna_2", status)]
     photo = json.loads((out / "anna_2.json").read_text())["photo"]
     assert photo.endswith("anna.png")
+
+
+def test_several_are_looked_at_at_a_time_and_told_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both processes have begun before either has ended; a crash ends one photo's alone."""
+    seen = threading.Barrier(2, timeout=60)
+    script = ROOT / "tests" / "fake_backend.py"
+
+    class Fake(BackendProcess):
+        def __init__(self, python: object = None) -> None:
+            super().__init__(command=[sys.executable, str(script)])
+
+        def reconstruct_to(self, photo, *args, **named):
+            if photo.stem in "ab":
+                seen.wait()
+            if photo.stem == "a":
+                time.sleep(0.5)  # b is there first
+            return super().reconstruct_to(photo, *args, **named)
+
+    monkeypatch.setattr(batch, "BackendProcess", Fake)
+    photos = folder_of(tmp_path / "in", "a.jpg", "b.jpg", "c crash.jpg", "d.jpg")
+    lines: list[str] = []
+    results = run_batch([photos], tmp_path / "out", QUICK, jobs=2, report=lines.append)
+    assert [result.task.name for result in results] == ["a", "b", "c crash", "d"]
+    assert [result.status for result in results] == ["ok", "ok", "failed", "ok"]
+    assert [line[:5] for line in lines] == [f"[{n}/4]" for n in range(1, 5)]
+    assert {"a.blend", "b.blend", "d.blend"} <= listing(tmp_path / "out")
 
 
 def test_all_faces_of_a_photo(tmp_path: Path, backend: BackendProcess) -> None:

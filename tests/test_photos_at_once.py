@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from reconstruct_face.backend.cli import memory
+from reconstruct_face.backend import at_once
 from reconstruct_face.backend.cli import reconstruct as cli
 from reconstruct_face.backend.cli import run as run_module
 from reconstruct_face.backend.errors import WorkerError
@@ -178,10 +178,10 @@ def test_a_cluster_has_its_own_number(capsys) -> None:
     [
         (1, 16, 64_000, 1),
         (100, 2, 64_000, 2),
-        (100, 16, 64_000, memory.MOST_AT_ONCE),
+        (100, 16, 64_000, at_once.MOST_AT_ONCE),
         (100, 16, 3_000, 2),
         (100, 16, 500, 1),
-        (100, 16, None, memory.MOST_AT_ONCE),
+        (100, 16, None, at_once.MOST_AT_ONCE),
         (0, 2, None, 1),
     ],
 )
@@ -193,12 +193,12 @@ def test_how_many_there_is_room_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(processors)), raising=False)
-    monkeypatch.setattr(memory, "_free_mb", lambda: free_mb)
-    assert memory.photos_at_once(photos) == expected
+    monkeypatch.setattr(at_once, "_free_mb", lambda: free_mb)
+    assert at_once.photos_at_once(photos) == expected
 
 
 @pytest.mark.skipif(not Path("/proc/meminfo").exists(), reason="Linux tells of free memory")
 def test_free_memory_is_what_the_system_says() -> None:
-    free = memory._free_mb()
+    free = at_once._free_mb()
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e6
     assert free is not None and 0 < free < total

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from .. import terminal
+from ..at_once import MOST_AT_ONCE, photos_at_once
 from ..blender import Blender
 from ..cluster.options import ClusterOptions, add_cluster, cluster_options
 from ..errors import FaceError, OptionError, shown
@@ -24,7 +25,7 @@ from ..exchange.batch import BatchOptions, SummaryRow, write_summary
 from ..exchange.output import prepare_output
 from ..exchange.photo_tasks import PhotoTask, collect, collect_persons
 from ..model.load import ASSETS
-from .memory import MOST_AT_ONCE, peak_memory_mb, photos_at_once
+from .memory import peak_memory_mb
 
 if TYPE_CHECKING:
     from .run import Outcome

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..at_once import in_order
 from ..blender import Blender
 from ..errors import Cancelled, FaceError, as_face_error
 from ..exchange import Reconstruction, save_reconstruction
@@ -82,7 +82,7 @@ def run(
 
     with (
         ThreadPoolExecutor(max_workers=1) as pool,
-        closing(_looked_at(tasks, look_at, at_once, stop)) as found,
+        closing(in_order(tasks, look_at, at_once, stop)) as found,
     ):
         try:
             if request.needs_blender:
@@ -103,34 +103,6 @@ def run(
         except BaseException:  # interrupted: leaving the pool would wait for Blender's answer
             ended.set()
             blender.kill()
-            raise
-
-
-def _looked_at(
-    tasks: Iterable[PhotoTask],
-    look_at: Callable[[PhotoTask], list[Reconstruction] | Outcome],
-    at_once: int,
-    stop: Callable[[], None],
-) -> Generator[tuple[PhotoTask, list[Reconstruction] | Outcome], None, None]:
-    """What ``look_at`` gives of every task, in order; ``at_once`` at a time, and one waits."""
-    if at_once == 1:
-        for task in tasks:
-            yield task, look_at(task)
-        return
-    with ThreadPoolExecutor(at_once) as pool:
-        begun: deque[tuple[PhotoTask, Future[list[Reconstruction] | Outcome]]] = deque()
-        try:
-            for task in tasks:
-                begun.append((task, pool.submit(look_at, task)))
-                if len(begun) > at_once:
-                    first, result = begun.popleft()
-                    yield first, result.result()
-            while begun:
-                first, result = begun.popleft()
-                yield first, result.result()
-        except BaseException:  # interrupted: leaving the pool would wait for their answers
-            pool.shutdown(wait=False, cancel_futures=True)
-            stop()
             raise
 
 

@@ -102,7 +102,7 @@ def undo(user: User) -> Iterator[float]:
     user.check(len(user.heads()) == 1, "redo brings the head back")
 
 
-def view_values(space: bpy.types.SpaceView3D) -> tuple[Any, ...]:
+def view_values(space: Any) -> tuple[Any, ...]:
     """What the photo's view changes of a 3D view."""
     region, shading = space.region_3d, space.shading
     return (
