@@ -37,6 +37,7 @@ BLENDER_SIDE = (*ours("operators", "panels", "scene"), "examples")
 #: What the Blender side may name of the backend; what these import in turn is followed.
 SHARED = ours(
     "backend.exchange",
+    "backend.at_once",
     "backend.errors",
     "backend.geometry",
     "backend.live",
@@ -86,6 +87,7 @@ FLOORS = (
 GROUND = ours(
     "backend.arrays",
     "backend.bounded",
+    "backend.at_once",
     "backend.clock",
     "backend.errors",
     "backend.files",
