@@ -1,4 +1,4 @@
-"""Several photos looked at at a time, their results in order; how many a machine has room for.
+"""Several photos looked at at a time: by whom, their results in order, how many there is room for.
 
 Standard library only, because both sides of the exchange import it.
 """
@@ -8,14 +8,16 @@ from __future__ import annotations
 import os
 import re
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from queue import LifoQueue
+from typing import Generic, TypeVar
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+Worker = TypeVar("Worker")
 
 #: Of photos looked at at a time: Blender's files of one take a quarter of that time.
 MOST_AT_ONCE = 4
@@ -53,6 +55,31 @@ def in_order(
             pool.shutdown(wait=False, cancel_futures=True)
             stop()
             raise
+
+
+class Pool(Generic[Worker]):
+    """Workers that one thread at a time has for itself; the last that was given back comes first,
+    as it is warm."""
+
+    def __init__(self, workers: Iterable[Worker] = ()) -> None:
+        self.all: list[Worker] = []
+        self._free: LifoQueue[Worker] = LifoQueue()
+        for worker in workers:
+            self.add(worker)
+
+    def add(self, worker: Worker) -> None:
+        """One more."""
+        self.all.append(worker)
+        self._free.put(worker)
+
+    @contextmanager
+    def one(self) -> Iterator[Worker]:
+        """One that is free, as soon as there is one."""
+        worker = self._free.get()
+        try:
+            yield worker
+        finally:
+            self._free.put(worker)
 
 
 def photos_at_once(photos: int) -> int:

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from queue import LifoQueue
 from typing import Any
 
+from .at_once import Pool
 from .errors import DEBUG_VARIABLE, FaceError
 from .exchange import Reconstruction, load_reconstruction
 from .exchange.options import Options
@@ -67,61 +66,51 @@ class Estimators:
 
     def __init__(self, most: int = 1, make: Callable[[], Estimator] = Estimator) -> None:
         self._make = make
-        self._all: list[Estimator] = []
-        self._free: LifoQueue[Estimator] = LifoQueue()
+        self._pool: Pool[Estimator] = Pool()
         self.most = most
 
     @property
     def most(self) -> int:
         """How many there are."""
-        return len(self._all)
+        return len(self._pool.all)
 
     @most.setter
     def most(self, most: int) -> None:
-        for _ in range(most - len(self._all)):
-            self._all.append(self._make())
-            self._free.put(self._all[-1])
+        for _ in range(most - self.most):
+            self._pool.add(self._make())
 
     @property
     def pids(self) -> list[int | None]:
         """Their processes' ids, None while there is none."""
-        return [one.pid for one in self._all]
+        return [one.pid for one in self._pool.all]
 
     def start(self) -> None:
         """Start the processes that are not there, and wait for none."""
-        for one in self._all:
+        for one in self._pool.all:
             one.start()
 
     def kill(self) -> None:
         """End all at once, also from another thread than those that wait for them."""
-        for one in self._all:
+        for one in self._pool.all:
             one.kill()
 
     def reconstruct(
         self, photo: str | Path, options: Options, progress: Progress
     ) -> list[Reconstruction]:
         """As :meth:`Estimator.reconstruct`, by one that is free."""
-        with self._one() as estimator:
+        with self._pool.one() as estimator:
             return estimator.reconstruct(photo, options, progress)
 
     def reconstruct_person(
         self, photos: Sequence[str | Path], options: Options, progress: Progress
     ) -> list[Reconstruction]:
         """As :meth:`Estimator.reconstruct_person`, by one that is free."""
-        with self._one() as estimator:
+        with self._pool.one() as estimator:
             return estimator.reconstruct_person(photos, options, progress)
-
-    @contextmanager
-    def _one(self) -> Iterator[Estimator]:
-        estimator = self._free.get()
-        try:
-            yield estimator
-        finally:
-            self._free.put(estimator)
 
     def __enter__(self) -> Estimators:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for one in self._all:
+        for one in self._pool.all:
             one.close()

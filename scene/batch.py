@@ -15,10 +15,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from queue import LifoQueue
 from typing import Any
 
-from ..backend.at_once import in_order, photos_at_once
+from ..backend.at_once import Pool, in_order, photos_at_once
 from ..backend.errors import FaceError
 from ..backend.exchange import Reconstruction, load_reconstruction, save_reconstruction
 from ..backend.exchange.batch import (
@@ -84,16 +83,20 @@ def run_batch(
     results = []
     with ExitStack() as stack:
         if backend is not None:
-            backends = _Backends([backend])
+            backends = Pool([backend])
         else:
-            made = [stack.enter_context(BackendProcess(python)) for _ in range(at_once)]
-            backends = _Backends(made)
+            made = (BackendProcess(python) for _ in range(at_once))
+            backends = Pool(map(stack.enter_context, made))
         work = Path(stack.enter_context(temporary_folder()))
 
         def look_at(task: PhotoTask) -> _Seen:
             return _look_at(task, folder, work, options, backends)
 
-        looked_at = in_order(tasks, look_at, at_once, backends.kill)
+        def stop() -> None:
+            for process in backends.all:
+                process.kill()
+
+        looked_at = in_order(tasks, look_at, at_once, stop)
         for number, (task, seen) in enumerate(stack.enter_context(closing(looked_at)), start=1):
             result = _built(task, seen, folder, options, backends, names)
             results.append(result)
@@ -102,30 +105,6 @@ def run_batch(
         if options.preview:
             _write_contact_sheet(folder, results, backends)
     return results
-
-
-class _Backends:
-    """Processes that look at photos, each by one thread at a time."""
-
-    def __init__(self, processes: Sequence[BackendProcess]) -> None:
-        self._all = processes
-        self._free: LifoQueue[BackendProcess] = LifoQueue()
-        for process in processes:
-            self._free.put(process)
-
-    @contextmanager
-    def one(self) -> Iterator[BackendProcess]:
-        """One that is free, as soon as there is one."""
-        process = self._free.get()
-        try:
-            yield process
-        finally:
-            self._free.put(process)
-
-    def kill(self) -> None:
-        """End all at once, also from another thread than those that wait for them."""
-        for process in self._all:
-            process.kill()
 
 
 @dataclass
@@ -138,7 +117,7 @@ class _Seen:
 
 
 def _look_at(
-    task: PhotoTask, folder: Path, work: Path, options: BatchOptions, backends: _Backends
+    task: PhotoTask, folder: Path, work: Path, options: BatchOptions, backends: Pool[BackendProcess]
 ) -> _Seen:
     """Called from a thread of its own: nothing of Blender here."""
     result = PhotoResult(task, "ok")
@@ -165,7 +144,7 @@ def _built(
     seen: _Seen,
     folder: Path,
     options: BatchOptions,
-    backends: _Backends,
+    backends: Pool[BackendProcess],
     names: Names,
 ) -> PhotoResult:
     result, start = seen.result, time.perf_counter()
@@ -195,7 +174,7 @@ def _build(
     answer: dict[str, Any],
     folder: Path,
     options: BatchOptions,
-    backends: _Backends,
+    backends: Pool[BackendProcess],
     names: Names,
     result: PhotoResult,
 ) -> None:
@@ -230,7 +209,7 @@ def _write_face(
     folder: Path,
     work: Path,
     options: BatchOptions,
-    backends: _Backends,
+    backends: Pool[BackendProcess],
 ) -> None:
     """``name.*`` of one head into ``folder``; what is only needed on the way goes to ``work``."""
     start = time.perf_counter()
@@ -270,7 +249,9 @@ def _row(result: PhotoResult) -> SummaryRow:
     )
 
 
-def _write_contact_sheet(folder: Path, results: list[PhotoResult], backends: _Backends) -> None:
+def _write_contact_sheet(
+    folder: Path, results: list[PhotoResult], backends: Pool[BackendProcess]
+) -> None:
     names = [name for result in results for name in result.names]
     previews = {name: folder / f"{name}_preview.png" for name in names}
     previews = {name: path for name, path in previews.items() if path.is_file()}
