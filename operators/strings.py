@@ -87,6 +87,7 @@ PHOTO_VIEW_TIP = "See the head as the photo does, with the photo behind it; agai
 LEAVE_VIEW = "Show the Whole Scene"
 LEAVE_VIEW_TIP = "Leave the photo's view: show all objects again, as the view was before"
 HAIR_IN_VIEWPORT = "Hair in Viewport"
+WRINKLES = "Wrinkles"
 OVERLAY = "Photo Overlay"
 OVERLAY_TIP = "How much of the photo is laid over the head in the photo's view"
 TURNTABLE = "Turntable"

@@ -50,6 +50,7 @@ class RECONSTRUCT_FACE_PT_expression(FacePanel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the active head's shape keys."""
         from ..scene.mesh import expression_keys
+        from ..scene.wrinkles import wrinkle_depth
 
         head, layout = head_of(context), layout_of(self)
         settings = scene_of(context).reconstruct_face_expression
@@ -70,6 +71,9 @@ class RECONSTRUCT_FACE_PT_expression(FacePanel, bpy.types.Panel):
         row.prop(settings, "search", text="", icon="VIEWZOOM")
         row.prop(settings, "symmetric", text="", icon="MOD_MIRROR")
         draw_groups(layout, keys, settings)
+        depth = wrinkle_depth(head)
+        if depth is not None:
+            layout.prop(depth, "default_value", text=strings.WRINKLES, slider=True)
 
 
 def _draw_buttons(layout: bpy.types.UILayout) -> None:

@@ -24,6 +24,8 @@ from .materials import SOCKETS, is_ours
 
 #: The node that lays wrinkles over the relief, by its name.
 WRINKLES = "Wrinkles"
+#: The node whose factor says how deep they are, 1 being ``_DEEPER`` times as deep as the middle.
+DEPTH, _DEEPER = "Depth of wrinkles", 2.0
 #: The node that darkens them, and what part of its light the deepest loses, by eye.
 SHADED, SHADE = "Shaded wrinkles", 0.25
 #: Roles of the maps (``materials.PICTURES``), right half first.
@@ -88,6 +90,14 @@ def _add_nodes(tree: Any, keys: bpy.types.Key, halves: list[bpy.types.Image]) ->
             if height is not None:
                 tree.links.new(height, add.inputs[2])
             height = add.outputs[0]
+    depth = new("ShaderNodeMix", DEPTH, 1, 1)  # from none to all of B
+    depth.inputs["Factor"].default_value = 1 / _DEEPER
+    deeper = new("ShaderNodeMath", "Deepest", 1, 3)
+    deeper.operation = "MULTIPLY"
+    deeper.inputs[1].default_value = _DEEPER
+    tree.links.new(height, deeper.inputs[0])
+    tree.links.new(deeper.outputs[0], depth.inputs["B"])
+    height = depth.outputs["Result"]
     bump = new("ShaderNodeBump", WRINKLES, 1, 0)
     bump.invert = True  # the maps hold depth
     bump.inputs["Strength"].default_value = 1.0
@@ -108,6 +118,17 @@ def _add_nodes(tree: Any, keys: bpy.types.Key, halves: list[bpy.types.Image]) ->
         tree.links.new(light.outputs[0], shaded.inputs["Scale"])
         tree.links.new(base.links[0].from_socket, shaded.inputs[0])
         tree.links.new(shaded.outputs[0], base)
+
+
+def wrinkle_depth(head: bpy.types.Object) -> bpy.types.NodeSocket | None:
+    """The socket whose value, 0 to 1, is how deep the wrinkles of ``head`` get; a half unless the
+    user has changed it.  None where it has none."""
+    for material in head.data.materials:
+        if material is not None and material.get(KIND) == "skin" and material.node_tree:
+            node = material.node_tree.nodes.get(DEPTH)
+            if node is not None and node.type == "MIX":
+                return node.inputs["Factor"]
+    return None
 
 
 def _drive(socket: bpy.types.NodeSocket, keys: bpy.types.Key, names: tuple[str, ...]) -> None:

@@ -19,7 +19,7 @@ from reconstruct_face.backend.photo.encode import encode_jpeg, encode_png
 from reconstruct_face.scene.build import HeadScene, build_scene, prepare_file
 from reconstruct_face.scene.export import export_head
 from reconstruct_face.scene.update import update_head
-from reconstruct_face.scene.wrinkles import SHADE
+from reconstruct_face.scene.wrinkles import SHADE, wrinkle_depth
 
 from tests.glb_files import read_glb
 from tests.synthetic_reconstruction import make_reconstruction
@@ -96,10 +96,16 @@ def test_a_head_without_maps_is_plain() -> None:
 
 
 def middle(
-    made: Reconstruction, towards: float, keys: dict[str, float] | None = None
+    made: Reconstruction,
+    towards: float,
+    keys: dict[str, float] | None = None,
+    depth: float | None = None,
 ) -> np.ndarray:
     """(8, 8, 3) the middle of the face from the front, under one sun from the side."""
     built = build(made)
+    if depth is not None:
+        socket: Any = wrinkle_depth(built.head)
+        socket.default_value = depth
     scene = bpy.context.scene
     for key in built.head.data.shape_keys.key_blocks[1:]:
         key.value = (keys or {}).get(key.name, 0.0)
@@ -169,6 +175,20 @@ def test_less_light_gets_into_wrinkles() -> None:
     )
     assert deep / rest == pytest.approx(1 - SHADE, abs=0.03)
     assert half / rest == pytest.approx(1 - SHADE / 2, abs=0.03)
+
+
+@pytest.mark.seconds
+def test_a_slider_makes_them_deeper_or_none() -> None:
+    made = with_maps()
+    made.expression_basis[:] = 0
+    made.vertices_posed = made.vertices_neutral
+    smooth = middle(made, 1.0)
+    usual, deep, none = (
+        np.abs(middle(made, 1.0, {"browInnerUp": 1.0}, depth) - smooth).mean()
+        for depth in (None, 1.0, 0.0)
+    )
+    assert none < 0.5 < usual < 0.8 * deep
+    assert wrinkle_depth(build(make_reconstruction(rows=20, columns=30)).head) is None
 
 
 def test_wrinkles_follow_the_largest_key_of_their_group() -> None:
