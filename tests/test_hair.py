@@ -11,7 +11,7 @@ from reconstruct_face.backend.exchange.options import HAIR, HAIR_COLOURS
 from reconstruct_face.backend.geometry.camera import Camera
 from reconstruct_face.backend.geometry.polylines import of_count
 from reconstruct_face.backend.geometry.triangles import vertex_normals
-from reconstruct_face.backend.hair import make_hair, mask
+from reconstruct_face.backend.hair import make_hair, window
 from reconstruct_face.backend.hair.colour import HAIR_COLOURS as SHOWN
 from reconstruct_face.backend.hair.colour import shader_colour, strand_colours
 from reconstruct_face.backend.hair.make import HEADWEAR, NO_HAIR, NO_SCALP
@@ -45,7 +45,7 @@ def told_by_colour(monkeypatch: pytest.MonkeyPatch) -> None:
         apart = np.abs(cv2.blur(picture, (5, 5)).astype(int) - BACKGROUND).max(axis=2)
         return (apart > 20).astype(np.float32)
 
-    monkeypatch.setattr(mask, "person_mask", person)
+    monkeypatch.setattr(window, "person_mask", person)
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from reconstruct_face.backend.geometry.camera import Camera, project
 from reconstruct_face.backend.hair.grow import flow_at, source_of
 from reconstruct_face.backend.hair.make import combed
-from reconstruct_face.backend.hair.mask import window_of
 from reconstruct_face.backend.hair.photo import PhotoHair, photo_hair
 from reconstruct_face.backend.hair.styles import STYLES, Style, scaled
 from reconstruct_face.backend.hair.surface import Roots, Surface, roots_on, surface_of
+from reconstruct_face.backend.hair.window import window_of
 from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.texture.layout import layout_of
 from scipy.spatial import cKDTree

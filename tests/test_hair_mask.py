@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from reconstruct_face.backend.geometry.srgb import SRGB_TO_LINEAR, encode_bytes
-from reconstruct_face.backend.hair.mask import Window, hair_mask, window_of
+from reconstruct_face.backend.hair.mask import hair_mask
+from reconstruct_face.backend.hair.window import Window, window_of
 from reconstruct_face.backend.model import FaceModel
 
 from tests.test_hair import BACKGROUND, CAMERA, model, picture, told_by_colour

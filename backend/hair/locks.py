@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from ..geometry.triangles import unit
+from ..geometry.triangles import norm, unit
 from ..texture.layout import smoothstep
 from .strands import Float
 from .styles import Style
@@ -51,7 +51,7 @@ def dressed(
     along = np.linspace(0, 1, strands.shape[1])
     gap = strands - locks.each(strands[locks.guide])
     # Locks of which one grew the other way stay apart.
-    near = 1 - smoothstep(15, 40, np.linalg.norm(gap[:, -1], axis=1))
+    near = 1 - smoothstep(15, 40, norm(gap[:, -1]))
     pull = style.clump * along[None] ** 1.2 * near[:, None]
     out = strands - gap * pull[..., None]
     if style.wave:
@@ -98,7 +98,7 @@ def _waves(
     along = unit(np.gradient(strands, axis=1))
     aside = unit(np.cross(along, surface.outward(strands.astype(np.float64))))
     up = np.cross(aside, along)
-    steps = np.linalg.norm(np.diff(strands, axis=1), axis=2)
+    steps = norm(np.diff(strands, axis=1))
     length = np.concatenate([np.zeros((len(strands), 1)), np.cumsum(steps, axis=1)], axis=1)
     count = len(locks.guide)
     flat = smoothstep(*_WAVE_PITCH, np.array(style.pitch))

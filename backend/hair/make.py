@@ -142,7 +142,7 @@ def _outside(
     The grid that they grow by does not know an ear's edge.
     """
     for _ in range(3):
-        outward = surface.outward(roots.points.astype(np.float64))
+        outward = surface.outward(roots.points)
         end = skin.first_crossed(points, outward)
         ended = end < points.shape[1] - 1
         if not ended.any():
@@ -152,7 +152,7 @@ def _outside(
         kept = end > 0
         roots, points = roots.chosen(kept), points[kept]
     else:
-        kept = skin.first_crossed(points, surface.outward(roots.points.astype(np.float64)))
+        kept = skin.first_crossed(points, surface.outward(roots.points))
         kept = kept == points.shape[1] - 1
         roots, points = roots.chosen(kept), points[kept]
     return roots, points
@@ -208,7 +208,7 @@ def combed(style: Style, seen: PhotoHair, surface: Surface, roots: Roots) -> Sty
     """
     if style.tied:
         return style
-    points = roots.points[:: max(1, len(roots.points) // _ASKED)].astype(np.float64)
+    points = roots.points[:: max(1, len(roots.points) // _ASKED)]
     outward = surface.outward(points)
 
     def agreement(way: Style) -> float:
@@ -250,8 +250,8 @@ def _colours(
     chosen: str | None,
 ) -> NDArray[np.float32]:
     places = of_count(points.astype(np.float32), COLOURS)
-    measured, known = np.zeros(places.shape), np.zeros(len(points), bool)
+    measured, known = np.zeros(places.shape, np.float32), np.zeros(len(points), bool)
     if seen is not None and chosen is None:
         measured, known = seen.colours(places, sh_light)
     usual = UNKNOWN if chosen is None else HAIR_COLOURS[chosen]
-    return strand_colours(points[:, 0].astype(np.float64), measured, known, rng, usual)
+    return strand_colours(points[:, 0], measured, known, rng, usual)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry.camera import project
-from ..geometry.triangles import unit
+from ..geometry.triangles import norm, unit
 from .locks import CLEAR_MM
 from .photo import PhotoHair, turn_of
 from .strands import Float, resampled
@@ -52,7 +52,7 @@ class Tail:
     @property
     def is_bun(self) -> bool:
         """Whether it is a ball rather than a bundle."""
-        long = np.linalg.norm(np.diff(self.line, axis=0), axis=1).sum()
+        long = norm(np.diff(self.line, axis=0)).sum()
         return float(long) < _BUN * 2 * float(np.median(self.radius))
 
 
@@ -97,13 +97,13 @@ def _widest(row: NDArray[np.bool_]) -> tuple[int, int]:
 def knot_of(surface: Surface, style: Style) -> NDArray:
     """(3,) mm where hair of ``style`` is tied: else at the back of the skull, over the nape."""
     if style.knot is not None:
-        return np.array(style.knot)
+        return np.array(style.knot, np.float32)
     y = surface.ears + 0.45 * (surface.top - surface.ears)
     z = surface.middle[2] - 0.6 * surface.half_width
     start = np.array([[surface.middle[0], y, z - 60]])
     for _ in range(4):
         start = start - surface.outward(start) * surface.height(start)[:, None]
-    return start[0]
+    return start[0].astype(np.float32)
 
 
 def with_knot(
@@ -117,7 +117,7 @@ def with_knot(
     """The ``strands`` (S, P, 3) of ``roots`` and those of the knot, rolled into a ball, or those of
     the ``tail``."""
     knot = knot_of(surface, style)
-    away = np.argsort(np.linalg.norm(roots.points - knot, axis=1))
+    away = np.argsort(norm(roots.points - knot))
     if tail is None or tail.is_bun:
         size = _KNOT * surface.face if tail is None else float(np.median(tail.radius))
         outward = surface.outward(knot[None])[0]
@@ -168,7 +168,7 @@ def _bundle(tail: Tail, roots: NDArray, points: int, rng: np.random.Generator) -
     share = np.linspace(0, 1, steps)
     thick = tail.radius * (1 - (1 - _END) * share**2)
     far = np.sqrt(rng.random((count, 1)))
-    length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(tail.line, axis=0), axis=1))])
+    length = np.concatenate([[0], np.cumsum(norm(np.diff(tail.line, axis=0)))])
     turn = 2 * np.pi * length / (_TWIST * 2 * float(np.median(tail.radius)))
     turn = turn + rng.uniform(0, 2 * np.pi, (count, 1))
     path = tail.line + far[..., None] * thick[:, None] * (
