@@ -24,7 +24,7 @@ from .fit.faces import default_predictor
 from .geometry.polylines import of_count
 from .geometry.triangles import angle_weighted_normals
 from .hair import SeenHair, Strands, make_beard, make_brows, make_hair, see_hair
-from .hair.photo import turn_of
+from .hair.outline import turn_of
 from .kept import kept
 from .model import FaceModel
 from .model.bust import Bust, load_bust

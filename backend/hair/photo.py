@@ -9,25 +9,29 @@ from functools import cached_property
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d, grey_closing
 
 from ..geometry.camera import Camera, project
-from ..geometry.srgb import LUMINANCE, SRGB_TO_LINEAR
+from ..geometry.srgb import SRGB_TO_LINEAR
 from ..geometry.triangles import dot, norm, unit
 from ..texture.channels import tripled
 from ..texture.layout import sample, smoothstep
-from .colour import light_on
+from .colour import light_on, own_colour
+from .outline import (
+    ANGLES,
+    HIGHEST_MM,
+    NAPE,
+    UPPER,
+    directions,
+    lowest_of,
+    standing_of,
+    widening_of,
+)
 from .surface import Surface, on_ring
 from .window import Window
 
 Float = NDArray[np.float32]
 Bool = NDArray[np.bool_]
 
-#: Detail of hair, and the tensor's smoothing, in faces: 8, 1 and 3 pixels of a face of 150, where
-#: the direction differs by 5 degrees from that of 32 Gabor filters on long hair.
-_FLAT, _FINE, _SMOOTH = 0.053, 0.007, 0.02
-#: Beyond the mask, where less is known, directions are carried on by so much.
-_CARRIED, _CARRIED_WEIGHT = 0.09, 0.35
 #: Strands end so far outside the mask, and are turned back from so far inside, in faces.
 _OUTSIDE, _NEAR_EDGE = 0.035, 0.03
 #: Colours are taken so far inside the mask, in faces: at its edge it may show skin.
@@ -44,16 +48,9 @@ _FACING = (-0.05, 0.25)
 #: The same between which a direction in the picture tells one on the head: at the outline a step
 #: inwards leads as well before the ear as behind it.
 _TELLS_DEPTH = (0.15, 0.5)
-#: Directions round the skull in which the outline is measured, and its highest over the skull.
-_ANGLES, _HIGHEST_MM = 72, 70.0
-#: Gaps in the outline up to so many directions wide are none.
-_FURROW = 11
 #: Hair that is seen beside the face lies on the skin up to so many mm, and rises from there by so
 #: much of the way; by eye, on four with a fringe.
 _ON_SKIN_MM, _RISES = 6.0, 0.8
-#: Cosine to the head's up over which directions are of its upper half; what the shell may be at
-#: any rate, mm.
-_UPPER, _LEAST_MOST_MM = 0.3, 12.0
 #: The same of directions over the ears: the middle one, and so far from it.
 _OVER_EARS, _AT_EARS = 0.05, 0.2
 #: Hair that falls further under the ears than so many faces is long.
@@ -61,13 +58,10 @@ _LONG = 0.4
 #: Spread of where strands end below, in faces: cut, but not with a ruler.  Beyond so many of it the
 #: rest is too thin to be seen.
 _RAGGED, _FEW_LEFT = 0.08, 0.7
-#: Hair that hangs and widens: blur of its outline, in faces, the least it is aside of the head's
-#: middle at the ears, how much wider it gets in one step (log) and in all.
-_SMOOTH_ROWS, _LEAST_ASIDE, _WIDENS, _WIDEST = 0.04, 0.3, 0.1, 2.0
+#: Hair that hangs gets wider by so much in one step, the logarithm.
+_WIDENS = 0.1
 #: Behind the head's middle, in its half widths, between which a side's own length is no more.
 _BEHIND = (-0.2, 0.5)
-#: Hair that is seen no further down than so many faces under the ears ends at the nape.
-_NAPE = 0.32
 #: Short hair at the back of the head, which no photo of a face shows: from the nape (0) to the
 #: crown (1), what it stands off in parts of what it does elsewhere.  By eye, on nine heads.
 _BACK_UP, _BACK = (0.0, 0.3, 0.6, 0.95), (0.12, 0.35, 0.65, 1.0)
@@ -84,7 +78,7 @@ class PhotoHair:
     depth: Float  #: (h, w) pixels within the mask, negative outside
     inward: Float  #: (h, w, 2) unit, towards the mask's inside
     doubled: Float  #: (h, w, 2) cosine and sine of twice the direction, by their confidence
-    standing: Float  #: (_ANGLES,) mm over the skull, by the angle round its middle in the photo
+    standing: Float  #: (ANGLES,) mm over the skull, by the angle round its middle in the photo
     widening: Float  #: (2, h) log of how much wider the hair is, right and left, than at the ears
     lowest: tuple[float, float]  #: mm against :attr:`down` where hair ends, right and left
 
@@ -191,7 +185,7 @@ class PhotoHair:
     def shell(self, points: NDArray) -> NDArray:
         """As :class:`~.grow.Seen`."""
         gap = (points - self.surface.middle) @ self.rotation.T
-        turn = np.arctan2(gap[:, 1], gap[:, 0]) / (2 * np.pi) % 1 * _ANGLES
+        turn = np.arctan2(gap[:, 1], gap[:, 0]) / (2 * np.pi) % 1 * ANGLES
         height = on_ring(self.standing, turn)
         # Over the middle of the picture the outline says little: as elsewhere.
         middle = 1 - smoothstep(0.35, 0.75, norm(gap[:, :2]) / self.surface.half_width)
@@ -199,7 +193,7 @@ class PhotoHair:
         if self.is_long:
             return height
         # Short hair lies closer and closer towards the nape, which no photo shows.
-        nape = self.surface.ears - _NAPE * self.surface.face
+        nape = self.surface.ears - NAPE * self.surface.face
         up = (points[:, 1] - nape) / (self.surface.top - nape)
         part = np.interp(up, _BACK_UP, _BACK).astype(np.float32)
         z = (points[:, 2] - self.surface.middle[2]) / self.surface.half_width
@@ -214,7 +208,7 @@ class PhotoHair:
         inside = sample(self._off_face, pixels) * at[:, 2] / float(self.window.matrix[0, 0])
         before = smoothstep(0.2, 0.6, (middle - at[:, 2]) / self.surface.half_width)
         most = _ON_SKIN_MM + _RISES * np.maximum(inside, 0)
-        return np.where(before > 0, most + (1 - before) * _HIGHEST_MM, np.float32(_HIGHEST_MM))
+        return np.where(before > 0, most + (1 - before) * HIGHEST_MM, np.float32(HIGHEST_MM))
 
     @cached_property
     def _off_face(self) -> Float:
@@ -231,8 +225,8 @@ class PhotoHair:
     def usual(self) -> float:
         """mm that the hair stands off the upper half of the skull, the median."""
         up = self.camera.rotation[:2, 1]
-        turn = np.arange(_ANGLES) / _ANGLES * 2 * np.pi
-        upper = np.cos(turn) * up[0] + np.sin(turn) * up[1] > _UPPER
+        turn = np.arange(ANGLES) / ANGLES * 2 * np.pi
+        upper = np.cos(turn) * up[0] + np.sin(turn) * up[1] > UPPER
         return float(np.median(self.standing[upper]))
 
     @property
@@ -240,7 +234,7 @@ class PhotoHair:
         """mm that the hair stands off the skull beside the ears and a little over them, the
         median of the side where it is more."""
         up = self.camera.rotation[:2, 1]
-        turn = np.arange(_ANGLES) / _ANGLES * 2 * np.pi
+        turn = np.arange(ANGLES) / ANGLES * 2 * np.pi
         over = np.cos(turn) * up[0] + np.sin(turn) * up[1]
         right = np.cos(turn) * up[1] - np.sin(turn) * up[0] > 0
         level = np.abs(over - _OVER_EARS) < _AT_EARS
@@ -299,9 +293,8 @@ class PhotoHair:
         outward = self.surface.outward(flat)
         pixels, facing = self._seen(flat, outward)
         light = np.log(light_on(outward, sh_light).astype(np.float32)).reshape(count, points, 3)
-        weight = (sample(self.depth, pixels) > _NO_EDGE * self.window.face_px) * smoothstep(
-            *_FACING, facing
-        )
+        inner = sample(self.depth, pixels) > _NO_EDGE * self.window.face_px
+        weight = inner * smoothstep(*_FACING, facing) * sample(self._own_colour, pixels)
         weight = weight.reshape(count, points, 1)
         shown = sample(log, pixels).reshape(count, points, 3) - light
         seen = weight[..., 0].sum(axis=1)
@@ -310,6 +303,12 @@ class PhotoHair:
         total = np.matmul(near, np.concatenate([weight * shown, weight], axis=2))
         rest = total[..., :3] / np.maximum(total[..., 3:], 1e-6)
         return np.exp(rest + weight * (shown - rest)), seen > 0.5
+
+    @cached_property
+    def _own_colour(self) -> Float:
+        window = self.window
+        ground = window.inside & ~window.head & ~self.mask
+        return own_colour(window.picture, self.mask, ground, window.face_px)
 
     def covered(self, field: int) -> float:
         """0..1 how much of the window's field number ``field`` the hair covers."""
@@ -352,12 +351,6 @@ class PhotoHair:
         return self.window.inside.astype(np.float32)
 
 
-def turn_of(camera: Camera) -> float:
-    """-1..1 the sine by which ``camera`` sees the head from its left."""
-    towards = -camera.rotation.T @ camera.translation
-    return float(towards[0] / max(float(np.linalg.norm(towards)), 1e-6))
-
-
 def photo_hair(window: Window, mask: Bool, camera: Camera, surface: Surface) -> PhotoHair:
     """:class:`PhotoHair` of ``mask`` (h, w) in ``window``."""
     inner = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5)
@@ -372,127 +365,8 @@ def photo_hair(window: Window, mask: Bool, camera: Camera, surface: Surface) -> 
         mask=mask,
         depth=depth,
         inward=unit(inward).astype(np.float32),
-        doubled=_directions(window, depth),
-        standing=_standing(window, mask, camera, surface),
-        widening=_widening(window, mask, camera, surface),
-        lowest=_lowest(window, mask, camera, surface),
+        doubled=directions(window, depth),
+        standing=standing_of(window, mask, camera, surface),
+        widening=widening_of(window, mask, camera, surface),
+        lowest=lowest_of(window, mask, camera, surface),
     )
-
-
-def _directions(window: Window, depth: Float) -> Float:
-    """(h, w, 2) the doubled directions of hair by the structure tensor (Bigun and Granlund 1987).
-
-    Of length 0..1, how far the neighbourhood agrees.
-    """
-    face = window.face_px
-    light = np.log(SRGB_TO_LINEAR[window.picture] @ LUMINANCE + 0.004).astype(np.float32)
-    light -= cv2.GaussianBlur(light, (0, 0), _FLAT * face)
-    light = cv2.GaussianBlur(light, (0, 0), max(0.7, _FINE * face))
-    dx, dy = (cv2.Sobel(light, cv2.CV_32F, *d) for d in ((1, 0), (0, 1)))
-    # The outline of the hair would give its own direction.
-    inner = (depth > 0.015 * face).astype(np.float32)
-    # A hair runs across its gradient: the doubled angle turned by 180 degrees.
-    parts = np.stack([dy * dy - dx * dx, -2 * dx * dy, dx * dx + dy * dy], axis=-1)
-    parts *= inner[..., None]
-    near = cv2.GaussianBlur(parts, (0, 0), _SMOOTH * face)
-    carried = cv2.GaussianBlur(parts, (0, 0), _CARRIED * face)
-    there = cv2.GaussianBlur(inner, (0, 0), _SMOOTH * face)[..., None]
-
-    def relative(tensor: Float) -> Float:
-        return tensor[..., :2] / np.maximum(tensor[..., 2:], 1e-8)
-
-    return there * relative(near) + (1 - there) * _CARRIED_WEIGHT * relative(carried)
-
-
-def _standing(window: Window, mask: Bool, camera: Camera, surface: Surface) -> Float:
-    """(_ANGLES,) mm by which hair stands off the skull, from its outline in the photo."""
-    middle = camera.to_camera(surface.middle[None])
-    centre = project(middle, window.matrix)[0]
-    mm = float(middle[0, 2] / window.matrix[0, 0])
-    reach = np.arange(0, 2.4 * window.face_px, 0.5)
-    turn = np.arange(_ANGLES) / _ANGLES * 2 * np.pi
-    way = np.stack([np.cos(turn), np.sin(turn)], axis=1)
-    at = (centre + way[:, None] * reach[None, :, None]).reshape(-1, 2).astype(np.float32)
-
-    def along(picture: Bool) -> Bool:
-        inside = (at >= 0).all(axis=1) & (at < np.array(picture.shape[::-1])).all(axis=1)
-        return ((sample(picture.astype(np.float32), at) > 0.5) & inside).reshape(
-            _ANGLES, len(reach)
-        )
-
-    head, hair, known = along(window.head), along(mask), along(window.inside)
-    skull = np.where(head, reach, 0).max(axis=1)
-    # Out from the skull for as long as there is hair.
-    beyond = reach[None] > skull[:, None]
-    gone = np.cumsum(beyond & ~hair, axis=1) > 0.05 * window.face_px
-    outline = np.where(hair & beyond & ~gone, reach, skull[:, None]).max(axis=1)
-    height = np.clip((outline - skull) * mm, 0, _HIGHEST_MM)
-    # Below the ears what is seen hangs; beyond the photo's border nothing is seen.
-    up = camera.rotation[:2, 1]
-    up = up / max(float(np.linalg.norm(up)), 1e-6)
-    valid = (way @ up > -0.25) & np.array(
-        [known[k, np.searchsorted(reach, outline[k] + 1).clip(0, len(reach) - 1)]
-         for k in range(_ANGLES)]
-    )  # fmt: skip
-    if not valid.any():
-        return np.full(_ANGLES, 8.0, np.float32)
-    index = np.flatnonzero(valid)
-    filled = np.interp(np.arange(_ANGLES), index, height[index], period=_ANGLES)
-    # A highlight that the mask lacks would be a furrow over the whole head.
-    filled = grey_closing(filled, _FURROW, mode="wrap")
-    kernel = np.array([1, 2, 3, 2, 1]) / 9
-    # Hair that blows or falls behind the head is no height of a shell.
-    upper = way @ up > _UPPER
-    filled = np.minimum(filled, max(1.5 * float(np.median(filled[upper])), _LEAST_MOST_MM))
-    smooth = np.convolve(np.r_[filled[-2:], filled, filled[:2]], kernel, "valid")
-    return np.maximum(smooth, 1.5).astype(np.float32)
-
-
-def _widening(window: Window, mask: Bool, camera: Camera, surface: Surface) -> Float:
-    """See :attr:`PhotoHair.widening`: 0 down to the ears, then growing; what hangs does not come
-    together again."""
-    middle = surface.middle[None]
-    centre = project(camera.to_camera(middle), window.matrix)[0, 0]
-    ears = np.array([[surface.middle[0], surface.ears, surface.middle[2]]])
-    first = round(float(project(camera.to_camera(ears), window.matrix)[0, 1]))
-    height, width = mask.shape
-    first = int(np.clip(first, 0, height - 1))
-    aside = np.arange(width) - centre
-    out = np.zeros((2, height), np.float32)
-    for k, way in enumerate((-1, 1)):
-        far = np.where(mask & (way * aside > 0), way * aside, 0).max(axis=1)
-        far = gaussian_filter1d(far, _SMOOTH_ROWS * window.face_px)[first:]
-        if far[0] > _LEAST_ASIDE * window.face_px:
-            out[k, first:] = np.log(np.maximum.accumulate(far) / far[0])
-    return np.minimum(out, np.log(_WIDEST)).astype(np.float32)
-
-
-def _lowest(window: Window, mask: Bool, camera: Camera, surface: Surface) -> tuple[float, float]:
-    """mm over the origin, against gravity, where hair is seen to end, right and left."""
-    y, x = np.nonzero(mask)
-    depth = camera.to_camera(surface.middle[None])[0, 2]
-    rays = np.column_stack([x, y, np.ones(len(x))]) @ np.linalg.inv(window.matrix).T
-    points = (rays * depth - camera.translation) @ camera.rotation
-    up = -points @ camera.rotation[1]
-    nape = surface.ears - _NAPE * surface.face
-    found = []
-    for side in (points[:, 0] < 0, points[:, 0] >= 0):
-        own = up[side]
-        low = float(np.quantile(own, 0.01)) if len(own) > 50 else nape
-        cut_off = side & (up < low + 4)
-        if cut_off.any():
-            # Where the photo ends in the hair, that goes on for a while.
-            under = np.clip(y[cut_off] + 3, 0, len(mask) - 1)
-            if (~window.inside[under, x[cut_off]]).mean() > 0.5:
-                low -= 0.4 * surface.face
-        found.append(low if low < surface.ears - 0.12 * surface.face else nape)
-    return _as_seen(found, camera)
-
-
-def _as_seen(found: list[float], camera: Camera) -> tuple[float, float]:
-    """Of a head that is turned the far side is hidden: it is like the near one."""
-    right, left = found
-    if abs(turn_of(camera)) > 0.3:
-        near = min(right, left)
-        return near, near
-    return right, left

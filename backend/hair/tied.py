@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from ..geometry.camera import project
 from ..geometry.triangles import norm, unit
 from .locks import CLEAR_MM
-from .photo import PhotoHair, turn_of
+from .outline import turn_of
+from .photo import PhotoHair
 from .strands import Float, resampled
 from .styles import Style
 from .surface import Roots, Surface
