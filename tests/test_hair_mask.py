@@ -89,3 +89,23 @@ def test_a_fringe_down_to_the_lids_is_hair_and_brows_alone_are_none(model: FaceM
 
     assert share(fringe, round(own[1] - 0.05 * face)) > 0.85  # over the brow, and below
     assert share(brow, 0) < 0.05
+
+
+def test_a_tail_behind_the_ear_is_hair_and_a_collar_is_none(model: FaceModel) -> None:
+    photo = picture(model, HAIR, 8).astype(float)
+    marks = CAMERA.project(model.mean[model.landmarks68].astype(float))
+    face = marks[8, 1] - marks[17:27, 1].mean()
+    eyes, edge = marks[36:48, 1].mean(), marks[16, 0]
+    plain = hair_mask(window(model, photo.astype(np.uint8)))
+    found = []
+    for top, bottom in ((0.3, 1.1), (0.85, 1.6)):
+        shown = photo.copy()
+        part = np.s_[round(eyes + top * face) : round(eyes + bottom * face),
+                     round(edge + 0.01 * face) : round(edge + 0.3 * face)]  # fmt: skip
+        shown[part] = HAIR + np.random.default_rng(6).normal(0, 4, shown[part].shape)
+        seen = window(model, np.clip(shown, 0, 255).astype(np.uint8))
+        more = hair_mask(seen) & ~plain
+        size = (part[0].stop - part[0].start) * (part[1].stop - part[1].start)
+        found.append(more.sum() / (size * (seen.face_px / face) ** 2))
+    tail, collar = found
+    assert tail > 0.8 and collar < 0.1

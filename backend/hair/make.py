@@ -41,6 +41,10 @@ _COMBED = (0.0, 0.35, 0.9)
 _HARDLY = 0.1
 #: The same for one without the fringe that the covered forehead tells of.
 _FRINGE_GOES = 0.5
+#: The sides of the head: further from its middle, in half widths, and no higher over the brows, in
+#: faces.  Short hair falls there, long hair runs back to a knot: who has it up gains 0.3 by that,
+#: 20 others lose 0.2 at least.
+_ASIDE, _ASIDE_UNDER, _DRAWN_BACK = 0.55, 0.45, 0.1
 #: Roots at which the directions are compared, about.
 _ASKED = 2000
 #: A fringe covers so much of the forehead; who has so much of it covered surely has one.
@@ -217,9 +221,21 @@ def combed(style: Style, seen: PhotoHair, surface: Surface, roots: Roots) -> Sty
             points, outward, flow_at(surface, way, source, points, outward, seen.down)
         )
 
+    low = (np.abs(points[:, 0]) > _ASIDE * surface.half_width) & (
+        points[:, 1] < surface.brows + _ASIDE_UNDER * surface.face
+    )
+
+    def at_the_side(way: Style) -> float:
+        flow = flow_at(surface, way, source_of(surface, way), points[low], outward[low], seen.down)
+        return seen.agreement(points[low], outward[low], flow)
+
     fringe = style.fringe if seen.covered(_FOREHEAD) > _SURELY_FRINGE else None
     ways = [replace(style, part=part, back=back, down=down, fringe=fringe)
             for part in _PARTINGS for back in _COMBED for down in (style.down, 1.0)]  # fmt: skip
+    if style.fringe is None and not seen.is_long:
+        back = replace(STYLES["bun"], flyaways=style.flyaways)
+        if at_the_side(back) > max(map(at_the_side, ways)) + _DRAWN_BACK:
+            return back
     found = [agreement(way) for way in ways]
     best = int(np.argmax(found))
     more = _HARDLY if style.fringe == fringe else _FRINGE_GOES

@@ -55,6 +55,8 @@ _OVER_BROWS, _OVER_LIDS = 0.17, 0.33
 #: Log of how much likelier a pixel of the forehead, and its neighbours, must be hair's, or skin's,
 #: to be so whatever GrabCut says; how far one pixel counts.
 _TOLD, _TOLD_MOST = 1.5, 4.0
+#: Behind the ears, where a tail begins: so far under the eyes, in faces.  Collars begin lower.
+_BEHIND = (0.2, 0.55)
 #: Gaps in the hair that are none, in faces: on the scalp, and at its outline in the photo, where
 #: nobody goes bald first.
 _GAP, _GAP_AT_CROWN = 0.22, 0.45
@@ -222,7 +224,11 @@ def _finished(look: _Look, found: Bool, seeds: Bool, told: Float) -> Bool:
     found &= ~opened(on_forehead & (told < -_TOLD), _HIGHLIGHT * face)
     found = hanging(found, look.head, round(look.eyes + _HANGS * face))
     # Highlights on the scalp are no bald spots.
-    clean = closed(tidied(found, seeds, face), look.on_top | look.ring, _GAP * face)
+    down = (look.rows - look.eyes) / face
+    behind = (down > _BEHIND[0]) & (down < _BEHIND[1]) & (look.away > 0) & (look.away < _RING)
+    clean = closed(
+        tidied(found, seeds, behind & (told > 0), face), look.on_top | look.ring, _GAP * face
+    )
     crown = look.ring | (look.on_top & (_faces_to(~look.head, face) < _RING))
     clean = closed(clean, crown, _GAP_AT_CROWN * face)
     lids = round(look.above + _OVER_LIDS * face)

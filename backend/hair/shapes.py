@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 Bool = NDArray[np.bool_]
 
+#: Squared faces of a tail that are seen behind the ear, at least.
+_TAIL = 0.01
+
 
 def fallen(found: Bool, like_hair: Bool, lids: int) -> Bool:
     """``found`` (h, w) and, down to the row ``lids``, what is ``like_hair`` (h, w) right under it:
@@ -62,14 +65,17 @@ def opened(found: Bool, width: float) -> Bool:
     return cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_OPEN, kernel) > 0
 
 
-def tidied(found: Bool, seeds: Bool, face: float) -> Bool:
-    """``found`` without specks and holes, and without what no seed is in."""
+def tidied(found: Bool, seeds: Bool, behind: Bool, face: float) -> Bool:
+    """``found`` without specks and holes, and without what neither seeds are in nor begins
+    ``behind`` the ears: a tail, which the ear parts from the rest."""
     side = 2 * max(1, round(0.02 * face)) + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     clean = cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_OPEN, kernel)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(clean, connectivity=4)
     held = np.bincount(labels[seeds], minlength=len(stats))
     kept = (held > 0.01 * face**2) | (held > 0.2 * stats[:, cv2.CC_STAT_AREA])
+    held = np.bincount(labels[behind], minlength=len(stats))
+    kept |= held > _TAIL * face**2
     kept[0] = False
     clean = cv2.morphologyEx(kept[labels].astype(np.uint8), cv2.MORPH_CLOSE, kernel)
     return clean > 0

@@ -23,8 +23,10 @@ from .surface import Roots, Surface
 #: The size of a knot that is not seen, its radius in faces.
 _KNOT = 0.21
 #: A tail is told below this, in faces under the ears, where nothing but it and the neck is, and
-#: reaches down at least so far.  Hair that stands off more, mm, is not drawn to a knot.
-_BELOW, _LEAST, _FLAT_MM = 0.12, 0.45, 20.0
+#: reaches down at least so far.  Hair that stands off more, mm, is not drawn to a knot, unless what
+#: hangs is somewhere so much narrower than over and under it: there it is bound.  0.2 and 0.5 of
+#: it on two who wear a tail and a braid, 0.6 to 1 on eleven with hair that hangs free.
+_BELOW, _LEAST, _FLAT_MM, _BOUND = 0.12, 0.45, 20.0, 0.4
 #: Of the hair there so much is in one piece, and that no wider than so many faces (the median of
 #: rows).  0.9 and 0.3 to 0.45 on two of 28 photos, who wear a braid and a bun; seven with long hair
 #: that is flat or beside the neck have 0.5 to 0.8, or wider ones.
@@ -60,7 +62,7 @@ class Tail:
 def tail_of(seen: PhotoHair) -> Tail | None:
     """The :class:`Tail` that the photo shows beside the neck; None where it shows none for sure."""
     surface, window = seen.surface, seen.window
-    if not seen.is_long or seen.usual > _FLAT_MM or abs(turn_of(seen.camera)) > _TURNED:
+    if not seen.is_long or abs(turn_of(seen.camera)) > _TURNED:
         return None
     face = window.face_px
     ears = np.array([[surface.middle[0], surface.ears, surface.middle[2]]])
@@ -74,6 +76,8 @@ def tail_of(seen: PhotoHair) -> Tail | None:
     width = high - low
     if width.sum() < _ONE * seen.mask[top:].sum() or np.median(width) > _WIDE * face:
         return None
+    if seen.usual > _FLAT_MM and _waist(width) > _BOUND:
+        return None
     at = np.arange(row[0], row[-1], _STEP * face)
     middle, wide = (np.interp(at, row, one) for one in ((low + high - 1) / 2, width))
     behind = surface.middle - np.array([0.0, 0.0, _BEHIND * surface.half_width])
@@ -83,6 +87,13 @@ def tail_of(seen: PhotoHair) -> Tail | None:
     radius = wide / 2 * depth / window.matrix[0, 0]
     line = surface.pushed_out(line, CLEAR_MM + 0.7 * radius)
     return Tail(line, radius, np.asarray(seen.camera.rotation[0], np.float64))
+
+
+def _waist(width: NDArray) -> float:
+    """0..1 how narrow ``width`` (N,) is in one row beside the widest over it and under it."""
+    over = np.maximum.accumulate(width)
+    under = np.maximum.accumulate(width[::-1])[::-1]
+    return float((width / np.minimum(over, under)).min())
 
 
 def _widest(row: NDArray[np.bool_]) -> tuple[int, int]:
