@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from reconstruct_face.backend.geometry.srgb import SRGB_TO_LINEAR, encode_bytes
 from reconstruct_face.backend.hair.mask import hair_mask
+from reconstruct_face.backend.hair.shapes import between
 from reconstruct_face.backend.hair.window import Window, window_of
 from reconstruct_face.backend.model import FaceModel
 
@@ -109,3 +110,12 @@ def test_a_tail_behind_the_ear_is_hair_and_a_collar_is_none(model: FaceModel) ->
         found.append(more.sum() / (size * (seen.face_px / face) ** 2))
     tail, collar = found
     assert tail > 0.8 and collar < 0.1
+
+
+def test_a_hand_between_hair_is_before_hair_and_the_face_is_not() -> None:
+    head, hair = np.zeros((2, 12, 40), bool)
+    head[:, 12:28] = True
+    hair[2:8, [2, 3, 8, 9, 30, 31]] = True  # two locks on one side, one on the other
+    found = between(hair, head)
+    assert found[2:8, 2:10].all() and found[2:8, 30:32].all()
+    assert found.sum() == 6 * (8 + 2)

@@ -18,7 +18,7 @@ from ..geometry.camera import project
 from ..model import FaceModel
 from ..texture.layout import sample
 from .likelihood import FLOOR, SURE, bare_skin, histogram, log_likelihood, shaded, without_tails
-from .shapes import closed, fallen, hanging, opened, tidied
+from .shapes import between, closed, fallen, hanging, opened, tidied
 from .window import Window, person_in, window_of
 
 Float = NDArray[np.float32]
@@ -231,6 +231,7 @@ def _finished(look: _Look, found: Bool, seeds: Bool, told: Float) -> Bool:
     )
     crown = look.ring | (look.on_top & (_faces_to(~look.head, face) < _RING))
     clean = closed(clean, crown, _GAP_AT_CROWN * face)
+    clean |= look.person & ~look.head & between(clean, look.head)
     lids = round(look.above + _OVER_LIDS * face)
     return fallen(clean, (told > 0) & (look.features >= 0.5) & look.person, lids)
 

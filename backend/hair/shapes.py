@@ -39,6 +39,20 @@ def hanging(found: Bool, head: Bool, row: int) -> Bool:
     return out
 
 
+def between(found: Bool, head: Bool) -> Bool:
+    """(h, w) what in its row, on one side of the middle of the ``head`` (h, w), lies between
+    ``found`` (h, w): hair goes on behind a hand that is in it."""
+    columns = np.flatnonzero(head.any(axis=0))
+    out = np.zeros_like(found)
+    if len(columns):
+        middle = int(columns.mean())
+        for side in (np.s_[:, :middle], np.s_[:, middle:]):
+            left = np.logical_or.accumulate(found[side], axis=1)
+            right = np.logical_or.accumulate(found[side][:, ::-1], axis=1)[:, ::-1]
+            out[side] = left & right
+    return out
+
+
 def closed(found: Bool, where: Bool, width: float) -> Bool:
     """``found`` without gaps narrower than ``width`` pixels in the area ``where``."""
     reach = max(1, round(0.5 * width)) + 0.5
