@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from .clock import Clock
 from .exchange import MaterialSlot, Reconstruction
+from .exchange.hair import as_bytes, on_steps
 from .exchange.options import Options
 from .exchange.reconstruction import BUST, HAIR_KINDS
 from .exchange.views import PhotoView
@@ -23,7 +24,7 @@ from .fit.faces import default_predictor
 from .geometry.polylines import of_count
 from .geometry.triangles import angle_weighted_normals
 from .hair import SeenHair, Strands, make_beard, make_brows, make_hair, see_hair
-from .hair.photo import turn_of
+from .hair.outline import turn_of
 from .kept import kept
 from .model import FaceModel
 from .model.bust import Bust, load_bust
@@ -422,8 +423,8 @@ def _hair(model: FaceModel, strands: Mapping[str, Strands]) -> dict[str, NDArray
     for kind, one in strands.items():
         number = np.full(len(one), HAIR_KINDS.index(kind), np.uint8)
         uv = one.root_uv(model.uv, model.uv_faces)
-        colour = of_count(one.colour, colours)
-        rows.append((of_count(one.points, count), uv, colour, one.radius, number))
+        colour = as_bytes(of_count(one.colour, colours))
+        rows.append((on_steps(of_count(one.points, count)), uv, colour, one.radius, number))
     total = sum(map(len, strands.values()))
     # The head's own are in random order already.
     order = np.random.default_rng(_SHUFFLED).permutation(total) if len(rows) > 1 else slice(None)

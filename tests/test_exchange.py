@@ -19,7 +19,9 @@ from reconstruct_face.backend.exchange import (
     load_reconstruction,
     save_reconstruction,
 )
+from reconstruct_face.backend.exchange.hair import as_bytes, on_steps
 from reconstruct_face.backend.exchange.summary import summarise
+from reconstruct_face.backend.geometry.srgb import SRGB_TO_LINEAR
 
 from tests.errors import raises
 from tests.synthetic_reconstruction import make_reconstruction
@@ -194,5 +196,65 @@ def test_only_what_shrinks_is_packed(tmp_path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         sizes = {one.filename: one.compress_size / one.file_size for one in archive.infolist()}
     assert sizes["hair_points.npy"] == 1
-    assert sizes["hair_uv.npy"] < 0.1 and sizes["hair_colour.npy"] < 0.1
+    assert sizes["hair_uv.npy"] < 0.1 and sizes["hair_bytes.npy"] < 0.1
     np.testing.assert_array_equal(load_reconstruction(path).hair_points, noise)
+
+
+def with_strands(points: np.ndarray, colour: np.ndarray) -> Reconstruction:
+    count = len(points)
+    return dataclasses.replace(
+        make_reconstruction(),
+        hair_points=points,
+        hair_colour=colour,
+        hair_uv=np.zeros((count, 2), np.float32),
+        hair_radius=np.full(count, 0.08, np.float32),
+    )
+
+
+def test_hair_takes_half_of_its_numbers_and_none_of_them_is_lost(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    walks = rng.normal(0, 80, (4000, 1, 3)) + rng.normal(0, 4, (4000, 24, 3)).cumsum(axis=1)
+    shades = rng.uniform(0, 1, (4000, 24, 3))
+    points, colour = on_steps(walks.astype(np.float32)), as_bytes(shades)
+    assert points.dtype == colour.dtype == np.float32
+    assert np.abs(points - walks).max() < 0.016  # mm
+    # Half a byte of sRGB, whose curve is steepest at white.
+    assert np.abs(colour - shades).max() < 0.5 / 255 * 2.3
+    path = save_reconstruction(with_strands(points, colour), tmp_path / "head.npz")
+    back = load_reconstruction(path)
+    assert back.hair_points.dtype == back.hair_colour.dtype == np.float32
+    np.testing.assert_array_equal(back.hair_points, points)
+    np.testing.assert_array_equal(back.hair_colour, colour)
+    with np.load(path) as held:
+        assert "hair_colour" not in held
+        np.testing.assert_array_equal(held["hair_points"], points)
+        np.testing.assert_array_equal(SRGB_TO_LINEAR[held["hair_bytes"]], colour)
+    with zipfile.ZipFile(path) as archive:
+        hair = sum(x.compress_size for x in archive.infolist() if x.filename.startswith("hair_"))
+    assert hair < 0.5 * (points.nbytes + colour.nbytes)
+
+
+def test_colours_that_are_no_bytes_are_kept_as_they_are(tmp_path: Path) -> None:
+    points = np.random.default_rng(4).normal(0, 80, (50, 8, 3)).astype(np.float32)
+    colour = as_bytes(np.random.default_rng(5).uniform(0, 1, (50, 2, 3)))
+    odd, bright = colour.copy(), colour.copy()
+    odd[2, 1, 0] *= 1.001
+    bright[2, 1, 0] = 1.5
+    for wanted in (with_strands(points, odd), with_strands(points, bright)):
+        back = load_reconstruction(save_reconstruction(wanted, tmp_path / "head.npz"))
+        np.testing.assert_array_equal(back.hair_points, points)
+        np.testing.assert_array_equal(back.hair_colour, wanted.hair_colour)
+
+
+def test_files_of_before_hold_linear_colours(tmp_path: Path) -> None:
+    points = on_steps(np.random.default_rng(4).normal(0, 80, (50, 8, 3)).astype(np.float32))
+    colour = as_bytes(np.random.default_rng(5).uniform(0, 1, (50, 2, 3)))
+    with np.load(save_reconstruction(with_strands(points, colour), tmp_path / "a.npz")) as held:
+        older = {name: held[name] for name in held.files if name != "hair_bytes"}
+    np.savez(tmp_path / "b.npz", **older, hair_colour=colour * 0.99)
+    back = load_reconstruction(tmp_path / "b.npz")
+    np.testing.assert_array_equal(back.hair_points, points)
+    np.testing.assert_array_equal(back.hair_colour, colour * np.float32(0.99))
+    np.savez(tmp_path / "c.npz", **older, hair_bytes=np.zeros((49, 2, 3), np.uint8))
+    with raises(ExchangeError, tmp_path / "c.npz"):
+        load_reconstruction(tmp_path / "c.npz")

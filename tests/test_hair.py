@@ -11,9 +11,9 @@ from reconstruct_face.backend.exchange.options import HAIR, HAIR_COLOURS
 from reconstruct_face.backend.geometry.camera import Camera
 from reconstruct_face.backend.geometry.polylines import of_count
 from reconstruct_face.backend.geometry.triangles import vertex_normals
-from reconstruct_face.backend.hair import make_hair, mask
+from reconstruct_face.backend.hair import make_hair, window
 from reconstruct_face.backend.hair.colour import HAIR_COLOURS as SHOWN
-from reconstruct_face.backend.hair.colour import shader_colour, strand_colours
+from reconstruct_face.backend.hair.colour import own_colour, shader_colour, strand_colours
 from reconstruct_face.backend.hair.make import HEADWEAR, NO_HAIR, NO_SCALP
 from reconstruct_face.backend.hair.strands import Strands, lengths, of_length, resampled
 from reconstruct_face.backend.hair.styles import STYLES
@@ -45,7 +45,7 @@ def told_by_colour(monkeypatch: pytest.MonkeyPatch) -> None:
         apart = np.abs(cv2.blur(picture, (5, 5)).astype(int) - BACKGROUND).max(axis=2)
         return (apart > 20).astype(np.float32)
 
-    monkeypatch.setattr(mask, "person_mask", person)
+    monkeypatch.setattr(window, "person_mask", person)
 
 
 @pytest.fixture(scope="module")
@@ -335,3 +335,21 @@ def test_a_fringe_lies_on_the_forehead(model: FaceModel, told_by_colour: None) -
     away = np.linalg.norm(points[over][:, None] - model.mean[None, ::3], axis=2).min(axis=1)
     # Its outline stands off 30 mm; the lower fringe 6 and 0.8 of the 15 mm to its edge.
     assert np.quantile(away, 0.9) < 20
+
+
+def test_a_rim_against_the_light_has_not_the_hair_s_own_colour() -> None:
+    rows, columns = np.indices((200, 200))
+    away = np.hypot(rows - 100, columns - 100)
+    hair, ground = away < 80, away >= 80
+
+    def shown(rim: int, deep: int) -> np.ndarray:
+        picture = np.where(away < 70, deep, rim)[..., None] * np.ones(3)
+        picture = picture + np.random.default_rng(1).normal(0, 4, picture.shape)
+        return own_colour(np.clip(picture, 0, 255).astype(np.uint8), hair, ground, 100.0)
+
+    told = shown(rim=190, deep=60)
+    assert told[(away > 73) & hair].max() < 0.05
+    assert told[away < 66].min() == 1
+    # A dark rim is a shadow, and hair that is as light everywhere has none.
+    for rim, deep in ((60, 190), (190, 190), (60, 60)):
+        assert shown(rim, deep).mean() > 0.99

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from reconstruct_face.backend.geometry.camera import Camera, project
 from reconstruct_face.backend.hair.grow import flow_at, source_of
 from reconstruct_face.backend.hair.make import combed
-from reconstruct_face.backend.hair.mask import window_of
 from reconstruct_face.backend.hair.photo import PhotoHair, photo_hair
 from reconstruct_face.backend.hair.styles import STYLES, Style, scaled
 from reconstruct_face.backend.hair.surface import Roots, Surface, roots_on, surface_of
+from reconstruct_face.backend.hair.window import window_of
 from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.texture.layout import layout_of
 from scipy.spatial import cKDTree
@@ -115,3 +115,20 @@ def test_a_fringe_goes_only_where_directions_deny_it(
     monkeypatch.setattr(PhotoHair, "covered", lambda *_: 0.8)
     swept = combed(fringe, as_parted, surface, roots)
     assert swept.fringe == -0.4 and swept.part == pytest.approx(0.3, abs=0.21)
+
+
+@pytest.mark.parametrize("name", ["side-part", "crop", "bob"])
+def test_short_hair_is_up_only_where_it_runs_back_at_the_sides(
+    head: tuple[Surface, Roots, PhotoHair], name: str
+) -> None:
+    surface, roots, plain = head
+    worn = scaled(STYLES[name], surface.face)
+    short = replace(scaled(STYLES["side-part"], surface.face), down=0.25)
+    assert not plain.is_long
+    up = combed_so(plain, surface, roots, STYLES["bun"])
+    assert combed(short, up, surface, roots).tied
+    assert not combed(short, combed_so(plain, surface, roots, worn), surface, roots).tied
+    # Who has hair that hangs, or a fringe, does not have it up.
+    assert not combed(replace(short, fringe=-0.4), up, surface, roots).tied
+    hangs = replace(up, lowest=(surface.chin - surface.face, surface.chin - surface.face))
+    assert hangs.is_long and not combed(short, hangs, surface, roots).tied

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from reconstruct_face.backend.geometry.srgb import SRGB_TO_LINEAR, encode_bytes
-from reconstruct_face.backend.hair.mask import Window, hair_mask, window_of
+from reconstruct_face.backend.hair.mask import hair_mask
+from reconstruct_face.backend.hair.shapes import between
+from reconstruct_face.backend.hair.window import Window, window_of
 from reconstruct_face.backend.model import FaceModel
 
 from tests.test_hair import BACKGROUND, CAMERA, model, picture, told_by_colour
@@ -88,3 +90,32 @@ def test_a_fringe_down_to_the_lids_is_hair_and_brows_alone_are_none(model: FaceM
 
     assert share(fringe, round(own[1] - 0.05 * face)) > 0.85  # over the brow, and below
     assert share(brow, 0) < 0.05
+
+
+def test_a_tail_behind_the_ear_is_hair_and_a_collar_is_none(model: FaceModel) -> None:
+    photo = picture(model, HAIR, 8).astype(float)
+    marks = CAMERA.project(model.mean[model.landmarks68].astype(float))
+    face = marks[8, 1] - marks[17:27, 1].mean()
+    eyes, edge = marks[36:48, 1].mean(), marks[16, 0]
+    plain = hair_mask(window(model, photo.astype(np.uint8)))
+    found = []
+    for top, bottom in ((0.3, 1.1), (0.85, 1.6)):
+        shown = photo.copy()
+        part = np.s_[round(eyes + top * face) : round(eyes + bottom * face),
+                     round(edge + 0.01 * face) : round(edge + 0.3 * face)]  # fmt: skip
+        shown[part] = HAIR + np.random.default_rng(6).normal(0, 4, shown[part].shape)
+        seen = window(model, np.clip(shown, 0, 255).astype(np.uint8))
+        more = hair_mask(seen) & ~plain
+        size = (part[0].stop - part[0].start) * (part[1].stop - part[1].start)
+        found.append(more.sum() / (size * (seen.face_px / face) ** 2))
+    tail, collar = found
+    assert tail > 0.8 and collar < 0.1
+
+
+def test_a_hand_between_hair_is_before_hair_and_the_face_is_not() -> None:
+    head, hair = np.zeros((2, 12, 40), bool)
+    head[:, 12:28] = True
+    hair[2:8, [2, 3, 8, 9, 30, 31]] = True  # two locks on one side, one on the other
+    found = between(hair, head)
+    assert found[2:8, 2:10].all() and found[2:8, 30:32].all()
+    assert found.sum() == 6 * (8 + 2)

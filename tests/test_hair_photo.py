@@ -11,7 +11,8 @@ from reconstruct_face.backend.detect.person import person_mask
 from reconstruct_face.backend.exchange import Reconstruction
 from reconstruct_face.backend.exchange.options import Options
 from reconstruct_face.backend.geometry.srgb import SRGB_TO_LINEAR
-from reconstruct_face.backend.hair.mask import Window, hair_mask, person_in, window_of
+from reconstruct_face.backend.hair.mask import hair_mask
+from reconstruct_face.backend.hair.window import Window, person_in, window_of
 from reconstruct_face.backend.model import DEFAULT_MODEL, load_model
 from reconstruct_face.backend.pipeline import reconstruct
 

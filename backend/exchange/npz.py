@@ -1,8 +1,8 @@
 """Saving and loading a ``Reconstruction``: an ``.npz`` with a JSON header, no pickle.
 
-Arrays are stored under the names of the dataclass's fields.  ``expression_names`` and
-``region_names`` are unicode arrays so that ``numpy.load`` alone shows them; everything else that is
-no array is in ``header``, UTF-8 JSON in a uint8 array.
+Arrays are stored under the names of the dataclass's fields, but for hair (``hair.py``).
+``expression_names`` and ``region_names`` are unicode arrays so that ``numpy.load`` alone shows
+them; everything else that is no array is in ``header``, UTF-8 JSON in a uint8 array.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from ..arrays import Member, Npz, open_npz
 from ..bounded import LARGEST_JSON, Damaged, checked, parse_json, reading
 from ..errors import ExchangeError
 from ..files import write_bytes
+from .hair import PACKED, packed, unpacked
 from .reconstruction import ARRAYS, MaterialSlot, Reconstruction
 from .views import STACKED, apart, stacked
 
@@ -72,7 +73,7 @@ def save_reconstruction(
     header["photo_path"] = reconstruction.photo_name  # a file may be given to others
     header["materials"] = [asdict(slot) for slot in reconstruction.materials]
     header["view_photo_names"] = [view.photo_name for view in reconstruction.views]
-    arrays = {name: getattr(reconstruction, name) for name in ARRAYS}
+    arrays = packed({name: getattr(reconstruction, name) for name in ARRAYS})
     arrays |= stacked(reconstruction.views)
     for name in _NAMES:
         arrays[name] = np.array(getattr(reconstruction, name), dtype=np.str_)
@@ -142,8 +143,8 @@ def load_reconstruction(path: str | os.PathLike[str]) -> Reconstruction:
                 f"version {EXCHANGE_VERSION}. Run the reconstruction again."
             )
         _check_header(header)
-        wanted = ARRAYS | STACKED | _NAMES
-        values: dict[str, Any] = dict(archive.read(wanted))
+        wanted = ARRAYS | PACKED | STACKED | _NAMES
+        values: dict[str, Any] = unpacked(archive.read(wanted))
         values["views"] = apart(values, header.get("view_photo_names", []))
         for name in [name for name in _NAMES if name in values]:
             values[name] = tuple(str(one) for one in values[name])

@@ -13,13 +13,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..geometry.triangles import dot, unit
+from ..geometry.triangles import dot, norm, unit
 from ..texture.channels import tripled
 from ..texture.layout import smoothstep
 from .locks import CLEAR_MM, Locks, dressed, locks_of
 from .strands import Float, resampled
 from .styles import Style
-from .surface import Roots, Surface
+from .surface import Roots, Surface, on_ring
 from .tied import knot_of
 
 #: Steps of the longest strand, and mm of the shortest step.
@@ -49,8 +49,12 @@ _CURLED = 0.6
 _AZIMUTHS, _AZIMUTH_WIDTH = 48, 1.5
 #: So near to where hair is tied it ends.
 _AT_KNOT_MM = 14.0
+#: From afar hair is drawn back to the knot by so much of the way there.
+_ROUND_BACK = 0.35
 #: Before the head's middle, in half widths, hair that is cut closer goes over to what falls freely.
 _FRONT = (0.15, 0.5)
+#: The way of hair that is combed back.
+_BACKWARDS = np.array([0.0, 0.25, -1.0], np.float32)
 #: Tapered hair is so long at its end, mm, and stands off by so much of what it does above; layers
 #: are cut to between this much of the length and all of it.
 _CUT_MM, _CLOSE, _LAYERS = 12.0, 0.4, 0.6
@@ -98,11 +102,11 @@ def grow(
         return np.empty((0, style.points, 3), np.float32)
     line = lower_hairline(surface, roots)
     length = _lengths(surface, roots, style, line, rng)
-    step = np.maximum(length.max() / _STEPS, _LEAST_STEP_MM)
+    step = max(float(length.max()) / _STEPS, _LEAST_STEP_MM)
     steps = int(np.ceil(length.max() / step))
     source = source_of(surface, style)
-    down = np.array([0.0, -1.0, 0.0]) if seen is None else seen.down
-    here = roots.points.astype(np.float64)
+    down = np.array([0, -1, 0], np.float32) if seen is None else seen.down
+    here = roots.points
     locks = locks_of(roots.points, style.lock, rng)
     live = _started(surface, roots, style, source, length, locks, rng)
     path, end = [here], np.full(count, steps)
@@ -181,13 +185,14 @@ def _started(
 ) -> _Live:
     """All strands at their ``roots``."""
     count, many = len(roots.points), len(locks.guide)
-    point = roots.points.astype(np.float64)
+    point = roots.points
     outward = surface.outward(point)
-    gap = np.linalg.norm(roots.points - source[_nearest(source, roots.points)], axis=1)
+    gap = norm(roots.points - source[_nearest(source, roots.points)])
 
     def drawn(spread: float, own: float, *size: int) -> NDArray:
         """Normal deviates of locks, and in them of strands."""
-        return locks.each(rng.normal(0, spread, (many, *size))) + rng.normal(0, own, (count, *size))
+        each = locks.each(rng.normal(0, spread, (many, *size)).astype(np.float32))
+        return each + rng.normal(0, own, (count, *size)).astype(np.float32)
 
     upright = 1 - smoothstep(8, _UPRIGHT_MM, gap)
     layer = locks.each(rng.random(many) ** _OUTSIDE)
@@ -196,6 +201,7 @@ def _started(
     over = 0.0 if style.tied else _OVER * smoothstep(*_REACHES_MM, np.array(style.top))
     layer += over * (order - layer)
     layer += 0.7 * upright * (1 - layer) + rng.normal(0, _OWN_LAYER, count)
+    layer = np.clip(layer, 0.03, 1) * (0.25 + 0.75 * roots.depth)
     flies = locks.each(rng.random(many) < style.flyaways) | (rng.random(count) < _SINGLE)
     return _Live(
         index=np.arange(count),
@@ -205,12 +211,12 @@ def _started(
         outward=outward,
         length=length,
         # Whole locks have a height: strands each of its own would be a haze round the head.
-        layer=np.clip(layer, 0.03, 1) * (0.25 + 0.75 * roots.depth),
+        layer=layer.astype(np.float32),
         swerve=_swerve(roots.points, locks, style.wild, rng),
         # Else hair would part along a line as if cut with a knife, and the whorl be a hole.
         stray=drawn(_STRAY_MM, _OWN_STRAY_MM, 3),
         upright=upright,
-        flyaway=np.where(flies, locks.each(rng.exponential(_FLYAWAY, many)), 0.0),
+        flyaway=np.where(flies, locks.each(rng.exponential(_FLYAWAY, many)), 0).astype(np.float32),
         ragged=drawn(1.0, _OWN),
         fringe=_fringe(surface, style, drawn(1.0, _OWN)),
     )
@@ -239,10 +245,9 @@ def _tapered(surface: Surface, style: Style, points: NDArray, line: NDArray) -> 
     """(S,) 0 at the lower hairline ``line`` to 1 from ``style.taper`` over it on, at the sides and
     behind: there short hair is cut closer and closer."""
     if not style.taper:
-        return np.ones(len(points))
+        return np.ones(len(points), np.float32)
     turn = _azimuth(surface, points)
-    ring = np.append(line, line[0])
-    over = points[:, 1] - np.interp(turn, np.arange(_AZIMUTHS + 1), ring)
+    over = points[:, 1] - on_ring(line, turn)
     forward = (points[:, 2] - surface.middle[2]) / surface.half_width
     front = smoothstep(*_FRONT, forward)
     return np.maximum(smoothstep(0, style.taper, over), front)
@@ -270,7 +275,8 @@ def _swerve(roots: NDArray, locks: Locks, wild: float, rng: np.random.Generator)
     for _ in range(6):
         turn = rng.normal(0, 1 / 18, (3, 3))
         waves += np.sin(middle @ turn + rng.uniform(0, 6.3, 3)) / 2.4
-    return wild * (locks.each(waves) + rng.normal(0, 0.3 * _OWN, roots.shape))
+    own = rng.normal(0, 0.3 * _OWN, roots.shape)
+    return (wild * (locks.each(waves) + own)).astype(np.float32)
 
 
 def source_of(surface: Surface, style: Style) -> NDArray:
@@ -285,7 +291,7 @@ def source_of(surface: Surface, style: Style) -> NDArray:
         ways = back * (1 - share) + front * share
         ways[:, 0] = style.part * (1 - 0.5 * (1 - share[:, 0]))
     radius = surface.top - surface.middle[1]
-    return surface.middle + unit(ways) * radius
+    return (surface.middle + unit(ways) * radius).astype(np.float32)
 
 
 def flow_at(
@@ -308,7 +314,7 @@ def flow_at(
     falling = tripled(sink)
     flow = away * (1 - 0.85 * falling * min(style.down, 1)) + down * falling * style.down * 1.2
     front = smoothstep(-0.5, 0.4, (point[:, 2] - surface.middle[2]) / surface.half_width)
-    combed = _along(np.array([0.0, 0.25, -1.0]) + np.zeros_like(point), outward)
+    combed = _along(np.broadcast_to(_BACKWARDS, point.shape), outward)
     back = style.back * (0.25 + 1.5 * front) * (1 - 0.8 * falling[:, 0] * min(style.down, 1))
     flow = flow + tripled(back) * combed
     return flow + style.out * (1 - falling * min(style.down, 1)) * outward
@@ -325,7 +331,11 @@ def _nearest(source: NDArray, points: NDArray) -> NDArray[np.intp]:
 
 
 def _to_knot(surface: Surface, style: Style, point: NDArray, outward: NDArray) -> NDArray:
-    return unit(_along(knot_of(surface, style) - point, outward))
+    """(S, 3) unit: to where hair is tied, along the skin and round the back of the head.  Straight
+    on, what comes from the other side would run down to the neck first."""
+    gap = knot_of(surface, style) - point
+    gap[:, 2] -= _ROUND_BACK * norm(gap)
+    return unit(_along(gap, outward))
 
 
 def _settled(
@@ -395,7 +405,7 @@ def _cut(surface: Surface, style: Style, point: NDArray, live: _Live) -> NDArray
     before = point[:, 2] > surface.middle[2] + 0.55 * surface.half_width
     cut |= before & (point[:, 1] < live.fringe)
     if style.tied:
-        cut |= np.linalg.norm(point - knot_of(surface, style), axis=1) < _AT_KNOT_MM
+        cut |= norm(point - knot_of(surface, style)) < _AT_KNOT_MM
     return cut
 
 

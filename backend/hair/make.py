@@ -41,6 +41,10 @@ _COMBED = (0.0, 0.35, 0.9)
 _HARDLY = 0.1
 #: The same for one without the fringe that the covered forehead tells of.
 _FRINGE_GOES = 0.5
+#: The sides of the head: further from its middle, in half widths, and no higher over the brows, in
+#: faces.  Short hair falls there, long hair runs back to a knot: who has it up gains 0.3 by that,
+#: 20 others lose 0.2 at least.
+_ASIDE, _ASIDE_UNDER, _DRAWN_BACK = 0.55, 0.45, 0.1
 #: Roots at which the directions are compared, about.
 _ASKED = 2000
 #: A fringe covers so much of the forehead; who has so much of it covered surely has one.
@@ -142,7 +146,7 @@ def _outside(
     The grid that they grow by does not know an ear's edge.
     """
     for _ in range(3):
-        outward = surface.outward(roots.points.astype(np.float64))
+        outward = surface.outward(roots.points)
         end = skin.first_crossed(points, outward)
         ended = end < points.shape[1] - 1
         if not ended.any():
@@ -152,7 +156,7 @@ def _outside(
         kept = end > 0
         roots, points = roots.chosen(kept), points[kept]
     else:
-        kept = skin.first_crossed(points, surface.outward(roots.points.astype(np.float64)))
+        kept = skin.first_crossed(points, surface.outward(roots.points))
         kept = kept == points.shape[1] - 1
         roots, points = roots.chosen(kept), points[kept]
     return roots, points
@@ -208,7 +212,7 @@ def combed(style: Style, seen: PhotoHair, surface: Surface, roots: Roots) -> Sty
     """
     if style.tied:
         return style
-    points = roots.points[:: max(1, len(roots.points) // _ASKED)].astype(np.float64)
+    points = roots.points[:: max(1, len(roots.points) // _ASKED)]
     outward = surface.outward(points)
 
     def agreement(way: Style) -> float:
@@ -217,9 +221,21 @@ def combed(style: Style, seen: PhotoHair, surface: Surface, roots: Roots) -> Sty
             points, outward, flow_at(surface, way, source, points, outward, seen.down)
         )
 
+    low = (np.abs(points[:, 0]) > _ASIDE * surface.half_width) & (
+        points[:, 1] < surface.brows + _ASIDE_UNDER * surface.face
+    )
+
+    def at_the_side(way: Style) -> float:
+        flow = flow_at(surface, way, source_of(surface, way), points[low], outward[low], seen.down)
+        return seen.agreement(points[low], outward[low], flow)
+
     fringe = style.fringe if seen.covered(_FOREHEAD) > _SURELY_FRINGE else None
     ways = [replace(style, part=part, back=back, down=down, fringe=fringe)
             for part in _PARTINGS for back in _COMBED for down in (style.down, 1.0)]  # fmt: skip
+    if style.fringe is None and not seen.is_long:
+        back = replace(STYLES["bun"], flyaways=style.flyaways)
+        if at_the_side(back) > max(map(at_the_side, ways)) + _DRAWN_BACK:
+            return back
     found = [agreement(way) for way in ways]
     best = int(np.argmax(found))
     more = _HARDLY if style.fringe == fringe else _FRINGE_GOES
@@ -250,8 +266,8 @@ def _colours(
     chosen: str | None,
 ) -> NDArray[np.float32]:
     places = of_count(points.astype(np.float32), COLOURS)
-    measured, known = np.zeros(places.shape), np.zeros(len(points), bool)
+    measured, known = np.zeros(places.shape, np.float32), np.zeros(len(points), bool)
     if seen is not None and chosen is None:
         measured, known = seen.colours(places, sh_light)
     usual = UNKNOWN if chosen is None else HAIR_COLOURS[chosen]
-    return strand_colours(points[:, 0].astype(np.float64), measured, known, rng, usual)
+    return strand_colours(points[:, 0], measured, known, rng, usual)

@@ -9,25 +9,29 @@ from functools import cached_property
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d, grey_closing
 
 from ..geometry.camera import Camera, project
-from ..geometry.srgb import LUMINANCE, SRGB_TO_LINEAR
-from ..geometry.triangles import dot, unit
+from ..geometry.srgb import SRGB_TO_LINEAR
+from ..geometry.triangles import dot, norm, unit
 from ..texture.channels import tripled
 from ..texture.layout import sample, smoothstep
-from .colour import light_on
-from .mask import Window
-from .surface import Surface
+from .colour import light_on, own_colour
+from .outline import (
+    ANGLES,
+    HIGHEST_MM,
+    NAPE,
+    UPPER,
+    directions,
+    lowest_of,
+    standing_of,
+    widening_of,
+)
+from .surface import Surface, on_ring
+from .window import Window
 
 Float = NDArray[np.float32]
 Bool = NDArray[np.bool_]
 
-#: Detail of hair, and the tensor's smoothing, in faces: 8, 1 and 3 pixels of a face of 150, where
-#: the direction differs by 5 degrees from that of 32 Gabor filters on long hair.
-_FLAT, _FINE, _SMOOTH = 0.053, 0.007, 0.02
-#: Beyond the mask, where less is known, directions are carried on by so much.
-_CARRIED, _CARRIED_WEIGHT = 0.09, 0.35
 #: Strands end so far outside the mask, and are turned back from so far inside, in faces.
 _OUTSIDE, _NEAR_EDGE = 0.035, 0.03
 #: Colours are taken so far inside the mask, in faces: at its edge it may show skin.
@@ -44,16 +48,9 @@ _FACING = (-0.05, 0.25)
 #: The same between which a direction in the picture tells one on the head: at the outline a step
 #: inwards leads as well before the ear as behind it.
 _TELLS_DEPTH = (0.15, 0.5)
-#: Directions round the skull in which the outline is measured, and its highest over the skull.
-_ANGLES, _HIGHEST_MM = 72, 70.0
-#: Gaps in the outline up to so many directions wide are none.
-_FURROW = 11
 #: Hair that is seen beside the face lies on the skin up to so many mm, and rises from there by so
 #: much of the way; by eye, on four with a fringe.
 _ON_SKIN_MM, _RISES = 6.0, 0.8
-#: Cosine to the head's up over which directions are of its upper half; what the shell may be at
-#: any rate, mm.
-_UPPER, _LEAST_MOST_MM = 0.3, 12.0
 #: The same of directions over the ears: the middle one, and so far from it.
 _OVER_EARS, _AT_EARS = 0.05, 0.2
 #: Hair that falls further under the ears than so many faces is long.
@@ -61,13 +58,10 @@ _LONG = 0.4
 #: Spread of where strands end below, in faces: cut, but not with a ruler.  Beyond so many of it the
 #: rest is too thin to be seen.
 _RAGGED, _FEW_LEFT = 0.08, 0.7
-#: Hair that hangs and widens: blur of its outline, in faces, the least it is aside of the head's
-#: middle at the ears, how much wider it gets in one step (log) and in all.
-_SMOOTH_ROWS, _LEAST_ASIDE, _WIDENS, _WIDEST = 0.04, 0.3, 0.1, 2.0
+#: Hair that hangs gets wider by so much in one step, the logarithm.
+_WIDENS = 0.1
 #: Behind the head's middle, in its half widths, between which a side's own length is no more.
 _BEHIND = (-0.2, 0.5)
-#: Hair that is seen no further down than so many faces under the ears ends at the nape.
-_NAPE = 0.32
 #: Short hair at the back of the head, which no photo of a face shows: from the nape (0) to the
 #: crown (1), what it stands off in parts of what it does elsewhere.  By eye, on nine heads.
 _BACK_UP, _BACK = (0.0, 0.3, 0.6, 0.95), (0.12, 0.35, 0.65, 1.0)
@@ -84,23 +78,32 @@ class PhotoHair:
     depth: Float  #: (h, w) pixels within the mask, negative outside
     inward: Float  #: (h, w, 2) unit, towards the mask's inside
     doubled: Float  #: (h, w, 2) cosine and sine of twice the direction, by their confidence
-    standing: Float  #: (_ANGLES,) mm over the skull, by the angle round its middle in the photo
+    standing: Float  #: (ANGLES,) mm over the skull, by the angle round its middle in the photo
     widening: Float  #: (2, h) log of how much wider the hair is, right and left, than at the ears
     lowest: tuple[float, float]  #: mm against :attr:`down` where hair ends, right and left
 
     @property
     def down(self) -> NDArray:
         """As :class:`~.grow.Seen`: the photo's."""
-        return self.camera.rotation[1]
+        return self.rotation[1]
+
+    @cached_property
+    def rotation(self) -> Float:
+        """(3, 3) the camera's, in the dtype of strands."""
+        return self.camera.rotation.astype(np.float32)
+
+    def in_camera(self, points: NDArray) -> NDArray:
+        """(..., 3) mm in camera coordinates of ``points`` (..., 3) of the head."""
+        return points @ self.rotation.T + self.camera.translation.astype(np.float32)
 
     def turned(self, points: NDArray, outward: NDArray, flow: NDArray) -> NDArray:
         """As :class:`~.grow.Seen`: the photo's direction where it is seen, with ``flow``'s sign."""
         pixels, facing = self._seen(points, outward)
         known = sample(self.doubled, pixels)
-        strength = np.linalg.norm(known, axis=1)
+        strength = norm(known)
         angle = np.arctan2(known[:, 1], known[:, 0]) / 2
-        line = np.stack([np.cos(angle), np.sin(angle)], axis=1)
-        rotation = self.camera.rotation
+        line = np.column_stack([np.cos(angle), np.sin(angle)])
+        rotation = self.rotation
         in_view = flow @ rotation.T
         line[dot(line, in_view[:, :2]) < 0] *= -1
         # Hair is turned back before it leaves what is seen of it.
@@ -127,14 +130,14 @@ class PhotoHair:
         """
         pixels, facing = self._seen(points, outward)
         known = sample(self.doubled, pixels)
-        strength = np.linalg.norm(known, axis=1)
+        strength = norm(known)
         inside = sample(self.depth, pixels) > _NO_EDGE * self.window.face_px
         along = flow - outward * tripled(dot(flow, outward))
-        in_view = along @ self.camera.rotation.T
+        in_view = along @ self.rotation.T
         x, y = in_view[:, 0], in_view[:, 1]
         across = np.maximum(x * x + y * y, 1e-12)
         doubled = np.stack([x * x - y * y, 2 * x * y], axis=1) / across[:, None]
-        shown = np.sqrt(across) / np.maximum(np.linalg.norm(along, axis=1), 1e-6)
+        shown = np.sqrt(across) / np.maximum(norm(along), 1e-6)
         weight = shown * inside * (facing > _FACING[1])
         total = float((weight * strength).sum())
         return float((weight * dot(known, doubled)).sum()) / total if total > 0 else 0.0
@@ -147,62 +150,65 @@ class PhotoHair:
         over = -sample(self.depth, pixels) / self.window.face_px - stray
         inward = sample(self.inward, pixels)
         # What runs straight out ends there: tips.
-        straight = -dot(unit((going @ self.camera.rotation.T)[:, :2]), inward)
+        straight = -dot(unit((going @ self.rotation.T)[:, :2]), inward)
         share = (1 - smoothstep(0.5, 0.9, straight)) * smoothstep(*_FACING, facing + 0.15)
-        known = sample(self.window.inside.astype(np.float32), pixels) > 0.5
+        known = sample(self._inside, pixels) > 0.5
         # What is far outside was never on this outline.
         share = share * known * (over < _NEAR_EDGE * 4)
-        depth = points @ self.camera.rotation[2] + self.camera.translation[2]
-        mm = np.maximum(over, 0) * self.window.face_px * depth / self.window.matrix[0, 0]
-        return points + tripled(share * mm) * (inward @ self.camera.rotation[:2])
+        depth = points @ self.rotation[2] + float(self.camera.translation[2])
+        mm = np.maximum(over, 0) * depth * (self.window.face_px / float(self.window.matrix[0, 0]))
+        return points + tripled(share * mm) * (inward @ self.rotation[:2])
 
     def widened(self, points: NDArray, moved: NDArray) -> NDArray:
         """As :class:`~.grow.Seen`: along the picture, from the line below the head's middle."""
-        rotation, middle = self.camera.rotation, self.camera.to_camera(self.surface.middle[None])[0]
-        at = moved @ rotation.T + self.camera.translation
-        rows = [
-            project(where, self.window.matrix)[:, 1]
-            for where in (points @ rotation.T + self.camera.translation, at)
-        ]
+        x, _, z = self.in_camera(self.surface.middle).tolist()
+        at = self.in_camera(moved)
         # As seen where the head's middle is.
-        aside = at[:, 0] - middle[0] / middle[2] * at[:, 2]
-        side = (aside > 0).astype(int)
-        every = np.arange(self.widening.shape[1])
-        before, after = (
-            np.where(side > 0, *(np.interp(row, every, one) for one in self.widening[::-1]))
-            for row in rows
-        )
-        return moved + tripled(aside * np.expm1(np.clip(after - before, 0, _WIDENS))) * rotation[0]
+        aside = at[:, 0] - x / z * at[:, 2]
+        was = self.in_camera(points)
+        before, after = (self._widening_at(where, aside > 0) for where in (was, at))
+        wider = np.expm1(np.clip(after - before, 0, _WIDENS))
+        return moved + tripled(aside * wider) * self.rotation[0]
+
+    def _widening_at(self, at: NDArray, left: NDArray) -> Float:
+        """(S,) :attr:`widening` of what is ``at`` (S, 3) mm, camera coordinates, on the ``left``
+        (S,) or right."""
+        height = self.widening.shape[1]
+        down = self.window.matrix[1].astype(np.float32)
+        row = np.clip((at @ down) / at[:, 2], 0, height - 1.01)
+        low = row.astype(np.intp)
+        # As numpy.interp, in a fifth of its time.
+        values, start = self.widening.ravel(), low + left * height
+        before = values.take(start)
+        return before + (row - low).astype(np.float32) * (values.take(start + 1) - before)
 
     def shell(self, points: NDArray) -> NDArray:
         """As :class:`~.grow.Seen`."""
-        gap = (points - self.surface.middle) @ self.camera.rotation.T
-        turn = np.arctan2(gap[:, 1], gap[:, 0]) / (2 * np.pi) % 1 * _ANGLES
-        ring = np.append(self.standing, self.standing[0])
-        height = np.interp(turn, np.arange(_ANGLES + 1), ring)
+        gap = (points - self.surface.middle) @ self.rotation.T
+        turn = np.arctan2(gap[:, 1], gap[:, 0]) / (2 * np.pi) % 1 * ANGLES
+        height = on_ring(self.standing, turn)
         # Over the middle of the picture the outline says little: as elsewhere.
-        middle = 1 - smoothstep(
-            0.35, 0.75, np.linalg.norm(gap[:, :2], axis=1) / self.surface.half_width
-        )
+        middle = 1 - smoothstep(0.35, 0.75, norm(gap[:, :2]) / self.surface.half_width)
         height = np.minimum(height + middle * (self.usual - height), self._beside_skin(points))
         if self.is_long:
             return height
         # Short hair lies closer and closer towards the nape, which no photo shows.
-        nape = self.surface.ears - _NAPE * self.surface.face
-        part = np.interp((points[:, 1] - nape) / (self.surface.top - nape), _BACK_UP, _BACK)
+        nape = self.surface.ears - NAPE * self.surface.face
+        up = (points[:, 1] - nape) / (self.surface.top - nape)
+        part = np.interp(up, _BACK_UP, _BACK).astype(np.float32)
         z = (points[:, 2] - self.surface.middle[2]) / self.surface.half_width
         return height * (1 - (1 - part) * smoothstep(-0.1, 0.6, -z))
 
     def _beside_skin(self, points: NDArray) -> NDArray:
         """(S,) mm that hair may stand off at ``points`` (S, 3) for the face that shows beside it:
         there a fringe, or what falls past the temples, lies on it."""
-        at = points @ self.camera.rotation.T + self.camera.translation
-        middle = self.camera.to_camera(self.surface.middle[None])[0, 2]
-        pixels = project(at, self.window.matrix).astype(np.float32)
-        inside = sample(self._off_face, pixels) * at[:, 2] / self.window.matrix[0, 0]
+        at = self.in_camera(points)
+        middle = float(self.in_camera(self.surface.middle)[2])
+        pixels = project(at, self.window.matrix)
+        inside = sample(self._off_face, pixels) * at[:, 2] / float(self.window.matrix[0, 0])
         before = smoothstep(0.2, 0.6, (middle - at[:, 2]) / self.surface.half_width)
         most = _ON_SKIN_MM + _RISES * np.maximum(inside, 0)
-        return np.where(before > 0, most + (1 - before) * _HIGHEST_MM, _HIGHEST_MM)
+        return np.where(before > 0, most + (1 - before) * HIGHEST_MM, np.float32(HIGHEST_MM))
 
     @cached_property
     def _off_face(self) -> Float:
@@ -215,12 +221,12 @@ class PhotoHair:
         """Whether hair is seen to hang well below the ears."""
         return self.surface.ears - min(self.lowest) > _LONG * self.surface.face
 
-    @property
+    @cached_property
     def usual(self) -> float:
         """mm that the hair stands off the upper half of the skull, the median."""
         up = self.camera.rotation[:2, 1]
-        turn = np.arange(_ANGLES) / _ANGLES * 2 * np.pi
-        upper = np.cos(turn) * up[0] + np.sin(turn) * up[1] > _UPPER
+        turn = np.arange(ANGLES) / ANGLES * 2 * np.pi
+        upper = np.cos(turn) * up[0] + np.sin(turn) * up[1] > UPPER
         return float(np.median(self.standing[upper]))
 
     @property
@@ -228,7 +234,7 @@ class PhotoHair:
         """mm that the hair stands off the skull beside the ears and a little over them, the
         median of the side where it is more."""
         up = self.camera.rotation[:2, 1]
-        turn = np.arange(_ANGLES) / _ANGLES * 2 * np.pi
+        turn = np.arange(ANGLES) / ANGLES * 2 * np.pi
         over = np.cos(turn) * up[0] + np.sin(turn) * up[1]
         right = np.cos(turn) * up[1] - np.sin(turn) * up[0] > 0
         level = np.abs(over - _OVER_EARS) < _AT_EARS
@@ -283,21 +289,26 @@ class PhotoHair:
     def _along(self, strands: NDArray, log: Float, sh_light: NDArray) -> tuple[NDArray, Bool]:
         """:meth:`colours` of some ``strands``, by the ``log`` light of the window (h, w, 3)."""
         count, points = strands.shape[:2]
-        flat = strands.reshape(-1, 3).astype(np.float64)
+        flat = strands.reshape(-1, 3)
         outward = self.surface.outward(flat)
         pixels, facing = self._seen(flat, outward)
-        light = np.log(light_on(outward, sh_light)).reshape(count, points, 3)
-        weight = (sample(self.depth, pixels) > _NO_EDGE * self.window.face_px) * smoothstep(
-            *_FACING, facing
-        )
+        light = np.log(light_on(outward, sh_light).astype(np.float32)).reshape(count, points, 3)
+        inner = sample(self.depth, pixels) > _NO_EDGE * self.window.face_px
+        weight = inner * smoothstep(*_FACING, facing) * sample(self._own_colour, pixels)
         weight = weight.reshape(count, points, 1)
         shown = sample(log, pixels).reshape(count, points, 3) - light
         seen = weight[..., 0].sum(axis=1)
         apart = np.arange(points)[:, None] - np.arange(points)
-        near = np.exp(-np.abs(apart) / (_LIKE_SEEN * points))
+        near = np.exp(-np.abs(apart) / (_LIKE_SEEN * points)).astype(np.float32)
         total = np.matmul(near, np.concatenate([weight * shown, weight], axis=2))
         rest = total[..., :3] / np.maximum(total[..., 3:], 1e-6)
         return np.exp(rest + weight * (shown - rest)), seen > 0.5
+
+    @cached_property
+    def _own_colour(self) -> Float:
+        window = self.window
+        ground = window.inside & ~window.head & ~self.mask
+        return own_colour(window.picture, self.mask, ground, window.face_px)
 
     def covered(self, field: int) -> float:
         """0..1 how much of the window's field number ``field`` the hair covers."""
@@ -307,15 +318,15 @@ class PhotoHair:
     def order(self) -> float:
         """0..1 how far strands that are neighbours run alike: 0.9 straight hair, 0.5 curls."""
         far = cv2.GaussianBlur(self.doubled, (0, 0), 0.07 * self.window.face_px)
-        strength = np.linalg.norm(self.doubled, axis=-1)
+        strength = norm(self.doubled)
         inner = self.depth > 0.1 * self.window.face_px
         if not inner.any():
             return 0.9
-        return float(np.linalg.norm(far, axis=-1)[inner].sum() / strength[inner].sum())
+        return float(norm(far)[inner].sum() / strength[inner].sum())
 
     def _contrasted(self) -> Float:
         """(h, w, 3) log linear light of the window, that of locks with :data:`_CONTRAST`."""
-        log = np.log(np.maximum(SRGB_TO_LINEAR[self.window.picture], 0.003)).astype(np.float32)
+        log = np.log(np.maximum(SRGB_TO_LINEAR, 0.003)).astype(np.float32)[self.window.picture]
         log = cv2.GaussianBlur(log, (0, 0), 0.8)
         hair = self.mask.astype(np.float32)
         sigma = _LOCK * self.window.face_px
@@ -326,20 +337,18 @@ class PhotoHair:
     def _bare(self, points: NDArray, outward: NDArray) -> Bool:
         pixels, facing = self._seen(points, outward)
         inside = sample(self.depth, pixels) / self.window.face_px
-        known = sample(self.window.inside.astype(np.float32), pixels) > 0.5
+        known = sample(self._inside, pixels) > 0.5
         return (inside < -0.03) & known & (facing > 0.2)
 
     def _seen(self, points: NDArray, outward: NDArray) -> tuple[Float, NDArray]:
         """Pixels (S, 2) of the window and the cosine (S,) towards the camera."""
-        at = points @ self.camera.rotation.T + self.camera.translation
-        facing = -dot(unit(at), outward @ self.camera.rotation.T)
-        return project(at, self.window.matrix).astype(np.float32), facing
+        at = self.in_camera(points)
+        facing = -dot(unit(at), outward @ self.rotation.T)
+        return project(at, self.window.matrix).astype(np.float32, copy=False), facing
 
-
-def turn_of(camera: Camera) -> float:
-    """-1..1 the sine by which ``camera`` sees the head from its left."""
-    towards = -camera.rotation.T @ camera.translation
-    return float(towards[0] / max(float(np.linalg.norm(towards)), 1e-6))
+    @cached_property
+    def _inside(self) -> Float:
+        return self.window.inside.astype(np.float32)
 
 
 def photo_hair(window: Window, mask: Bool, camera: Camera, surface: Surface) -> PhotoHair:
@@ -356,127 +365,8 @@ def photo_hair(window: Window, mask: Bool, camera: Camera, surface: Surface) -> 
         mask=mask,
         depth=depth,
         inward=unit(inward).astype(np.float32),
-        doubled=_directions(window, depth),
-        standing=_standing(window, mask, camera, surface),
-        widening=_widening(window, mask, camera, surface),
-        lowest=_lowest(window, mask, camera, surface),
+        doubled=directions(window, depth),
+        standing=standing_of(window, mask, camera, surface),
+        widening=widening_of(window, mask, camera, surface),
+        lowest=lowest_of(window, mask, camera, surface),
     )
-
-
-def _directions(window: Window, depth: Float) -> Float:
-    """(h, w, 2) the doubled directions of hair by the structure tensor (Bigun and Granlund 1987).
-
-    Of length 0..1, how far the neighbourhood agrees.
-    """
-    face = window.face_px
-    light = np.log(SRGB_TO_LINEAR[window.picture] @ LUMINANCE + 0.004).astype(np.float32)
-    light -= cv2.GaussianBlur(light, (0, 0), _FLAT * face)
-    light = cv2.GaussianBlur(light, (0, 0), max(0.7, _FINE * face))
-    dx, dy = (cv2.Sobel(light, cv2.CV_32F, *d) for d in ((1, 0), (0, 1)))
-    # The outline of the hair would give its own direction.
-    inner = (depth > 0.015 * face).astype(np.float32)
-    # A hair runs across its gradient: the doubled angle turned by 180 degrees.
-    parts = np.stack([dy * dy - dx * dx, -2 * dx * dy, dx * dx + dy * dy], axis=-1)
-    parts *= inner[..., None]
-    near = cv2.GaussianBlur(parts, (0, 0), _SMOOTH * face)
-    carried = cv2.GaussianBlur(parts, (0, 0), _CARRIED * face)
-    there = cv2.GaussianBlur(inner, (0, 0), _SMOOTH * face)[..., None]
-
-    def relative(tensor: Float) -> Float:
-        return tensor[..., :2] / np.maximum(tensor[..., 2:], 1e-8)
-
-    return there * relative(near) + (1 - there) * _CARRIED_WEIGHT * relative(carried)
-
-
-def _standing(window: Window, mask: Bool, camera: Camera, surface: Surface) -> Float:
-    """(_ANGLES,) mm by which hair stands off the skull, from its outline in the photo."""
-    middle = camera.to_camera(surface.middle[None])
-    centre = project(middle, window.matrix)[0]
-    mm = float(middle[0, 2] / window.matrix[0, 0])
-    reach = np.arange(0, 2.4 * window.face_px, 0.5)
-    turn = np.arange(_ANGLES) / _ANGLES * 2 * np.pi
-    way = np.stack([np.cos(turn), np.sin(turn)], axis=1)
-    at = (centre + way[:, None] * reach[None, :, None]).reshape(-1, 2).astype(np.float32)
-
-    def along(picture: Bool) -> Bool:
-        inside = (at >= 0).all(axis=1) & (at < np.array(picture.shape[::-1])).all(axis=1)
-        return ((sample(picture.astype(np.float32), at) > 0.5) & inside).reshape(
-            _ANGLES, len(reach)
-        )
-
-    head, hair, known = along(window.head), along(mask), along(window.inside)
-    skull = np.where(head, reach, 0).max(axis=1)
-    # Out from the skull for as long as there is hair.
-    beyond = reach[None] > skull[:, None]
-    gone = np.cumsum(beyond & ~hair, axis=1) > 0.05 * window.face_px
-    outline = np.where(hair & beyond & ~gone, reach, skull[:, None]).max(axis=1)
-    height = np.clip((outline - skull) * mm, 0, _HIGHEST_MM)
-    # Below the ears what is seen hangs; beyond the photo's border nothing is seen.
-    up = camera.rotation[:2, 1]
-    up = up / max(float(np.linalg.norm(up)), 1e-6)
-    valid = (way @ up > -0.25) & np.array(
-        [known[k, np.searchsorted(reach, outline[k] + 1).clip(0, len(reach) - 1)]
-         for k in range(_ANGLES)]
-    )  # fmt: skip
-    if not valid.any():
-        return np.full(_ANGLES, 8.0, np.float32)
-    index = np.flatnonzero(valid)
-    filled = np.interp(np.arange(_ANGLES), index, height[index], period=_ANGLES)
-    # A highlight that the mask lacks would be a furrow over the whole head.
-    filled = grey_closing(filled, _FURROW, mode="wrap")
-    kernel = np.array([1, 2, 3, 2, 1]) / 9
-    # Hair that blows or falls behind the head is no height of a shell.
-    upper = way @ up > _UPPER
-    filled = np.minimum(filled, max(1.5 * float(np.median(filled[upper])), _LEAST_MOST_MM))
-    smooth = np.convolve(np.r_[filled[-2:], filled, filled[:2]], kernel, "valid")
-    return np.maximum(smooth, 1.5).astype(np.float32)
-
-
-def _widening(window: Window, mask: Bool, camera: Camera, surface: Surface) -> Float:
-    """See :attr:`PhotoHair.widening`: 0 down to the ears, then growing; what hangs does not come
-    together again."""
-    middle = surface.middle[None]
-    centre = project(camera.to_camera(middle), window.matrix)[0, 0]
-    ears = np.array([[surface.middle[0], surface.ears, surface.middle[2]]])
-    first = round(float(project(camera.to_camera(ears), window.matrix)[0, 1]))
-    height, width = mask.shape
-    first = int(np.clip(first, 0, height - 1))
-    aside = np.arange(width) - centre
-    out = np.zeros((2, height), np.float32)
-    for k, way in enumerate((-1, 1)):
-        far = np.where(mask & (way * aside > 0), way * aside, 0).max(axis=1)
-        far = gaussian_filter1d(far, _SMOOTH_ROWS * window.face_px)[first:]
-        if far[0] > _LEAST_ASIDE * window.face_px:
-            out[k, first:] = np.log(np.maximum.accumulate(far) / far[0])
-    return np.minimum(out, np.log(_WIDEST)).astype(np.float32)
-
-
-def _lowest(window: Window, mask: Bool, camera: Camera, surface: Surface) -> tuple[float, float]:
-    """mm over the origin, against gravity, where hair is seen to end, right and left."""
-    y, x = np.nonzero(mask)
-    depth = camera.to_camera(surface.middle[None])[0, 2]
-    rays = np.column_stack([x, y, np.ones(len(x))]) @ np.linalg.inv(window.matrix).T
-    points = (rays * depth - camera.translation) @ camera.rotation
-    up = -points @ camera.rotation[1]
-    nape = surface.ears - _NAPE * surface.face
-    found = []
-    for side in (points[:, 0] < 0, points[:, 0] >= 0):
-        own = up[side]
-        low = float(np.quantile(own, 0.01)) if len(own) > 50 else nape
-        cut_off = side & (up < low + 4)
-        if cut_off.any():
-            # Where the photo ends in the hair, that goes on for a while.
-            under = np.clip(y[cut_off] + 3, 0, len(mask) - 1)
-            if (~window.inside[under, x[cut_off]]).mean() > 0.5:
-                low -= 0.4 * surface.face
-        found.append(low if low < surface.ears - 0.12 * surface.face else nape)
-    return _as_seen(found, camera)
-
-
-def _as_seen(found: list[float], camera: Camera) -> tuple[float, float]:
-    """Of a head that is turned the far side is hidden: it is like the near one."""
-    right, left = found
-    if abs(turn_of(camera)) > 0.3:
-        near = min(right, left)
-        return near, near
-    return right, left

@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.triangles import norm
+
 Float = NDArray[np.float32]
 Int = NDArray[np.int32]
 
@@ -60,7 +62,7 @@ def joined(parts: list[Strands]) -> Strands | None:
 
 def lengths(points: NDArray) -> NDArray:
     """(S,) lengths of the polylines ``points`` (S, P, 3)."""
-    return np.linalg.norm(np.diff(points, axis=1), axis=2).sum(axis=1)
+    return norm(np.diff(points, axis=1)).sum(axis=1)
 
 
 def of_length(points: NDArray, factor: float, down: NDArray) -> Float:
@@ -93,7 +95,7 @@ def of_length(points: NDArray, factor: float, down: NDArray) -> Float:
 def resampled(points: NDArray, end: NDArray, count: int) -> Float:
     """(S, ``count``, 3) the polylines ``points`` (S, K, 3) up to the point number ``end`` (S,), in
     steps of equal length."""
-    steps = np.linalg.norm(np.diff(points, axis=1), axis=2)
+    steps = norm(np.diff(points, axis=1))
     steps[np.arange(steps.shape[1])[None] >= end[:, None]] = 0
     along = np.concatenate([np.zeros((len(points), 1)), np.cumsum(steps, axis=1)], axis=1)
     wanted = along[:, -1:] * np.linspace(0, 1, count)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 from scipy.spatial import cKDTree
 
-from ..geometry.triangles import triangle_areas, unit, vertex_normals
+from ..geometry.triangles import dot, norm, triangle_areas, unit, vertex_normals
 from ..model import FaceModel
 from ..raster.visibility import ray_scene
 from ..texture.channels import repeated
@@ -34,7 +34,7 @@ class Surface:
     origin: NDArray[np.float64]  #: (3,) of the grid's first node
     distance: Float  #: (X, Y, Z) outside positive
     field: Float  #: (X * Y * Z, 4) the same and its gradient
-    middle: NDArray[np.float64]  #: (3,) of the skull
+    middle: Float  #: (3,) of the skull
     half_width: float  #: of the skull
     brows: float  #: y
     chin: float  #: y
@@ -93,7 +93,7 @@ class Surface:
         stride = (count[1] * count[2], count[2], 1)
         start, shares = np.zeros(len(points), np.intp), []
         for axis, values in enumerate(points.T):
-            at = np.clip((values - self.origin[axis]) / CELL_MM, 0, count[axis] - 1.001)
+            at = np.clip((values - float(self.origin[axis])) / CELL_MM, 0, count[axis] - 1.001)
             low = at.astype(np.intp)
             start += stride[axis] * low
             shares.append((at - low).astype(np.float32))
@@ -116,6 +116,15 @@ class _Cells:
             yield step, sides[0][i] * sides[1][j] * sides[2][k]
 
 
+def on_ring(values: NDArray, at: NDArray) -> NDArray:
+    """(S,) ``values`` (N,) known at 0 to N - 1 round a circle, ``at`` (S,) 0 to N, linearly."""
+    low = np.minimum(at.astype(np.intp), len(values) - 1)
+    ring = np.append(values, values[0]).astype(at.dtype)
+    # As numpy.interp, in a fifth of its time.
+    before = ring.take(low)
+    return before + (at - low).astype(at.dtype) * (ring.take(low + 1) - before)
+
+
 def surface_of(model: FaceModel, vertices: NDArray) -> Surface:
     """The :class:`Surface` of the head ``vertices`` (V, 3) mm, head coordinates."""
     kinds = [model.material_kinds.index(k) for k in ("skin", "eye") if k in model.material_kinds]
@@ -127,10 +136,10 @@ def surface_of(model: FaceModel, vertices: NDArray) -> Surface:
     count = np.ceil((samples.max(axis=0) + BEYOND_MM - low) / CELL_MM).astype(int) + 1
     axes = [low[k] + CELL_MM * np.arange(count[k]) for k in range(3)]
     nodes = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
-    nearest = _nearest(nodes, samples, low, tuple(count))
+    nearest = _nearest(nodes, samples, normals, low, tuple(count))
     gap = nodes - samples[nearest]
-    before = (gap * normals[nearest]).sum(axis=1)
-    away = np.linalg.norm(gap, axis=1)
+    before = dot(gap, normals[nearest])
+    away = norm(gap)
     # What is nearest to the cut of the neck, and lies beside its normal, is under the neck.
     under = np.abs(before) < 0.6 * away
     distance = np.where(under, away, np.copysign(away, before))
@@ -143,7 +152,7 @@ def surface_of(model: FaceModel, vertices: NDArray) -> Surface:
         origin=low,
         distance=distance,
         field=np.stack([distance, *np.gradient(distance, CELL_MM)], axis=-1).reshape(-1, 4),
-        middle=np.array([marks[[0, 16], 0].mean(), marks[17:27, 1].mean(), middle[2]]),
+        middle=np.array([marks[[0, 16], 0].mean(), marks[17:27, 1].mean(), middle[2]], np.float32),
         half_width=float(np.ptp(marks[[0, 16], 0]) / 2),
         brows=float(marks[17:27, 1].mean()),
         chin=float(marks[8, 1]),
@@ -234,8 +243,11 @@ _EDGE = (0.3, 0.7)
 def _samples(vertices: NDArray, faces: NDArray, normals: NDArray) -> tuple[NDArray, NDArray]:
     """Points (N, 3) spread over the triangles, the same each time, and their unit normals."""
     drawn, weights = spread(triangle_areas(vertices, faces), _SAMPLES, np.random.default_rng(5))
-    corners, weights = faces[drawn], weights[..., None]
-    return (vertices[corners] * weights).sum(axis=1), unit((normals[corners] * weights).sum(axis=1))
+    points, outward = (
+        sum(values[faces[drawn, k]] * weights[:, k, None] for k in range(3))
+        for values in (vertices, normals)
+    )
+    return np.asarray(points), unit(np.asarray(outward))
 
 
 def spread(
@@ -250,9 +262,9 @@ def spread(
 
 
 def _nearest(
-    nodes: NDArray, samples: NDArray, low: NDArray, count: tuple[int, ...]
+    nodes: NDArray, samples: NDArray, normals: NDArray, low: NDArray, count: tuple[int, ...]
 ) -> NDArray[np.intp]:
-    """(N,) for each node of the grid its nearest sample; far away about the nearest."""
+    """(N,) for each node of the grid its nearest sample; far away, or deep inside, about that."""
     # A tree is slow far from all samples; there a sample of the nearest cell that has one will do.
     cell = np.round((samples - low) / CELL_MM).astype(int)
     held = np.full(count, -1)
@@ -260,5 +272,11 @@ def _nearest(
     away, index = distance_transform_edt(held < 0, return_indices=True)
     found = held[tuple(index)].ravel()
     near = np.flatnonzero(away.ravel() * CELL_MM < _EXACT_MM)
-    found[near] = cKDTree(samples).query(nodes[near], workers=2)[1]
+    # Hair never is deep inside.
+    gap = nodes[near] - samples[found[near]]
+    before = dot(gap, normals[found[near]])
+    near = near[(before > -_NEAR_MM) | (before > -0.85 * norm(gap))]
+    # Built in half of the time, and no slower to ask for so few.
+    tree = cKDTree(samples, compact_nodes=False, balanced_tree=False)
+    found[near] = tree.query(nodes[near])[1]
     return found

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry.camera import project
-from ..geometry.triangles import unit
+from ..geometry.triangles import norm, unit
 from .locks import CLEAR_MM
-from .photo import PhotoHair, turn_of
+from .outline import turn_of
+from .photo import PhotoHair
 from .strands import Float, resampled
 from .styles import Style
 from .surface import Roots, Surface
@@ -22,8 +23,10 @@ from .surface import Roots, Surface
 #: The size of a knot that is not seen, its radius in faces.
 _KNOT = 0.21
 #: A tail is told below this, in faces under the ears, where nothing but it and the neck is, and
-#: reaches down at least so far.  Hair that stands off more, mm, is not drawn to a knot.
-_BELOW, _LEAST, _FLAT_MM = 0.12, 0.45, 20.0
+#: reaches down at least so far.  Hair that stands off more, mm, is not drawn to a knot, unless what
+#: hangs is somewhere so much narrower than over and under it: there it is bound.  0.2 and 0.5 of
+#: it on two who wear a tail and a braid, 0.6 to 1 on eleven with hair that hangs free.
+_BELOW, _LEAST, _FLAT_MM, _BOUND = 0.12, 0.45, 20.0, 0.4
 #: Of the hair there so much is in one piece, and that no wider than so many faces (the median of
 #: rows).  0.9 and 0.3 to 0.45 on two of 28 photos, who wear a braid and a bun; seven with long hair
 #: that is flat or beside the neck have 0.5 to 0.8, or wider ones.
@@ -52,14 +55,14 @@ class Tail:
     @property
     def is_bun(self) -> bool:
         """Whether it is a ball rather than a bundle."""
-        long = np.linalg.norm(np.diff(self.line, axis=0), axis=1).sum()
+        long = norm(np.diff(self.line, axis=0)).sum()
         return float(long) < _BUN * 2 * float(np.median(self.radius))
 
 
 def tail_of(seen: PhotoHair) -> Tail | None:
     """The :class:`Tail` that the photo shows beside the neck; None where it shows none for sure."""
     surface, window = seen.surface, seen.window
-    if not seen.is_long or seen.usual > _FLAT_MM or abs(turn_of(seen.camera)) > _TURNED:
+    if not seen.is_long or abs(turn_of(seen.camera)) > _TURNED:
         return None
     face = window.face_px
     ears = np.array([[surface.middle[0], surface.ears, surface.middle[2]]])
@@ -73,6 +76,8 @@ def tail_of(seen: PhotoHair) -> Tail | None:
     width = high - low
     if width.sum() < _ONE * seen.mask[top:].sum() or np.median(width) > _WIDE * face:
         return None
+    if seen.usual > _FLAT_MM and _waist(width) > _BOUND:
+        return None
     at = np.arange(row[0], row[-1], _STEP * face)
     middle, wide = (np.interp(at, row, one) for one in ((low + high - 1) / 2, width))
     behind = surface.middle - np.array([0.0, 0.0, _BEHIND * surface.half_width])
@@ -82,6 +87,13 @@ def tail_of(seen: PhotoHair) -> Tail | None:
     radius = wide / 2 * depth / window.matrix[0, 0]
     line = surface.pushed_out(line, CLEAR_MM + 0.7 * radius)
     return Tail(line, radius, np.asarray(seen.camera.rotation[0], np.float64))
+
+
+def _waist(width: NDArray) -> float:
+    """0..1 how narrow ``width`` (N,) is in one row beside the widest over it and under it."""
+    over = np.maximum.accumulate(width)
+    under = np.maximum.accumulate(width[::-1])[::-1]
+    return float((width / np.minimum(over, under)).min())
 
 
 def _widest(row: NDArray[np.bool_]) -> tuple[int, int]:
@@ -97,13 +109,13 @@ def _widest(row: NDArray[np.bool_]) -> tuple[int, int]:
 def knot_of(surface: Surface, style: Style) -> NDArray:
     """(3,) mm where hair of ``style`` is tied: else at the back of the skull, over the nape."""
     if style.knot is not None:
-        return np.array(style.knot)
+        return np.array(style.knot, np.float32)
     y = surface.ears + 0.45 * (surface.top - surface.ears)
     z = surface.middle[2] - 0.6 * surface.half_width
     start = np.array([[surface.middle[0], y, z - 60]])
     for _ in range(4):
         start = start - surface.outward(start) * surface.height(start)[:, None]
-    return start[0]
+    return start[0].astype(np.float32)
 
 
 def with_knot(
@@ -117,7 +129,7 @@ def with_knot(
     """The ``strands`` (S, P, 3) of ``roots`` and those of the knot, rolled into a ball, or those of
     the ``tail``."""
     knot = knot_of(surface, style)
-    away = np.argsort(np.linalg.norm(roots.points - knot, axis=1))
+    away = np.argsort(norm(roots.points - knot))
     if tail is None or tail.is_bun:
         size = _KNOT * surface.face if tail is None else float(np.median(tail.radius))
         outward = surface.outward(knot[None])[0]
@@ -168,7 +180,7 @@ def _bundle(tail: Tail, roots: NDArray, points: int, rng: np.random.Generator) -
     share = np.linspace(0, 1, steps)
     thick = tail.radius * (1 - (1 - _END) * share**2)
     far = np.sqrt(rng.random((count, 1)))
-    length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(tail.line, axis=0), axis=1))])
+    length = np.concatenate([[0], np.cumsum(norm(np.diff(tail.line, axis=0)))])
     turn = 2 * np.pi * length / (_TWIST * 2 * float(np.median(tail.radius)))
     turn = turn + rng.uniform(0, 2 * np.pi, (count, 1))
     path = tail.line + far[..., None] * thick[:, None] * (
