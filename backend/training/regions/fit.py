@@ -21,7 +21,7 @@ from ...network.region_crops import REGIONS, SIZE
 from ...network.regions import NETWORKS, RegionReader
 from ..checkpoint import NAME, load_checkpoint, save_checkpoint
 from .data import Examples, importance, read_examples, weight_names
-from .network import Network, finished
+from .network import Network, finished, take_up
 
 Report = Callable[[str], None]
 
@@ -32,6 +32,8 @@ _HALF_LIFE, _LEAST_RATE = 25, 0.05
 _LIKELIHOOD, _SQUARES, _POINTS = 0.15, 6.0, 3.0
 #: Half sides from the middle: points that lie further out are not asked for.
 _REACH = 1.3
+#: Crops by which batch norm begins in networks that are known already.
+_SEEN_FIRST = 512
 #: Of pictures in -1..1: contrast, brightness, colour; and of the hints.
 _CONTRAST, _BRIGHTNESS, _TINT, _HINT_SIGMA = 0.12, 0.1, 0.04, 0.02
 
@@ -54,7 +56,10 @@ class Recipe:
 class Training:
     """Both networks with their optimisers, in ``folder``, which has shards and checkpoint."""
 
-    def __init__(self, folder: Path, model: FaceModel, recipe: Recipe) -> None:
+    def __init__(
+        self, folder: Path, model: FaceModel, recipe: Recipe, start: RegionReader | None = None
+    ) -> None:
+        """``start`` is what they begin from where ``folder`` has no checkpoint, else at random."""
         self.folder, self.model, self.recipe = folder, model, recipe
         self.names, self.epoch = weight_names(model), 0
         if recipe.threads:
@@ -67,8 +72,10 @@ class Training:
             self.optimisers[name] = torch.optim.AdamW(
                 network.parameters(), recipe.learning_rate, weight_decay=1e-2
             )
+        self._start = start
         if (folder / NAME).exists():
             self._restore(load_checkpoint(folder))
+            self._start = None
 
     def go(self, report: Report) -> None:
         """Epochs until the recipe's time is over, each with a checkpoint.
@@ -82,6 +89,8 @@ class Training:
         for name, examples in training.items():
             if len(examples) < self.recipe.batch:
                 raise TrainingError(f"There are too few shots for one step of the {name}'s.")
+        if self._start is not None:
+            self._take_up(self._start, training)
         while time.monotonic() < end and (most is None or self.epoch < most):
             for name in NETWORKS:
                 loss = self._learn(name, training[name])
@@ -100,6 +109,20 @@ class Training:
         }
         trained_for = str(model.header.get("sha256", ""))
         return RegionReader(model.expression_names, template, networks, trained_for)
+
+    def _take_up(self, start: RegionReader, training: dict[str, Examples]) -> None:
+        """Begin from ``start``; raises :class:`TrainingError` where it tells something else."""
+        for name, network in self.networks.items():
+            known, examples = start.networks[name], training[name]
+            chosen = torch.randperm(len(examples))[:_SEEN_FIRST]
+            try:
+                if known.weights != self.names[name]:
+                    raise ValueError(f"it tells {', '.join(known.weights)}")
+                take_up(network, known, to_input(examples.pictures[chosen]), examples.hints[chosen])
+            except ValueError as error:
+                raise TrainingError(
+                    f"The networks to start from cannot go on learning ({error})."
+                ) from error
 
     def _learn(self, name: str, examples: Examples) -> float:
         """One epoch; returns its mean loss."""

@@ -16,12 +16,13 @@ from ...network.region_crops import SIZE, placed
 from ..synthetic.assembly import assemble
 from ..synthetic.background import sample_background
 from ..synthetic.develop import developed, sample_development
+from ..synthetic.folds import sample_folds
 from ..synthetic.light import sample_light
 from ..synthetic.picture import Layer, composed, layers_of
 from ..synthetic.props import sample_props
 from ..synthetic.skin import sample_skin
 from ..synthetic.view import detected_marks, sample_angles, sample_distance
-from .expressions import brow_field, sample_brows, sample_weights
+from .expressions import brow_field, sample_brows, sample_strength, sample_weights
 
 Float = NDArray[np.float32]
 Rng = np.random.Generator
@@ -61,9 +62,10 @@ class Drawer:
         """:data:`PER_HEAD` shots of a random head, wholly decided by ``rng``."""
         model = self.model
         identity, expression = sample_identity(model, rng), sample_weights(model, rng)
-        vertices = model.vertices(identity, expression)
+        vertices = model.vertices(identity, expression * sample_strength(model, rng))
         vertices[:, 1] += sample_brows(model, self._field, rng)
         skin = sample_skin(model, rng)
+        skin = replace(skin, folds=sample_folds(model, expression, rng))
         mesh = assemble(model, vertices, sample_props(model, vertices, rng, skin.tone))
         found = []
         for _ in range(PER_HEAD):
