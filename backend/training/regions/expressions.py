@@ -64,7 +64,10 @@ def sample_brows(model: FaceModel, field: Float, rng: Rng) -> Float:
 
 
 def sample_strength(model: FaceModel, rng: Rng) -> Float:
-    """(E,) how far one person moves with each weight, 1 being as far as the face model does."""
+    """(E,) how far one person moves at each weight's full strength; 1: as far as the model does.
+
+    The weights that a network tells are the model's, to which this counts.
+    """
     found = np.ones(len(model.expression_names), np.float32)
     for action, between in STRENGTHS.items():
         moved = [name.startswith(action) for name in model.expression_names]

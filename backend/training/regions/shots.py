@@ -61,11 +61,13 @@ class Drawer:
     def head(self, rng: Rng) -> list[Shot]:
         """:data:`PER_HEAD` shots of a random head, wholly decided by ``rng``."""
         model = self.model
-        identity, expression = sample_identity(model, rng), sample_weights(model, rng)
-        vertices = model.vertices(identity, expression * sample_strength(model, rng))
+        identity, meant = sample_identity(model, rng), sample_weights(model, rng)
+        moved = meant * sample_strength(model, rng)
+        expression = np.clip(moved, *model.expression_range.T).astype(np.float32)
+        vertices = model.vertices(identity, moved)
         vertices[:, 1] += sample_brows(model, self._field, rng)
         skin = sample_skin(model, rng)
-        skin = replace(skin, folds=sample_folds(model, expression, rng))
+        skin = replace(skin, folds=sample_folds(model, meant, rng))
         mesh = assemble(model, vertices, sample_props(model, vertices, rng, skin.tone))
         found = []
         for _ in range(PER_HEAD):
