@@ -14,9 +14,10 @@ from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.network.region_crops import REGIONS, SIZE
 from reconstruct_face.backend.network.regions import NETWORKS, RegionReader
 from reconstruct_face.backend.training.checkpoint import NAME as CHECKPOINT
+from reconstruct_face.backend.training.regions import network as layers
 from reconstruct_face.backend.training.regions.data import weight_names
 from reconstruct_face.backend.training.regions.expressions import sample_weights
-from reconstruct_face.backend.training.regions.fit import Recipe, Training, to_input
+from reconstruct_face.backend.training.regions.fit import Recipe, Training, moved, to_input
 from reconstruct_face.backend.training.regions.network import Network, finished, take_up
 from reconstruct_face.backend.training.regions.shards import ShotSet, draw_shards, read_shard
 
@@ -65,7 +66,7 @@ def test_what_runs_computes_what_learnt(tmp_path: Path) -> None:
         np.testing.assert_allclose(one, other, atol=0.02, rtol=2e-3)
 
 
-def test_what_was_finished_goes_on_learning() -> None:
+def test_what_was_finished_goes_on_learning(monkeypatch: pytest.MonkeyPatch) -> None:
     """It computes the same, and batch norm is used to what it sees: in training too, nearly."""
     learnt, names = lively("eye"), weight_names(MODEL)["eye"]
     again = Network(len(names), learnt.points)
@@ -77,11 +78,28 @@ def test_what_was_finished_goes_on_learning() -> None:
         wanted = learnt(pictures, hints)
         for one, other in zip(wanted, again.eval()(pictures, hints), strict=True):
             torch.testing.assert_close(other, one, atol=2e-4, rtol=1e-3)
+        monkeypatch.setattr(layers, "DROPPED", 0.0)
         learning = again.train()(pictures, hints)[0]
     assert float((learning - wanted[0]).abs().max()) < 0.02 * float(wanted[0].std())
     other = finished(lively("mouth"), weight_names(MODEL)["mouth"])
     with pytest.raises(ValueError, match="learnt"):
         take_up(again, other, pictures, hints)
+
+
+def test_points_move_with_the_pictures() -> None:
+    """A white dot lies where the moved point says, to half a pixel."""
+    torch.manual_seed(1)
+    rng = np.random.default_rng(5)
+    at = torch.from_numpy(rng.uniform(15, SIZE - 15, (40, 1, 2)).astype(np.float32))
+    row, column = torch.meshgrid(torch.arange(SIZE), torch.arange(SIZE), indexing="ij")
+    apart = (column - at[..., 0:1]) ** 2 + (row - at[..., 1:2]) ** 2
+    dots = torch.exp(-apart / 8)[:, None].expand(-1, 3, -1, -1)
+    pictures, points = moved(dots, 2 * at / SIZE - 1)
+    found = SIZE / 2 * (points[:, 0] + 1)
+    assert float((found - at[:, 0]).norm(dim=1).mean()) > 1  # else nothing was moved
+    weight = pictures[:, 0] / pictures[:, 0].sum(dim=(1, 2), keepdim=True)
+    seen = torch.stack([(weight * column).sum(dim=(1, 2)), (weight * row).sum(dim=(1, 2))], dim=1)
+    torch.testing.assert_close(found, seen, atol=0.2, rtol=0)
 
 
 def test_checkpoints_names_stay() -> None:

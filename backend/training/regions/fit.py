@@ -36,6 +36,9 @@ _REACH = 1.3
 _SEEN_FIRST = 512
 #: Of pictures in -1..1: contrast, brightness, colour; and of the hints.
 _CONTRAST, _BRIGHTNESS, _TINT, _HINT_SIGMA = 0.12, 0.1, 0.04, 0.02
+#: Of how crops lie, beside what the landmarks' errors do: half sides, radians, logarithm of size.
+#: Without that and the dropout 15,000 shots are learnt by heart from the third epoch on.
+_SHIFT, _LEAN, _GROWTH = 0.03, 0.05, 0.03
 
 
 @dataclass(frozen=True)
@@ -136,8 +139,9 @@ class Training:
         for chosen in order[: steps * size].split(size):
             hints = examples.hints[chosen]
             hints = hints + _HINT_SIGMA * torch.randn(hints.shape)
-            said = network(varied(to_input(examples.pictures[chosen])), hints)
-            loss = loss_of(said, examples.weights[chosen], examples.points[chosen], counts)
+            pictures, points = moved(to_input(examples.pictures[chosen]), examples.points[chosen])
+            said = network(varied(pictures), hints)
+            loss = loss_of(said, examples.weights[chosen], points, counts)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -174,6 +178,28 @@ def varied(pictures: Tensor) -> Tensor:
     pictures = pictures * (1 + _CONTRAST * torch.randn(one)) + _BRIGHTNESS * torch.randn(one)
     pictures = pictures + _TINT * torch.randn(len(pictures), 3, 1, 1)
     return pictures.contiguous(memory_format=torch.channels_last)
+
+
+def moved(pictures: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+    """``pictures`` (N, 3, S, S) a little shifted, turned and resized, and their ``points``.
+
+    ``points`` (N, P, 2) are half sides from the middle of pixel S / 2, as everywhere here.
+    """
+    count = len(pictures)
+    lean, growth = _LEAN * torch.randn(count), torch.exp(_GROWTH * torch.randn(count))
+    cosine, sine = growth * lean.cos(), growth * lean.sin()
+    linear = torch.stack([cosine, -sine, sine, cosine], dim=1).view(-1, 2, 2)
+    shift = _SHIFT * torch.randn(count, 2)
+    back = torch.linalg.inv(linear)
+    grid = nn.functional.affine_grid(
+        torch.cat([back, -back @ shift[:, :, None]], dim=2),
+        list(pictures.shape),
+        align_corners=False,
+    )
+    turned = nn.functional.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
+    half = 1 / pictures.shape[-1]  # half a pixel: torch's places begin at the picture's edge
+    at = (points + half) @ linear.transpose(1, 2) + shift[:, None] - half
+    return turned, at
 
 
 def loss_of(

@@ -15,6 +15,8 @@ from ...network.regions import HALVINGS, LOG_SIGMA, RegionNetwork
 #: Channels after the first convolution and after each halving.
 CHANNELS = (24, 40, 64, 96, 128)
 HIDDEN = 160
+#: Share of the convolutions' features that is left out in training.
+DROPPED = 0.2
 
 
 class Residual(nn.Module):
@@ -51,7 +53,8 @@ class Network(nn.Module):
 
         ``pictures`` (N, 3, S, S) in -1..1, ``hints`` (N, 4).
         """
-        features = torch.cat([self.body(pictures).flatten(1), hints], dim=1)
+        seen = nn.functional.dropout(self.body(pictures).flatten(1), DROPPED, self.training)
+        features = torch.cat([seen, hints], dim=1)
         values = self.out(nn.functional.silu(self.fc(features)))
         count = self.weights
         means, logs, points = values.split([count, count, 2 * self.points], dim=1)
