@@ -170,6 +170,9 @@ def test_a_small_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 def test_what_cannot_be_trained_on_is_told(tmp_path: Path) -> None:
     with pytest.raises(TrainingError):
         Recipe(hours=-1)
+    for rate in (0.0, -1e-3, float("nan"), 2.0):
+        with pytest.raises(TrainingError, match="rate"):
+            Recipe(learning_rate=rate)
     with pytest.raises(TrainingError, match="shards"):
         Training(tmp_path, MODEL, Recipe(epochs=1)).go(print)
     for number in range(2):

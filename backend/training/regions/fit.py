@@ -54,6 +54,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.hours < 0 or self.batch < 2:
             raise TrainingError("A training takes 0 hours or more, in batches of 2 or more.")
+        if not 0 < self.learning_rate < 1:
+            raise TrainingError("A training's rate lies between 0 and 1.")
 
 
 class Training:
