@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,12 @@ from reconstruct_face.backend.errors import OutputError, TrainingError
 from reconstruct_face.backend.model import load_model
 from reconstruct_face.backend.network.region_crops import REGIONS, SIZE
 from reconstruct_face.backend.network.regions import NETWORKS, RegionReader
+from reconstruct_face.backend.training.checkpoint import NAME as CHECKPOINT
+from reconstruct_face.backend.training.regions import network as layers
 from reconstruct_face.backend.training.regions.data import weight_names
 from reconstruct_face.backend.training.regions.expressions import sample_weights
-from reconstruct_face.backend.training.regions.fit import Recipe, Training, to_input
-from reconstruct_face.backend.training.regions.network import Network, finished
+from reconstruct_face.backend.training.regions.fit import Recipe, Training, moved, to_input
+from reconstruct_face.backend.training.regions.network import Network, finished, take_up
 from reconstruct_face.backend.training.regions.shards import ShotSet, draw_shards, read_shard
 
 MODEL = load_model()
@@ -61,6 +64,42 @@ def test_what_runs_computes_what_learnt(tmp_path: Path) -> None:
     for one, other in zip(again.run("eye", pictures, hints), reader.run("eye", pictures, hints),
                           strict=True):  # fmt: skip
         np.testing.assert_allclose(one, other, atol=0.02, rtol=2e-3)
+
+
+def test_what_was_finished_goes_on_learning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It computes the same, and batch norm is used to what it sees: in training too, nearly."""
+    learnt, names = lively("eye"), weight_names(MODEL)["eye"]
+    again = Network(len(names), learnt.points)
+    rng = np.random.default_rng(3)
+    pictures = to_input(torch.from_numpy(rng.integers(0, 256, (64, SIZE, SIZE, 3), np.uint8)))
+    hints = torch.from_numpy(rng.normal(size=(64, 4)).astype(np.float32))
+    take_up(again, finished(learnt, names), pictures, hints)
+    with torch.no_grad():
+        wanted = learnt(pictures, hints)
+        for one, other in zip(wanted, again.eval()(pictures, hints), strict=True):
+            torch.testing.assert_close(other, one, atol=2e-4, rtol=1e-3)
+        monkeypatch.setattr(layers, "DROPPED", 0.0)
+        learning = again.train()(pictures, hints)[0]
+    assert float((learning - wanted[0]).abs().max()) < 0.02 * float(wanted[0].std())
+    other = finished(lively("mouth"), weight_names(MODEL)["mouth"])
+    with pytest.raises(ValueError, match="learnt"):
+        take_up(again, other, pictures, hints)
+
+
+def test_points_move_with_the_pictures() -> None:
+    """A white dot lies where the moved point says, to half a pixel."""
+    torch.manual_seed(1)
+    rng = np.random.default_rng(5)
+    at = torch.from_numpy(rng.uniform(15, SIZE - 15, (40, 1, 2)).astype(np.float32))
+    row, column = torch.meshgrid(torch.arange(SIZE), torch.arange(SIZE), indexing="ij")
+    apart = (column - at[..., 0:1]) ** 2 + (row - at[..., 1:2]) ** 2
+    dots = torch.exp(-apart / 8)[:, None].expand(-1, 3, -1, -1)
+    pictures, points = moved(dots, 2 * at / SIZE - 1)
+    found = SIZE / 2 * (points[:, 0] + 1)
+    assert float((found - at[:, 0]).norm(dim=1).mean()) > 1  # else nothing was moved
+    weight = pictures[:, 0] / pictures[:, 0].sum(dim=(1, 2), keepdim=True)
+    seen = torch.stack([(weight * column).sum(dim=(1, 2)), (weight * row).sum(dim=(1, 2))], dim=1)
+    torch.testing.assert_close(found, seen, atol=0.2, rtol=0)
 
 
 def test_checkpoints_names_stay() -> None:
@@ -111,11 +150,29 @@ def test_a_small_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     written = RegionReader.load(file).run("mouth", shard["images"][:, 2], hints)
     trained = resumed.reader().run("mouth", shard["images"][:, 2], hints)
     np.testing.assert_allclose(written[0], trained[0], atol=5e-3)
+    known = RegionReader.load(file)
+    assert Training(folder, MODEL, Recipe(), known).epoch == 2  # the checkpoint comes first
+    (folder / CHECKPOINT).unlink()
+    begun = Training(folder, MODEL, Recipe(batch=4, epochs=1, learning_rate=1e-9), known)
+    begun.go(lines.append)
+    # That rate changes nothing but batch norm's means; at random the networks would be others.
+    again = begun.reader().run("mouth", shard["images"][:, 2], hints)
+    assert np.corrcoef(again[0].ravel(), written[0].ravel())[0, 1] > 0.9
+    swapped = RegionReader(NAMES, known.template, {
+        "eye": replace(known.networks["eye"], weights=known.networks["eye"].weights[::-1]),
+        "mouth": known.networks["mouth"],
+    })  # fmt: skip
+    (folder / CHECKPOINT).unlink()
+    with pytest.raises(TrainingError, match="go on"):
+        Training(folder, MODEL, Recipe(batch=4, epochs=1), swapped).go(lines.append)
 
 
 def test_what_cannot_be_trained_on_is_told(tmp_path: Path) -> None:
     with pytest.raises(TrainingError):
         Recipe(hours=-1)
+    for rate in (0.0, -1e-3, float("nan"), 2.0):
+        with pytest.raises(TrainingError, match="rate"):
+            Recipe(learning_rate=rate)
     with pytest.raises(TrainingError, match="shards"):
         Training(tmp_path, MODEL, Recipe(epochs=1)).go(print)
     for number in range(2):

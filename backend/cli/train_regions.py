@@ -9,7 +9,7 @@ from pathlib import Path
 from ..errors import FaceError
 from ..exchange.arguments import a_path
 from ..model import DEFAULT_MODEL, load_model
-from ..network.regions import REGIONS_FILE
+from ..network.regions import REGIONS_FILE, RegionReader
 from .train import asking_for_torch
 
 
@@ -25,8 +25,9 @@ def main(argv: list[str] | None = None) -> int:
         if args.shards:
             wanted = ShotSet(folder, args.shards, args.seed, args.model)
             draw_shards(wanted, args.processes, lambda n, s: _say(f"{n} shots, {s:.1f} a second"))
-        recipe = Recipe(hours=args.hours, threads=args.threads)
-        training = Training(folder, load_model(args.model), recipe)
+        recipe = Recipe(hours=args.hours, learning_rate=args.rate, threads=args.threads)
+        start = RegionReader.load(args.start) if args.start else None
+        training = Training(folder, load_model(args.model), recipe, start)
         training.go(_say)
         print(save_reader(args.out, training.reader()))
     except FaceError as error:
@@ -54,6 +55,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=77, help="of the shots (default: 77)")
     add("--hours", type=float, default=12.0, metavar="H",
         help="of training (default: 12; 0: only write what the checkpoint has)")  # fmt: skip
+    add("--start", type=a_path, metavar="FILE",
+        help="networks to begin from where FOLDER has no checkpoint, as the shipped ones (default: "
+        "at random)")  # fmt: skip
+    add("--rate", type=float, default=1e-3, metavar="R",
+        help="of learning, in the first epoch (default: 0.001; less from --start)")  # fmt: skip
     add("--threads", type=int, help="of training")
     add("--model", default=DEFAULT_MODEL, help="face model: default, or a file")
     add("-o", "--out", type=a_path, default=REGIONS_FILE, metavar="FILE")

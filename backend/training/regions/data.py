@@ -21,8 +21,8 @@ from .shards import read_shard, shard_files
 #: What an eye's crop tells, without its side, and how much each counts in the loss.
 EYE = {
     "browDown": 2.0,
-    "browInnerUp": 2.0,
-    "browOuterUp": 2.0,
+    "browInnerUp": 3.0,
+    "browOuterUp": 3.0,
     "eyeBlink": 2.0,
     "eyeWide": 1.5,
     "eyeSquint": 1.0,

@@ -26,6 +26,10 @@ PRESSED, FROWNING, BARED, RESTING, LOWERED = 0.10, 0.06, 0.06, 0.08, 0.12
 #: that of each side against the other (``docs/expressions.md``); and how far around it reaches.
 BROWS_MM, BROWS_SIGMA_MM, BROWS_APART_MM, BROWS_REACH_MM = -1.6, 1.6, 0.4, 14.0
 
+#: How far people's brows move where the face model's move by 1: dlib sees up to 6.5 mm of raised
+#: and 9 mm of lowered ones in films (``docs/expressions.md``), where the model has 5.9 and 5.
+STRENGTHS = {"browInnerUp": (0.8, 1.5), "browOuterUp": (0.8, 1.6), "browDown": (0.8, 1.8)}
+
 
 def sample_weights(model: FaceModel, rng: Rng) -> Float:
     """(E,) weights of one face, within ``model``'s range."""
@@ -57,6 +61,18 @@ def sample_brows(model: FaceModel, field: Float, rng: Rng) -> Float:
     side = np.sign(model.mean[:, 0])
     rise = rng.normal(BROWS_MM, BROWS_SIGMA_MM) + side * rng.normal(0, BROWS_APART_MM)
     return (field * rise).astype(np.float32)
+
+
+def sample_strength(model: FaceModel, rng: Rng) -> Float:
+    """(E,) how far one person moves at each weight's full strength; 1: as far as the model does.
+
+    The weights that a network tells are the model's, to which this counts.
+    """
+    found = np.ones(len(model.expression_names), np.float32)
+    for action, between in STRENGTHS.items():
+        moved = [name.startswith(action) for name in model.expression_names]
+        found[moved] = rng.uniform(*between)
+    return found
 
 
 class _Face:

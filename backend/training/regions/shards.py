@@ -28,7 +28,7 @@ from ...network.region_crops import REGIONS, SIZE
 from ..synthetic.shards import in_processes, prepare_folder
 from .shots import PER_HEAD, Drawer
 
-FORMAT = 1
+FORMAT = 2  #: 1 was without folds
 #: Shots, a whole number of heads.
 SHARD = 250
 MEMBERS = {

@@ -16,12 +16,13 @@ from ...network.region_crops import SIZE, placed
 from ..synthetic.assembly import assemble
 from ..synthetic.background import sample_background
 from ..synthetic.develop import developed, sample_development
+from ..synthetic.folds import sample_folds
 from ..synthetic.light import sample_light
 from ..synthetic.picture import Layer, composed, layers_of
 from ..synthetic.props import sample_props
 from ..synthetic.skin import sample_skin
 from ..synthetic.view import detected_marks, sample_angles, sample_distance
-from .expressions import brow_field, sample_brows, sample_weights
+from .expressions import brow_field, sample_brows, sample_strength, sample_weights
 
 Float = NDArray[np.float32]
 Rng = np.random.Generator
@@ -60,10 +61,13 @@ class Drawer:
     def head(self, rng: Rng) -> list[Shot]:
         """:data:`PER_HEAD` shots of a random head, wholly decided by ``rng``."""
         model = self.model
-        identity, expression = sample_identity(model, rng), sample_weights(model, rng)
-        vertices = model.vertices(identity, expression)
+        identity, meant = sample_identity(model, rng), sample_weights(model, rng)
+        moved = meant * sample_strength(model, rng)
+        expression = np.clip(moved, *model.expression_range.T).astype(np.float32)
+        vertices = model.vertices(identity, moved)
         vertices[:, 1] += sample_brows(model, self._field, rng)
         skin = sample_skin(model, rng)
+        skin = replace(skin, folds=sample_folds(model, meant, rng))
         mesh = assemble(model, vertices, sample_props(model, vertices, rng, skin.tone))
         found = []
         for _ in range(PER_HEAD):

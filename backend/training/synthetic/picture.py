@@ -20,6 +20,7 @@ from ...model import FaceModel
 from ...raster import Raster, occluded, rasterize, ray_scene
 from .assembly import Assembly
 from .develop import developed
+from .folds import tilted
 from .light import Lamp, Light, shade_pixels
 from .scene import Scene, Shot, sample_scene
 from .skin import Skin
@@ -127,6 +128,8 @@ class Layer:
         uv = _mix(self.model.uv, self.model.uv_faces[face[on_head]], weights[on_head])
         albedo[on_head] = _sample(self.skin.texture, uv)
         surface[on_head] = _sample(self.skin.surface, uv)
+        if self.skin.folds is not None:
+            self._fold(normals, albedo, face, np.flatnonzero(on_head), uv)
         shadow = np.ones((len(points), len(light.lamps)), np.float32)
         if shadows:
             for i, lamp in enumerate(light.lamps):
@@ -136,6 +139,20 @@ class Layer:
         return shade_pixels(
             normals, towards, albedo, light, shadow, hollow, gloss, roughness
         ).astype(np.float32)
+
+    def _fold(self, normals: Float, albedo: Float, face: NDArray, head: NDArray, uv: Float) -> None:
+        """Folds the skin of the pixels ``head``, which lie at ``uv`` in the triangles ``face``."""
+        assert self.skin.folds is not None
+        *slopes, darker = _sample(self.skin.folds, uv).T
+        folded = darker > 1e-3
+        head, triangles = head[folded], face[head[folded]]
+        normals[head] = tilted(
+            normals[head],
+            self.mesh.vertices[self.model.faces[triangles]],
+            self.model.uv[self.model.uv_faces[triangles]],
+            np.stack(slopes, axis=1)[folded],
+        )
+        albedo[head] *= np.exp(-darker[folded])[:, None]
 
     def _shadow(
         self,

@@ -40,6 +40,7 @@ class Skin:
     gloss: float  #: strength of the skin's reflection, 0..1
     roughness: float  #: of the skin, 0..1
     hair: Float  #: (3,) linear colour of brows and beard
+    folds: Float | None = None  #: (512, 512, 3) as :func:`~.folds.sample_folds` has them
 
 
 def sample_skin(model: FaceModel, rng: np.random.Generator) -> Skin:
