@@ -121,6 +121,8 @@ def make_hair(
         return None, (NO_HAIR,)
     if guide is not None:
         style = combed(style, guide, surface, roots)
+        if style.tied and tail is None:
+            guide = guide.without_wisps()
     points = grow(surface, roots, style, rng, guide)
     if style.tied:
         roots, points = with_knot(surface, roots, points, style, rng, tail)
