@@ -45,6 +45,8 @@ _FRINGE_GOES = 0.5
 #: faces.  Short hair falls there, long hair runs back to a knot: who has it up gains 0.3 by that,
 #: 20 others lose 0.2 at least.
 _ASIDE, _ASIDE_UNDER, _DRAWN_BACK = 0.55, 0.45, 0.1
+#: What hangs no further under the ears than so many faces may be wisps of hair that is up.
+_WISPS = 0.6
 #: Roots at which the directions are compared, about.
 _ASKED = 2000
 #: A fringe covers so much of the forehead; who has so much of it covered surely has one.
@@ -119,6 +121,8 @@ def make_hair(
         return None, (NO_HAIR,)
     if guide is not None:
         style = combed(style, guide, surface, roots)
+        if style.tied and tail is None:
+            guide = guide.without_wisps()
     points = grow(surface, roots, style, rng, guide)
     if style.tied:
         roots, points = with_knot(surface, roots, points, style, rng, tail)
@@ -232,7 +236,8 @@ def combed(style: Style, seen: PhotoHair, surface: Surface, roots: Roots) -> Sty
     fringe = style.fringe if seen.covered(_FOREHEAD) > _SURELY_FRINGE else None
     ways = [replace(style, part=part, back=back, down=down, fringe=fringe)
             for part in _PARTINGS for back in _COMBED for down in (style.down, 1.0)]  # fmt: skip
-    if style.fringe is None and not seen.is_long:
+    hangs = surface.ears - min(seen.lowest) > _WISPS * surface.face
+    if style.fringe is None and not hangs:
         back = replace(STYLES["bun"], flyaways=style.flyaways)
         if at_the_side(back) > max(map(at_the_side, ways)) + _DRAWN_BACK:
             return back

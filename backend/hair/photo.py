@@ -3,7 +3,7 @@ off the skull, where it ends."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import cv2
@@ -220,6 +220,11 @@ class PhotoHair:
     def is_long(self) -> bool:
         """Whether hair is seen to hang well below the ears."""
         return self.surface.ears - min(self.lowest) > _LONG * self.surface.face
+
+    def without_wisps(self) -> PhotoHair:
+        """The same of hair that is up, whatever hangs in the neck."""
+        nape = self.surface.ears - NAPE * self.surface.face
+        return replace(self, lowest=(nape, nape))
 
     @cached_property
     def usual(self) -> float:

@@ -31,6 +31,8 @@ _BELOW, _LEAST, _FLAT_MM, _BOUND = 0.12, 0.45, 20.0, 0.4
 #: rows).  0.9 and 0.3 to 0.45 on two of 28 photos, who wear a braid and a bun; seven with long hair
 #: that is flat or beside the neck have 0.5 to 0.8, or wider ones.
 _ONE, _WIDE = 0.85, 0.5
+#: What is narrower, in faces, is wisps.
+_WISPS = 0.1
 #: Beyond this turn of the head, a sine, what is behind the neck may be the collar.
 _TURNED = 0.8
 #: Steps along it, in faces, and how long it is at least, in its widths: else it is a bun.
@@ -74,7 +76,8 @@ def tail_of(seen: PhotoHair) -> Tail | None:
         return None
     row, low, high = np.array(rows, np.float64).T
     width = high - low
-    if width.sum() < _ONE * seen.mask[top:].sum() or np.median(width) > _WIDE * face:
+    usual = float(np.median(width)) / face
+    if width.sum() < _ONE * seen.mask[top:].sum() or not _WISPS < usual < _WIDE:
         return None
     if seen.usual > _FLAT_MM and _waist(width) > _BOUND:
         return None
