@@ -24,18 +24,18 @@ Rng = np.random.Generator
 SIZE = 512
 #: Share of the people whose skin does not fold; the greatest depth of the others' folds, in
 #: ``DEEPEST_MM``, and how the depths up to that are spread (the beta distribution's two numbers).
-SMOOTH_SHARE, DEEPEST, DEPTHS = 0.3, 4.5, (1.1, 1.7)
+SMOOTH_SHARE, DEEPEST, DEPTHS = 0.3, 1.9, (1.1, 1.7)
 #: Standard deviation of the logarithm of how deep one group of folds is beside the others.
 _UNEVEN = 0.35
 #: The part of a person's folds that stays at rest, at most, and of what depth on.
-_AT_REST, _AT_REST_FROM = 0.5, 1.5
+_AT_REST, _AT_REST_FROM = 0.5, 0.65
 #: Texels by which a person's lines lie elsewhere, standard deviation, and places along a side
 #: between which that is interpolated.
 _ASTRAY, _PLACES = 7.0, 11
 #: Texels, the standard deviation by which folds are wider than the maps' lines: from, to.
-_WIDTHS = (0.6, 2.6)
+_WIDTHS = (0.3, 1.3)
 #: How much darker the ground of a fold is than the skin, as a logarithm for each ``DEEPEST_MM``.
-_DARKER = (0.02, 0.10)
+_DARKER = (0.05, 0.2)
 
 
 def sample_folds(model: FaceModel, expression: NDArray, rng: Rng) -> Float | None:
