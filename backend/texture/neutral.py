@@ -315,19 +315,14 @@ def tidied(model: FaceModel, layout: Layout, detail: Detail, known: Fields) -> t
     dark = mean_of(removed) < 0
     removed *= tripled(np.where(dark, FOLD_DARK, FOLD_BRIGHT).astype(np.float32))
     change -= removed
-    creased = _creased(removed, texel_mm) * shaved * known.folded
     for band in bands((slice(0, there.shape[0]), slice(0, there.shape[1]))):
         there[band] += enlarged(change, len(there), band)
-        even = enlarged(ground, len(there), band)
-        share = enlarged(creased, len(there), band)
-        if share.any():
-            fine = there[band] - even
-            there[band] += tripled(share) * (_limited(fine, *CREASE_FINE) - fine)
         if known.fine < FINE_IF_LARGE:
-            fine = there[band] - even
+            fine = there[band] - enlarged(ground, len(there), band)
             share = enlarged(known.smooth * beardless, len(there), band)
             share = tripled(share * (1 - smoothstep(*_FEATURE, -mean_of(fine))))
             there[band] += share * (_limited(fine, *known.fine) - fine)
+    _without_lines(there, ground, _creased(removed, texel_mm) * shaved * known.folded)
     colour += change * tripled(weight)
     even_out(shown, weight, colour, known.eyes, known.lids, known.plain, texel_mm)
     even_line(shown, weight, colour, known.line, known.lips, texel_mm)
@@ -341,6 +336,18 @@ def _creased(removed: Float, texel_mm: float) -> Float:
     width = round(CREASE_MM / texel_mm) * 2 + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
     return cv2.GaussianBlur(cv2.dilate(bottom, kernel), (0, 0), CREASE_MM / texel_mm / 2)
+
+
+def _without_lines(there: Float, even: Float, creased: Float) -> None:
+    """Limit what is finer than ``even`` (h, w, 3) in ``there`` (H, W, 3), in place, where the skin
+    is ``creased`` (h, w) 0..1."""
+    box = box_of(creased, 1)
+    if box is None:
+        return
+    for band in bands(scaled(box, len(there) / len(creased))):
+        fine = there[band] - enlarged(even, len(there), band)
+        share = tripled(enlarged(creased, len(there), band))
+        there[band] += share * (_limited(fine, *CREASE_FINE) - fine)
 
 
 def _reduced(colour: Float, weight: Float, shape: tuple[int, ...]) -> Float:
