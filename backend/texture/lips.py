@@ -55,14 +55,15 @@ def tint_lips(
 ) -> None:
     """Give the lips in ``painted`` (3, N), log linear, the ``colour`` (3,) and let the mouth's
     inside begin with it; ``texels`` (N,) are flat indices into the small atlas."""
-    red = model.uv_mask("lips").ravel()[texels]
+    red, inside = model.uv_mask("lips").ravel()[texels], _inside(model, layout).ravel()[texels]
     sure = red > 0.9
     if not sure.any():
         return
     shift = colour - np.median(painted[:, sure], axis=1)
-    painted += red * shift[:, None]
-    share = _SHARE * _inside(model, layout).ravel()[texels]
-    painted += share * (colour[:, None] - painted)
+    some = np.flatnonzero(red)
+    painted[:, some] += red[some] * shift[:, None]
+    some = np.flatnonzero(inside)
+    painted[:, some] += _SHARE * inside[some] * (colour[:, None] - painted[:, some])
 
 
 @kept(maxsize=2)

@@ -18,7 +18,6 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import CubicSpline
 from scipy.spatial import cKDTree
 
 from ..exchange.wrinkles import GROUPS, Group
@@ -197,6 +196,9 @@ def _plans(marks: Double, crease: Crease) -> Iterator[Double]:
 
 def _laid(plan: Double, rng: Rng) -> tuple[Double, Double]:
     """The curve (N, 2) mm through ``plan`` (K, 2), a little astray, and (N,) how deep it is."""
+    # It takes 20 MB, and the maps are kept from one process to the next.
+    from scipy.interpolate import CubicSpline
+
     at = np.r_[0, np.cumsum(np.linalg.norm(np.diff(plan, axis=0), axis=1))]
     spline = CubicSpline(at, plan)
     places = np.arange(0, at[-1], _STEP_MM)
