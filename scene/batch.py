@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..backend.at_once import Pool, in_order, photos_at_once
-from ..backend.errors import FaceError
+from ..backend.errors import FaceError, OptionError
 from ..backend.exchange import Reconstruction, load_reconstruction, save_reconstruction
 from ..backend.exchange.batch import (
     BatchOptions,
@@ -73,9 +73,12 @@ def run_batch(
     many as there are processors and free memory, at most four, unless given.  ``python`` is theirs
     where it is not to be looked for.  A ``backend`` of the caller's does one after the other.
 
-    Discards what is open in Blender.  Raises :class:`OutputError` when ``out`` cannot be written.
+    Discards what is open in Blender.  Raises :class:`OutputError` when ``out`` cannot be written,
+    :class:`OptionError` for ``jobs`` under 1.
     """
     options = options or BatchOptions()
+    if jobs is not None and jobs < 1:
+        raise OptionError(f"{jobs} photos cannot be looked at at a time: give jobs of 1 or more.")
     folder = prepare_output(out)
     tasks = (collect_persons if options.person else collect)(photos, folder)
     names = Names(folder, [task.name for task in tasks])
@@ -136,6 +139,7 @@ def _look_at(
                 answer = backend.reconstruct_to(task.photo, mine, options.options)
         result.seconds = time.perf_counter() - start
         return _Seen(result, mine, answer)
+    result.seconds = time.perf_counter() - start
     return _Seen(result)
 
 

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 from reconstruct_face.backend import pipeline
 from reconstruct_face.backend.cli import reconstruct as reconstruct_command
-from reconstruct_face.backend.errors import OutputError
+from reconstruct_face.backend.errors import OptionError, OutputError
 from reconstruct_face.backend.exchange import Reconstruction, load_reconstruction
 from reconstruct_face.backend.exchange.options import Options
 from reconstruct_face.scene import batch
@@ -164,6 +164,11 @@ def test_several_are_looked_at_at_a_time_and_told_in_order(
     assert [result.status for result in results] == ["ok", "ok", "failed", "ok"]
     assert [line[:5] for line in lines] == [f"[{n}/4]" for n in range(1, 5)]
     assert {"a.blend", "b.blend", "d.blend"} <= listing(tmp_path / "out")
+
+
+def test_no_photo_at_a_time_is_refused(tmp_path: Path) -> None:
+    with raises(OptionError, "jobs"):
+        run_batch([tmp_path], tmp_path / "out", jobs=0)
 
 
 def test_all_faces_of_a_photo(tmp_path: Path, backend: BackendProcess) -> None:

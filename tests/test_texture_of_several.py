@@ -16,6 +16,7 @@ from reconstruct_face.backend.texture.hair import HAIRLINES
 from reconstruct_face.backend.texture.layout import layout_of
 from reconstruct_face.backend.texture.several import _gains
 
+from tests.test_neutral_texture import line
 from tests.test_texture import (
     SIZE,
     Scene,
@@ -64,9 +65,20 @@ def shot(scene: Scene, **more) -> Callable[[], Shot]:
     )
 
 
+def marked(scene: Scene) -> Scene:
+    """With birthmarks on one cheek and beside the mouth: what a half's mirror image cannot know."""
+    mean, log = scene.model.mean, np.zeros(scene.albedo.shape[:2])
+    for landmark, offset in ((36, (-4, -24, 0)), (54, (8, -10, 0))):
+        wanted = mean[scene.model.landmarks68[landmark]] + offset
+        point = mean[np.linalg.norm(mean - wanted, axis=1).argmin()]
+        log -= 0.5 * line(scene, np.stack([point, point]), 3.0)
+    albedo = scene.albedo * np.exp(log)[..., None]
+    return replace(repaint(scene, albedo), albedo=albedo)
+
+
 @pytest.fixture(scope="module")
 def scenes() -> list[Scene]:
-    first = paint(3)
+    first = marked(paint(3))
     return [first, *(turned(first, yaw, 10 + i) for i, yaw in enumerate(YAWS[1:]))]
 
 
@@ -101,9 +113,8 @@ def test_three_photos_are_nearer_to_the_truth_than_one(scenes: list[Scene], shar
     # Light and skin share brightness, so one photo's level is a guess.
     levels = [relative_error(one, scenes[0], where) for one in alone]
     assert relative_error(texture, scenes[0], where) < np.mean(levels)
-    # A turned one has its far side from the near one, which is nearly as good on heads so even.
     patterns = [pattern_error(one, scenes[0], where) for one in alone]
-    assert pattern_error(texture, scenes[0], where) < 0.98 * np.mean(patterns)
+    assert pattern_error(texture, scenes[0], where) < 0.95 * np.mean(patterns)
 
 
 def test_sides_come_from_the_photos_that_show_them(scenes: list[Scene], shared) -> None:

@@ -16,6 +16,47 @@ from steps import BUTTON, busy, finish, pick, press
 from user import PACKAGE, User
 
 
+def view_values(space: Any) -> tuple[Any, ...]:
+    """What the photo's view changes of a 3D view."""
+    region, shading = space.region_3d, space.shading
+    return (
+        region.view_perspective, space.use_local_camera, shading.color_type, shading.light,
+        shading.studio_light, shading.show_object_outline,
+    )  # fmt: skip
+
+
+def photo_view(user: User) -> Iterator[float]:
+    """After a run the head is seen as its photo does, alone; one click gives the view back."""
+    space = user.view.spaces.active
+    before = view_values(space)
+    camera = bpy.context.scene.camera
+    size = (bpy.context.scene.render.resolution_x, bpy.context.scene.render.resolution_y)
+    yield from pick(user)
+    yield from press(user)
+    yield from finish(user, 1)
+    user.check(space.region_3d.view_perspective == "CAMERA", "the photo's view is shown")
+    user.check(space.local_view is not None, "the head is shown alone")
+    outline = space.shading.show_object_outline
+    user.check(not outline, "no outline makes specks of the strands of hair")
+    yield from user.screenshot("photo view")
+    yield from user.find("reconstruct_face.overlay")
+    yield from user.drag(60)
+    yield 0.5
+    user.check(bpy.context.scene.reconstruct_face.overlay > 0.1, "the overlay's slider moves")
+    yield from user.screenshot("overlay")
+    yield from user.click("reconstruct_face.photo_view")
+    yield 1.0
+    after = view_values(space)
+    user.check(after == before, f"the view is given back: {before} {after}")
+    user.check(space.local_view is None, "everything is shown again")
+    now = (bpy.context.scene.render.resolution_x, bpy.context.scene.render.resolution_y)
+    user.check(bpy.context.scene.camera == camera and now == size, "the scene's camera is kept")
+    yield from user.screenshot("given back")
+    yield from user.click("reconstruct_face.photo_view")
+    yield 1.0
+    user.check(space.region_3d.view_perspective == "CAMERA", "and shown again")
+
+
 def over_the_view(user: User) -> Iterator[float]:
     """Put the mouse into the middle of the 3D view."""
     region = next(r for r in user.view.regions if r.type == "WINDOW")
